@@ -1,0 +1,140 @@
+/**
+ * The whole surface of the native addon, described once. Nothing outside `src/native` sees it.
+ *
+ * Units: tokens for sizes and positions, milliseconds for times, bytes for memory. Spans are half-open `[begin, end)`.
+ * Typed arrays are copied in both directions. Native failures reject with an `Error` whose `code` is a `QRHeadErrorCode`,
+ * or `"ABORTED"` when the cancellation was set.
+ */
+export type Addon = {
+  /** The llama.cpp release whose headers the addon was compiled with, such as `0.4.0`. */
+  readonly compiledVersion: string;
+  /** True when the dynamic loader finds this system library (`libcuda.so.1`); nothing stays loaded. */
+  canOpenLibrary(name: string): boolean;
+  /** Binds llama.cpp from `directory`. Idempotent for one directory; a second directory in one process is an error. */
+  bind(options: { directory: string; llama: string; ggml: string; ggmlBase: string }): void;
+  libraryInfo(): LibraryInfo;
+  Cancellation: new () => Cancellation;
+  loadModel(
+    options: { path: string; gpuLayers: number; useMmap: boolean },
+    cancellation: Cancellation,
+    onProgress?: (fraction: number) => void,
+  ): Promise<NativeModel>;
+  /** Writes the first `layers` layers of a model to a new file. Metadata strings are added to it. */
+  slimModel(options: {
+    input: string;
+    output: string;
+    layers: number;
+    totalLayers: number;
+    metadata: Record<string, string>;
+  }): Promise<void>;
+};
+
+export type LibraryInfo = {
+  version: string;
+  directory: string;
+  devices: { name: string; description: string; type: "cpu" | "gpu" | "igpu" | "accel"; memoryTotal: number; memoryFree: number }[];
+  supportsGpuOffload: boolean;
+  supportsMmap: boolean;
+};
+
+/** A flag that running work polls, at the latest once per ubatch. */
+export type Cancellation = { cancel(): void; readonly cancelled: boolean };
+
+export type NativeModelInfo = {
+  architecture: string;
+  description: string;
+  layers: number;
+  /** Query heads of the first layer; a layer of some models may differ. */
+  heads: number;
+  kvHeads: number;
+  embeddingSize: number;
+  trainContextSize: number;
+  slidingWindow: number;
+  parameters: number;
+  bytes: number;
+  vocabularyType: "none" | "spm" | "bpe" | "wpm" | "ugm" | "rwkv" | "plamo2";
+  vocabularySize: number;
+  bosToken: number | null;
+  bosText: string;
+  eosText: string;
+  addBos: boolean;
+  hasEncoder: boolean;
+  hasDecoder: boolean;
+  recurrent: boolean;
+  hybrid: boolean;
+  diffusion: boolean;
+  chatTemplate: string | null;
+  /** Every scalar of the GGUF header, as text; arrays are left out. */
+  metadata: Record<string, string>;
+};
+
+/** A stretch of prompt. Special tokens are recognised in `special` pieces only. */
+export type PromptPiece = { text: string; special: boolean };
+
+export type Tokenization = {
+  tokens: Int32Array;
+  /** `[begin, end)` of every token in bytes of the concatenated UTF-8 text, two numbers a token. A begin-of-sequence token that the text does not show is empty. */
+  offsets: Uint32Array;
+};
+
+export type NativeContextOptions = {
+  contextSize: number;
+  batchSize: number;
+  microBatchSize: number;
+  threads: number;
+  cacheTypeK: string;
+  cacheTypeV: string;
+  /** False reads `kq_soft_max` instead of computing from q and k: the independent path, slower. */
+  flashAttention: boolean;
+  offloadKqv: boolean;
+  /** `[layer, head]` pairs, flattened. Their order is the order of rows in `NativeAttention`. */
+  heads: Int32Array;
+  /** True ends every forward pass after the deepest wanted layer. */
+  earlyStop: boolean;
+};
+
+export interface NativeModel {
+  info(): NativeModelInfo;
+  tokenize(pieces: PromptPiece[]): Tokenization;
+  createContext(options: NativeContextOptions): Promise<NativeContext>;
+  /** Frees the weights once the contexts are gone. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+export interface NativeContext {
+  /** Tokens in the KV cache. */
+  readonly position: number;
+  readonly contextSize: number;
+  readonly batchSize: number;
+  readonly microBatchSize: number;
+  /** Appends tokens without looking at attention. */
+  prefill(tokens: Int32Array, cancellation: Cancellation, onProgress?: (done: number) => void): Promise<void>;
+  /** Appends tokens and captures what each of them attends to through the context's heads. */
+  observe(tokens: Int32Array, options: { perHead: boolean }, cancellation: Cancellation): Promise<NativeAttention>;
+  /** Forgets every token from `position` on. */
+  rollback(position: number): void;
+  dispose(): Promise<void>;
+}
+
+/** Attention of the observed tokens, averaged over them: one row of the softmax per head, on the native side. */
+export interface NativeAttention {
+  /** Rows kept: the number of heads, or 1 when the heads were summed while they were captured. */
+  readonly rows: number;
+  /** Columns: tokens in the cache when the observed tokens had been decoded. */
+  readonly tokens: number;
+  /** Sum over heads of `this − baseline` for tokens `[0, end)`. Float32, length `end`. */
+  sumOverHeads(baseline: NativeAttention | null, end: number): Float32Array;
+  /** One row, for tests and inspection. */
+  row(index: number): Float32Array;
+  /**
+   * Per head and document, `[rows × documents]` row-major: sum over the document's tokens of `this − baseline`.
+   * `mask`: `"none"`; `"per-head"` drops, for each head, tokens at or below mean − 2·std (QRHead detection);
+   * `"shared"` drops those that the sum over heads would drop, so that the column sums are the documents' scores.
+   */
+  documentScores(options: {
+    baseline: NativeAttention | null;
+    /** `[begin, end)` per document, flattened. */
+    spans: Uint32Array;
+    mask: "none" | "per-head" | "shared";
+  }): Promise<Float32Array>;
+}

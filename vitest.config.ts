@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    pool: "forks",
+    include: ["test/**/*.test.ts"],
+    setupFiles: ["test/helpers/fail-on-console.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});

@@ -1,0 +1,196 @@
+#include "attention_capture.h"
+
+#include "error.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace qrhead {
+
+namespace {
+
+// How far a row of a softmax may be from 1 before it is called broken; half precision stays well inside.
+constexpr double max_row_error = 0.02;
+
+// The layer of a cache tensor, "cache_k_l12", or -1. Schedulers that copy it to another device keep the name inside theirs.
+int32_t layer_of_key_cache(const char * name) noexcept {
+    const char * cache = std::strstr(name, "cache_");
+    const char * layer = cache != nullptr ? std::strstr(cache, "k_l") : nullptr;
+    return layer != nullptr ? static_cast<int32_t>(std::strtol(layer + 3, nullptr, 10)) : -1;
+}
+
+int32_t layer_of_keys(const ggml_tensor * k) noexcept {
+    while (k != nullptr) {
+        const int32_t layer = layer_of_key_cache(k->name);
+        if (layer >= 0) {
+            return layer;
+        }
+        k = k->view_src != nullptr ? k->view_src : (k->op == GGML_OP_CPY || k->op == GGML_OP_CONT ? k->src[0] : nullptr);
+    }
+    return -1;
+}
+
+}  // namespace
+
+bool AttentionCapture::on_node(ggml_tensor * node, bool ask, void * capture) noexcept {
+    auto & self = *static_cast<AttentionCapture *>(capture);
+    if (self.stopped_) {
+        // Later splits of the same graph: let each compute one node and end there.
+        return ask;
+    }
+    if (ask) {
+        return self.ask(node);
+    }
+    try {
+        self.stopped_ = !self.observe(node);
+    } catch (...) {
+        self.error_   = std::current_exception();
+        self.stopped_ = true;
+    }
+    return !self.stopped_;
+}
+
+AttentionCapture::NodeRole AttentionCapture::classify(const ggml_tensor * node) const noexcept {
+    constexpr char prefix[] = "kq_soft_max-";
+    switch (node->op) {
+        case GGML_OP_FLASH_ATTN_EXT: return { NodeKind::flash_attention, layer_of_keys(node->src[1]) };
+        case GGML_OP_SET_ROWS:       return { NodeKind::key_write, layer_of_keys(node) };
+        case GGML_OP_SOFT_MAX:
+            if (std::strncmp(node->name, prefix, sizeof(prefix) - 1) == 0) {
+                return { NodeKind::soft_max, static_cast<int32_t>(std::strtol(node->name + sizeof(prefix) - 1, nullptr, 10)) };
+            }
+            return {};
+        default: return {};
+    }
+}
+
+bool AttentionCapture::ask(const ggml_tensor * node) const noexcept {
+    const NodeRole role = classify(node);
+    switch (role.kind) {
+        case NodeKind::flash_attention:
+        case NodeKind::soft_max:  return sink_ != nullptr && selection_.wants(role.layer);
+        case NodeKind::key_write: return sink_ == nullptr && early_stop_ && role.layer == selection_.deepest_layer();
+        default:                  return false;
+    }
+}
+
+bool AttentionCapture::observe(ggml_tensor * node) {
+    const NodeRole role = classify(node);
+    if (role.kind == NodeKind::key_write) {
+        return false;
+    }
+    if (role.kind == NodeKind::flash_attention) {
+        read_flash_attention(node, role.layer);
+    } else {
+        read_soft_max(node, role.layer);
+    }
+    n_layers_seen_++;
+    return !(early_stop_ && role.layer == selection_.deepest_layer());
+}
+
+void AttentionCapture::begin_ubatch(Attention * sink, size_t begin, size_t n_rows) {
+    sink_          = sink;
+    begin_         = begin;
+    n_rows_        = n_rows;
+    n_layers_seen_ = 0;
+    stopped_       = false;
+    error_         = nullptr;
+}
+
+void AttentionCapture::finish_ubatch() {
+    if (error_) {
+        std::rethrow_exception(std::exchange(error_, nullptr));
+    }
+    if (sink_ != nullptr && n_layers_seen_ != selection_.n_wanted_layers()) {
+        throw EngineError("ATTENTION_INVALID",
+                          "Attention was seen in " + std::to_string(n_layers_seen_) + " of the " +
+                              std::to_string(selection_.n_wanted_layers()) +
+                              " layers that the heads are in: the others have none to read (recurrent or linear layers)");
+    }
+}
+
+void AttentionCapture::check_layer(const ggml_tensor * q_or_scores, int32_t layer) const {
+    const int64_t n_head = q_or_scores->ne[2];
+    const auto &  last   = selection_.layer(layer).back();
+    if (last.head >= n_head) {
+        throw EngineError("HEADS_MISMATCH", "Head " + std::to_string(layer) + "-" + std::to_string(last.head) +
+                                                " does not exist: layer " + std::to_string(layer) + " has " +
+                                                std::to_string(n_head) + " heads");
+    }
+    if (q_or_scores->ne[1] != static_cast<int64_t>(n_rows_) || q_or_scores->ne[3] != 1) {
+        throw EngineError("ENGINE_FAILED", "Expected " + std::to_string(n_rows_) + " query rows in layer " +
+                                               std::to_string(layer) + " but llama.cpp computed " +
+                                               std::to_string(q_or_scores->ne[1]) + " x " +
+                                               std::to_string(q_or_scores->ne[3]));
+    }
+}
+
+void AttentionCapture::read_flash_attention(ggml_tensor * node, int32_t layer) {
+    const auto inputs = AttentionInputs::from_flash_attention(node);
+    check_layer(inputs.q, layer);
+    const auto    n_kv      = static_cast<size_t>(inputs.k->ne[1]);
+    const auto &  entries   = selection_.layer(layer);
+    const int32_t n_head    = static_cast<int32_t>(inputs.q->ne[2]);
+    const bool    whole     = static_cast<int32_t>(entries.size()) == n_head;
+    int32_t       begin     = 0;
+    int32_t       end       = 0;  // of the group in sums_
+    for (const auto & entry : entries) {
+        if (entry.head >= end) {
+            if (whole) {
+                end = n_head;
+            } else {
+                SoftmaxGraph::group_of(inputs, entry.head, begin, end);
+            }
+            softmax_.sum_over_rows(inputs, begin, end, sums_);
+        }
+        add(entry, layer, sums_.data() + static_cast<size_t>(entry.head - begin) * n_kv, n_kv, inputs.sinks != nullptr);
+    }
+}
+
+void AttentionCapture::read_soft_max(ggml_tensor * node, int32_t layer) {
+    check_layer(node, layer);
+    const auto   n_kv       = static_cast<size_t>(node->ne[0]);
+    const size_t n_values   = n_kv * n_rows_;
+    const bool   has_sinks  = node->src[2] != nullptr;
+    slice_.resize(n_values);
+    for (const auto & entry : selection_.layer(layer)) {
+        api().ggml_backend_tensor_get(node, slice_.data(), static_cast<size_t>(entry.head) * node->nb[2],
+                                      n_values * sizeof(float));
+        sums_.assign(n_kv, 0.0f);
+        for (size_t r = 0; r < n_rows_; r++) {
+            for (size_t t = 0; t < n_kv; t++) {
+                sums_[t] += slice_[r * n_kv + t];
+            }
+        }
+        add(entry, layer, sums_.data(), n_kv, has_sinks);
+    }
+}
+
+void AttentionCapture::add(const HeadSelection::Entry & entry, int32_t layer, const float * sums, size_t n_kv, bool has_sinks) {
+    const size_t n_used = begin_ + n_rows_;  // cells are filled in order, so a cell's index is its token's position
+    const double n_rows = static_cast<double>(n_rows_);
+    double       inside = 0.0;
+    double       beyond = 0.0;
+    for (size_t t = 0; t < n_kv; t++) {
+        (t < n_used ? inside : beyond) += sums[t];
+    }
+    const double missing = 1.0 - inside / n_rows;
+    // Sinks take a share of every row, so that less than one is left for tokens.
+    const bool valid = std::isfinite(inside) && beyond == 0.0 && missing > -max_row_error && inside > 0.0 &&
+                       (has_sinks || missing < max_row_error);
+    if (!valid) {
+        throw EngineError("ATTENTION_INVALID", "The attention of head " + std::to_string(layer) + "-" +
+                                                   std::to_string(entry.head) + " is not a probability: its rows sum to " +
+                                                   std::to_string(inside / n_rows) + " over the prompt and " +
+                                                   std::to_string(beyond / n_rows) + " beyond it");
+    }
+    float * row = sink_->row(sink_->n_rows() == 1 ? 0 : static_cast<size_t>(entry.row));
+    for (size_t t = 0; t < n_used && t < n_kv; t++) {
+        row[t] += sums[t];
+    }
+}
+
+}  // namespace qrhead

@@ -1,0 +1,68 @@
+#pragma once
+
+#include "attention.h"
+#include "head_selection.h"
+#include "softmax_graph.h"
+
+#include <exception>
+#include <vector>
+
+namespace qrhead {
+
+// llama.cpp's evaluation callback. It asks for two kinds of nodes and no other, because every node asked for ends a batch
+// of nodes that could have been computed together:
+//   - armed: the attention node of each wanted layer, flash attention or, failing that, `kq_soft_max`;
+//   - disarmed: the write of the deepest wanted layer's K into the cache, where the forward pass may end.
+// A llama_decode call must not be larger than one ubatch, so that one pass through the graph is one call.
+class AttentionCapture {
+  public:
+    AttentionCapture(HeadSelection selection, bool early_stop, int32_t n_threads)
+        : selection_(std::move(selection)), early_stop_(early_stop), softmax_(n_threads) {}
+
+    AttentionCapture(const AttentionCapture &)             = delete;  // llama.cpp holds its address
+    AttentionCapture & operator=(const AttentionCapture &) = delete;
+
+    // For ggml_backend_sched_eval_callback. Never throws: failures wait for finish_ubatch.
+    static bool on_node(ggml_tensor * node, bool ask, void * capture) noexcept;
+
+    // Before a llama_decode of `n_rows` tokens, the first at position `begin`. With `sink`, attention is added to it: one
+    // row per head in the selection's order, or all into row 0 when it has only one.
+    void begin_ubatch(Attention * sink, size_t begin, size_t n_rows);
+
+    // After it. Throws what the callback could not, and ATTENTION_INVALID when a wanted layer was not seen exactly once:
+    // llama_decode returns 0 even when a graph was cut short.
+    void finish_ubatch();
+
+    const HeadSelection & selection() const noexcept { return selection_; }
+
+  private:
+    enum class NodeKind { other, flash_attention, soft_max, key_write };
+
+    struct NodeRole {
+        NodeKind kind  = NodeKind::other;
+        int32_t  layer = -1;
+    };
+
+    NodeRole classify(const ggml_tensor * node) const noexcept;
+    bool     ask(const ggml_tensor * node) const noexcept;
+    bool     observe(ggml_tensor * node);
+    void     read_flash_attention(ggml_tensor * node, int32_t layer);
+    void     read_soft_max(ggml_tensor * node, int32_t layer);
+    void     check_layer(const ggml_tensor * q_or_scores, int32_t layer) const;
+    void     add(const HeadSelection::Entry & entry, int32_t layer, const float * sums, size_t n_kv, bool has_sinks);
+
+    HeadSelection      selection_;
+    bool               early_stop_;
+    SoftmaxGraph       softmax_;
+    std::vector<float> sums_;   // of the current group of heads, reused
+    std::vector<float> slice_;  // of kq_soft_max, reused
+
+    Attention *        sink_          = nullptr;
+    size_t             begin_         = 0;
+    size_t             n_rows_        = 0;
+    int32_t            n_layers_seen_ = 0;
+    bool               stopped_       = false;
+    std::exception_ptr error_;
+};
+
+}  // namespace qrhead

@@ -1,0 +1,169 @@
+#include "context.h"
+
+#include "error.h"
+#include "log_guard.h"
+
+#include <algorithm>
+
+namespace qrhead {
+
+namespace {
+
+enum ggml_type cache_type(const std::string & name) {
+    constexpr enum ggml_type types[] = { GGML_TYPE_F32,  GGML_TYPE_F16,  GGML_TYPE_BF16, GGML_TYPE_Q8_0,
+                                         GGML_TYPE_Q5_1, GGML_TYPE_Q5_0, GGML_TYPE_Q4_1, GGML_TYPE_Q4_0 };
+    for (const auto type : types) {
+        if (name == api().ggml_type_name(type)) {
+            return type;
+        }
+    }
+    throw EngineError("INVALID_ARGUMENT", "Expected f32, f16, bf16, q8_0, q5_1, q5_0, q4_1 or q4_0 for a cache type but received " + name);
+}
+
+bool on_abort(void * user_data) {
+    const auto * cancellation = *static_cast<const Cancellation **>(user_data);
+    return cancellation != nullptr && cancellation->requested();
+}
+
+}  // namespace
+
+Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) : model_(std::move(model)) {
+    const auto & llama = api();
+    const auto & info  = model_->info();
+    if (options.n_ctx < 1 || options.n_ubatch < 1 || options.n_threads < 1) {
+        throw EngineError("INVALID_ARGUMENT", "Expected a context size, batch size and number of threads of at least 1");
+    }
+    capture_ = std::make_unique<AttentionCapture>(HeadSelection(options.heads, info.n_layer, info.n_head),
+                                                  options.early_stop && !options.heads.empty(), options.n_threads);
+
+    auto params              = llama.llama_context_default_params();
+    params.n_ctx             = options.n_ctx;
+    params.n_batch           = std::min(options.n_ubatch, options.n_ctx);
+    params.n_ubatch          = params.n_batch;
+    params.n_seq_max         = 1;
+    params.n_outputs_max     = 1;  // no logits are ever asked for, so no room for them
+    params.n_threads         = options.n_threads;
+    params.n_threads_batch   = options.n_threads;
+    params.pooling_type      = LLAMA_POOLING_TYPE_NONE;
+    params.flash_attn_type   = options.flash_attention ? LLAMA_FLASH_ATTN_TYPE_AUTO : LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    params.type_k            = cache_type(options.type_k);
+    params.type_v            = cache_type(options.type_v);
+    params.offload_kqv       = options.offload_kqv;
+    params.swa_full          = true;  // rolling back behind a sliding window needs the whole cache
+    params.cb_eval           = AttentionCapture::on_node;
+    params.cb_eval_user_data = capture_.get();
+    params.abort_callback      = on_abort;
+    params.abort_callback_data = &cancellation_;
+
+    LogGuard log(llama);
+    handle_.reset(llama.llama_init_from_model(model_->handle(), params));
+    if (!handle_) {
+        const std::string reason = LogGuard::last_error();
+        throw EngineError("CONTEXT_FAILED", "Could not make a context of " + std::to_string(options.n_ctx) + " tokens" +
+                                                (reason.empty() ? std::string() : ": " + reason) +
+                                                "; a smaller context or cache type may fit");
+    }
+    if (llama.llama_get_memory(handle_.get()) == nullptr) {
+        throw EngineError("MODEL_UNSUPPORTED", "The model (" + info.architecture +
+                                                   ") keeps no KV cache, as encoders do not: use a decoder, such as a chat model");
+    }
+    n_ctx_    = options.n_ctx;
+    n_ubatch_ = llama.llama_n_ubatch(handle_.get());
+}
+
+void Context::prefill(const std::vector<llama_token> & tokens, const Cancellation & cancellation, const Progress & on_progress) {
+    append(tokens, nullptr, cancellation, on_progress);
+}
+
+std::shared_ptr<Attention> Context::observe(const std::vector<llama_token> & tokens, bool per_head,
+                                            const Cancellation & cancellation) {
+    if (n_heads() == 0 || tokens.empty()) {
+        throw EngineError("INVALID_ARGUMENT", "Expected at least one head and one query token");
+    }
+    auto attention = std::make_shared<Attention>(per_head ? n_heads() : 1, position_ + tokens.size());
+    append(tokens, attention.get(), cancellation, nullptr);
+    const float scale = 1.0f / static_cast<float>(tokens.size());
+    for (size_t r = 0; r < attention->n_rows(); r++) {
+        float * row = attention->row(r);
+        std::transform(row, row + attention->n_tokens(), row, [scale](float sum) { return sum * scale; });
+    }
+    return attention;
+}
+
+void Context::append(const std::vector<llama_token> & tokens, Attention * sink, const Cancellation & cancellation,
+                     const Progress & on_progress) {
+    check_tokens(tokens);
+    const size_t begin = position_;
+    LogGuard     log(api());
+    cancellation_ = &cancellation;
+    try {
+        for (size_t i = 0; i < tokens.size(); i += n_ubatch_) {
+            const size_t n = std::min<size_t>(n_ubatch_, tokens.size() - i);
+            decode_ubatch(tokens.data() + i, n, sink, cancellation);
+            if (on_progress) {
+                on_progress(i + n);
+            }
+        }
+    } catch (...) {
+        cancellation_ = nullptr;
+        api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), 0, static_cast<llama_pos>(begin), -1);
+        position_ = begin;
+        throw;
+    }
+    cancellation_ = nullptr;
+}
+
+void Context::decode_ubatch(const llama_token * tokens, size_t n_tokens, Attention * sink, const Cancellation & cancellation) {
+    cancellation.throw_if_requested();
+    std::vector<llama_token>    ids(tokens, tokens + n_tokens);
+    std::vector<llama_pos>      positions(n_tokens);
+    std::vector<int32_t>        n_seq_ids(n_tokens, 1);
+    llama_seq_id                sequence = 0;
+    std::vector<llama_seq_id *> seq_ids(n_tokens, &sequence);
+    std::vector<int8_t>         outputs(n_tokens, 0);
+    for (size_t i = 0; i < n_tokens; i++) {
+        positions[i] = static_cast<llama_pos>(position_ + i);
+    }
+    const llama_batch batch{ static_cast<int32_t>(n_tokens), ids.data(), nullptr, positions.data(), n_seq_ids.data(),
+                             seq_ids.data(), outputs.data() };
+
+    capture_->begin_ubatch(sink, position_, n_tokens);
+    const int32_t status = api().llama_decode(handle_.get(), batch);
+    api().llama_synchronize(handle_.get());
+    cancellation.throw_if_requested();
+    capture_->finish_ubatch();
+    if (status != 0) {
+        const std::string reason = LogGuard::last_error();
+        throw EngineError("ENGINE_FAILED", "llama_decode returned " + std::to_string(status) + " at position " +
+                                               std::to_string(position_) + (reason.empty() ? "" : ": " + reason));
+    }
+    position_ += n_tokens;
+}
+
+void Context::check_tokens(const std::vector<llama_token> & tokens) const {
+    if (tokens.size() > n_ctx_ - position_) {
+        throw EngineError("CONTEXT_OVERFLOW", std::to_string(position_ + tokens.size()) + " tokens do not fit a context of " +
+                                                  std::to_string(n_ctx_));
+    }
+    const int32_t n_vocab = model_->info().n_vocab;
+    for (const llama_token token : tokens) {
+        if (token < 0 || token >= n_vocab) {
+            throw EngineError("INVALID_ARGUMENT", "Expected token ids from 0 to " + std::to_string(n_vocab - 1) +
+                                                      " but received " + std::to_string(token));
+        }
+    }
+}
+
+void Context::rollback(size_t position) {
+    if (position > position_) {
+        throw EngineError("INVALID_ARGUMENT", "Expected a position of at most " + std::to_string(position_) +
+                                                  " but received " + std::to_string(position));
+    }
+    if (!api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), 0, static_cast<llama_pos>(position), -1)) {
+        throw EngineError("MODEL_UNSUPPORTED", "The model (" + model_->info().architecture +
+                                                   ") cannot forget its last tokens, as recurrent models cannot");
+    }
+    position_ = position;
+}
+
+}  // namespace qrhead

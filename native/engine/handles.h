@@ -1,0 +1,19 @@
+#pragma once
+
+#include "llama_api.h"
+
+#include <memory>
+
+namespace qrhead {
+
+template <auto Member> struct Deleter {
+    template <class T> void operator()(T * pointer) const noexcept { (api().*Member)(pointer); }
+};
+
+using ModelHandle       = std::unique_ptr<llama_model, Deleter<&LlamaApi::llama_model_free>>;
+using ContextHandle     = std::unique_ptr<llama_context, Deleter<&LlamaApi::llama_free>>;
+using GgmlContextHandle = std::unique_ptr<ggml_context, Deleter<&LlamaApi::ggml_free>>;
+using BackendHandle     = std::unique_ptr<ggml_backend, Deleter<&LlamaApi::ggml_backend_free>>;
+using AllocatorHandle   = std::unique_ptr<ggml_gallocr, Deleter<&LlamaApi::ggml_gallocr_free>>;
+
+}  // namespace qrhead

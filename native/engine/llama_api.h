@@ -1,0 +1,143 @@
+#pragma once
+
+#include "llama.h"
+
+#include <string>
+#include <vector>
+
+namespace qrhead {
+
+// Every function that the engine calls. The addon links against none of them, so that one binary serves the CPU, CUDA,
+// Vulkan and Metal builds of llama.cpp; the headers give the types, the loader gives the addresses.
+#define QRHEAD_LLAMA_FUNCTIONS(X)        \
+    X(llama_version)                     \
+    X(llama_backend_init)                \
+    X(llama_log_get)                     \
+    X(llama_log_set)                     \
+    X(llama_supports_gpu_offload)        \
+    X(llama_supports_mmap)               \
+    X(llama_model_default_params)        \
+    X(llama_model_load_from_file)        \
+    X(llama_model_free)                  \
+    X(llama_model_get_vocab)             \
+    X(llama_model_meta_count)            \
+    X(llama_model_meta_key_by_index)     \
+    X(llama_model_meta_val_str)          \
+    X(llama_model_meta_val_str_by_index) \
+    X(llama_model_desc)                  \
+    X(llama_model_n_layer)               \
+    X(llama_model_n_head)                \
+    X(llama_model_n_head_kv)             \
+    X(llama_model_n_embd)                \
+    X(llama_model_n_ctx_train)           \
+    X(llama_model_n_swa)                 \
+    X(llama_model_n_params)              \
+    X(llama_model_size)                  \
+    X(llama_model_chat_template)         \
+    X(llama_model_has_encoder)           \
+    X(llama_model_has_decoder)           \
+    X(llama_model_is_recurrent)          \
+    X(llama_model_is_hybrid)             \
+    X(llama_model_is_diffusion)          \
+    X(llama_model_quantize_default_params) \
+    X(llama_model_quantize)              \
+    X(llama_vocab_type)                  \
+    X(llama_vocab_n_tokens)              \
+    X(llama_vocab_get_text)              \
+    X(llama_vocab_get_attr)              \
+    X(llama_vocab_bos)                   \
+    X(llama_vocab_eos)                   \
+    X(llama_vocab_get_add_bos)           \
+    X(llama_tokenize)                    \
+    X(llama_token_to_piece)              \
+    X(llama_context_default_params)      \
+    X(llama_init_from_model)             \
+    X(llama_free)                        \
+    X(llama_n_ctx)                       \
+    X(llama_n_batch)                     \
+    X(llama_n_ubatch)                    \
+    X(llama_get_memory)                  \
+    X(llama_memory_clear)                \
+    X(llama_memory_seq_rm)               \
+    X(llama_memory_seq_pos_max)          \
+    X(llama_decode)                      \
+    X(llama_synchronize)                 \
+    X(ggml_backend_load_all_from_path)   \
+    X(ggml_backend_reg_count)            \
+    X(ggml_backend_reg_get_proc_address) \
+    X(ggml_backend_dev_count)            \
+    X(ggml_backend_dev_get)              \
+    X(ggml_backend_dev_by_type)          \
+    X(ggml_backend_dev_name)             \
+    X(ggml_backend_dev_description)      \
+    X(ggml_backend_dev_memory)           \
+    X(ggml_backend_dev_type)             \
+    X(ggml_backend_dev_init)             \
+    X(ggml_backend_dev_backend_reg)      \
+    X(ggml_backend_free)                 \
+    X(ggml_backend_get_default_buffer_type) \
+    X(ggml_backend_buffer_get_type)      \
+    X(ggml_backend_buffer_is_host)       \
+    X(ggml_backend_buft_get_device)      \
+    X(ggml_backend_graph_compute)        \
+    X(ggml_backend_tensor_get)           \
+    X(ggml_gallocr_new)                  \
+    X(ggml_gallocr_alloc_graph)          \
+    X(ggml_gallocr_free)                 \
+    X(ggml_init)                         \
+    X(ggml_free)                         \
+    X(ggml_reset)                        \
+    X(ggml_tensor_overhead)              \
+    X(ggml_graph_overhead_custom)        \
+    X(ggml_new_graph_custom)             \
+    X(ggml_build_forward_expand)         \
+    X(ggml_set_output)                   \
+    X(ggml_view_3d)                      \
+    X(ggml_add)                          \
+    X(ggml_mul_mat)                      \
+    X(ggml_mul_mat_set_prec)             \
+    X(ggml_scale)                        \
+    X(ggml_tanh)                         \
+    X(ggml_soft_max_ext)                 \
+    X(ggml_soft_max_add_sinks)           \
+    X(ggml_blck_size)                    \
+    X(ggml_type_name)
+
+// The bound functions, under their own names: `api().llama_decode(...)`.
+struct LlamaApi {
+#define QRHEAD_DECLARE(name) decltype(&::name) name = nullptr;
+    QRHEAD_LLAMA_FUNCTIONS(QRHEAD_DECLARE)
+#undef QRHEAD_DECLARE
+
+    // Folder that the libraries were bound from.
+    std::string directory;
+};
+
+struct LibraryPaths {
+    std::string directory;  // holds the backends that ggml loads by itself
+    std::string llama;
+    std::string ggml;
+    std::string ggml_base;
+};
+
+struct DeviceInfo {
+    std::string name;
+    std::string description;
+    std::string type;
+    size_t      memory_total = 0;
+    size_t      memory_free  = 0;
+};
+
+// The llama.cpp release of the headers that this binary was compiled with, such as "0.4.0".
+const char * compiled_llama_version() noexcept;
+
+// Binds once per process and is then a no-op for the same directory. Throws LIBRARY_NOT_FOUND for a library or function
+// that is missing, LIBRARY_MISMATCH for another release or a second directory.
+void bind_llama(const LibraryPaths & paths);
+
+// The bound functions. Throws LIBRARY_NOT_FOUND before bind_llama.
+const LlamaApi & api();
+
+std::vector<DeviceInfo> list_devices();
+
+}  // namespace qrhead

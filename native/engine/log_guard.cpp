@@ -1,0 +1,60 @@
+#include "log_guard.h"
+
+#include <mutex>
+
+namespace qrhead {
+
+namespace {
+
+std::mutex        mutex;
+int               n_guards = 0;
+ggml_log_callback previous_callback  = nullptr;
+void *            previous_user_data = nullptr;
+std::string       error_line;
+
+void collect(enum ggml_log_level level, const char * text, void * /*user_data*/) {
+    if (level != GGML_LOG_LEVEL_ERROR || text == nullptr) {
+        return;
+    }
+    std::string line(text);
+    while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) {
+        line.pop_back();
+    }
+    if (line.empty()) {
+        return;
+    }
+    std::lock_guard<std::mutex> lock(mutex);
+    error_line = line;
+}
+
+}  // namespace
+
+LogGuard::LogGuard(const LlamaApi & llama) : llama_(llama) {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (n_guards++ == 0) {
+        error_line.clear();
+        llama_.llama_log_get(&previous_callback, &previous_user_data);
+        llama_.llama_log_set(collect, nullptr);
+    }
+}
+
+LogGuard::~LogGuard() {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (--n_guards > 0) {
+        return;
+    }
+    ggml_log_callback current   = nullptr;
+    void *            user_data = nullptr;
+    llama_.llama_log_get(&current, &user_data);
+    // Somebody may have installed a callback of their own meanwhile: it stays.
+    if (current == collect) {
+        llama_.llama_log_set(previous_callback, previous_user_data);
+    }
+}
+
+std::string LogGuard::last_error() {
+    std::lock_guard<std::mutex> lock(mutex);
+    return error_line;
+}
+
+}  // namespace qrhead

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "llama_api.h"
+
+#include <string>
+
+namespace qrhead {
+
+// Catches what llama.cpp logs while a call of ours runs, so that nothing reaches the user's standard error and a failure
+// can say why. The callback is process-wide and may belong to node-llama-cpp, so it is given back afterwards.
+class LogGuard {
+  public:
+    explicit LogGuard(const LlamaApi & llama);
+    ~LogGuard();
+
+    LogGuard(const LogGuard &)             = delete;
+    LogGuard & operator=(const LogGuard &) = delete;
+
+    // The last error line that llama.cpp logged since the guards began, or "" when there was none.
+    static std::string last_error();
+
+  private:
+    const LlamaApi & llama_;
+};
+
+}  // namespace qrhead

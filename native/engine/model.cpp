@@ -1,0 +1,160 @@
+#include "model.h"
+
+#include "error.h"
+#include "log_guard.h"
+
+#include <cstring>
+#include <vector>
+
+namespace qrhead {
+
+namespace {
+
+struct LoadProgress {
+    const Cancellation &    cancellation;
+    const Model::Progress & report;
+};
+
+bool on_load_progress(float fraction, void * user_data) {
+    auto * progress = static_cast<LoadProgress *>(user_data);
+    if (progress->report) {
+        progress->report(fraction);
+    }
+    return !progress->cancellation.requested();
+}
+
+const char * vocabulary_type_name(enum llama_vocab_type type) {
+    switch (type) {
+        case LLAMA_VOCAB_TYPE_SPM:    return "spm";
+        case LLAMA_VOCAB_TYPE_BPE:    return "bpe";
+        case LLAMA_VOCAB_TYPE_WPM:    return "wpm";
+        case LLAMA_VOCAB_TYPE_UGM:    return "ugm";
+        case LLAMA_VOCAB_TYPE_RWKV:   return "rwkv";
+        case LLAMA_VOCAB_TYPE_PLAMO2: return "plamo2";
+        default:                      return "none";
+    }
+}
+
+// llama.cpp copies into a buffer of the caller's and returns the full length, as snprintf does.
+template <class Read> std::string read_string(Read read) {
+    std::vector<char> buffer(256);
+    int32_t           length = read(buffer.data(), buffer.size());
+    if (length >= static_cast<int32_t>(buffer.size())) {
+        buffer.resize(static_cast<size_t>(length) + 1);
+        length = read(buffer.data(), buffer.size());
+    }
+    return length < 0 ? std::string() : std::string(buffer.data(), static_cast<size_t>(length));
+}
+
+std::map<std::string, std::string> read_metadata(const llama_model * model) {
+    const auto & llama = api();
+    std::map<std::string, std::string> metadata;
+    for (int32_t i = 0; i < llama.llama_model_meta_count(model); i++) {
+        std::string key = read_string(
+            [&](char * buffer, size_t size) { return llama.llama_model_meta_key_by_index(model, i, buffer, size); });
+        metadata[key] = read_string(
+            [&](char * buffer, size_t size) { return llama.llama_model_meta_val_str_by_index(model, i, buffer, size); });
+    }
+    return metadata;
+}
+
+std::string token_text(const llama_vocab * vocab, llama_token token) {
+    const char * text = token == LLAMA_TOKEN_NULL ? nullptr : api().llama_vocab_get_text(vocab, token);
+    return text != nullptr ? text : "";
+}
+
+ModelInfo describe(const llama_model * model, const llama_vocab * vocab) {
+    const auto & llama = api();
+    ModelInfo    info;
+    info.metadata        = read_metadata(model);
+    info.architecture    = info.metadata["general.architecture"];
+    info.description     = read_string([&](char * buffer, size_t size) { return llama.llama_model_desc(model, buffer, size); });
+    info.n_layer         = llama.llama_model_n_layer(model);
+    info.n_head          = llama.llama_model_n_head(model);
+    info.n_head_kv       = llama.llama_model_n_head_kv(model);
+    info.n_embd          = llama.llama_model_n_embd(model);
+    info.n_ctx_train     = llama.llama_model_n_ctx_train(model);
+    info.n_swa           = llama.llama_model_n_swa(model);
+    info.n_params        = llama.llama_model_n_params(model);
+    info.n_bytes         = llama.llama_model_size(model);
+    info.vocabulary_type = vocabulary_type_name(llama.llama_vocab_type(vocab));
+    info.n_vocab         = llama.llama_vocab_n_tokens(vocab);
+    info.bos_token       = llama.llama_vocab_bos(vocab);
+    info.bos_text        = token_text(vocab, info.bos_token);
+    info.eos_text        = token_text(vocab, llama.llama_vocab_eos(vocab));
+    info.add_bos         = llama.llama_vocab_get_add_bos(vocab);
+    info.has_encoder     = llama.llama_model_has_encoder(model);
+    info.has_decoder     = llama.llama_model_has_decoder(model);
+    info.is_recurrent    = llama.llama_model_is_recurrent(model);
+    info.is_hybrid       = llama.llama_model_is_hybrid(model);
+    info.is_diffusion    = llama.llama_model_is_diffusion(model);
+    if (const char * chat_template = llama.llama_model_chat_template(model, nullptr)) {
+        info.chat_template = chat_template;
+    }
+    return info;
+}
+
+std::string with_reason(std::string message) {
+    const std::string reason = LogGuard::last_error();
+    return reason.empty() ? message : message + ": " + reason;
+}
+
+}  // namespace
+
+Model::Model(ModelHandle handle) : handle_(std::move(handle)) {
+    vocab_ = api().llama_model_get_vocab(handle_.get());
+    info_  = describe(handle_.get(), vocab_);
+}
+
+std::shared_ptr<Model> Model::load(const ModelOptions & options, const Cancellation & cancellation,
+                                   const Progress & on_progress) {
+    const auto & llama = api();
+    LogGuard     log(llama);
+    LoadProgress progress{ cancellation, on_progress };
+
+    auto params                        = llama.llama_model_default_params();
+    params.n_gpu_layers                = options.n_gpu_layers;
+    params.load_mode                   = options.use_mmap ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
+    params.progress_callback           = on_load_progress;
+    params.progress_callback_user_data = &progress;
+
+    cancellation.throw_if_requested();
+    ModelHandle handle(llama.llama_model_load_from_file(options.path.c_str(), params));
+    cancellation.throw_if_requested();
+    if (!handle) {
+        throw EngineError("MODEL_LOAD_FAILED", with_reason("Could not load " + options.path));
+    }
+    return std::shared_ptr<Model>(new Model(std::move(handle)));
+}
+
+void write_slim_model(const std::string & input, const std::string & output, int32_t n_keep, int32_t n_layer,
+                      const std::map<std::string, std::string> & metadata) {
+    const auto & llama = api();
+    LogGuard     log(llama);
+
+    std::vector<int32_t> pruned;
+    for (int32_t layer = n_keep; layer < n_layer; layer++) {
+        pruned.push_back(layer);
+    }
+    pruned.push_back(-1);  // end mark
+
+    std::vector<llama_model_kv_override> overrides;
+    for (const auto & [key, value] : metadata) {
+        llama_model_kv_override entry{};
+        entry.tag = LLAMA_KV_OVERRIDE_TYPE_STR;
+        std::strncpy(entry.key, key.c_str(), sizeof(entry.key) - 1);
+        std::strncpy(entry.val_str, value.c_str(), sizeof(entry.val_str) - 1);
+        overrides.push_back(entry);
+    }
+    overrides.emplace_back();  // an empty key is the end mark
+
+    auto params         = llama.llama_model_quantize_default_params();
+    params.only_copy    = true;
+    params.prune_layers = pruned.data();
+    params.kv_overrides = overrides.data();
+    if (llama.llama_model_quantize(input.c_str(), output.c_str(), &params) != 0) {
+        throw EngineError("MODEL_LOAD_FAILED", with_reason("Could not write " + output + " from " + input));
+    }
+}
+
+}  // namespace qrhead

@@ -1,0 +1,72 @@
+#pragma once
+
+#include "cancellation.h"
+#include "handles.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace qrhead {
+
+struct ModelOptions {
+    std::string path;
+    int32_t     n_gpu_layers = 0;
+    bool        use_mmap     = true;
+};
+
+struct ModelInfo {
+    std::string architecture;
+    std::string description;
+    int32_t     n_layer     = 0;
+    int32_t     n_head      = 0;
+    int32_t     n_head_kv   = 0;
+    int32_t     n_embd      = 0;
+    int32_t     n_ctx_train = 0;
+    int32_t     n_swa       = 0;
+    uint64_t    n_params    = 0;
+    uint64_t    n_bytes     = 0;
+    std::string vocabulary_type;
+    int32_t     n_vocab   = 0;
+    llama_token bos_token = LLAMA_TOKEN_NULL;
+    std::string bos_text;
+    std::string eos_text;
+    bool        add_bos      = false;
+    bool        has_encoder  = false;
+    bool        has_decoder  = false;
+    bool        is_recurrent = false;
+    bool        is_hybrid    = false;
+    bool        is_diffusion = false;
+    std::optional<std::string>         chat_template;
+    std::map<std::string, std::string> metadata;
+};
+
+// A loaded GGUF. Immutable, so any number of threads may read it.
+class Model {
+  public:
+    using Progress = std::function<void(float)>;
+
+    // Throws MODEL_LOAD_FAILED with llama.cpp's own last error line, or ABORTED.
+    static std::shared_ptr<Model> load(const ModelOptions & options, const Cancellation & cancellation,
+                                       const Progress & on_progress);
+
+    const ModelInfo &   info() const noexcept { return info_; }
+    llama_model *       handle() const noexcept { return handle_.get(); }
+    const llama_vocab * vocab() const noexcept { return vocab_; }
+
+  private:
+    explicit Model(ModelHandle handle);
+
+    ModelHandle         handle_;
+    const llama_vocab * vocab_ = nullptr;
+    ModelInfo           info_;
+};
+
+// Writes the first `n_keep` of `n_layer` layers of a model, with extra metadata strings, and nothing else changed.
+// Throws MODEL_LOAD_FAILED with llama.cpp's own last error line.
+void write_slim_model(const std::string & input, const std::string & output, int32_t n_keep, int32_t n_layer,
+                      const std::map<std::string, std::string> & metadata);
+
+}  // namespace qrhead

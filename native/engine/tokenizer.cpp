@@ -1,0 +1,236 @@
+#include "tokenizer.h"
+
+#include "error.h"
+#include "log_guard.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace qrhead {
+
+namespace {
+
+// Either one special token or text still to be tokenized, as a byte range of the whole prompt.
+struct Fragment {
+    size_t      begin   = 0;
+    size_t      end     = 0;
+    llama_token special = LLAMA_TOKEN_NULL;
+};
+
+struct SpecialToken {
+    llama_token id;
+    std::string text;
+};
+
+// The special tokens that occur in `text`, longest first: the order in which llama.cpp looks for them.
+std::vector<SpecialToken> special_tokens_in(const llama_vocab * vocab, const std::string & text) {
+    const auto & llama = api();
+    const int    kinds = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
+    std::vector<SpecialToken> found;
+    for (llama_token id = 0; id < llama.llama_vocab_n_tokens(vocab); id++) {
+        if ((llama.llama_vocab_get_attr(vocab, id) & kinds) == 0) {
+            continue;
+        }
+        const char * token_text = llama.llama_vocab_get_text(vocab, id);
+        if (token_text != nullptr && *token_text != '\0' && text.find(token_text) != std::string::npos) {
+            found.push_back({ id, token_text });
+        }
+    }
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto & a, const auto & b) { return a.text.size() > b.text.size(); });
+    return found;
+}
+
+std::vector<Fragment> split_at(const std::vector<Fragment> & fragments, const std::string & text,
+                               const SpecialToken & token) {
+    std::vector<Fragment> result;
+    for (const auto & fragment : fragments) {
+        size_t begin = fragment.begin;
+        while (fragment.special == LLAMA_TOKEN_NULL) {
+            const size_t at = text.find(token.text, begin);
+            if (at == std::string::npos || at + token.text.size() > fragment.end) {
+                break;
+            }
+            if (at > begin) {
+                result.push_back({ begin, at, LLAMA_TOKEN_NULL });
+            }
+            begin = at + token.text.size();
+            result.push_back({ at, begin, token.id });
+        }
+        if (begin < fragment.end) {
+            result.push_back({ begin, fragment.end, fragment.special });
+        }
+    }
+    return result;
+}
+
+void append(std::vector<Fragment> & fragments, const Fragment & next) {
+    const bool joins = !fragments.empty() && fragments.back().special == LLAMA_TOKEN_NULL &&
+                       next.special == LLAMA_TOKEN_NULL && fragments.back().end == next.begin;
+    if (joins) {
+        fragments.back().end = next.end;
+    } else if (next.begin < next.end) {
+        fragments.push_back(next);
+    }
+}
+
+bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+// Some vocabularies (Phi-3) drop the white space beside a special token.
+void strip_beside_special(const llama_vocab * vocab, const std::string & text, std::vector<Fragment> & fragments) {
+    for (size_t i = 0; i < fragments.size(); i++) {
+        if (fragments[i].special == LLAMA_TOKEN_NULL) {
+            continue;
+        }
+        const int attributes = api().llama_vocab_get_attr(vocab, fragments[i].special);
+        if ((attributes & LLAMA_TOKEN_ATTR_LSTRIP) != 0 && i > 0 && fragments[i - 1].special == LLAMA_TOKEN_NULL) {
+            auto & left = fragments[i - 1];
+            while (left.end > left.begin && is_space(text[left.end - 1])) {
+                left.end--;
+            }
+        }
+        if ((attributes & LLAMA_TOKEN_ATTR_RSTRIP) != 0 && i + 1 < fragments.size() &&
+            fragments[i + 1].special == LLAMA_TOKEN_NULL) {
+            auto & right = fragments[i + 1];
+            while (right.begin < right.end && is_space(text[right.begin])) {
+                right.begin++;
+            }
+        }
+    }
+}
+
+std::vector<llama_token> tokenize_text(const llama_vocab * vocab, const char * text, size_t length) {
+    std::vector<llama_token> tokens(length + 2);
+    int32_t n = api().llama_tokenize(vocab, text, static_cast<int32_t>(length), tokens.data(),
+                                     static_cast<int32_t>(tokens.size()), false, false);
+    if (n < 0) {
+        tokens.resize(static_cast<size_t>(-n));
+        n = api().llama_tokenize(vocab, text, static_cast<int32_t>(length), tokens.data(),
+                                 static_cast<int32_t>(tokens.size()), false, false);
+    }
+    if (n < 0) {
+        throw EngineError("ENGINE_FAILED", "llama.cpp could not tokenize " + std::to_string(length) + " bytes of text");
+    }
+    tokens.resize(static_cast<size_t>(n));
+    return tokens;
+}
+
+// Walks the text as the tokens spell it, and says where each of them ends.
+class Aligner {
+  public:
+    Aligner(const llama_vocab * vocab, const std::string & text) : vocab_(vocab), text_(text), piece_(64) {}
+
+    void add(const Fragment & fragment, const std::vector<llama_token> & tokens, Tokenization & out) {
+        size_t cursor = fragment.begin;
+        for (size_t i = 0; i < tokens.size(); i++) {
+            const size_t begin = cursor;
+            cursor             = advance(tokens[i], begin, fragment.end, i == 0);
+            push(tokens[i], begin, cursor, out);
+        }
+        if (cursor != fragment.end) {
+            fail(cursor);
+        }
+    }
+
+    static void push(llama_token token, size_t begin, size_t end, Tokenization & out) {
+        out.tokens.push_back(token);
+        out.offsets.push_back(static_cast<uint32_t>(begin));
+        out.offsets.push_back(static_cast<uint32_t>(end));
+    }
+
+  private:
+    size_t advance(llama_token token, size_t cursor, size_t end, bool first) {
+        const int32_t length = read_piece(token);
+        int32_t       i      = 0;
+        // SentencePiece vocabularies may put a space before the first word that the text does not have.
+        if (first && length > 0 && piece_[0] == ' ' && (cursor >= end || !matches_space(cursor, end))) {
+            i = 1;
+        }
+        for (; i < length; i++) {
+            if (cursor < end && text_[cursor] == piece_[i]) {
+                cursor++;
+            } else if (piece_[i] == ' ' && matches_space(cursor, end)) {
+                cursor += 3;
+            } else {
+                fail(cursor);
+            }
+        }
+        return cursor;
+    }
+
+    // A written U+2581 is read as a space by SentencePiece vocabularies.
+    bool matches_space(size_t cursor, size_t end) const {
+        return text_[cursor] == ' ' || (cursor + 3 <= end && std::memcmp(text_.data() + cursor, "\xE2\x96\x81", 3) == 0);
+    }
+
+    int32_t read_piece(llama_token token) {
+        int32_t length = api().llama_token_to_piece(vocab_, token, piece_.data(), static_cast<int32_t>(piece_.size()), 0, true);
+        if (length < 0) {
+            piece_.resize(static_cast<size_t>(-length));
+            length = api().llama_token_to_piece(vocab_, token, piece_.data(), static_cast<int32_t>(piece_.size()), 0, true);
+        }
+        return length;
+    }
+
+    [[noreturn]] void fail(size_t cursor) const {
+        throw EngineError("TOKENIZER_UNSUPPORTED", "The vocabulary rewrites the text at byte " + std::to_string(cursor) +
+                                                       ", so tokens cannot be traced back to documents");
+    }
+
+    const llama_vocab * vocab_;
+    const std::string & text_;
+    std::vector<char>   piece_;
+};
+
+std::vector<Fragment> partition(const llama_vocab * vocab, const std::vector<PromptPiece> & pieces, std::string & text) {
+    std::vector<Fragment> fragments;
+    for (const auto & piece : pieces) {
+        const size_t begin = text.size();
+        text += piece.text;
+        std::vector<Fragment> split{ { begin, text.size(), LLAMA_TOKEN_NULL } };
+        if (piece.special) {
+            for (const auto & token : special_tokens_in(vocab, piece.text)) {
+                split = split_at(split, text, token);
+            }
+        }
+        for (const auto & fragment : split) {
+            append(fragments, fragment);
+        }
+    }
+    strip_beside_special(vocab, text, fragments);
+    return fragments;
+}
+
+}  // namespace
+
+Tokenization tokenize(const Model & model, const std::vector<PromptPiece> & pieces) {
+    const llama_vocab * vocab = model.vocab();
+    const auto &        info  = model.info();
+    if (info.vocabulary_type == "none" || info.vocabulary_type == "wpm" || info.vocabulary_type == "ugm") {
+        throw EngineError("TOKENIZER_UNSUPPORTED", "A vocabulary of type " + info.vocabulary_type +
+                                                       " normalises text, so tokens cannot be traced back to documents: "
+                                                       "use a model with a BPE or SentencePiece (SPM) vocabulary");
+    }
+    LogGuard    log(api());
+    std::string text;
+    const auto  fragments = partition(vocab, pieces, text);
+
+    Tokenization out;
+    if (info.add_bos && info.bos_token != LLAMA_TOKEN_NULL &&
+        (fragments.empty() || fragments.front().special != info.bos_token)) {
+        Aligner::push(info.bos_token, 0, 0, out);
+    }
+    Aligner aligner(vocab, text);
+    for (const auto & fragment : fragments) {
+        if (fragment.special != LLAMA_TOKEN_NULL) {
+            Aligner::push(fragment.special, fragment.begin, fragment.end, out);
+        } else if (fragment.begin < fragment.end) {
+            aligner.add(fragment, tokenize_text(vocab, text.data() + fragment.begin, fragment.end - fragment.begin), out);
+        }
+    }
+    return out;
+}
+
+}  // namespace qrhead

@@ -1,0 +1,101 @@
+#include "addon_data.h"
+#include "attention_object.h"
+#include "cancellation_object.h"
+#include "context_object.h"
+#include "convert.h"
+#include "dynamic_library.h"
+#include "llama_api.h"
+#include "model_object.h"
+#include "promise_worker.h"
+
+namespace qrhead {
+
+static Napi::Value js_can_open_library(const Napi::CallbackInfo & info) {
+    const std::string name = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+    return Napi::Boolean::New(info.Env(), !name.empty() && DynamicLibrary::can_open(name));
+}
+
+static void js_bind(const Napi::CallbackInfo & info) {
+    const auto object = require_object(info[0], "options");
+    try {
+        bind_llama({ require_string(object, "directory"), require_string(object, "llama"), require_string(object, "ggml"),
+                     require_string(object, "ggmlBase") });
+    } catch (const EngineError & error) {
+        throw coded_error(info.Env(), error.code(), error.what());
+    }
+}
+
+static Napi::Value js_library_info(const Napi::CallbackInfo & info) {
+    const auto env = info.Env();
+    try {
+        auto devices = Napi::Array::New(env);
+        for (const auto & device : list_devices()) {
+            auto object = Napi::Object::New(env);
+            object.Set("name", device.name);
+            object.Set("description", device.description);
+            object.Set("type", device.type);
+            object.Set("memoryTotal", static_cast<double>(device.memory_total));
+            object.Set("memoryFree", static_cast<double>(device.memory_free));
+            devices.Set(devices.Length(), object);
+        }
+        auto result = Napi::Object::New(env);
+        result.Set("version", api().llama_version());
+        result.Set("directory", api().directory);
+        result.Set("devices", devices);
+        result.Set("supportsGpuOffload", api().llama_supports_gpu_offload());
+        result.Set("supportsMmap", api().llama_supports_mmap());
+        return result;
+    } catch (const EngineError & error) {
+        throw coded_error(env, error.code(), error.what());
+    }
+}
+
+static Napi::Value js_slim_model(const Napi::CallbackInfo & info) {
+    const auto object   = require_object(info[0], "options");
+    const auto input    = require_string(object, "input");
+    const auto output   = require_string(object, "output");
+    const auto n_keep   = static_cast<int32_t>(require_number(object, "layers", 1, 1 << 20));
+    const auto n_layer  = static_cast<int32_t>(require_number(object, "totalLayers", 1, 1 << 20));
+    const auto metadata = require_object(object.Get("metadata"), "metadata");
+    std::map<std::string, std::string> entries;
+    const auto keys = metadata.GetPropertyNames();
+    for (uint32_t i = 0; i < keys.Length(); i++) {
+        const std::string key = keys.Get(i).ToString();
+        entries[key]          = require_string(metadata, key.c_str());
+    }
+    return PromiseWorker<bool>::run(
+        info.Env(), "qrhead.slimModel",
+        [=] {
+            write_slim_model(input, output, n_keep, n_layer, entries);
+            return true;
+        },
+        [](Napi::Env env, bool &) { return env.Undefined(); });
+}
+
+static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+    auto * data = new AddonData();
+    env.SetInstanceData(data);
+    env.AddCleanupHook([flag = data->shutting_down] { *flag = true; });
+
+    data->cancellation_class = Napi::Persistent(CancellationObject::define(env));
+    data->model_class        = Napi::Persistent(ModelObject::define(env));
+    data->context_class      = Napi::Persistent(ContextObject::define(env));
+    data->attention_class    = Napi::Persistent(AttentionObject::define(env));
+
+    exports.Set("compiledVersion", compiled_llama_version());
+    exports.Set("canOpenLibrary", Napi::Function::New<js_can_open_library>(env, "canOpenLibrary"));
+    exports.Set("bind", Napi::Function::New<js_bind>(env, "bind"));
+    exports.Set("libraryInfo", Napi::Function::New<js_library_info>(env, "libraryInfo"));
+    exports.Set("Cancellation", data->cancellation_class.Value());
+    exports.Set("loadModel", Napi::Function::New<ModelObject::js_load>(env, "loadModel"));
+    exports.Set("slimModel", Napi::Function::New<js_slim_model>(env, "slimModel"));
+    return exports;
+}
+
+}  // namespace qrhead
+
+static Napi::Object qrhead_initialize(Napi::Env env, Napi::Object exports) {
+    return qrhead::initialize(env, exports);
+}
+
+NODE_API_MODULE(qrhead, qrhead_initialize)

@@ -1,0 +1,120 @@
+#include "attention_object.h"
+
+#include "addon_data.h"
+#include "convert.h"
+#include "promise_worker.h"
+
+namespace qrhead {
+
+namespace {
+
+OutlierMask to_mask(Napi::Env env, const std::string & name) {
+    if (name == "none") {
+        return OutlierMask::none;
+    }
+    if (name == "per-head") {
+        return OutlierMask::per_head;
+    }
+    if (name == "shared") {
+        return OutlierMask::shared;
+    }
+    throw Napi::TypeError::New(env, "Expected none, per-head or shared for mask");
+}
+
+// V8 sees only the small wrapper; telling it the real size lets it collect in time.
+int64_t n_bytes(const Attention & attention) {
+    return static_cast<int64_t>(attention.n_rows() * attention.n_tokens() * sizeof(float));
+}
+
+}  // namespace
+
+Napi::Function AttentionObject::define(Napi::Env env) {
+    return DefineClass(env, "Attention",
+                       { InstanceAccessor<&AttentionObject::js_rows>("rows"),
+                         InstanceAccessor<&AttentionObject::js_tokens>("tokens"),
+                         InstanceMethod<&AttentionObject::js_row>("row"),
+                         InstanceMethod<&AttentionObject::js_sum_over_heads>("sumOverHeads"),
+                         InstanceMethod<&AttentionObject::js_document_scores>("documentScores") });
+}
+
+Napi::Value AttentionObject::create(Napi::Env env, std::shared_ptr<Attention> attention) {
+    Napi::Object object = AddonData::of(env).attention_class.New({});
+    Napi::MemoryManagement::AdjustExternalMemory(env, n_bytes(*attention));
+    Unwrap(object)->attention_ = std::move(attention);
+    return object;
+}
+
+AttentionObject::~AttentionObject() {
+    if (attention_) {
+        Napi::MemoryManagement::AdjustExternalMemory(Env(), -n_bytes(*attention_));
+    }
+}
+
+const Attention & AttentionObject::require(Napi::Env env) const {
+    if (!attention_) {
+        throw Napi::TypeError::New(env, "Attention objects come from context.observe");
+    }
+    return *attention_;
+}
+
+std::shared_ptr<Attention> AttentionObject::read_baseline(const Napi::Value & value) {
+    if (value.IsNull() || value.IsUndefined()) {
+        return nullptr;
+    }
+    if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).attention_class.Value())) {
+        throw Napi::TypeError::New(value.Env(), "Expected an Attention or null for baseline");
+    }
+    auto * object = Unwrap(value.As<Napi::Object>());
+    object->require(value.Env());
+    return object->attention_;
+}
+
+Napi::Value AttentionObject::js_rows(const Napi::CallbackInfo & info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(require(info.Env()).n_rows()));
+}
+
+Napi::Value AttentionObject::js_tokens(const Napi::CallbackInfo & info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(require(info.Env()).n_tokens()));
+}
+
+Napi::Value AttentionObject::js_row(const Napi::CallbackInfo & info) {
+    const auto & attention = require(info.Env());
+    const double index     = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1.0;
+    if (!(index >= 0.0 && index < static_cast<double>(attention.n_rows()))) {
+        throw Napi::RangeError::New(info.Env(), "Expected a row from 0 to " + std::to_string(attention.n_rows() - 1));
+    }
+    const float * row = attention.row(static_cast<size_t>(index));
+    return from_floats(info.Env(), std::vector<float>(row, row + attention.n_tokens()));
+}
+
+Napi::Value AttentionObject::js_sum_over_heads(const Napi::CallbackInfo & info) {
+    const auto & attention = require(info.Env());
+    const auto   baseline  = read_baseline(info[0]);
+    const double end       = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1.0;
+    if (!(end >= 0.0 && end <= static_cast<double>(attention.n_tokens()))) {
+        throw Napi::RangeError::New(info.Env(), "Expected an end from 0 to " + std::to_string(attention.n_tokens()));
+    }
+    try {
+        return from_floats(info.Env(), attention.sum_over_heads(baseline.get(), static_cast<size_t>(end)));
+    } catch (const EngineError & error) {
+        throw coded_error(info.Env(), error.code(), error.what());
+    }
+}
+
+Napi::Value AttentionObject::js_document_scores(const Napi::CallbackInfo & info) {
+    require(info.Env());
+    const auto options  = require_object(info[0], "options");
+    const auto baseline = read_baseline(options.Get("baseline"));
+    const auto mask     = to_mask(info.Env(), require_string(options, "mask"));
+    const auto flat     = require_uint32_array(options.Get("spans"), "spans");
+    std::vector<TokenSpan> spans;
+    for (size_t i = 0; i + 1 < flat.size(); i += 2) {
+        spans.push_back({ flat[i], flat[i + 1] });
+    }
+    return PromiseWorker<std::vector<float>>::run(
+        info.Env(), "qrhead.documentScores",
+        [attention = attention_, baseline, mask, spans] { return attention->document_scores(baseline.get(), spans, mask); },
+        [](Napi::Env env, std::vector<float> & scores) { return from_floats(env, scores); });
+}
+
+}  // namespace qrhead

@@ -1,0 +1,119 @@
+#include "context_object.h"
+
+#include "addon_data.h"
+#include "attention_object.h"
+#include "cancellation_object.h"
+#include "convert.h"
+#include "promise_worker.h"
+
+namespace qrhead {
+
+Napi::Function ContextObject::define(Napi::Env env) {
+    return DefineClass(env, "Context",
+                       { InstanceAccessor<&ContextObject::js_position>("position"),
+                         InstanceAccessor<&ContextObject::js_context_size>("contextSize"),
+                         InstanceAccessor<&ContextObject::js_batch_size>("batchSize"),
+                         InstanceMethod<&ContextObject::js_prefill>("prefill"),
+                         InstanceMethod<&ContextObject::js_observe>("observe"),
+                         InstanceMethod<&ContextObject::js_rollback>("rollback"),
+                         InstanceMethod<&ContextObject::js_dispose>("dispose") });
+}
+
+Napi::Value ContextObject::create(Napi::Env env, std::shared_ptr<Context> context) {
+    Napi::Object object = AddonData::of(env).context_class.New({});
+    Unwrap(object)->context_ = std::move(context);
+    return object;
+}
+
+std::shared_ptr<Context> ContextObject::require(Napi::Env env) const {
+    if (!context_) {
+        throw coded_error(env, "DISPOSED", "The context has been disposed");
+    }
+    if (busy_) {
+        throw coded_error(env, "BUSY", "The context is busy with another call");
+    }
+    return context_;
+}
+
+std::shared_ptr<Context> ContextObject::claim(Napi::Env env) {
+    auto context = require(env);
+    busy_        = true;
+    return context;
+}
+
+std::function<void()> ContextObject::release_later(const Napi::CallbackInfo & info) {
+    auto self = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
+    return [this, self] {
+        busy_ = false;
+        self->Reset();
+    };
+}
+
+Napi::Value ContextObject::js_position(const Napi::CallbackInfo & info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(require(info.Env())->position()));
+}
+
+Napi::Value ContextObject::js_context_size(const Napi::CallbackInfo & info) {
+    return Napi::Number::New(info.Env(), require(info.Env())->n_ctx());
+}
+
+Napi::Value ContextObject::js_batch_size(const Napi::CallbackInfo & info) {
+    return Napi::Number::New(info.Env(), require(info.Env())->n_ubatch());
+}
+
+Napi::Value ContextObject::js_prefill(const Napi::CallbackInfo & info) {
+    auto tokens       = require_int32_array(info[0], "tokens");
+    auto cancellation = CancellationObject::read(info[1]);
+    auto context      = claim(info.Env());
+    auto progress     = to_progress(info.Env(), info[2]);
+    auto release      = release_later(info);
+    return PromiseWorker<bool>::run(
+        info.Env(), "qrhead.prefill",
+        [context, tokens, cancellation, report = progress.report] {
+            Context::Progress on_progress = nullptr;
+            if (report) {
+                on_progress = [&report](size_t done) { report(static_cast<double>(done)); };
+            }
+            context->prefill(tokens, cancellation, on_progress);
+            return true;
+        },
+        [](Napi::Env env, bool &) { return env.Undefined(); },
+        [release, release_progress = progress.release] {
+            release_progress();
+            release();
+        });
+}
+
+Napi::Value ContextObject::js_observe(const Napi::CallbackInfo & info) {
+    auto       tokens       = require_int32_array(info[0], "tokens");
+    const bool per_head     = require_bool(require_object(info[1], "options"), "perHead");
+    auto       cancellation = CancellationObject::read(info[2]);
+    auto       context      = claim(info.Env());
+    return PromiseWorker<std::shared_ptr<Attention>>::run(
+        info.Env(), "qrhead.observe",
+        [context, tokens, per_head, cancellation] { return context->observe(tokens, per_head, cancellation); },
+        [](Napi::Env env, std::shared_ptr<Attention> & attention) { return AttentionObject::create(env, std::move(attention)); },
+        release_later(info));
+}
+
+void ContextObject::js_rollback(const Napi::CallbackInfo & info) {
+    const double position = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1.0;
+    auto         context  = require(info.Env());
+    if (!(position >= 0.0)) {
+        throw Napi::RangeError::New(info.Env(), "Expected a position of at least 0");
+    }
+    try {
+        context->rollback(static_cast<size_t>(position));
+    } catch (const EngineError & error) {
+        throw coded_error(info.Env(), error.code(), error.what());
+    }
+}
+
+// The last owner frees the context, and that is this worker unless a call is still running.
+Napi::Value ContextObject::js_dispose(const Napi::CallbackInfo & info) {
+    return PromiseWorker<bool>::run(
+        info.Env(), "qrhead.disposeContext", [context = std::exchange(context_, nullptr)] { return true; },
+        [](Napi::Env env, bool &) { return env.Undefined(); });
+}
+
+}  // namespace qrhead

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "context.h"
+
+#include <memory>
+#include <napi.h>
+
+namespace qrhead {
+
+class ContextObject : public Napi::ObjectWrap<ContextObject> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    static Napi::Value    create(Napi::Env env, std::shared_ptr<Context> context);
+
+    explicit ContextObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<ContextObject>(info) {}
+
+  private:
+    Napi::Value js_position(const Napi::CallbackInfo & info);
+    Napi::Value js_context_size(const Napi::CallbackInfo & info);
+    Napi::Value js_batch_size(const Napi::CallbackInfo & info);
+    Napi::Value js_prefill(const Napi::CallbackInfo & info);
+    Napi::Value js_observe(const Napi::CallbackInfo & info);
+    void        js_rollback(const Napi::CallbackInfo & info);
+    Napi::Value js_dispose(const Napi::CallbackInfo & info);
+
+    // The context, if it is alive and no other call is using it: throws DISPOSED or BUSY otherwise. `claim` marks it busy
+    // until `busy_` is cleared again on the JavaScript thread.
+    std::shared_ptr<Context> require(Napi::Env env) const;
+    std::shared_ptr<Context> claim(Napi::Env env);
+    // Clears `busy_`, and keeps this object alive until then.
+    std::function<void()> release_later(const Napi::CallbackInfo & info);
+
+    std::shared_ptr<Context> context_;
+    bool                     busy_ = false;
+};
+
+}  // namespace qrhead

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "context.h"
+#include "tokenizer.h"
+
+#include <napi.h>
+#include <string>
+#include <vector>
+
+namespace qrhead {
+
+// Readers of arguments. TypeScript has validated them already; these only keep a direct caller of the addon from killing
+// the process. Each throws a TypeError that names what was expected.
+Napi::Object require_object(const Napi::Value & value, const char * name);
+std::string  require_string(const Napi::Object & object, const char * name);
+double       require_number(const Napi::Object & object, const char * name, double min, double max);
+bool         require_bool(const Napi::Object & object, const char * name);
+
+std::vector<int32_t>  require_int32_array(const Napi::Value & value, const char * name);
+std::vector<uint32_t> require_uint32_array(const Napi::Value & value, const char * name);
+
+std::vector<PromptPiece> to_prompt_pieces(const Napi::Value & value);
+ContextOptions           to_context_options(const Napi::Value & value);
+
+Napi::Object       from_model_info(Napi::Env env, const ModelInfo & info);
+Napi::Object       from_tokenization(Napi::Env env, const Tokenization & tokenization);
+Napi::Float32Array from_floats(Napi::Env env, const std::vector<float> & values);
+
+// A function that native threads may call with one number, or an empty one when `value` is not a function. `release`
+// must be called on the JavaScript thread when no more calls can come.
+struct ProgressFunction {
+    std::function<void(double)> report;
+    std::function<void()>       release;
+};
+ProgressFunction to_progress(Napi::Env env, const Napi::Value & value);
+
+}  // namespace qrhead

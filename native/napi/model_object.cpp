@@ -1,0 +1,72 @@
+#include "model_object.h"
+
+#include "addon_data.h"
+#include "cancellation_object.h"
+#include "context_object.h"
+#include "convert.h"
+#include "promise_worker.h"
+
+namespace qrhead {
+
+Napi::Function ModelObject::define(Napi::Env env) {
+    return DefineClass(env, "Model",
+                       { InstanceMethod<&ModelObject::js_info>("info"),
+                         InstanceMethod<&ModelObject::js_tokenize>("tokenize"),
+                         InstanceMethod<&ModelObject::js_create_context>("createContext"),
+                         InstanceMethod<&ModelObject::js_dispose>("dispose") });
+}
+
+Napi::Value ModelObject::js_load(const Napi::CallbackInfo & info) {
+    const auto   object = require_object(info[0], "options");
+    ModelOptions options;
+    options.path         = require_string(object, "path");
+    options.n_gpu_layers = static_cast<int32_t>(require_number(object, "gpuLayers", -1, 1 << 20));
+    options.use_mmap     = require_bool(object, "useMmap");
+    auto cancellation    = CancellationObject::read(info[1]);
+    auto progress        = to_progress(info.Env(), info[2]);
+    return PromiseWorker<std::shared_ptr<Model>>::run(
+        info.Env(), "qrhead.loadModel",
+        [options, cancellation, report = progress.report] { return Model::load(options, cancellation, report); },
+        [](Napi::Env env, std::shared_ptr<Model> & model) {
+            Napi::Object object = AddonData::of(env).model_class.New({});
+            Unwrap(object)->model_ = std::move(model);
+            return object;
+        },
+        progress.release);
+}
+
+std::shared_ptr<Model> ModelObject::require(Napi::Env env) const {
+    if (!model_) {
+        throw coded_error(env, "DISPOSED", "The model has been disposed");
+    }
+    return model_;
+}
+
+Napi::Value ModelObject::js_info(const Napi::CallbackInfo & info) {
+    return from_model_info(info.Env(), require(info.Env())->info());
+}
+
+Napi::Value ModelObject::js_tokenize(const Napi::CallbackInfo & info) {
+    auto model  = require(info.Env());
+    auto pieces = to_prompt_pieces(info[0]);
+    return PromiseWorker<Tokenization>::run(
+        info.Env(), "qrhead.tokenize", [model, pieces] { return tokenize(*model, pieces); },
+        [](Napi::Env env, Tokenization & tokenization) { return from_tokenization(env, tokenization); });
+}
+
+Napi::Value ModelObject::js_create_context(const Napi::CallbackInfo & info) {
+    auto model   = require(info.Env());
+    auto options = to_context_options(info[0]);
+    return PromiseWorker<std::shared_ptr<Context>>::run(
+        info.Env(), "qrhead.createContext", [model, options] { return std::make_shared<Context>(model, options); },
+        [](Napi::Env env, std::shared_ptr<Context> & context) { return ContextObject::create(env, std::move(context)); });
+}
+
+// Contexts own a share of their model, so the weights go when the last of them does.
+Napi::Value ModelObject::js_dispose(const Napi::CallbackInfo & info) {
+    return PromiseWorker<bool>::run(
+        info.Env(), "qrhead.disposeModel", [model = std::exchange(model_, nullptr)] { return true; },
+        [](Napi::Env env, bool &) { return env.Undefined(); });
+}
+
+}  // namespace qrhead

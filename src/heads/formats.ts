@@ -1,0 +1,124 @@
+import type { Head, ModelIdentity } from "../types.ts";
+import { everyHead, headKey, parseHeadKey } from "./heads.ts";
+
+/** How many heads are taken from a file of scores: the number that QRHead uses below 10B parameters (EMNLP 2025). */
+export const DEFAULT_HEAD_COUNT = 16;
+
+/** What a published format says: heads, and where it has them for every head, scores as `[layer][head]`. */
+export type ForeignHeads = { heads: [layer: number, head: number][]; scores?: number[][] };
+
+type Fail = (what: string) => never;
+
+/** Fields under which published files keep their heads. */
+const FIELDS = ["attn_head_set", "selected_heads", "dysco_qrheads", "qr_head_list", "important_heads", "heads"];
+
+/**
+ * Reads heads from any published format; see `parseHeadSet` for the list.
+ *
+ * @param content Parsed JSON, or the text of a file that is not JSON.
+ * @param fail Throws, with what is wrong.
+ */
+export function readForeignHeads(content: unknown, fail: Fail, model?: ModelIdentity): ForeignHeads {
+  if (typeof content === "string") return { heads: readText(yamlField(content) ?? content, fail, model) };
+  if (Array.isArray(content)) return readArray(content, fail);
+  if (typeof content === "object" && content !== null)
+    return readObject(content as Record<string, unknown>, fail, model);
+  return fail(`it holds ${content === null ? "null" : `a ${typeof content}`}`);
+}
+
+function readObject(object: Record<string, unknown>, fail: Fail, model?: ModelIdentity): ForeignHeads {
+  const field = FIELDS.find((name) => name in object);
+  if (field !== undefined) return readForeignHeads(object[field], fail, model);
+  if (typeof object.params === "object" && object.params !== null) {
+    return readObject(object.params as Record<string, unknown>, fail, model);
+  }
+  return chooseBest(
+    Object.entries(object).map(([key, value]) => ({
+      head: parseHeadKey(key) ?? fail(`it has no field that holds heads, and ${JSON.stringify(key)} names no head`),
+      score: readScore(key, value, fail),
+    })),
+    fail,
+  );
+}
+
+/** A number, or the mean of a list of trials. */
+function readScore(key: string, value: unknown, fail: Fail): number {
+  const trials = Array.isArray(value) ? value : [value];
+  if (trials.length === 0 || !trials.every((trial) => typeof trial === "number" && Number.isFinite(trial))) {
+    return fail(`the score of head ${key} is neither a number nor a list of numbers`);
+  }
+  return trials.reduce((sum, trial) => sum + trial, 0) / trials.length;
+}
+
+/** `[[13, 18], …]`, `["13-18", …]`, or `[["13-18", score], …]`. */
+function readArray(array: unknown[], fail: Fail): ForeignHeads {
+  if (array.length === 0) return fail("it names no head");
+  if (array.every((entry) => Array.isArray(entry) && entry.length === 2 && typeof entry[0] === "string")) {
+    const entries = array as [string, unknown][];
+    return chooseBest(
+      entries.map(([key, value]) => ({
+        head: parseHeadKey(key) ?? fail(`${JSON.stringify(key)} names no head`),
+        score: readScore(key, value, fail),
+      })),
+      fail,
+    );
+  }
+  return { heads: array.map((entry) => asHead(entry) ?? fail(`${JSON.stringify(entry)?.slice(0, 40)} names no head`)) };
+}
+
+function asHead(entry: unknown): [number, number] | null {
+  if (typeof entry === "string") {
+    const head = parseHeadKey(entry);
+    return head && [head[0], head[1]];
+  }
+  const isPair = Array.isArray(entry) && entry.length === 2;
+  return isPair && entry.every((part) => Number.isSafeInteger(part) && part >= 0) ? [entry[0], entry[1]] : null;
+}
+
+function chooseBest(entries: { head: Head; score: number }[], fail: Fail): ForeignHeads {
+  if (entries.length === 0) return fail("it names no head");
+  const ordered = entries.toSorted((a, b) => b.score - a.score || a.head[0] - b.head[0] || a.head[1] - b.head[1]);
+  const best = ordered.slice(0, DEFAULT_HEAD_COUNT).map(({ head }): [number, number] => [head[0], head[1]]);
+
+  const layers = Math.max(...entries.map(({ head }) => head[0])) + 1;
+  const heads = Math.max(...entries.map(({ head }) => head[1])) + 1;
+  const byKey = new Map(entries.map(({ head, score }) => [headKey(head), score]));
+  if (entries.length !== byKey.size) return fail("it scores a head twice");
+  if (layers * heads !== entries.length) return { heads: best };
+  const rows = Array.from({ length: layers }, (_, layer) =>
+    Array.from({ length: heads }, (_, head) => byKey.get(`${layer}-${head}`)!),
+  );
+  return { heads: best, scores: rows };
+}
+
+/** The value of the YAML field that holds heads, on its line or in the indented or dashed lines below; else undefined. */
+function yamlField(text: string): string | undefined {
+  const lines = text.split(/\r?\n/).map((line) => line.replace(/(^|\s)#.*$/, ""));
+  const start = lines.findIndex((line) => FIELDS.some((field) => line.startsWith(`${field}:`)));
+  if (start === -1) return undefined;
+  const below = lines.slice(start + 1);
+  const next = below.findIndex((line) => /^[^\s-]/.test(line));
+  const value = [lines[start]!.replace(/^\w+:/, ""), ...(next === -1 ? below : below.slice(0, next))];
+  return value.join("\n");
+}
+
+/** Each notation of a list: how it writes one head, and what may stand between heads. */
+const NOTATIONS = [
+  { head: /[[(]\s*(\d{1,9})\s*,\s*(\d{1,9})\s*[\])]/g, between: /^[\s,[\]()-]*$/ },
+  { head: /-\s+-\s+(\d{1,9})\s+-\s+(\d{1,9})(?=\s|$)/g, between: /^\s*$/ },
+  { head: /(?<![\d-])(\d{1,9})[-_](\d{1,9})(?![\d-])/g, between: /^[\s,[\]-]*$/ },
+];
+
+function readText(text: string, fail: Fail, model?: ModelIdentity): [number, number][] {
+  const value = text.replace(/["']/g, "").trim();
+  if (value === "full_heads") {
+    return model
+      ? everyHead(model.layers, model.heads).map(([layer, head]) => [layer, head])
+      : fail("full_heads means every head of a model, and no model is given");
+  }
+  for (const { head, between } of NOTATIONS) {
+    const heads = Array.from(value.matchAll(head), (match): [number, number] => [Number(match[1]), Number(match[2])]);
+    if (heads.length > 0 && between.test(value.replace(head, ""))) return heads;
+  }
+  return fail(value === "" ? "it names no head" : `${JSON.stringify(value.slice(0, 40))} is no list of heads`);
+}

@@ -1,0 +1,134 @@
+import { z } from "zod";
+import { InputError } from "../errors.ts";
+import type { ModelIdentity } from "../types.ts";
+import { readForeignHeads } from "./formats.ts";
+import { findDuplicate, headKey } from "./heads.ts";
+
+const count = z.number().int().positive();
+const index = z.number().int().nonnegative();
+
+const modelSchema = z.object({
+  /** The model that the heads were found on. */
+  name: z.string(),
+  /** `general.architecture` of its GGUF. */
+  architecture: z.string(),
+  layers: count,
+  /** Query heads a layer. */
+  heads: count,
+  /** Identifies the file that the heads were found with. */
+  fingerprint: z.string().exactOptional(),
+});
+
+const headSetSchema = z.object({
+  format: z.literal("qrhead-heads"),
+  version: z.literal(1),
+  model: modelSchema,
+  /** The prompt that the heads were found with. */
+  prompt: z.enum(["auto", "llama3", "qwen2.5", "template", "plain"]).exactOptional(),
+  /** The query that calibration subtracted. */
+  nullQuery: z.string().exactOptional(),
+  /** What the heads were ranked by: `mass`, `ndcg`, `contrastive`, or a word of the source's own. */
+  objective: z.string().exactOptional(),
+  /** Where the heads come from. Further fields are kept. */
+  source: z
+    .looseObject({ name: z.string(), examples: index.exactOptional(), url: z.string().exactOptional() })
+    .exactOptional(),
+  /** Best first. */
+  heads: z.array(z.tuple([index, index])).min(1),
+  /** `[layer][head]`, every head of the model. */
+  scores: z.array(z.array(z.number())).exactOptional(),
+});
+
+/** The model that a head set was found on. */
+export type HeadSetModel = z.infer<typeof modelSchema>;
+
+/**
+ * A head set: the heads, 0-based, and where they come from. The file format of `qrhead detect`, except that there
+ * `model` is required: it is absent only from sets whose published format names no model.
+ */
+export type HeadSet = Omit<z.infer<typeof headSetSchema>, "model"> & { model?: HeadSetModel };
+
+/** Formats that `parseHeadSet` reads, for messages. */
+const FORMATS =
+  "a qrhead-heads file, a QRHead config or detection list, Wu's or CoRe's scores, " +
+  "a DySCO config, a QRRanker config, a vLLM-Hook config, or a list such as 13-18,13-21";
+
+/**
+ * Reads a head-set file: the format of `qrhead detect`, or any published one.
+ *
+ * - QRHead: YAML with `attn_head_set: "13-18,…"`, and the JSON list of its detection scripts, `[["13-18", score], …]`
+ * - retrieval heads (Wu et al., arXiv 2404.15574): JSON of trials, `{"13-18": [score, …], …}`, ranked by their mean
+ * - CoRe (arXiv 2510.02219): JSON of scores, `{"13-18": score, …}`
+ * - DySCO (arXiv 2602.22175): YAML with `selected_heads` or `dysco_qrheads`, as text or as a list
+ * - QRRanker (arXiv 2602.12192): JSON with `qr_head_list`; vLLM-Hook: JSON with `params.important_heads`
+ * - a bare list, `13-18,13-21` or `[[13, 18], [13, 21]]`
+ *
+ * Of a file that has scores but chooses no heads, the 16 best are taken, the number that QRHead uses below 10B
+ * parameters; equal scores go by layer, then by head. Its scores are kept where it has them for every head.
+ *
+ * @param sourceName What messages call the file; the provenance of sets that name none.
+ * @param model Written into sets whose format names no model; needed for QRHead's `full_heads`, which means every head.
+ * @throws InputError `HEADS_INVALID` for anything else.
+ */
+export function parseHeadSet(text: string, sourceName: string, model?: ModelIdentity): HeadSet {
+  const fail = (what: string): never => {
+    throw new InputError(
+      "HEADS_INVALID",
+      `${sourceName} is not a head set that can be read: ${what} (read: ${FORMATS})`,
+    );
+  };
+
+  const trimmed = text.replace(/^\uFEFF/, "").trim();
+  if (trimmed === "") return fail("it is empty");
+  const json = parseJson(trimmed);
+  const set = isOwnFormat(json)
+    ? readOwnFormat(json, fail)
+    : fromForeign(readForeignHeads(json ?? trimmed, fail, model), sourceName, model);
+
+  const duplicate = findDuplicate(set.heads);
+  if (duplicate) return fail(`head ${headKey(duplicate)} is named twice`);
+  return set;
+}
+
+/** The parsed JSON, or undefined where the text is in another notation. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isOwnFormat(json: unknown): json is { format: unknown } {
+  return typeof json === "object" && json !== null && "format" in json;
+}
+
+function readOwnFormat(json: unknown, fail: (what: string) => never): HeadSet {
+  const parsed = headSetSchema.safeParse(json);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return fail(`${issue?.path.join(".") || "the file"}: ${issue?.message ?? "malformed"}`);
+  }
+  const { model, heads, scores } = parsed.data;
+  const outside = heads.find(([layer, head]) => layer >= model.layers || head >= model.heads);
+  if (outside) {
+    return fail(`head ${headKey(outside)} is outside the ${model.layers} layers of ${model.heads} heads that it names`);
+  }
+  if (scores && (scores.length !== model.layers || scores.some((row) => row.length !== model.heads))) {
+    return fail(`scores are not ${model.layers} layers of ${model.heads} heads`);
+  }
+  return parsed.data;
+}
+
+function fromForeign(
+  found: ReturnType<typeof readForeignHeads>,
+  sourceName: string,
+  model: ModelIdentity | undefined,
+): HeadSet {
+  const set: HeadSet = { format: "qrhead-heads", version: 1, source: { name: sourceName }, ...found };
+  if (model) {
+    const { name, architecture, originalLayers, heads } = model;
+    set.model = { name, architecture, layers: originalLayers, heads };
+  }
+  return set;
+}

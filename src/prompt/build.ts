@@ -1,0 +1,70 @@
+import type { Span } from "../types.ts";
+import type { PromptProfile } from "./profiles.ts";
+
+/** A stretch of prompt. Special tokens are recognised in `special` pieces only. */
+export type PromptPiece = { text: string; special: boolean };
+
+/** The published text, to the byte, leading space included. (QRRetriever, EMNLP 2025; after ICR, arXiv 2410.02642.) */
+const INTRODUCTION = " Here are some paragraphs:";
+const INSTRUCTION = "Please find information that are relevant to the following query in the paragraphs above.";
+const QUERY_LABEL = "Query:";
+
+/** A prompt, and where its parts stand. Spans are half-open, in bytes of the UTF-8 of `text`. */
+export type BuiltPrompt = {
+  /** The prompt in order; special tokens are recognised in the template's own pieces only, so no document can forge one. */
+  pieces: PromptPiece[];
+  /** One per document: its number `[i] `, title and text. Separators stand outside. */
+  documentSpans: Span[];
+  /** From the instruction to the end of the suffix: all of this counts as the query. */
+  querySpan: Span;
+  /** The pieces, joined. */
+  text: string;
+};
+
+/**
+ * Writes the listwise prompt of QRRetriever.
+ *
+ * An introduction, every document as `[i] title`, line break, text (`i` from 1; without a title just the text), the
+ * instruction and the query, with the profile's separator between them and its prefix and suffix around them. Unpaired
+ * surrogates, which have no UTF-8, become U+FFFD. Takes time linear in the length of the text.
+ */
+export function buildPrompt(
+  profile: PromptProfile,
+  documents: readonly { title?: string; text: string }[],
+  query: string,
+): BuiltPrompt {
+  const parts: string[] = [];
+  let bytes = 0;
+  const append = (part: string): Span => {
+    const begin = bytes;
+    bytes += Buffer.byteLength(part, "utf8");
+    parts.push(part);
+    return [begin, bytes];
+  };
+
+  const { prefix, suffix, separator } = profile;
+  append(prefix);
+  append(profile.trimStart ? INTRODUCTION.trimStart() : INTRODUCTION);
+  const documentSpans = documents.map((document, index) => {
+    append(separator);
+    const title = document.title ? `${document.title}\n` : "";
+    return append(wellFormed(`[${index + 1}] ${title}${document.text}`));
+  });
+  append(separator);
+  const ending = wellFormed(`${INSTRUCTION}${separator}${QUERY_LABEL} ${query}`);
+  const [queryBegin] = append(profile.trimEnd ? ending.trimEnd() : ending);
+  const body = parts.slice(1).join("");
+  const [, queryEnd] = append(suffix);
+
+  const pieces = [
+    { text: prefix, special: true },
+    { text: body, special: false },
+    { text: suffix, special: true },
+  ].filter((piece) => piece.text !== "");
+  return { pieces, documentSpans, querySpan: [queryBegin, queryEnd], text: prefix + body + suffix };
+}
+
+/** Replaces unpaired surrogates by U+FFFD, as encoding to UTF-8 does, so that lengths computed part by part add up. */
+export function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, "\uFFFD");
+}

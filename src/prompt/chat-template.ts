@@ -1,0 +1,118 @@
+import { Template } from "@huggingface/jinja";
+import { QRHeadError } from "../errors.ts";
+
+/** What a chat template puts around a user's message, and whether it trims that message. */
+export type TemplateWrapping = { prefix: string; suffix: string; trimStart: boolean; trimEnd: boolean };
+
+/** Plain letters, so that no filter of a template alters it, and nothing that a template looks for. */
+const SENTINEL = "qrheadMessageGoesHere";
+
+/** Templates may print the date. A fixed one keeps prompts, and so scores, the same from day to day: 26 July 2024. */
+const FIXED_DATE: Readonly<Record<string, string>> = {
+  "%Y": "2024",
+  "%y": "24",
+  "%m": "07",
+  "%-m": "7",
+  "%b": "Jul",
+  "%h": "Jul",
+  "%B": "July",
+  "%d": "26",
+  "%-d": "26",
+  "%e": "26",
+  "%j": "208",
+  "%a": "Fri",
+  "%A": "Friday",
+  "%F": "2024-07-26",
+  "%D": "07/26/24",
+  "%H": "00",
+  "%-H": "0",
+  "%I": "12",
+  "%-I": "12",
+  "%M": "00",
+  "%S": "00",
+  "%p": "AM",
+  "%T": "00:00:00",
+  "%%": "%",
+};
+
+/**
+ * Finds what a GGUF's own chat template puts before and after one user message, with the turn of the assistant opened.
+ *
+ * The template is rendered with a placeholder as the message: as a string first, then, where that fails, as a list with
+ * one text part. Rendering it again with whitespace around the placeholder shows whether the template trims messages.
+ *
+ * @throws QRHeadError `CHAT_TEMPLATE` when the template cannot be rendered, or does not show the message exactly once.
+ */
+export function readChatTemplate(source: string, tokens: { bosText: string; eosText: string }): TemplateWrapping {
+  let template: Template;
+  try {
+    template = new Template(source);
+  } catch (error) {
+    throw templateError(`cannot be parsed (${messageOf(error)})`, error);
+  }
+
+  const failures: QRHeadError[] = [];
+  for (const asContent of [asText, asParts]) {
+    try {
+      return measure((message) => render(template, asContent(message), tokens));
+    } catch (error) {
+      if (!(error instanceof QRHeadError)) throw error;
+      failures.push(error);
+    }
+  }
+  throw failures[0];
+}
+
+const asText = (message: string): unknown => message;
+const asParts = (message: string): unknown => [{ type: "text", text: message }];
+
+function render(template: Template, content: unknown, tokens: { bosText: string; eosText: string }): string {
+  try {
+    return template.render({
+      messages: [{ role: "user", content }],
+      add_generation_prompt: true,
+      bos_token: tokens.bosText,
+      eos_token: tokens.eosText,
+      tools: null,
+      documents: null,
+      strftime_now: (format: unknown) => String(format).replace(/%-?[A-Za-z%]/g, (part) => FIXED_DATE[part] ?? part),
+    });
+  } catch (error) {
+    throw templateError(`cannot be rendered (${messageOf(error)})`, error);
+  }
+}
+
+function measure(renderMessage: (message: string) => string): TemplateWrapping {
+  const rendered = renderMessage(SENTINEL);
+  const shown = rendered.split(SENTINEL);
+  if (shown.length !== 2) {
+    throw templateError(`shows the message ${shown.length - 1} times where once was expected`);
+  }
+  const [prefix, suffix] = shown as [string, string];
+
+  const around = (before: string, after: string) => {
+    const text = renderMessage(before + SENTINEL + after);
+    if (text === prefix + before + SENTINEL + after + suffix) return false;
+    if (text === rendered) return true;
+    throw templateError("alters the whitespace around the message in a way other than trimming it");
+  };
+  return {
+    prefix,
+    suffix,
+    trimStart: [" ", "\n"].map((space) => around(space, "")).includes(true),
+    trimEnd: [" ", "\n"].map((space) => around("", space)).includes(true),
+  };
+}
+
+function templateError(what: string, cause?: unknown): QRHeadError {
+  return new QRHeadError(
+    "CHAT_TEMPLATE",
+    `The model's chat template ${what}: use --prompt plain to do without it`,
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/\s+/g, " ").trim().slice(0, 200);
+}

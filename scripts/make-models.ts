@@ -28,17 +28,23 @@ function chosenNames(): Set<string> {
   return names;
 }
 
+function make(name: string): void {
+  const spec = modelSpec(name);
+  const file = path.join(directory, `${name}.gguf`);
+  const begin = performance.now();
+  const made = options.force || !isCurrent(file, spec);
+  if (made) makeModel(spec, file);
+  const megabytes = (statSync(file).size / 1e6).toFixed(1);
+  console.log(`${made ? "made" : "kept"} ${name} (${megabytes} MB, ${Math.round(performance.now() - begin)} ms)`);
+}
+
+const unknown = positionals.find((name) => !modelNames.includes(name));
 if (options.help) console.log(usage);
 else if (options.list) console.log(modelNames.join("\n"));
-else {
+else if (unknown !== undefined) {
+  console.error(`Expected one of ${modelNames.join(", ")} but received ${unknown}`);
+  process.exitCode = 2;
+} else {
   mkdirSync(directory, { recursive: true });
-  for (const name of chosenNames()) {
-    const spec = modelSpec(name);
-    const file = path.join(directory, `${name}.gguf`);
-    const begin = performance.now();
-    const made = options.force || !isCurrent(file, spec);
-    if (made) makeModel(spec, file);
-    const megabytes = (statSync(file).size / 1e6).toFixed(1);
-    console.log(`${made ? "made" : "kept"} ${name} (${megabytes} MB, ${Math.round(performance.now() - begin)} ms)`);
-  }
+  for (const name of chosenNames()) make(name);
 }

@@ -1,13 +1,17 @@
 #pragma once
 
 #include "llama_api.h"
+#include "log_guard.h"
 
 #include <memory>
 
 namespace qrhead {
 
 template <auto Member> struct Deleter {
-    template <class T> void operator()(T * pointer) const noexcept { (api().*Member)(pointer); }
+    template <class T> void operator()(T * pointer) const noexcept {
+        LogGuard log(api());  // llama.cpp reports its buffer sizes when a context goes
+        (api().*Member)(pointer);
+    }
 };
 
 using ModelHandle       = std::unique_ptr<llama_model, Deleter<&LlamaApi::llama_model_free>>;

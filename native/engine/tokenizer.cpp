@@ -123,14 +123,11 @@ class Aligner {
     Aligner(const llama_vocab * vocab, const std::string & text) : vocab_(vocab), text_(text), piece_(64) {}
 
     void add(const Fragment & fragment, const std::vector<llama_token> & tokens, Tokenization & out) {
-        size_t cursor = fragment.begin;
-        for (size_t i = 0; i < tokens.size(); i++) {
-            const size_t begin = cursor;
-            cursor             = advance(tokens[i], begin, fragment.end, i == 0);
-            push(tokens[i], begin, cursor, out);
-        }
-        if (cursor != fragment.end) {
-            fail(cursor);
+        // SentencePiece vocabularies may put a space before the first word that the text does not have. Only one of the
+        // two readings spells the text to its end.
+        if (!try_add(fragment, tokens, 0, out) && !try_add(fragment, tokens, 1, out)) {
+            throw EngineError("TOKENIZER_UNSUPPORTED", "The vocabulary rewrites the text at byte " + std::to_string(furthest_) +
+                                                           ", so tokens cannot be traced back to documents");
         }
     }
 
@@ -141,28 +138,40 @@ class Aligner {
     }
 
   private:
-    size_t advance(llama_token token, size_t cursor, size_t end, bool first) {
+    // `n_added`: spaces that the vocabulary put before the first token. False, with `out` unchanged, if this spells another text.
+    bool try_add(const Fragment & fragment, const std::vector<llama_token> & tokens, int32_t n_added, Tokenization & out) {
+        const size_t n_tokens = out.tokens.size();
+        size_t       cursor   = fragment.begin;
+        bool         matches  = true;
+        for (size_t i = 0; i < tokens.size() && matches; i++) {
+            const size_t begin = cursor;
+            matches            = advance(tokens[i], cursor, fragment.end, i == 0 ? n_added : 0);
+            push(tokens[i], begin, cursor, out);
+        }
+        if (matches && cursor == fragment.end) {
+            return true;
+        }
+        furthest_ = std::max(furthest_, cursor);
+        out.tokens.resize(n_tokens);
+        out.offsets.resize(2 * n_tokens);
+        return false;
+    }
+
+    bool advance(llama_token token, size_t & cursor, size_t end, int32_t n_added) {
         const int32_t length = read_piece(token);
-        int32_t       i      = 0;
-        // SentencePiece vocabularies may put a space before the first word that the text does not have.
-        if (first && length > 0 && piece_[0] == ' ' && (cursor >= end || !matches_space(cursor, end))) {
-            i = 1;
-        }
-        for (; i < length; i++) {
-            if (cursor < end && text_[cursor] == piece_[i]) {
-                cursor++;
-            } else if (piece_[i] == ' ' && matches_space(cursor, end)) {
-                cursor += 3;
-            } else {
-                fail(cursor);
+        for (int32_t i = n_added; i < length; i++) {
+            const bool same = cursor < end && text_[cursor] == piece_[static_cast<size_t>(i)];
+            if (!same && !(piece_[static_cast<size_t>(i)] == ' ' && is_written_space(cursor, end))) {
+                return false;
             }
+            cursor += same ? 1 : 3;
         }
-        return cursor;
+        return true;
     }
 
     // A written U+2581 is read as a space by SentencePiece vocabularies.
-    bool matches_space(size_t cursor, size_t end) const {
-        return text_[cursor] == ' ' || (cursor + 3 <= end && std::memcmp(text_.data() + cursor, "\xE2\x96\x81", 3) == 0);
+    bool is_written_space(size_t cursor, size_t end) const {
+        return cursor + 3 <= end && std::memcmp(text_.data() + cursor, "\xE2\x96\x81", 3) == 0;
     }
 
     int32_t read_piece(llama_token token) {
@@ -174,14 +183,10 @@ class Aligner {
         return length;
     }
 
-    [[noreturn]] void fail(size_t cursor) const {
-        throw EngineError("TOKENIZER_UNSUPPORTED", "The vocabulary rewrites the text at byte " + std::to_string(cursor) +
-                                                       ", so tokens cannot be traced back to documents");
-    }
-
     const llama_vocab * vocab_;
     const std::string & text_;
     std::vector<char>   piece_;
+    size_t              furthest_ = 0;
 };
 
 std::vector<Fragment> partition(const llama_vocab * vocab, const std::vector<PromptPiece> & pieces, std::string & text) {

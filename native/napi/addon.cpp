@@ -5,6 +5,7 @@
 #include "convert.h"
 #include "dynamic_library.h"
 #include "llama_api.h"
+#include "log_guard.h"
 #include "model_object.h"
 #include "promise_worker.h"
 
@@ -20,6 +21,16 @@ static void js_bind(const Napi::CallbackInfo & info) {
     try {
         bind_llama({ require_string(object, "directory"), require_string(object, "llama"), require_string(object, "ggml"),
                      require_string(object, "ggmlBase") });
+    } catch (const EngineError & error) {
+        throw coded_error(info.Env(), error.code(), error.what());
+    }
+}
+
+static void js_load_backends(const Napi::CallbackInfo & info) {
+    const std::string directory = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+    try {
+        LogGuard log(api());
+        api().ggml_backend_load_all_from_path(directory.c_str());
     } catch (const EngineError & error) {
         throw coded_error(info.Env(), error.code(), error.what());
     }
@@ -85,6 +96,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     exports.Set("compiledVersion", compiled_llama_version());
     exports.Set("canOpenLibrary", Napi::Function::New<js_can_open_library>(env, "canOpenLibrary"));
     exports.Set("bind", Napi::Function::New<js_bind>(env, "bind"));
+    exports.Set("loadBackends", Napi::Function::New<js_load_backends>(env, "loadBackends"));
     exports.Set("libraryInfo", Napi::Function::New<js_library_info>(env, "libraryInfo"));
     exports.Set("Cancellation", data->cancellation_class.Value());
     exports.Set("loadModel", Napi::Function::New<ModelObject::js_load>(env, "loadModel"));

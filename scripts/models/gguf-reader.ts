@@ -5,20 +5,8 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 const ALIGNMENT = 32;
 const STRING = 8;
 const ARRAY = 9;
-/** Bytes of a scalar, by GGUF value type. */
-const scalarBytes: Readonly<Record<number, number>> = {
-  0: 1,
-  1: 1,
-  2: 2,
-  3: 2,
-  4: 4,
-  5: 4,
-  6: 4,
-  7: 1,
-  10: 8,
-  11: 8,
-  12: 8,
-};
+/** Bytes of a scalar, by GGUF value type; 0 where the type is no scalar. */
+const scalarBytes = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
 
 export type GgufScalar = string | number | bigint | boolean;
 
@@ -112,7 +100,7 @@ class Cursor {
 
 function bytesOf(type: number): number {
   const bytes = scalarBytes[type];
-  if (bytes === undefined) throw new Error(`Expected a GGUF value type but received ${type}`);
+  if (!bytes) throw new Error(`Expected a GGUF value type but received ${type}`);
   return bytes;
 }
 

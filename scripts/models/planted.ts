@@ -55,7 +55,10 @@ function embeddings(seed: number, vocabulary: number, width: number): Float32Arr
     if (token === BEGIN_OF_TEXT) row[BEGIN] = length;
     else {
       let squares = 0;
-      for (let i = OWN; i < width; i++) squares += (row[i] = normal(random)) ** 2;
+      for (let i = OWN; i < width; i++) {
+        row[i] = normal(random);
+        squares += row[i]! ** 2;
+      }
       const scale = length / Math.sqrt(squares);
       for (let i = OWN; i < width; i++) row[i]! *= scale;
     }

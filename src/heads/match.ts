@@ -35,8 +35,8 @@ const RULES: Readonly<Record<PublishedModelKey, NameRule>> = {
 const NOISE =
   /^(meta|meta-llama|llama|qwen|mistralai|ibm|granite|microsoft|models|bartowski|unsloth|thebloke|lmstudio|community|mradermacher|maziyarpanahi|quantfactory|gguf|ggml|hf|imat|imatrix|i1|ud|i?q\d+|tq\d+|k|s|m|l|xs|xxs|xl|nl|0|1|b?f16|fp16|fp?32|fp8|mxfp4|of|\d{5}|slim|l\d+)$/;
 
-/** Sizes that are called 8B differ by rounding ("8B", "8.03B"), less than any two models of one shape. */
-const SIZE_TOLERANCE = 0.15;
+/** A model of 7B may be labelled "7.6B"; models of one family and shape are further apart. */
+const SIZE_TOLERANCE = 0.1;
 
 export type HeadSetMatch = {
   set: HeadSet;
@@ -100,7 +100,8 @@ function compareNames(rule: NameRule, model: ModelIdentity): Likeness | null {
 
   const naming = own.filter(identifies);
   if (naming.length > 0) {
-    return { exact: naming.every((name) => isExact(name, rule)), marks: marks.length };
+    const own = (rule.own ?? []).every((word) => naming.some((name) => name.includes(word)));
+    return { exact: own && naming.every((name) => saysNoMore(name, rule)), marks: marks.length };
   }
   const ownSize = own.map(sizeOf).find((size) => size !== null) ?? declared;
   const fromBase = bases.some(identifies) && (ownSize === null || hasSize(ownSize, rule.size));
@@ -108,19 +109,17 @@ function compareNames(rule: NameRule, model: ModelIdentity): Likeness | null {
 }
 
 /** Whether nothing is left of a name but the model's own words and noise. */
-function isExact(name: string, rule: NameRule): boolean {
+function saysNoMore(name: string, rule: NameRule): boolean {
+  const known = [...(rule.marks ?? []), ...(rule.own ?? [])];
   const words = name
     .replace(rule.family, "-")
-    .replace(SIZE, "-")
-    .split("-")
-    .filter((word) => word !== "");
-  const expected = [...(rule.marks ?? []), ...(rule.own ?? [])];
-  return (
-    expected.every((word) => words.includes(word)) && words.every((word) => expected.includes(word) || NOISE.test(word))
-  );
+    .replace(rule.size === null ? ANY_SIZE : SIZE, "-")
+    .split("-");
+  return words.every((word) => word === "" || known.includes(word) || NOISE.test(word));
 }
 
 const SIZE = /(?<![a-z\d.])(\d+(?:\.\d+)?)b(?![a-z\d])/;
+const ANY_SIZE = /(?<![a-z\d.])\d+(\.\d+)?[bm](?![a-z\d])/;
 
 function sizeOf(name: string): number | null {
   const match = SIZE.exec(name);
@@ -136,6 +135,5 @@ function normalise(name: string): string {
     .toLowerCase()
     .replace(/\.gguf$/, "")
     .replace(/[^a-z0-9.]+/g, "-")
-    .replace(/\.(?!\d)|(?<!\d)\./g, "-")
-    .replace(/\.(?=i?q\d|f16|bf16)/g, "-");
+    .replace(/\.(?!\d)|(?<!\d)\./g, "-");
 }

@@ -45,7 +45,7 @@ export const PUBLISHED_SOURCES = {
 } as const;
 
 const LME = { data: "LongMemEval, single-session-user", examples: 70, objective: "mass", nullQuery: "N/A" } as const;
-const NQ = { data: "Natural Questions", examples: 128, objective: "ndcg", nullQuery: "N/A" } as const;
+const NQ = { data: "Natural Questions", objective: "ndcg", nullQuery: "N/A" } as const;
 const CORE = { data: "Natural Questions", examples: 5000, objective: "contrastive" } as const;
 
 /** For each model in order of preference: the reference code's default first. */

@@ -12,6 +12,8 @@ export type Addon = {
   canOpenLibrary(name: string): boolean;
   /** Binds llama.cpp from `directory`. Idempotent for one directory; a second directory in one process is an error. */
   bind(options: { directory: string; llama: string; ggml: string; ggmlBase: string }): void;
+  /** Registers the backends of one more folder: some CUDA machines need the fallback build. */
+  loadBackends(directory: string): void;
   libraryInfo(): LibraryInfo;
   Cancellation: new () => Cancellation;
   loadModel(
@@ -79,8 +81,8 @@ export type Tokenization = {
 
 export type NativeContextOptions = {
   contextSize: number;
+  /** Tokens of one forward pass: work is cancelled between two, and llama.cpp's `n_batch` and `n_ubatch` are both this. */
   batchSize: number;
-  microBatchSize: number;
   threads: number;
   cacheTypeK: string;
   cacheTypeV: string;
@@ -95,7 +97,7 @@ export type NativeContextOptions = {
 
 export interface NativeModel {
   info(): NativeModelInfo;
-  tokenize(pieces: PromptPiece[]): Tokenization;
+  tokenize(pieces: PromptPiece[]): Promise<Tokenization>;
   createContext(options: NativeContextOptions): Promise<NativeContext>;
   /** Frees the weights once the contexts are gone. Idempotent. */
   dispose(): Promise<void>;
@@ -106,7 +108,6 @@ export interface NativeContext {
   readonly position: number;
   readonly contextSize: number;
   readonly batchSize: number;
-  readonly microBatchSize: number;
   /** Appends tokens without looking at attention. */
   prefill(tokens: Int32Array, cancellation: Cancellation, onProgress?: (done: number) => void): Promise<void>;
   /** Appends tokens and captures what each of them attends to through the context's heads. */

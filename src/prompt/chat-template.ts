@@ -35,6 +35,9 @@ const FIXED_DATE: Readonly<Record<string, string>> = {
   "%%": "%",
 };
 
+/** A variable of the context cannot replace a built-in, but the template may. Its line break is dropped with the tag. */
+const FIX_DATE = "{% set strftime_now = fixed_date %}\n";
+
 /**
  * Finds what a GGUF's own chat template puts before and after one user message, with the turn of the assistant opened.
  *
@@ -46,15 +49,15 @@ const FIXED_DATE: Readonly<Record<string, string>> = {
 export function readChatTemplate(source: string, tokens: { bosText: string; eosText: string }): TemplateWrapping {
   let template: Template;
   try {
-    template = new Template(source);
+    template = new Template(FIX_DATE + source);
   } catch (error) {
     throw templateError(`cannot be parsed (${messageOf(error)})`, error);
   }
 
   const failures: QRHeadError[] = [];
-  for (const asContent of [asText, asParts]) {
+  for (const { asContent, tools } of ATTEMPTS) {
     try {
-      return measure((message) => render(template, asContent(message), tokens));
+      return measure((message) => render(template, { content: asContent(message), tools, ...tokens }));
     } catch (error) {
       if (!(error instanceof QRHeadError)) throw error;
       failures.push(error);
@@ -66,16 +69,26 @@ export function readChatTemplate(source: string, tokens: { bosText: string; eosT
 const asText = (message: string): unknown => message;
 const asParts = (message: string): unknown => [{ type: "text", text: message }];
 
-function render(template: Template, content: unknown, tokens: { bosText: string; eosText: string }): string {
+/** No tools is none by convention; some templates loop over them without asking. */
+const ATTEMPTS = [
+  { asContent: asText, tools: null },
+  { asContent: asParts, tools: null },
+  { asContent: asText, tools: [] },
+  { asContent: asParts, tools: [] },
+];
+
+type Values = { content: unknown; tools: unknown; bosText: string; eosText: string };
+
+function render(template: Template, values: Values): string {
   try {
     return template.render({
-      messages: [{ role: "user", content }],
+      messages: [{ role: "user", content: values.content }],
       add_generation_prompt: true,
-      bos_token: tokens.bosText,
-      eos_token: tokens.eosText,
-      tools: null,
+      bos_token: values.bosText,
+      eos_token: values.eosText,
+      tools: values.tools,
       documents: null,
-      strftime_now: (format: unknown) => String(format).replace(/%-?[A-Za-z%]/g, (part) => FIXED_DATE[part] ?? part),
+      fixed_date: (format: unknown) => String(format).replace(/%-?[A-Za-z%]/g, (part) => FIXED_DATE[part] ?? part),
     });
   } catch (error) {
     throw templateError(`cannot be rendered (${messageOf(error)})`, error);

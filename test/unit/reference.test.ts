@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { plantedModel } from "../../scripts/models/planted.ts";
 import type { Head, Span } from "../../src/types.ts";
 import { modelPath, plantedHeads } from "../helpers/models.ts";
-import { attention, attentionRows, loadReference } from "../helpers/reference/model.ts";
+import { attention, attentionRows } from "../helpers/reference/attention.ts";
+import { loadReference } from "../helpers/reference/model.ts";
 import { maskedSum, referenceMeans, referenceScores, referenceTokenScores } from "../helpers/reference/scores.ts";
 
 const BEGIN = 1;

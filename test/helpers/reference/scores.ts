@@ -1,7 +1,8 @@
 // Scores of documents from attention rows, step by step as published: mean over query rows, minus the null query's, summed
 // over heads, outliers dropped per document, summed over tokens.
 import type { Head, Span } from "../../../src/types.ts";
-import { type AttentionRows, attentionRows, type ReferenceModel } from "./model.ts";
+import { type AttentionRows, attentionRows } from "./attention.ts";
+import type { ReferenceModel } from "./model.ts";
 
 export type ReferenceInput = {
   /** Tokens up to the query, documents among them. */
@@ -68,9 +69,11 @@ export function referenceTokenScores(model: ReferenceModel, input: ReferenceInpu
   const means = (tokens: readonly number[], rows: Span | undefined) =>
     referenceMeans(model, prefix, tokens, { heads, ...(rows ? { rows } : {}) });
   const ofQuery = means(query, input.queryRows);
-  const ofNull = calibrated ? means(nullQuery ?? [], input.nullRows) : null;
+  const ofNull = calibrated
+    ? means(nullQuery ?? [], input.nullRows)
+    : ofQuery.map((mean) => new Float64Array(mean.length));
   return new Float64Array(prefix.length).map((_, t) =>
-    ofQuery.reduce((sum, mean, head) => sum + (mean[t]! - (ofNull?.[head]![t] ?? 0)), 0),
+    ofQuery.reduce((sum, mean, head) => sum + (mean[t]! - ofNull[head]![t]!), 0),
   );
 }
 

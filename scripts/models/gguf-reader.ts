@@ -1,4 +1,4 @@
-// Reads the header of a GGUF file (version 3, little-endian): metadata entries with their byte ranges, and tensor places.
+// Reads the header of a GGUF file (version 2 or 3, which little-endian files share): metadata entries with their byte ranges, and tensor places.
 // Vocabularies are copied entry by entry as bytes, so arrays are walked over and never decoded.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
@@ -109,7 +109,7 @@ function parse(bytes: Buffer, wantedKey?: string): GgufHeader {
     throw new Error("Expected a GGUF file but its first bytes are not GGUF");
   const cursor = new Cursor(bytes, 4);
   const version = cursor.u32();
-  if (version !== 3) throw new Error(`Expected GGUF version 3 but received ${version}`);
+  if (version !== 2 && version !== 3) throw new Error(`Expected GGUF version 2 or 3 but received ${version}`);
   const tensorCount = cursor.u64();
   const entryCount = cursor.u64();
   const entries = new Map<string, GgufEntry>();
@@ -136,7 +136,7 @@ function parse(bytes: Buffer, wantedKey?: string): GgufHeader {
 
 /**
  * Reads a GGUF file's header. With `wantedKey` it stops behind that entry and returns no tensors.
- * @throws when the file is missing, cut short, not GGUF or not version 3
+ * @throws when the file is missing, cut short, not GGUF or of another version
  */
 export function readGgufHeader(path: string, wantedKey?: string): GgufHeader {
   const file = openSync(path, "r");

@@ -83,7 +83,7 @@ export function parseHeadSet(text: string, sourceName: string, model?: ModelIden
   const json = parseJson(trimmed);
   const set = isOwnFormat(json)
     ? readOwnFormat(json, fail)
-    : fromForeign(readForeignHeads(json ?? trimmed, fail, model), sourceName, model);
+    : fromForeign(readForeignHeads(json === undefined ? trimmed : json, fail, model), sourceName, model);
 
   const duplicate = findDuplicate(set.heads);
   if (duplicate) return fail(`head ${headKey(duplicate)} is named twice`);

@@ -111,10 +111,9 @@ function compareNames(rule: NameRule, model: ModelIdentity): Likeness | null {
 /** Whether nothing is left of a name but the model's own words and noise. */
 function saysNoMore(name: string, rule: NameRule): boolean {
   const known = [...(rule.marks ?? []), ...(rule.own ?? [])];
-  const words = name
-    .replace(rule.family, "-")
-    .replace(rule.size === null ? ANY_SIZE : SIZE, "-")
-    .split("-");
+  const size = rule.size === null ? ANY_SIZE : SIZE;
+  // Everywhere: composed and downloaded names repeat themselves ("Qwen_Qwen3-4B", "Qwen3-4B" with the size "4B").
+  const words = name.replaceAll(new RegExp(rule.family, "g"), "-").replaceAll(new RegExp(size, "g"), "-").split("-");
   return words.every((word) => word === "" || known.includes(word) || NOISE.test(word));
 }
 

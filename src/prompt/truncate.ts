@@ -1,27 +1,24 @@
 import { invalidArgument } from "../errors.ts";
 import { wellFormed } from "./build.ts";
 
-/** Turns a text into tokens; `offsets` has `[begin, end)` of every token in bytes of the text, two numbers a token. */
-export type Tokenize = (text: string) => { tokens: Int32Array; offsets: Uint32Array };
-
 /**
  * Cuts a text after its first `maxTokens` tokens, back to the last whole character where the cut falls into one.
  *
  * Tokens that show no text are not counted. A text that is short enough comes back as it is.
  *
  * @param maxTokens At least 1.
+ * @param offsets `[begin, end)` of every token of the text in bytes of its UTF-8, two numbers a token.
  * @throws InputError `INVALID_ARGUMENT` for another limit.
  */
 export function truncateDocument(
   text: string,
   maxTokens: number,
-  tokenize: Tokenize,
+  offsets: Uint32Array,
 ): { text: string; truncated: boolean } {
   if (!Number.isInteger(maxTokens) || maxTokens < 1) {
     throw invalidArgument("maxDocumentTokens", "an integer of at least 1", maxTokens);
   }
   const whole = wellFormed(text);
-  const { offsets } = tokenize(whole);
   let seen = 0;
   let cut = 0;
   for (let i = 0; i < offsets.length; i += 2) {

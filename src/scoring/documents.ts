@@ -42,19 +42,26 @@ export function scoreDocuments(
 }
 
 function sumKept(values: Float32Array | Float64Array, mask: boolean): number {
-  const threshold = mask ? outlierThreshold(values) : Number.NEGATIVE_INFINITY;
+  const kept = mask ? outlierMask(values) : undefined;
   let sum = 0;
-  // A threshold that is not a number, as for one token, keeps nothing.
-  for (const value of values) if (value > threshold) sum += value;
+  values.forEach((value, index) => {
+    if (!kept || kept[index]) sum += value;
+  });
   return sum;
 }
 
-function outlierThreshold(values: Float32Array | Float64Array): number {
+/**
+ * Which of a document's tokens count: those strictly above `mean − 2·std`. One token has no deviation, so nothing is kept.
+ *
+ * @param values Token scores of one document.
+ */
+export function outlierMask(values: Float32Array | Float64Array): boolean[] {
   const n = values.length;
   let sum = 0;
   for (const value of values) sum += value;
   const mean = sum / n;
   let squares = 0;
   for (const value of values) squares += (value - mean) ** 2;
-  return mean - OUTLIER_DEVIATIONS * Math.sqrt(squares / (n - 1));
+  const threshold = mean - OUTLIER_DEVIATIONS * Math.sqrt(squares / (n - 1));
+  return Array.from(values, (value) => value > threshold);
 }

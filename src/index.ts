@@ -1,0 +1,13 @@
+export type { DocumentInput } from "./documents.ts";
+export { parseDocuments } from "./documents.ts";
+export { ContextOverflowError, InputError, isQRHeadError, QRHeadError, type QRHeadErrorCode } from "./errors.ts";
+export { type HeadSet, parseHeadSet } from "./heads/head-set.ts";
+export { matchHeadSet } from "./heads/match.ts";
+export { PUBLISHED_HEAD_SETS, type PublishedHeadSet } from "./heads/published.ts";
+export { BUILT_IN_MODEL } from "./model-file.ts";
+export type { Gpu } from "./native/variants.ts";
+export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
+export type { PromptName } from "./prompt/profiles.ts";
+export type { RankedDocument, RankResult, TokenScore } from "./results.ts";
+export { QRRetriever } from "./retriever.ts";
+export type { Head, ModelIdentity, RankDocument, Span } from "./types.ts";

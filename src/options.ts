@@ -1,0 +1,175 @@
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+import { InputError, invalidArgument } from "./errors.ts";
+import type { HeadSet } from "./heads/head-set.ts";
+import type { Gpu } from "./native/variants.ts";
+import { PROMPT_NAMES, type PromptName } from "./prompt/profiles.ts";
+import type { Head } from "./types.ts";
+
+/** K and V cache types that llama.cpp computes attention with. */
+export const CACHE_TYPES = ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"] as const;
+export type CacheType = (typeof CACHE_TYPES)[number];
+
+export const GPU_NAMES = ["auto", "false", "cuda", "vulkan", "metal"] as const;
+
+/** The null query of the published code. */
+export const DEFAULT_NULL_QUERY = "N/A";
+
+/** How far a long operation has come. `load` counts in hundredths; the others count tokens. */
+export type Progress = { phase: "download" | "load" | "prefill" | "null" | "query"; done: number; total: number };
+
+/** How documents are scored; each may also be given per call. */
+export type ScoringOptions = {
+  /** Query whose attention is subtracted. Defaults to the head set's, else to `"N/A"`. */
+  nullQuery?: string | undefined;
+  /** Subtract the null query's attention. Defaults to `true`. */
+  calibration?: boolean | undefined;
+  /** Drop of each document the tokens at or below mean − 2·std. Defaults to `true`. */
+  mask?: boolean | undefined;
+  /** Order of the documents in the prompt; `"reverse"` puts the first one next to the query. Defaults to `"given"`. */
+  order?: "given" | "reverse" | undefined;
+  /** Cut each document's text after this many tokens, at least 1; its result then has `truncated`. Defaults to no limit. */
+  maxDocumentTokens?: number | undefined;
+};
+
+export type LoadOptions = ScoringOptions & {
+  /** Path of a GGUF, or an `hf:` URI that node-llama-cpp resolves and downloads. Defaults to the built-in model. */
+  model?: string | undefined;
+  /**
+   * Heads to rank with: `"auto"` for the set published for this model, `"all"`, `"random:N:SEED"`, `"13-18,13-21"`, a
+   * published set's name, the path of a head-set file, `[layer, head]` pairs, or a head set. Defaults to `"auto"`.
+   */
+  heads?: string | readonly Head[] | HeadSet | undefined;
+  /** Prompt format. Defaults to `"auto"`: the published one where the model is of its family, else the model's template. */
+  prompt?: PromptName | undefined;
+  /** Tokens that a prompt may have, 16 to 2²⁷. Defaults to what a call needs, up to what the model was trained for. */
+  contextSize?: number | undefined;
+  /** Tokens of one forward pass, 1 to 16384: more is faster and takes more memory. Defaults to `512`. */
+  batchSize?: number | undefined;
+  /** CPU threads, 1 to 512. Defaults to the number of processors, at most 8. */
+  threads?: number | undefined;
+  /** Build of llama.cpp. Defaults to `"auto"`: the best that this machine has a driver for. `false` is the CPU. */
+  gpu?: Gpu | undefined;
+  /** Layers to put on the GPU, at least 0. Defaults to all of them. */
+  gpuLayers?: number | undefined;
+  /** Type of the K cache. Defaults to `"f16"`. */
+  cacheTypeK?: CacheType | undefined;
+  /** Type of the V cache. Defaults to `"f16"`. */
+  cacheTypeV?: CacheType | undefined;
+  /** Compute attention beside flash attention; `false` reads it from the slower path. Defaults to `true`. */
+  flashAttention?: boolean | undefined;
+  /** End every forward pass after the deepest wanted layer. Defaults to `true`. */
+  earlyStop?: boolean | undefined;
+  /** Map the file into memory instead of reading it. Defaults to `true`. */
+  mmap?: boolean | undefined;
+  /** Folder of another llama.cpp build of the same release. Defaults to `QRHEAD_LLAMA_DIR`, then to node-llama-cpp's. */
+  libraryDirectory?: string | undefined;
+  /** Stops the loading. */
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+};
+
+export type RankOptions = ScoringOptions & {
+  /** Return the best this many, at least 1. Defaults to all. */
+  topK?: number | undefined;
+  /** Add to every result what each head contributes to its score. Defaults to `false`. */
+  headScores?: boolean | undefined;
+  /** Add to every result its tokens with their scores. Defaults to `false`. */
+  tokenScores?: boolean | undefined;
+  /** Stops the call within one forward pass; it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+};
+
+const integer = (min: number, max: number) => z.int().min(min).max(max).optional();
+const flag = z.boolean().optional();
+const callback = z.custom<(progress: Progress) => void>((value) => typeof value === "function").optional();
+const abortSignal = z.instanceof(AbortSignal).optional();
+
+const scoring = {
+  nullQuery: z.string().regex(/\S/).optional(),
+  calibration: flag,
+  mask: flag,
+  order: z.enum(["given", "reverse"]).optional(),
+  maxDocumentTokens: integer(1, 2 ** 31),
+};
+
+const loadSchema = z.strictObject({
+  ...scoring,
+  model: z.string().min(1).optional(),
+  heads: z.union([z.string(), z.array(z.any()), z.looseObject({})]).optional(),
+  prompt: z.enum(PROMPT_NAMES).optional(),
+  contextSize: integer(16, 2 ** 27),
+  batchSize: integer(1, 16384),
+  threads: integer(1, 512),
+  gpu: z.union([z.literal("auto"), z.literal(false), z.literal("cuda"), z.literal("vulkan"), z.literal("metal")]).optional(),
+  gpuLayers: integer(0, 2 ** 20),
+  cacheTypeK: z.enum(CACHE_TYPES).optional(),
+  cacheTypeV: z.enum(CACHE_TYPES).optional(),
+  flashAttention: flag,
+  earlyStop: flag,
+  mmap: flag,
+  libraryDirectory: z.string().min(1).optional(),
+  signal: abortSignal,
+  onProgress: callback,
+});
+
+const rankSchema = z.strictObject({
+  ...scoring,
+  topK: integer(1, 2 ** 31),
+  headScores: flag,
+  tokenScores: flag,
+  signal: abortSignal,
+  onProgress: callback,
+});
+
+/** What a user may write for an option, in words; the schemas above say the same to the machine. */
+const EXPECTED: Record<string, string> = {
+  nullQuery: "a text that is not blank",
+  calibration: "true or false",
+  mask: "true or false",
+  order: '"given" or "reverse"',
+  maxDocumentTokens: "an integer of at least 1",
+  model: "a path or an hf: URI",
+  heads: "a string, a list of [layer, head] pairs or a head set",
+  prompt: PROMPT_NAMES.map((name) => JSON.stringify(name)).join(", "),
+  contextSize: `an integer from 16 to ${2 ** 27}`,
+  batchSize: "an integer from 1 to 16384",
+  threads: "an integer from 1 to 512",
+  gpu: '"auto", false, "cuda", "vulkan" or "metal"',
+  gpuLayers: "an integer of at least 0",
+  cacheTypeK: CACHE_TYPES.join(", "),
+  cacheTypeV: CACHE_TYPES.join(", "),
+  topK: "an integer of at least 1",
+  libraryDirectory: "a folder",
+  signal: "an AbortSignal",
+  onProgress: "a function",
+};
+
+/** @throws InputError `INVALID_ARGUMENT` for an unknown option or a wrong value. */
+export function parseLoadOptions(options: unknown): LoadOptions {
+  return parse(loadSchema, options) as LoadOptions;
+}
+
+/** @throws InputError `INVALID_ARGUMENT` for an unknown option or a wrong value. */
+export function parseRankOptions(options: unknown): RankOptions {
+  return parse(rankSchema, options) as RankOptions;
+}
+
+function parse(schema: typeof loadSchema | typeof rankSchema, options: unknown): unknown {
+  const result = schema.safeParse(options ?? {});
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  if (issue.code === "unrecognized_keys") {
+    const known = Object.keys(schema.shape).join(", ");
+    throw new InputError("INVALID_ARGUMENT", `Unknown option ${issue.keys[0]}: expected one of ${known}`);
+  }
+  const name = String(issue.path[0] ?? "options");
+  const value = issue.path.length === 0 ? options : (options as Record<string, unknown>)[name];
+  throw invalidArgument(name, EXPECTED[name] ?? (issue.path.length === 0 ? "an object" : "true or false"), value);
+}
+
+/** Threads beyond the memory's bandwidth slow a prefill down rather than speed it up. */
+export function defaultThreads(): number {
+  return Math.min(availableParallelism(), 8);
+}

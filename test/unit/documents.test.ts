@@ -1,0 +1,150 @@
+import { describe, expect, it } from "vitest";
+import { type DocumentInput, normalizeDocuments, parseDocuments } from "../../src/documents.ts";
+
+const parse = (text: string) => parseDocuments(text, "docs");
+const texts = (text: string) => parse(text).map((document) => document.text);
+const invalid = expect.objectContaining({ name: "InputError", code: "INVALID_INPUT" });
+
+describe("parseDocuments of JSON Lines", () => {
+  it("reads objects and strings", () => {
+    expect(parse('{"id": "a", "title": "T", "text": "one"}\n"two"\n{"text": "three"}\n')).toEqual([
+      { id: "a", title: "T", text: "one" },
+      { id: "1", text: "two" },
+      { id: "2", text: "three" },
+    ]);
+  });
+
+  it.each([
+    ['{"paragraph_text": "x", "idx": "i7"}', { id: "i7", text: "x" }],
+    ['{"contents": "x", "_id": 12}', { id: "12", text: "x" }],
+    ['{"text": "x", "docid": 0}', { id: "0", text: "x" }],
+    ['{"text": "x", "paragraph_text": "y", "id": "first", "docid": "last"}', { id: "first", text: "x" }],
+    ['{"text": null, "contents": "x", "id": null, "_id": "b"}', { id: "b", text: "x" }],
+    ['{"text": "", "title": ""}', { id: "0", text: "" }],
+    ['{"text": "", "title": "T"}', { id: "0", title: "T", text: "" }],
+    ['{"text": "x", "title": null, "url": {"any": ["thing"]}}', { id: "0", text: "x" }],
+  ])("reads %s", (line, document) => {
+    expect(parse(line)).toEqual([document]);
+  });
+
+  it("accepts a byte order mark, CRLF and blank lines", () => {
+    expect(texts('\uFEFF\r\n{"text": "one"}\r\n  \r\n"two"\r\n')).toEqual(["one", "two"]);
+  });
+
+  it.each([
+    ['{"text": "a"}\n\n{"text": "b"', /^docs, line 3 is not valid JSON/],
+    ['{\n  "text": "a"\n}', /^docs, line 1 is not valid JSON/],
+    ['"a"\n{"text": 5}', /^docs, line 2 has a wrong "text": it must be a string$/],
+    ['{"text": "a", "title": ["t"]}', /line 1 has a wrong "title": it must be a string/],
+    ['{"text": "a", "id": {}}', /line 1 has a wrong "id": it must be a string or a number/],
+    ['{"text": "a", "id": true}', /wrong "id"/],
+    ['{"title": "t"}', /line 1 has no "text"/],
+    ['"a"\n17', /line 2 must be a string or an object with "text"/],
+    ['"a"\n["b"]', /line 2 must be a string or an object/],
+    ['"a"\nnull', /line 2 must be a string or an object/],
+    ['{"text": "a", "id": "x"}\n{"text": "b"}\n{"text": "c", "_id": "x"}', /line 3 has the id "x" of line 1/],
+    ['{"text": "a", "id": 1}\n{"text": "b"}', /line 2 has the id "1" of line 1: .*0-based index/],
+    ['{"text": "a", "id": 12345678901234567890}', /line 1 has the number 12345678901234567000 as its id/],
+    ['"a\n"b"', /line 1 is not valid JSON/],
+  ])("refuses %j", (text, message) => {
+    expect(() => parse(text)).toThrow(invalid);
+    expect(() => parse(text)).toThrow(message);
+  });
+});
+
+describe("parseDocuments of a JSON array", () => {
+  it("reads strings and objects over several lines", () => {
+    expect(parse('\n [\n "one",\n {"text": "two", "id": 9}\n]\n')).toEqual([
+      { id: "0", text: "one" },
+      { id: "9", text: "two" },
+    ]);
+  });
+
+  it.each([
+    ['[{"text": "a"}, {"text": 1}]', /^docs, documents\[1\] has a wrong "text"/],
+    ["[1, 2]", /documents\[0\] must be a string or an object/],
+    ['["a", "b"', /begins like a JSON array but is not valid JSON/],
+    ['[{"text": "a"},]', /begins like a JSON array/],
+    ["[", /begins like a JSON array/],
+    ["[]", /^docs has no documents/],
+    ['[{"text": "a", "id": "x"}, {"text": "b", "id": "x"}]', /documents\[1\] has the id "x" of documents\[0\]/],
+  ])("refuses %j", (text, message) => {
+    expect(() => parse(text)).toThrow(invalid);
+    expect(() => parse(text)).toThrow(message);
+  });
+});
+
+describe("parseDocuments of plain text", () => {
+  it("reads one document per line", () => {
+    expect(parse("first line \r\n\n  second: {not} JSON\nthird")).toEqual([
+      { id: "0", text: "first line " },
+      { id: "1", text: "  second: {not} JSON" },
+      { id: "2", text: "third" },
+    ]);
+  });
+
+  it.each(["[1] First note\n[2] Second", "[ ] to do\n[x] done", '"Why?" he asked.\nNobody knew.', "42\n43"])(
+    "takes %j for plain text",
+    (text) => {
+      expect(texts(text)).toEqual(text.split("\n"));
+    },
+  );
+
+  it("keeps line separators of other kinds within a document", () => {
+    expect(texts("a\u2028b\u0085c")).toEqual(["a\u2028b\u0085c"]);
+  });
+
+  it.each(["", "\n \r\n", "\uFEFF"])("refuses %j, which has none", (text) => {
+    expect(() => parse(text)).toThrow("docs has no documents where at least one was expected");
+  });
+});
+
+describe("parseDocuments of bytes", () => {
+  it("reads UTF-8 with a byte order mark", () => {
+    expect(parseDocuments(Buffer.from("\uFEFFnaïve 日本 👍\n"), "docs")).toEqual([{ id: "0", text: "naïve 日本 👍" }]);
+  });
+
+  it("names the line that is not UTF-8", () => {
+    const latin1 = Buffer.concat([Buffer.from("one\ntwo 日本\n"), Buffer.from([0x63, 0xe9, 0x0a]), Buffer.from("x")]);
+    expect(() => parseDocuments(latin1, "docs.txt")).toThrow("docs.txt, line 3 is not valid UTF-8");
+    expect(() => parseDocuments(Buffer.from([0xe6, 0x97]), "docs.txt")).toThrow(/line 1/);
+  });
+});
+
+describe("normalizeDocuments", () => {
+  it("reads strings and objects", () => {
+    expect(normalizeDocuments(["a\nb", { text: "c", title: "", id: 5 }, { contents: "d", title: "T" }])).toEqual([
+      { id: "0", text: "a\nb" },
+      { id: "5", text: "c" },
+      { id: "2", title: "T", text: "d" },
+    ]);
+  });
+
+  it.each([
+    [[], "documents has no documents"],
+    [["a", 5], 'documents[1] must be a string or an object with "text"'],
+    [["a", undefined], "documents[1] must be a string or an object"],
+    [[{ text: 5 }], 'documents[0] has a wrong "text"'],
+    [
+      [
+        { text: "a", id: "x" },
+        { text: "b", id: "x" },
+      ],
+      'documents[1] has the id "x" of documents[0]',
+    ],
+    [[{ text: "a", id: Number.NaN }], 'documents[0] has a wrong "id"'],
+  ])("refuses %j", (input, message) => {
+    expect(() => normalizeDocuments(input as DocumentInput[])).toThrow(invalid);
+    expect(() => normalizeDocuments(input as DocumentInput[])).toThrow(message);
+  });
+
+  it("refuses what is no array", () => {
+    expect(() => normalizeDocuments("text" as never)).toThrow(
+      'Expected an array of strings and objects for documents but received "text" of type string',
+    );
+  });
+
+  it("calls the list what its caller calls it", () => {
+    expect(() => normalizeDocuments([{}], "line 4, docs")).toThrow('line 4, docs[0] has no "text"');
+  });
+});

@@ -5,6 +5,7 @@ export default defineConfig({
     pool: "forks",
     include: ["test/**/*.test.ts"],
     setupFiles: ["test/helpers/fail-on-console.ts"],
+    reporters: ["default", "./test/helpers/summary-reporter.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

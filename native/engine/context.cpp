@@ -50,8 +50,10 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
     params.type_v            = cache_type(options.type_v);
     params.offload_kqv       = options.offload_kqv;
     params.swa_full          = true;  // rolling back behind a sliding window needs the whole cache
-    params.cb_eval           = AttentionCapture::on_node;
-    params.cb_eval_user_data = capture_.get();
+    if (!options.heads.empty()) {
+        params.cb_eval           = AttentionCapture::on_node;
+        params.cb_eval_user_data = capture_.get();
+    }
     params.abort_callback      = on_abort;
     params.abort_callback_data = &cancellation_;
 

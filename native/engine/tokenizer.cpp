@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "log_guard.h"
+#include "text_pieces.h"
 
 #include <algorithm>
 #include <cstring>
@@ -20,25 +21,32 @@ struct Fragment {
 struct SpecialToken {
     llama_token id;
     std::string text;
+    bool        user_defined;  // llama.cpp recognises these in plain text too
 };
 
-// The special tokens that occur in `text`, longest first: the order in which llama.cpp looks for them.
-std::vector<SpecialToken> special_tokens_in(const llama_vocab * vocab, const std::string & text) {
+// All special tokens, longest first: the order in which llama.cpp looks for them.
+std::vector<SpecialToken> special_tokens(const llama_vocab * vocab) {
     const auto & llama = api();
     const int    kinds = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
     std::vector<SpecialToken> found;
     for (llama_token id = 0; id < llama.llama_vocab_n_tokens(vocab); id++) {
-        if ((llama.llama_vocab_get_attr(vocab, id) & kinds) == 0) {
-            continue;
-        }
-        const char * token_text = llama.llama_vocab_get_text(vocab, id);
-        if (token_text != nullptr && *token_text != '\0' && text.find(token_text) != std::string::npos) {
-            found.push_back({ id, token_text });
+        const int    attributes = llama.llama_vocab_get_attr(vocab, id);
+        const char * token_text = (attributes & kinds) != 0 ? llama.llama_vocab_get_text(vocab, id) : nullptr;
+        if (token_text != nullptr && *token_text != '\0') {
+            found.push_back({ id, token_text, (attributes & LLAMA_TOKEN_ATTR_USER_DEFINED) != 0 });
         }
     }
     std::stable_sort(found.begin(), found.end(),
                      [](const auto & a, const auto & b) { return a.text.size() > b.text.size(); });
     return found;
+}
+
+// Some vocabularies (Command R, ChatML conversions) mark their turn tokens as user-defined, like runs of spaces and tags.
+bool is_markup(const SpecialToken & token) {
+    const auto & text = token.text;
+    return token.user_defined && text.front() == '<' && text.back() == '>' &&
+           (text == "<s>" || text == "</s>" || text.find('|') != std::string::npos ||
+            text.find("\xEF\xBD\x9C") != std::string::npos);
 }
 
 std::vector<Fragment> split_at(const std::vector<Fragment> & fragments, const std::string & text,
@@ -101,7 +109,7 @@ void strip_beside_special(const llama_vocab * vocab, const std::string & text, s
     }
 }
 
-std::vector<llama_token> tokenize_text(const llama_vocab * vocab, const char * text, size_t length) {
+std::vector<llama_token> tokenize_piece(const llama_vocab * vocab, const char * text, size_t length) {
     std::vector<llama_token> tokens(length + 2);
     int32_t n = api().llama_tokenize(vocab, text, static_cast<int32_t>(length), tokens.data(),
                                      static_cast<int32_t>(tokens.size()), false, false);
@@ -114,6 +122,18 @@ std::vector<llama_token> tokenize_text(const llama_vocab * vocab, const char * t
         throw EngineError("ENGINE_FAILED", "llama.cpp could not tokenize " + std::to_string(length) + " bytes of text");
     }
     tokens.resize(static_cast<size_t>(n));
+    return tokens;
+}
+
+std::vector<llama_token> tokenize_text(const Model & model, const std::string & text, const Fragment & fragment) {
+    const bool               cut = model.info().vocabulary_type == "bpe";
+    std::vector<llama_token> tokens;
+    for (size_t begin = fragment.begin; begin < fragment.end;) {
+        const size_t end   = cut ? end_of_piece(text, begin, fragment.end) : fragment.end;
+        const auto   piece = tokenize_piece(model.vocab(), text.data() + begin, end - begin);
+        tokens.insert(tokens.end(), piece.begin(), piece.end());
+        begin = end;
+    }
     return tokens;
 }
 
@@ -189,15 +209,43 @@ class Aligner {
     size_t              furthest_ = 0;
 };
 
+// Cuts text inside every user-defined turn token that it spells, so that llama.cpp does not find it whole.
+std::vector<Fragment> cut_markup(const std::vector<Fragment> & fragments, const std::string & text,
+                                 const std::vector<SpecialToken> & tokens) {
+    std::vector<size_t> cuts;
+    for (const auto & token : tokens) {
+        for (size_t at = is_markup(token) ? text.find(token.text) : std::string::npos; at != std::string::npos;
+             at        = text.find(token.text, at + 1)) {
+            cuts.push_back(at + 1);
+        }
+    }
+    std::sort(cuts.begin(), cuts.end());
+    std::vector<Fragment> result;
+    for (auto fragment : fragments) {
+        auto cut = std::upper_bound(cuts.begin(), cuts.end(), fragment.begin);
+        for (; fragment.special == LLAMA_TOKEN_NULL && cut != cuts.end() && *cut < fragment.end; ++cut) {
+            if (*cut > fragment.begin) {
+                result.push_back({ fragment.begin, *cut, LLAMA_TOKEN_NULL });
+                fragment.begin = *cut;
+            }
+        }
+        result.push_back(fragment);
+    }
+    return result;
+}
+
 std::vector<Fragment> partition(const llama_vocab * vocab, const std::vector<PromptPiece> & pieces, std::string & text) {
+    const auto            tokens = special_tokens(vocab);
     std::vector<Fragment> fragments;
     for (const auto & piece : pieces) {
         const size_t begin = text.size();
         text += piece.text;
         std::vector<Fragment> split{ { begin, text.size(), LLAMA_TOKEN_NULL } };
         if (piece.special) {
-            for (const auto & token : special_tokens_in(vocab, piece.text)) {
-                split = split_at(split, text, token);
+            for (const auto & token : tokens) {
+                if (piece.text.find(token.text) != std::string::npos) {
+                    split = split_at(split, text, token);
+                }
             }
         }
         for (const auto & fragment : split) {
@@ -205,7 +253,7 @@ std::vector<Fragment> partition(const llama_vocab * vocab, const std::vector<Pro
         }
     }
     strip_beside_special(vocab, text, fragments);
-    return fragments;
+    return cut_markup(fragments, text, tokens);
 }
 
 }  // namespace
@@ -232,7 +280,7 @@ Tokenization tokenize(const Model & model, const std::vector<PromptPiece> & piec
         if (fragment.special != LLAMA_TOKEN_NULL) {
             Aligner::push(fragment.special, fragment.begin, fragment.end, out);
         } else if (fragment.begin < fragment.end) {
-            aligner.add(fragment, tokenize_text(vocab, text.data() + fragment.begin, fragment.end - fragment.begin), out);
+            aligner.add(fragment, tokenize_text(model, text, fragment), out);
         }
     }
     return out;

@@ -1,0 +1,107 @@
+import { everyHead } from "../heads/heads.ts";
+import type { LoadedModel } from "../model.ts";
+import type { Cancellation, NativeContext } from "../native/addon-types.ts";
+import { defaultThreads } from "../options.ts";
+import type { Head } from "../types.ts";
+
+/** Ways to send the same tokens through the model, side by side. */
+export const TRIALS = {
+  plain: "llama_decode of documents and query, every layer, nobody looking",
+  rerank: "documents, null query, query through the heads, stopped after the deepest of them",
+  stopped: "the same passes, stopped at the same layer, nobody looking",
+  all: "every head of every layer (ICR)",
+  softMax: "the same heads read from kq_soft_max with flash attention off and no early stop",
+} as const;
+export type TrialName = keyof typeof TRIALS;
+
+/** Milliseconds of one trial. `againMs` is one more query over the same documents. */
+export type TrialTime = { prefillMs: number; nullMs: number; queryMs: number; totalMs: number; againMs: number };
+
+export type BenchSize = { documentTokens: number; queryTokens: number; nullTokens: number };
+
+/** Tokens that no tokenizer made: what is measured does not depend on their meaning. */
+export function benchTokens(size: BenchSize, vocabularySize: number) {
+  const make = (count: number, seed: number) =>
+    Int32Array.from({ length: count }, (_, i) => (i * 7919 + seed * 104_729) % Math.min(vocabularySize, 50_000));
+  return { documents: make(size.documentTokens, 1), query: make(size.queryTokens, 2), nullQuery: make(size.nullTokens, 3) };
+}
+
+/** Heads for a model without a known set: 16 over the eight layers up to the one at six tenths of the depth. */
+export function benchHeads(layers: number, heads: number): Head[] {
+  const deepest = Math.min(layers - 1, Math.floor(layers * 0.6));
+  const chosen = new Map<string, Head>();
+  for (let i = 0; chosen.size < Math.min(16, layers * heads) && i < 1000; i++) {
+    const head: Head = [Math.max(0, deepest - (i % 8)), (i * 5) % heads];
+    chosen.set(head.join("-"), head);
+  }
+  return [...chosen.values()];
+}
+
+/** One way through the model, with a context of its own. */
+export class Trial {
+  readonly name: TrialName;
+  readonly #context: NativeContext;
+  readonly #tokens: ReturnType<typeof benchTokens>;
+  readonly #cancellation: Cancellation;
+
+  private constructor(name: TrialName, context: NativeContext, tokens: Trial["tokens"], cancellation: Cancellation) {
+    this.name = name;
+    this.#context = context;
+    this.#tokens = tokens;
+    this.#cancellation = cancellation;
+  }
+
+  get tokens(): ReturnType<typeof benchTokens> {
+    return this.#tokens;
+  }
+
+  static async create(
+    name: TrialName,
+    model: LoadedModel,
+    options: BenchSize & { heads: readonly Head[]; threads?: number | undefined; gpu?: boolean },
+  ): Promise<Trial> {
+    const { layers, heads, vocabularySize } = model.info;
+    const wanted = name === "plain" ? [] : name === "all" ? everyHead(layers, heads) : options.heads;
+    const context = await model.native.createContext({
+      contextSize: options.documentTokens + options.queryTokens + options.nullTokens,
+      batchSize: 512,
+      threads: options.threads ?? defaultThreads(),
+      cacheTypeK: "f16",
+      cacheTypeV: "f16",
+      flashAttention: name !== "softMax",
+      offloadKqv: options.gpu ?? false,
+      heads: Int32Array.from(wanted.flat()),
+      earlyStop: name !== "softMax",
+    });
+    return new Trial(name, context, benchTokens(options, vocabularySize), new model.library.addon.Cancellation());
+  }
+
+  async run(): Promise<TrialTime> {
+    const { documents, query, nullQuery } = this.tokens;
+    this.#context.rollback(0);
+    const prefillMs = await timed(() => this.#context.prefill(documents, this.#cancellation));
+    const nullMs = this.name === "plain" ? 0 : await this.#look(nullQuery);
+    const queryMs = await this.#look(query);
+    const againMs = await this.#look(query);
+    return { prefillMs, nullMs, queryMs, totalMs: prefillMs + nullMs + queryMs, againMs };
+  }
+
+  dispose(): Promise<void> {
+    return this.#context.dispose();
+  }
+
+  #look(tokens: Int32Array): Promise<number> {
+    this.#context.rollback(this.tokens.documents.length);
+    return timed<unknown>(() =>
+      this.name === "plain" || this.name === "stopped"
+        ? this.#context.prefill(tokens, this.#cancellation)
+        : this.#context.observe(tokens, { perHead: false }, this.#cancellation),
+    );
+  }
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}

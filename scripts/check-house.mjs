@@ -7,7 +7,10 @@ import { fileURLToPath } from "node:url";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const problems = [];
-const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { cwd: root, encoding: "utf8" })
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+  cwd: root,
+  encoding: "utf8",
+})
   .split("\n")
   .filter((file) => /\.(ts|mts|mjs|cpp|h)$/.test(file) && existsSync(path.join(root, file)));
 const read = (file) => readFileSync(path.join(root, file), "utf8");
@@ -28,7 +31,8 @@ for (const file of files.filter((name) => name.startsWith("src/"))) {
     if (pure.includes(folder) && (into === "native" || into === "retriever.ts" || into === "cli")) {
       problems.push(`${file} imports ${resolved}: ${folder}/ is pure`);
     }
-    if (into === "cli" && folder !== "cli") problems.push(`${file} imports ${resolved}: nothing depends on the command line`);
+    if (into === "cli" && folder !== "cli")
+      problems.push(`${file} imports ${resolved}: nothing depends on the command line`);
     if (folder === "native" && !["native", "errors.ts"].includes(into)) {
       problems.push(`${file} imports ${resolved}: src/native depends on errors alone`);
     }
@@ -37,7 +41,8 @@ for (const file of files.filter((name) => name.startsWith("src/"))) {
 
 for (const file of files.filter((name) => name.startsWith("native/"))) {
   const text = read(file);
-  if (file.startsWith("native/engine/") && /napi/i.test(text)) problems.push(`${file} mentions Node-API: the engine knows none`);
+  if (file.startsWith("native/engine/") && /napi/i.test(text))
+    problems.push(`${file} mentions Node-API: the engine knows none`);
   const direct = text.match(/(?<![\w.>&])(llama|ggml)_\w+\(/g)?.filter((call) => !/_t\(/.test(call));
   if (file !== "native/engine/llama_api.h" && direct?.length) {
     problems.push(`${file} calls ${direct[0]}) directly: go through api(), or the addon needs llama.cpp to load`);
@@ -46,7 +51,9 @@ for (const file of files.filter((name) => name.startsWith("native/"))) {
 
 const unfinished = /\b(?:TODO|FIXME|XXX)\b|\b(?:it|test|describe)\.(?:only|todo)\(/;
 for (const file of files.filter((name) => !name.endsWith("check-house.mjs"))) {
-  const line = read(file).split("\n").findIndex((text) => unfinished.test(text));
+  const line = read(file)
+    .split("\n")
+    .findIndex((text) => unfinished.test(text));
   if (line !== -1) problems.push(`${file}:${line + 1} is unfinished`);
 }
 

@@ -58,7 +58,9 @@ const tsconfig = {
 try {
   let archive = "";
   step("npm pack", () => {
-    const [{ filename }] = JSON.parse(run("npm", ["pack", "--json", "--pack-destination", folder], root).replace(/^[^[]*/, ""));
+    const [{ filename }] = JSON.parse(
+      run("npm", ["pack", "--json", "--pack-destination", folder], root).replace(/^[^[]*/, ""),
+    );
     archive = path.join(folder, filename);
   });
   step("publint --strict", () => run(bin("publint"), ["run", archive, "--strict"], root));
@@ -66,7 +68,8 @@ try {
   step("npm install in an empty folder, without scripts", () => {
     writeFileSync(path.join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
     run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", archive]);
-    if (existsSync(path.join(folder, "node_modules/qrhead/build"))) throw new Error("the package carries a build folder");
+    if (existsSync(path.join(folder, "node_modules/qrhead/build")))
+      throw new Error("the package carries a build folder");
   });
   step("import and rank", () => {
     writeFileSync(path.join(folder, "user.mjs"), javascriptUser);

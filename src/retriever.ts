@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
 import PQueue from "p-queue";
 import { type DocumentInput, normalizeDocuments } from "./documents.ts";
 import { ContextOverflowError, invalidArgument, QRHeadError } from "./errors.ts";
+import { readHeadFile } from "./head-file.ts";
 import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
 import { type LoadedModel, loadModel } from "./model.ts";
 import type { NativeAttention, NativeContext } from "./native/addon-types.ts";
@@ -63,7 +63,7 @@ export class QRRetriever implements AsyncDisposable {
     const parsed = parseLoadOptions(options);
     const model = await loadModel(parsed);
     try {
-      const heads = resolveHeads(parsed.heads ?? "auto", model.identity, readIfExists);
+      const heads = resolveHeads(parsed.heads ?? "auto", model.identity, readHeadFile);
       const identity = { ...model.identity, bosText: model.info.bosText, eosText: model.info.eosText };
       return new QRRetriever(model, heads, selectProfile(parsed.prompt ?? "auto", identity), parsed);
     } catch (error) {
@@ -274,8 +274,4 @@ export class QRRetriever implements AsyncDisposable {
   #assertUsable(): void {
     if (this.#disposal) throw new QRHeadError("DISPOSED", "The retriever has been disposed");
   }
-}
-
-function readIfExists(file: string): string | undefined {
-  return existsSync(file) ? readFileSync(file, "utf8") : undefined;
 }

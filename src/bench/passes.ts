@@ -23,7 +23,11 @@ export type BenchSize = { documentTokens: number; queryTokens: number; nullToken
 export function benchTokens(size: BenchSize, vocabularySize: number) {
   const make = (count: number, seed: number) =>
     Int32Array.from({ length: count }, (_, i) => (i * 7919 + seed * 104_729) % Math.min(vocabularySize, 50_000));
-  return { documents: make(size.documentTokens, 1), query: make(size.queryTokens, 2), nullQuery: make(size.nullTokens, 3) };
+  return {
+    documents: make(size.documentTokens, 1),
+    query: make(size.queryTokens, 2),
+    nullQuery: make(size.nullTokens, 3),
+  };
 }
 
 /** Heads for a model without a known set: 16 over the eight layers up to the one at six tenths of the depth. */

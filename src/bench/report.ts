@@ -36,7 +36,11 @@ export function medianTime(times: readonly TrialTime[]): TrialTime {
  */
 export function timeRows(rounds: readonly Partial<Record<TrialName, TrialTime>>[]): BenchRow[] {
   const rows: BenchRow[] = [];
-  const add = (name: string, limit: number | null, ratio: (round: Partial<Record<TrialName, TrialTime>>) => number | undefined) => {
+  const add = (
+    name: string,
+    limit: number | null,
+    ratio: (round: Partial<Record<TrialName, TrialTime>>) => number | undefined,
+  ) => {
     const values = rounds.map(ratio).filter((value) => value !== undefined);
     if (values.length > 0) rows.push({ name, value: median(values), limit });
   };

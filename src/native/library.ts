@@ -31,7 +31,7 @@ export async function loadLibrary(options: LibraryOptions = {}): Promise<Library
   const own = options.libraryDirectory ?? process.env["QRHEAD_LLAMA_DIR"];
   if (bound && !own && (gpu === "auto" || gpu === bound.gpu || gpu === false)) {
     addon.bind(findLibraries(bound.directory));
-    return { addon, info: addon.libraryInfo(), gpu: bound.gpu };
+    return assertGpu({ addon, info: addon.libraryInfo(), gpu: bound.gpu }, gpu);
   }
   const failures: string[] = [];
   if (own) {
@@ -43,25 +43,37 @@ export async function loadLibrary(options: LibraryOptions = {}): Promise<Library
     }
   }
   let lastError: unknown;
+  let library: Library | undefined;
   for (const variant of variantsFor(gpu, addon)) {
     try {
-      return await bindVariant(addon, variant);
+      library = await bindVariant(addon, variant);
+      break;
     } catch (error) {
       lastError = error;
       failures.push(`${variant.packageName}: ${messageOf(error)}`);
     }
   }
+  if (library) return assertGpu(library, gpu);
   if (failures.length === 0) failures.push(`no ${String(gpu)} build is published for ${process.platform}-${process.arch}`);
   throw notFound(failures, lastError);
 }
 
 async function bindVariant(addon: Addon, variant: Variant): Promise<Library> {
   const library = bind(addon, await packageLibraries(variant.packageName), variant.gpu);
-  if (variant.gpu !== "cuda" || hasGpu(library.info) || !variant.fallbackPackageName) return library;
+  if (hasGpu(library.info) || !variant.fallbackPackageName) return library;
   // Older CUDA runtimes are served by a second package, as node-llama-cpp does it.
   const fallback = path.join(await packageLibraries(variant.fallbackPackageName), "fallback");
   if (existsSync(fallback)) addon.loadBackends(fallback);
   return { ...library, info: addon.libraryInfo() };
+}
+
+/** Who asks for a GPU by name wants to hear that there is none, and not a slow answer from the CPU. */
+function assertGpu(library: Library, gpu: Gpu): Library {
+  if (gpu === "auto" || gpu === false || hasGpu(library.info)) return library;
+  throw new QRHeadError(
+    "LIBRARY_NOT_FOUND",
+    `No ${gpu} device was found by llama.cpp in ${library.info.directory}: install its driver, or use --gpu false`,
+  );
 }
 
 function bind(addon: Addon, directory: string, gpu: Library["gpu"]): Library {
@@ -75,8 +87,12 @@ export function hasGpu(info: LibraryInfo): boolean {
   return info.devices.some((device) => device.type === "gpu" || device.type === "igpu");
 }
 
-/** The folder inside one of node-llama-cpp's platform packages that holds the libraries. */
-async function packageLibraries(packageName: string): Promise<string> {
+/**
+ * The folder inside one of node-llama-cpp's platform packages that holds the libraries.
+ *
+ * @throws Error when the package is not installed.
+ */
+export async function packageLibraries(packageName: string): Promise<string> {
   // The platform packages are dependencies of node-llama-cpp, which need not be visible from here.
   const fromHere = createRequire(import.meta.url);
   const fromNodeLlamaCpp = createRequire(fromHere.resolve("node-llama-cpp"));

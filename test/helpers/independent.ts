@@ -2,7 +2,7 @@
 // tokenizer, places of tokens from the vocabulary in the GGUF, attention from the reference forward pass. It imports
 // nothing of src/prompt and src/scoring.
 import { gguf } from "@huggingface/gguf";
-import { getLlama, LlamaLogLevel } from "node-llama-cpp";
+import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
 import type { Head } from "../../src/types.ts";
 import { modelPath } from "./models.ts";
 import { loadReference, type ReferenceModel } from "./reference/model.ts";
@@ -69,8 +69,7 @@ function write(wrapping: Wrapping, passages: readonly Passage[], query: string):
 
 /** The bytes that the 256 printable characters of GPT-2's vocabulary stand for. */
 function byteAlphabet(): Map<string, number> {
-  const printable = (byte: number) =>
-    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+  const printable = (byte: number) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
   let next = 256;
   return new Map(
     Array.from({ length: 256 }, (_, byte) => [String.fromCodePoint(printable(byte) ? byte : next++), byte]),
@@ -84,6 +83,8 @@ export type IndependentModel = {
   tokenize: (text: string) => { ids: number[]; bytes: Uint8Array[] };
   dispose: () => Promise<void>;
 };
+
+let llama: Promise<Llama> | undefined;
 
 export async function loadIndependent(name: string): Promise<IndependentModel> {
   const file = modelPath(name);
@@ -102,8 +103,8 @@ export async function loadIndependent(name: string): Promise<IndependentModel> {
     return Buffer.from(types[id] === 1 ? text.replaceAll("\u2581", " ") : text);
   };
 
-  const llama = await getLlama({ gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error });
-  const vocabulary = await llama.loadModel({ modelPath: file, vocabOnly: true });
+  llama ??= getLlama({ gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error });
+  const vocabulary = await (await llama).loadModel({ modelPath: file, vocabOnly: true });
   return {
     weights: loadReference(file),
     tokenize(text) {
@@ -116,10 +117,7 @@ export async function loadIndependent(name: string): Promise<IndependentModel> {
       }
       return { ids, bytes };
     },
-    dispose: async () => {
-      await vocabulary.dispose();
-      await llama.dispose();
-    },
+    dispose: () => vocabulary.dispose(),
   };
 }
 
@@ -170,15 +168,20 @@ export type Settings = {
 export type IndependentRanking = {
   scores: number[];
   headScores: number[][];
+  /** Attention on each document, per head: the query's plus the null query's. What a rounding error is to be measured by. */
+  masses: number[][];
   tokenScores: { score: number; kept: boolean }[][];
   ranking: number[];
   usage: { promptTokens: number; queryTokens: number; documentTokens: number[] };
-  /** The distance of the token nearest to its document's threshold: rounding must stay below it. */
-  margin: number;
+  /** Of each document, how far the token nearest to the outlier threshold is from it. Larger rounding may flip that token. */
+  margins: number[];
 };
 
 /** A ranker that remembers attention, which is what takes time. */
-export function independentRanker(model: IndependentModel, wrapping: Wrapping): (settings: Settings) => IndependentRanking {
+export function independentRanker(
+  model: IndependentModel,
+  wrapping: Wrapping,
+): (settings: Settings) => IndependentRanking {
   const { layers, heads: perLayer } = model.weights;
   const known = new Map<string, Float64Array[]>();
   const meansOf = (prefix: number[], suffix: number[]): Float64Array[] => {
@@ -199,7 +202,6 @@ export function independentRanker(model: IndependentModel, wrapping: Wrapping): 
     const chosen = heads.map(([layer, head]) => layer * perLayer + head);
     if (chosen.some((row) => row >= layers * perLayer)) throw new Error("Expected heads that the model has");
 
-    let margin = Number.POSITIVE_INFINITY;
     const byPosition = own.documents.map(([begin, end]) => {
       const ofHeads = chosen.map((row) =>
         Array.from({ length: end - begin }, (_, i) => attention[row]![begin + i]! - (baseline?.[row]![begin + i] ?? 0)),
@@ -208,16 +210,20 @@ export function independentRanker(model: IndependentModel, wrapping: Wrapping): 
       const mean = sums.reduce((sum, value) => sum + value, 0) / sums.length;
       const variance = sums.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (sums.length - 1);
       const threshold = mean - 2 * Math.sqrt(variance);
-      if (mask) for (const value of sums) margin = Math.min(margin, Math.abs(value - threshold));
+      const margin = mask ? Math.min(...sums.map((value) => Math.abs(value - threshold))) : Number.POSITIVE_INFINITY;
       const tokens = sums.map((score) => ({ score, kept: !mask || score > threshold }));
       const keptSum = (values: number[]) => values.reduce((sum, value, i) => (tokens[i]!.kept ? sum + value : sum), 0);
-      return { tokens, score: keptSum(sums), perHead: ofHeads.map(keptSum), length: end - begin };
+      const massOf = (row: number) =>
+        sum(attention[row]!, begin, end) + (baseline ? sum(baseline[row]!, begin, end) : 0);
+      const perHead = ofHeads.map(keptSum);
+      return { tokens, score: keptSum(sums), perHead, masses: chosen.map(massOf), margin, length: end - begin };
     });
     const inOrder = order === "reverse" ? byPosition.toReversed() : byPosition;
     const scores = inOrder.map(({ score }) => score);
     return {
       scores,
       headScores: inOrder.map(({ perHead }) => perHead),
+      masses: inOrder.map(({ masses }) => masses),
       tokenScores: inOrder.map(({ tokens }) => tokens),
       ranking: scores.map((_, index) => index).sort((a, b) => scores[b]! - scores[a]! || a - b),
       usage: {
@@ -225,7 +231,11 @@ export function independentRanker(model: IndependentModel, wrapping: Wrapping): 
         queryTokens: queryEnd - queryBegin,
         documentTokens: inOrder.map(({ length }) => length),
       },
-      margin,
+      margins: inOrder.map(({ margin }) => margin),
     };
   };
+}
+
+function sum(values: Float64Array, begin: number, end: number): number {
+  return values.subarray(begin, end).reduce((total, value) => total + value, 0);
 }

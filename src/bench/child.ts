@@ -1,0 +1,53 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import type { RankResult } from "../results.ts";
+
+const execute = promisify(execFile);
+
+/** Runs this same command line in a process of its own and reads the JSON that it prints. */
+export async function runSelf<T>(args: readonly string[]): Promise<T> {
+  const entry = process.argv[1];
+  if (!entry) throw new Error("The bench needs to know the program that it runs in");
+  const { stdout } = await execute(process.execPath, [...process.execArgv, entry, ...args], { maxBuffer: 1 << 26 });
+  return JSON.parse(stdout) as T;
+}
+
+/**
+ * The time of a rerank by the command, over what the engine alone took inside it: prompt, tokens, spans, scores and
+ * ranking are the rest. Both times are of the same call, so that noise cannot part them.
+ */
+export async function commandRatio(options: {
+  model?: string | undefined;
+  gpu: string;
+  heads: string;
+  threads: number;
+  words: number;
+}): Promise<number> {
+  const folder = await mkdtemp(path.join(tmpdir(), "qrhead-bench-"));
+  try {
+    const docs = path.join(folder, "docs.txt");
+    await writeFile(docs, benchText(options.words));
+    const { timings } = await runSelf<RankResult>([
+      "rerank",
+      ...(options.model ? ["--model", options.model] : []),
+      ...["--gpu", options.gpu, "--heads", options.heads, "--threads", String(options.threads)],
+      ...["--query", "Which of these rivers carries the most water to the sea?", "--docs", docs, "--json"],
+    ]);
+    return timings.totalMs / (timings.prefillMs + timings.nullMs + timings.queryMs);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Documents of 100 plain words each, one per line: about `words` words in all. */
+function benchText(words: number): string {
+  const stock = "the water of this river runs through old towns and green fields to a wide bay on the west coast".split(
+    " ",
+  );
+  const line = (seed: number) =>
+    Array.from({ length: 100 }, (_, i) => stock[(i * 7 + seed * 3 + ((i * seed) % 5)) % stock.length]).join(" ");
+  return `${Array.from({ length: Math.max(2, Math.round(words / 100)) }, (_, i) => line(i + 1)).join("\n")}\n`;
+}

@@ -1,0 +1,144 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { addonCandidates } from "../native/addon.ts";
+import type { Addon, LibraryInfo } from "../native/addon-types.ts";
+import { type Library, packageLibraries } from "../native/library.ts";
+import { type Gpu, type Variant, variantsFor } from "../native/variants.ts";
+import type { QRRetriever } from "../retriever.ts";
+import type { SelfTest } from "../self-test.ts";
+
+/** One line of `qrhead doctor`. */
+export type Check = { name: string; status: "ok" | "warn" | "fail"; detail: string; advice?: string };
+
+/** The first release line that qrhead runs on: package.json's engines. */
+const MINIMUM_NODE = [20, 17] as const;
+
+export function checkNode(version: string = process.versions.node): Check {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const recent = major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NODE[1]);
+  if (recent) return { name: "node", status: "ok", detail: version };
+  return { name: "node", status: "fail", detail: version, advice: `install Node ${MINIMUM_NODE.join(".")} or later` };
+}
+
+export function checkPlatform(addon: Pick<Addon, "canOpenLibrary">): Check {
+  const detail = `${process.platform}-${process.arch}`;
+  if (publishedVariants(addon).length > 0) return { name: "platform", status: "ok", detail };
+  const advice = "set QRHEAD_LLAMA_DIR to a build of llama.cpp of your own";
+  return { name: "platform", status: "warn", detail: `${detail} has no published build`, advice };
+}
+
+export function checkAddon(addon: Addon): Check {
+  const loaded = createRequire(import.meta.url).cache;
+  const candidates = addonCandidates();
+  const path = candidates.find((file) => loaded[file]) ?? candidates.find((file) => existsSync(file)) ?? "unknown path";
+  return { name: "addon", status: "ok", detail: `${path}, compiled for llama.cpp ${addon.compiledVersion}` };
+}
+
+export function checkLibrary({ info, gpu }: Library): Check {
+  const variant = gpu === false ? "CPU build" : gpu === "custom" ? "own build" : `${gpu} build`;
+  return { name: "library", status: "ok", detail: `llama.cpp ${info.version}, ${variant}, ${info.directory}` };
+}
+
+/** The builds of this platform other than the one in use: whether package and driver are there. */
+export async function checkVariants(library: Library, asked: Gpu): Promise<Check[]> {
+  const all = publishedVariants(library.addon);
+  const withDriver = new Set(variantsFor("auto", library.addon).map(({ gpu }) => gpu));
+  const used = all.findIndex(({ gpu }) => gpu === library.gpu);
+  const checks: Check[] = [];
+  for (const [position, variant] of all.entries()) {
+    if (position === used) continue;
+    const installed = await packageLibraries(variant.packageName).then(
+      () => true,
+      () => false,
+    );
+    const skipped = asked === "auto" && position < used;
+    checks.push(checkVariant(variant, { installed, driver: withDriver.has(variant.gpu), skipped }));
+  }
+  return checks;
+}
+
+function checkVariant(variant: Variant, found: { installed: boolean; driver: boolean; skipped: boolean }): Check {
+  const name = `${variant.gpu === false ? "cpu" : variant.gpu} build`;
+  const { installed, driver, skipped } = found;
+  const detail = `${variant.packageName} ${installed ? "installed" : "not installed"}, ${driver ? "usable here" : "no driver for it"}`;
+  if (driver && !installed) {
+    const advice = `npm install ${variant.packageName}, or reinstall qrhead without --omit=optional`;
+    return { name, status: "warn", detail, advice };
+  }
+  if (driver && skipped) {
+    return {
+      name,
+      status: "warn",
+      detail: `${detail}, but it did not load`,
+      advice: `see why: doctor --gpu ${variant.gpu}`,
+    };
+  }
+  return { name, status: "ok", detail };
+}
+
+/** Every build that is published for this platform, best first, whether or not this machine has a driver. */
+function publishedVariants(addon: Pick<Addon, "canOpenLibrary">): Variant[] {
+  const named = (["cuda", "vulkan", "metal", false] as const).flatMap((gpu) => variantsFor(gpu, addon));
+  return named.filter(({ gpu }, index) => named.findIndex((other) => other.gpu === gpu) === index);
+}
+
+export function checkDevices({ devices }: LibraryInfo, asked: Gpu): Check[] {
+  const checks = devices.map(({ name, description, type, memoryTotal, memoryFree }): Check => {
+    const memory = memoryTotal > 0 ? `, ${gibibytes(memoryTotal)} GiB, ${gibibytes(memoryFree)} GiB free` : "";
+    return { name: `device ${name}`, status: "ok", detail: `${type}, ${description}${memory}` };
+  });
+  const hasGpu = devices.some(({ type }) => type === "gpu" || type === "igpu");
+  if (typeof asked === "string" && asked !== "auto" && !hasGpu) {
+    const advice = "install or update the driver, or use --gpu false";
+    checks.push({ name: "devices", status: "fail", detail: `the ${asked} build found no GPU`, advice });
+  }
+  return checks;
+}
+
+export function checkModel({ model, prompt }: QRRetriever): Check {
+  const slimmed = model.originalLayers > model.layers ? ` of ${model.originalLayers}` : "";
+  const shape = `${model.architecture}, ${model.layers}${slimmed} layers of ${model.heads} heads`;
+  return { name: "model", status: "ok", detail: `${model.name} (${shape}), prompt ${prompt}, ${model.path}` };
+}
+
+/** `problem` is why no published head set can be used, if none can. */
+export function checkHeads({ heads, headSet }: QRRetriever, problem: string | undefined): Check {
+  if (problem === undefined) {
+    return { name: "heads", status: "ok", detail: `${headSet}, ${heads.length} heads, published for this model` };
+  }
+  const advice = "find its heads with `qrhead detect`; the checks below use all of them";
+  return { name: "heads", status: "warn", detail: problem, advice };
+}
+
+/** With heads that nobody chose for the model, a wrong order is no sign of a broken machine. */
+export function checkSelfTest({ verdict, result }: SelfTest, chosen: boolean): Check {
+  const name = "self-test";
+  const scores = result.results.map(({ id, score }) => `${id}: ${score.toPrecision(3)}`).join(", ");
+  if (verdict === "equal") {
+    const advice = "this model or build computes no attention that ranks: try --gpu false, or another GGUF";
+    return { name, status: "fail", detail: `every document has the same score (${scores})`, advice };
+  }
+  if (verdict === "ok") return { name, status: "ok", detail: `the document that answers is first (${scores})` };
+  const advice = chosen
+    ? "these heads should rank it first: try --gpu false, or another GGUF of the model"
+    : "find the model's heads with `qrhead detect`";
+  return {
+    name,
+    status: chosen ? "fail" : "warn",
+    detail: `the document that answers is not first (${scores})`,
+    advice,
+  };
+}
+
+export function checkTimings({ result }: SelfTest): Check {
+  const { loadMs, prefillMs, nullMs, queryMs } = result.timings;
+  const tokens = result.usage.promptTokens - result.usage.queryTokens;
+  const speed = prefillMs > 0 ? `, ${Math.round((tokens / prefillMs) * 1000)} tokens/s` : "";
+  const ms = (value: number) => `${value.toFixed(1)} ms`;
+  const detail = `load ${ms(loadMs)}, documents ${ms(prefillMs)} (${tokens} tokens${speed}), null query ${ms(nullMs)}, query ${ms(queryMs)}`;
+  return { name: "timings", status: "ok", detail };
+}
+
+function gibibytes(bytes: number): string {
+  return (bytes / 2 ** 30).toFixed(1);
+}

@@ -1,0 +1,182 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { commandRatio, runSelf } from "../../bench/child.ts";
+import { TRIALS, type TrialName } from "../../bench/passes.ts";
+import type { BenchReport, BenchRow } from "../../bench/report.ts";
+import { type BenchOptions, runBench } from "../../bench/run.ts";
+import { defaultThreads } from "../../options.ts";
+import {
+  addCommonOptions,
+  addHeadsOption,
+  addModelOptions,
+  type CommonFlags,
+  choiceOption,
+  integerOption,
+  type ModelFlags,
+  toLoadOptions,
+} from "../options.ts";
+import { note, print, printJson } from "../output.ts";
+import { plainTable } from "../table.ts";
+
+type BenchFlags = CommonFlags &
+  ModelFlags & {
+    heads?: string;
+    documentTokens: number;
+    queryTokens: number;
+    rounds: number;
+    growth?: boolean;
+    memory: boolean;
+    trial?: TrialName;
+    json?: boolean;
+  };
+
+/** One trial in a process of its own: what the parent reads back. */
+type ChildReport = { report: BenchReport; peakBytes: number };
+
+const NULL_TOKENS = 28;
+const ALL_TRIALS = Object.keys(TRIALS) as TrialName[];
+
+const EXAMPLES = `
+Every row is a ratio of two things measured in one run, interleaved; the median over the rounds is shown.
+
+Examples:
+  $ qrhead bench
+  $ qrhead bench --model Llama-3.2-3B-Instruct-Q4_K_M.gguf --document-tokens 8192 --rounds 3
+  $ qrhead bench --model my.gguf --growth --json`;
+
+/** `qrhead bench`: what reranking costs on this machine, against a plain forward pass of the same tokens. */
+export function registerBench(program: Command): void {
+  const command = program.command("bench").description("measure speed and memory on this machine");
+  addHeadsOption(addModelOptions(command))
+    .addOption(
+      integerOption("--document-tokens <N>", "tokens of all documents (default: 2048)", 16, 2 ** 24).default(2048),
+    )
+    .addOption(integerOption("--query-tokens <N>", "tokens of the query (default: 40)", 1, 4096).default(40))
+    .addOption(
+      integerOption("--rounds <N>", "rounds that count, after one that warms up (default: 3)", 1, 1000).default(3),
+    )
+    .option("--growth", "also from a quarter of the tokens to four times as many")
+    .option("--no-memory", "leave out peak memory, which takes two processes more")
+    .addOption(
+      choiceOption("--trial <NAME>", "run one trial once, for the peak memory of a process", ALL_TRIALS).hideHelp(),
+    )
+    .option("--json", "print one JSON object");
+  addCommonOptions(command).addHelpText("after", EXAMPLES).action(bench);
+}
+
+async function bench(_: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<BenchFlags>();
+  if (flags.trial) {
+    const report = await runBench({ ...benchOptions(flags), trials: [flags.trial], rounds: 0 });
+    return printJson({ report, peakBytes: peakBytes() } satisfies ChildReport);
+  }
+  const report = await runBench({ ...benchOptions(flags), trials: ALL_TRIALS, rounds: flags.rounds });
+  if (flags.memory) report.rows.push(await memoryRow(flags));
+  report.rows.push(await commandRow(flags));
+  if (flags.growth) report.rows.push(...(await growthRows(flags)));
+  if (flags.json) return printJson(report);
+  const { model, machine, size } = report;
+  print(
+    `${model.name}, ${model.layers} layers of ${model.heads} heads; ${size.documentTokens} + ${size.queryTokens} tokens`,
+  );
+  print(`${machine.cpu}, ${machine.threads} threads, llama.cpp ${machine.library}, GPU: ${machine.gpu || "none"}`);
+  print(`\n${timesTable(report)}\n\n${ratiosTable(report.rows)}`);
+}
+
+function timesTable({ medians }: BenchReport): string {
+  const rows = ALL_TRIALS.filter((name) => medians[name]).map((name) => {
+    const { prefillMs, nullMs, queryMs, totalMs } = medians[name]!;
+    return [name, ...[prefillMs, nullMs, queryMs, totalMs].map((ms) => ms.toFixed(0)), TRIALS[name]];
+  });
+  return plainTable(["ms", "documents", "null", "query", "total", ""], rows, [], [1, 2, 3, 4]);
+}
+
+function ratiosTable(rows: readonly BenchRow[]): string {
+  const shown = rows.map(({ name, value, limit }) => {
+    const verdict = limit === null ? "" : value <= limit ? `at most ${limit}: yes` : `at most ${limit}: NO`;
+    return [name, value.toFixed(3), verdict];
+  });
+  return plainTable(["ratio", "", "asked"], shown, [], [1]);
+}
+
+function benchOptions(flags: BenchFlags): Omit<BenchOptions, "trials" | "rounds"> {
+  const { model, gpu, gpuLayers, threads, libraryDirectory } = toLoadOptions(flags);
+  return {
+    ...{ model, gpu, gpuLayers, threads, libraryDirectory },
+    heads: flags.heads,
+    documentTokens: flags.documentTokens,
+    queryTokens: flags.queryTokens,
+    nullTokens: NULL_TOKENS,
+    onTrial: (round, name, time) => {
+      if (!flags.quiet) note(`${round === 0 ? "warm-up" : `round ${round}`} ${name}: ${Math.round(time.totalMs)} ms`);
+    },
+  };
+}
+
+async function memoryRow(flags: BenchFlags): Promise<BenchRow> {
+  const peak = async (trial: TrialName) => (await runSelf<ChildReport>(childArgs(flags, trial))).peakBytes;
+  const plain = await peak("plain");
+  return { name: "peak memory of rerank / plain decode", value: (await peak("rerank")) / plain, limit: 1.05 };
+}
+
+async function commandRow(flags: BenchFlags): Promise<BenchRow> {
+  const value = await commandRatio({
+    model: flags.model,
+    gpu: flags.gpu ?? "auto",
+    heads: flags.heads ?? "random:16:1",
+    threads: flags.threads ?? defaultThreads(),
+    words: Math.round(flags.documentTokens * 0.7),
+  });
+  return { name: "the command / its engine calls", value, limit: 1.02 };
+}
+
+async function growthRows(flags: BenchFlags): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  for (const factor of [0.25, 1, 4]) {
+    const documentTokens = Math.round(flags.documentTokens * factor);
+    const { medians } = await runBench({
+      ...benchOptions({ ...flags, documentTokens }),
+      trials: ["plain", "rerank"],
+      rounds: 1,
+    });
+    const { plain, rerank } = medians;
+    rows.push({
+      name: `rerank / plain decode, ${documentTokens} tokens`,
+      value: rerank!.totalMs / plain!.totalMs,
+      limit: null,
+    });
+    rows.push({
+      name: `rerank, ms per 1000 tokens of ${documentTokens}`,
+      value: (rerank!.totalMs / documentTokens) * 1000,
+      limit: null,
+    });
+  }
+  return rows;
+}
+
+function childArgs(flags: BenchFlags, trial: TrialName): string[] {
+  const optional = (name: string, value: string | number | undefined) =>
+    value === undefined ? [] : [name, String(value)];
+  return [
+    "bench",
+    ...optional("--trial", trial),
+    ...optional("--model", flags.model),
+    ...optional("--gpu", flags.gpu),
+    ...optional("--gpu-layers", flags.gpuLayers),
+    ...optional("--threads", flags.threads),
+    ...optional("--library", flags.library),
+    ...optional("--heads", flags.heads),
+    ...optional("--document-tokens", flags.documentTokens),
+    ...optional("--query-tokens", flags.queryTokens),
+    "--quiet",
+  ];
+}
+
+/** Peak resident memory of this process. Linux counts from exec there; elsewhere Node's own figure serves. */
+function peakBytes(): number {
+  if (process.platform === "linux") {
+    const match = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync("/proc/self/status", "utf8"));
+    if (match) return Number(match[1]) * 1024;
+  }
+  return process.resourceUsage().maxRSS * 1024;
+}

@@ -1,0 +1,112 @@
+import type { Command } from "commander";
+import { isQRHeadError } from "../../errors.ts";
+import { loadAddon } from "../../native/addon.ts";
+import { loadLibrary } from "../../native/library.ts";
+import type { LoadOptions } from "../../options.ts";
+import { QRRetriever } from "../../retriever.ts";
+import { selfTest } from "../../self-test.ts";
+import {
+  type Check,
+  checkAddon,
+  checkDevices,
+  checkHeads,
+  checkLibrary,
+  checkModel,
+  checkNode,
+  checkPlatform,
+  checkSelfTest,
+  checkTimings,
+  checkVariants,
+} from "../checks.ts";
+import { describe, EXIT } from "../failure.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { addCommonOptions, addModelOptions, type CommonFlags, type ModelFlags, toLoadOptions } from "../options.ts";
+import { green, oneLine, print, printJson, red, yellow } from "../output.ts";
+import { progressBar } from "../progress.ts";
+
+type DoctorFlags = CommonFlags & ModelFlags & { json?: boolean };
+
+const EXAMPLES = `
+Examples:
+  $ qrhead doctor
+  $ qrhead doctor --model model.gguf --gpu vulkan
+
+Exit codes: 0 when no check failed, 1 otherwise; a warning is no failure.`;
+
+const STATUS = { ok: green("ok  "), warn: yellow("warn"), fail: red("fail") };
+
+/** `qrhead doctor`: says what works on this machine, and what to do about what does not. */
+export function registerDoctor(program: Command): void {
+  const command = program.command("doctor").description("check this machine, the libraries and a model");
+  addModelOptions(command).option("--json", "print one JSON object");
+  addCommonOptions(command).addHelpText("after", EXAMPLES).action(doctor);
+}
+
+async function doctor(_: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<DoctorFlags>();
+  const signal = interruptSignal();
+  const bar = await progressBar(flags.quiet ?? false);
+  const checks: Check[] = [];
+  const add = (...found: Check[]) => {
+    bar.stop();
+    checks.push(...found);
+    if (!flags.json) for (const check of found) print(lineOf(check));
+  };
+  try {
+    await examine({ ...toLoadOptions(flags), signal, onProgress: bar.onProgress }, add);
+  } finally {
+    bar.stop();
+  }
+  const failed = checks.some(({ status }) => status === "fail");
+  if (flags.json) printJson({ ok: !failed, checks });
+  process.exitCode = failed ? EXIT.failed : EXIT.ok;
+}
+
+/** Every check whose ground the earlier ones have laid; a failure is a line like the others. */
+async function examine(options: LoadOptions, add: (...checks: Check[]) => void): Promise<void> {
+  const { signal } = options;
+  const asked = options.gpu ?? "auto";
+  const attempt = async <T>(name: string, advice: string, work: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      signal?.throwIfAborted();
+      // Messages of qrhead end with what to do; others need the advice.
+      add({ name, status: "fail", detail: describe(error), ...(!isQRHeadError(error) && { advice }) });
+      return undefined;
+    }
+  };
+
+  add(checkNode());
+  const addon = await attempt("addon", "reinstall qrhead", () => loadAddon());
+  if (!addon) return;
+  add(checkPlatform(addon), checkAddon(addon));
+  const library = await attempt("library", "reinstall node-llama-cpp", () => loadLibrary(options));
+  if (!library) return;
+  add(checkLibrary(library), ...checkDevices(library.info, asked));
+  add(...((await attempt("builds", "reinstall node-llama-cpp", () => checkVariants(library, asked))) ?? []));
+
+  const loaded = await attempt("model", "try another GGUF", () => loadWithHeads(options));
+  if (!loaded) return;
+  await using retriever = loaded.retriever;
+  add(checkModel(retriever), checkHeads(retriever, loaded.problem));
+  const test = await attempt("self-test", "try --gpu false", () => selfTest(retriever, options));
+  if (!test) return;
+  const chosen = loaded.problem === undefined && test.result.warnings.length === 0;
+  add(checkSelfTest(test, chosen), checkTimings(test));
+}
+
+/** The model with the heads published for it, else with all of them and the reason. */
+async function loadWithHeads(options: LoadOptions): Promise<{ retriever: QRRetriever; problem?: string }> {
+  try {
+    return { retriever: await QRRetriever.load(options) };
+  } catch (error) {
+    if (!isQRHeadError(error) || !error.code.startsWith("HEADS_")) throw error;
+    return { retriever: await QRRetriever.load({ ...options, heads: "all" }), problem: describe(error) };
+  }
+}
+
+function lineOf({ name, status, detail, advice }: Check): string {
+  const line = `${STATUS[status]} ${name.padEnd(13)} ${oneLine(detail)}`;
+  return advice ? `${line}\n     ${"".padEnd(13)} → ${advice}` : line;
+}

@@ -1,0 +1,116 @@
+import path from "node:path";
+import type { Command } from "commander";
+import { InputError } from "../../errors.ts";
+import { readHeadFile } from "../../head-file.ts";
+import { type HeadSet, parseHeadSet } from "../../heads/head-set.ts";
+import { deepestLayer, headKey } from "../../heads/heads.ts";
+import { matchHeadSet } from "../../heads/match.ts";
+import { findPublished, PUBLISHED_HEAD_SETS } from "../../heads/published.ts";
+import { resolveHeads } from "../../heads/spec.ts";
+import { loadModel } from "../../model.ts";
+import type { ModelIdentity } from "../../types.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { addCommonOptions, addModelOptions, type CommonFlags, type ModelFlags, toLoadOptions } from "../options.ts";
+import { note, oneLine, print, printJson } from "../output.ts";
+import { plainTable } from "../table.ts";
+
+type ListFlags = CommonFlags & { json?: boolean };
+type ShowFlags = CommonFlags & ModelFlags & { json?: boolean };
+
+const EXAMPLES = `
+Examples:
+  $ qrhead heads list
+  $ qrhead heads show qrhead-llama-3.1-8b-lme
+  $ qrhead heads show auto --model model.gguf
+  $ qrhead heads show published.yaml --model model.gguf --json > heads.json`;
+
+/** `qrhead heads`: the head sets that are known, and what one holds. */
+export function registerHeads(program: Command): void {
+  const heads = program.command("heads").description("list the published head sets, or show one");
+  heads.addHelpText("after", EXAMPLES);
+  const listing = heads.command("list").description("the head sets that ship with qrhead");
+  addCommonOptions(listing.option("--json", "print one JSON array")).action(list);
+  const showing = heads.command("show").description("what a head set holds, and whether it fits a model");
+  showing.argument("<set>", "a published set's name, a head-set file, or auto for the set that matches --model");
+  addModelOptions(showing).option("--json", "print the set as a head-set file");
+  addCommonOptions(showing).addHelpText("after", EXAMPLES).action(show);
+}
+
+function list(_: unknown, command: Command): void {
+  if (command.optsWithGlobals<ListFlags>().json) {
+    printJson(PUBLISHED_HEAD_SETS.map(({ name, set: { heads, ...set } }) => ({ name, ...set, heads: heads.length })));
+    return;
+  }
+  const rows = PUBLISHED_HEAD_SETS.map(({ name, set: { model, heads, objective, source } }) => [
+    name,
+    model.name,
+    `${model.layers}×${model.heads}`,
+    String(heads.length),
+    [objective, source?.["data"]].filter(Boolean).join(", "),
+    source?.name ?? "",
+  ]);
+  print(plainTable(["Name", "Model", "Layers×heads", "Heads", "Objective, data", "Source"], rows));
+}
+
+async function show(spec: string, _: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<ShowFlags>();
+  const signal = interruptSignal();
+  // `auto` without a model means the built-in one, as everywhere.
+  const model = flags.model !== undefined || spec === "auto" ? await identityOf(flags, signal) : undefined;
+  const { name, set, warning } = findSet(spec, model);
+  if (model) resolveHeads(set, model, readHeadFile);
+  if (flags.json) return printJson(set);
+  print(describeSet(name, set));
+  if (model) print(`  fits    ${model.name}, ${model.fileName}`);
+  if (warning && !flags.quiet) note(`qrhead: warning: ${warning}`);
+}
+
+async function identityOf(flags: ModelFlags, signal: AbortSignal): Promise<ModelIdentity> {
+  const { identity, native } = await loadModel({ ...toLoadOptions(flags), signal });
+  await native.dispose();
+  return identity;
+}
+
+type Found = { name: string; set: HeadSet; warning?: string };
+
+function findSet(spec: string, model: ModelIdentity | undefined): Found {
+  if (spec === "auto" && model) {
+    const match = matchHeadSet(model);
+    if (match) return match;
+    // Throws the sentence that every command has for this.
+    resolveHeads("auto", model, readHeadFile);
+  }
+  const published = findPublished(spec);
+  if (published) return published;
+  const text = readHeadFile(spec);
+  if (text !== undefined) return { name: path.basename(spec), set: parseHeadSet(text, spec, model) };
+  throw new InputError(
+    "HEADS_UNKNOWN",
+    `Head set ${JSON.stringify(spec)} is no published set and no file that exists: see qrhead heads list`,
+  );
+}
+
+function describeSet(name: string, set: HeadSet): string {
+  const { model, heads, objective, source, prompt, nullQuery, scores } = set;
+  const deepest = deepestLayer(heads);
+  const share = model ? ` of ${model.layers} (${Math.round(((deepest + 1) / model.layers) * 100)}% of the model)` : "";
+  const found = [objective, source?.["data"], source?.examples && `${source.examples} examples`]
+    .filter(Boolean)
+    .join(", ");
+  const shape = model
+    ? `${model.name} (${model.architecture}, ${model.layers} layers of ${model.heads} heads)`
+    : "not said";
+  const lines: [string, string | undefined][] = [
+    ["model", shape],
+    ["heads", heads.map(headKey).join(",")],
+    ["layers", `0 to ${deepest}${share} are needed; qrhead slim leaves out the rest`],
+    ["found", found || undefined],
+    ["source", [source?.name, source?.url].filter(Boolean).join(", ") || undefined],
+    ["prompt", prompt],
+    ["null", nullQuery && JSON.stringify(nullQuery)],
+    ["scores", scores && `of all ${scores.length * scores[0]!.length} heads (--json)`],
+  ];
+  return [`${name}: ${heads.length} ${heads.length === 1 ? "head" : "heads"}`]
+    .concat(lines.flatMap(([label, value]) => (value ? [`  ${label.padEnd(7)} ${oneLine(value)}`] : [])))
+    .join("\n");
+}

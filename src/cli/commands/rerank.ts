@@ -1,0 +1,138 @@
+import type { Command } from "commander";
+import { parseDocuments } from "../../documents.ts";
+import { InputError } from "../../errors.ts";
+import type { LoadOptions } from "../../options.ts";
+import type { RankedDocument, RankResult } from "../../results.ts";
+import { QRRetriever } from "../../retriever.ts";
+import { wrongOption } from "../failure.ts";
+import { markBestWords } from "../highlight.ts";
+import { readInput, STDIN_NAME } from "../input.ts";
+import { interruptSignal } from "../interrupt.ts";
+import {
+  addCommonOptions,
+  addHeadsOption,
+  addModelOptions,
+  addRankOptions,
+  type CommonFlags,
+  integerOption,
+  type ModelFlags,
+  type RankFlags,
+  textOption,
+  toLoadOptions,
+  toRankLoadOptions,
+} from "../options.ts";
+import { note, print, printJson } from "../output.ts";
+import { progressBar } from "../progress.ts";
+import { rankingTable } from "../table.ts";
+
+type RerankFlags = CommonFlags &
+  ModelFlags &
+  RankFlags & {
+    heads?: string;
+    query?: string;
+    queryFile?: string;
+    docs: string;
+    topK?: number;
+    headScores?: boolean;
+    tokenScores?: boolean;
+    json?: boolean;
+  };
+
+const EXAMPLES = `
+Documents: JSON Lines or a JSON array of strings or of objects with "text" (and "title", "id"), or one document per line.
+
+Examples:
+  $ qrhead rerank --query "why is the sky blue" --docs notes.jsonl
+  $ qrhead rerank --query "why is the sky blue" --docs notes.txt --top-k 5 --json
+  $ grep -h . *.txt | qrhead rerank --query-file question.txt --docs -
+  $ qrhead rerank --model Llama-3.1-8B-Instruct-Q4_K_M.gguf --query "…" --docs notes.jsonl
+  $ qrhead rerank --model my.gguf --heads my-heads.json --query "…" --docs notes.jsonl`;
+
+/** `qrhead rerank`: ranks the documents of a file for a query. */
+export function registerRerank(program: Command): void {
+  const command = program.command("rerank").description("rank documents for a query");
+  command
+    .addOption(textOption("--query <Q>", "the query", "a text that is not blank"))
+    .option("--query-file <FILE>", "file that holds the query, - for standard input")
+    .requiredOption("--docs <FILE>", "documents file, - for standard input");
+  addHeadsOption(addModelOptions(command)).addOption(integerOption("--top-k <N>", "print the best N only", 1, 2 ** 31));
+  addRankOptions(command)
+    .option("--json", "print one JSON object")
+    .option("--head-scores", "what each head contributes (with --json)")
+    .option("--token-scores", "the score of every token (with --json); without --json, mark the words that got most");
+  addCommonOptions(command).addHelpText("after", EXAMPLES).action(rerank);
+}
+
+async function rerank(_: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<RerankFlags>();
+  const signal = interruptSignal();
+  const query = await readQuery(flags, signal);
+  const name = flags.docs === "-" ? STDIN_NAME : flags.docs;
+  const documents = parseDocuments(await readInput(flags.docs, "Documents file", signal), name);
+
+  const bar = await progressBar(flags.quiet ?? false);
+  try {
+    const { onProgress } = bar;
+    const options: LoadOptions = { ...toLoadOptions(flags), ...toRankLoadOptions(flags), signal, onProgress };
+    await using retriever = await QRRetriever.load(options);
+    const { topK, headScores, tokenScores } = flags;
+    const result = await retriever.rank(query, documents, { topK, headScores, tokenScores, signal, onProgress });
+    bar.stop();
+    if (flags.json) return printJson(toContract(retriever, result));
+    const marks = (ranked: RankedDocument) => markBestWords(ranked.tokenScores!, documents[ranked.index]!);
+    print(rankingTable(result.results, documents, tokenScores ? marks : undefined));
+    if (!flags.quiet) {
+      for (const warning of result.warnings) note(`qrhead: warning: ${warning}`);
+      note(footer(retriever, result));
+    }
+  } finally {
+    bar.stop();
+  }
+}
+
+async function readQuery({ query, queryFile, docs }: RerankFlags, signal: AbortSignal): Promise<string> {
+  if (query !== undefined && queryFile !== undefined) {
+    throw new InputError("INVALID_ARGUMENT", "Expected --query or --query-file but received both");
+  }
+  if (query !== undefined) return query;
+  if (queryFile === undefined) {
+    throw new InputError("INVALID_ARGUMENT", "Expected a query: pass --query TEXT or --query-file FILE");
+  }
+  if (queryFile === "-" && docs === "-") {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      "Expected standard input for --query-file or for --docs but received - for both",
+    );
+  }
+  const text = new TextDecoder().decode(await readInput(queryFile, "Query file", signal)).trim();
+  if (text === "") throw wrongOption("--query-file", "a file with a text that is not blank", queryFile);
+  return text;
+}
+
+/** What `--json` prints. */
+function toContract(retriever: QRRetriever, result: RankResult) {
+  const { path, name, architecture, layers, heads } = retriever.model;
+  return {
+    model: { path, name, architecture, layers, heads },
+    heads: result.heads,
+    headSet: retriever.headSet,
+    prompt: retriever.prompt,
+    query: result.query,
+    results: result.results,
+    usage: result.usage,
+    timings: result.timings,
+    warnings: result.warnings,
+  };
+}
+
+function footer(retriever: QRRetriever, { usage, timings, heads }: RankResult): string {
+  const count = usage.documentTokens.length;
+  const named = retriever.headSet === "heads" ? "" : ` of ${retriever.headSet}`;
+  return [
+    retriever.model.name,
+    `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}`,
+    `${count} ${count === 1 ? "document" : "documents"}`,
+    `${usage.promptTokens} tokens`,
+    `${Math.round(timings.totalMs)} ms and ${Math.round(timings.loadMs)} ms to load`,
+  ].join(" · ");
+}

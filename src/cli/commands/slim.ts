@@ -1,0 +1,79 @@
+import type { Command } from "commander";
+import { headKey } from "../../heads/heads.ts";
+import { type SlimResult, slimModel } from "../../slim.ts";
+import { interruptSignal } from "../interrupt.ts";
+import {
+  addCommonOptions,
+  addHeadsOption,
+  addModelOptions,
+  type CommonFlags,
+  type ModelFlags,
+  textOption,
+  toLoadOptions,
+} from "../options.ts";
+import { note, print, printJson } from "../output.ts";
+import { progressBar } from "../progress.ts";
+
+type SlimFlags = CommonFlags &
+  ModelFlags & { heads?: string; output: string; force?: boolean; verify: boolean; json?: boolean };
+
+const EXAMPLES = `
+The file keeps the layers up to the deepest one that the heads need. It ranks as the whole model does, to the last bit;
+it cannot generate text. Of a model in several files, name the first.
+
+Examples:
+  $ qrhead slim --model Llama-3.1-8B-Instruct-Q4_K_M.gguf -o llama-slim.gguf
+  $ qrhead slim --model my.gguf --heads my-heads.json -o my-slim.gguf --force`;
+
+/** `qrhead slim`: writes a model without the layers that its retrieval heads do not need. */
+export function registerSlim(program: Command): void {
+  const command = program.command("slim").description("write a GGUF without the layers that the heads do not need");
+  addHeadsOption(addModelOptions(command))
+    .addOption(textOption("-o, --output <OUT>", "file to write", "a path").makeOptionMandatory())
+    .option("--force", "replace the file if it exists")
+    .option("--no-verify", "do not rank with both files to see that the scores are the same")
+    .option("--json", "print one JSON object");
+  addCommonOptions(command).addHelpText("after", EXAMPLES).action(slim);
+}
+
+async function slim(_: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<SlimFlags>();
+  const { output, force, verify } = flags;
+  const signal = interruptSignal();
+  const bar = await progressBar(flags.quiet ?? false);
+  try {
+    const result = await slimModel({
+      ...toLoadOptions(flags),
+      output,
+      force,
+      verify,
+      signal,
+      onProgress: bar.onProgress,
+    });
+    bar.stop();
+    if (flags.json) return printJson({ ...result, savedPercent: savedPercent(result) });
+    print(describeResult(result));
+    if (!verify && !flags.quiet) note("qrhead: warning: the scores were not compared (--no-verify)");
+  } finally {
+    bar.stop();
+  }
+}
+
+function describeResult(result: SlimResult): string {
+  const { output, layers, inputLayers, inputBytes, outputBytes, heads, headSet, verified } = result;
+  const deepest = heads.find(([layer]) => layer === layers - 1)!;
+  return [
+    `${output}`,
+    `  layers  ${layers} of ${inputLayers}: head ${headKey(deepest)} of ${headSet} is the deepest`,
+    `  size    ${mebibytes(outputBytes)} of ${mebibytes(inputBytes)} MiB, ${savedPercent(result)}% saved`,
+    ...(verified ? ["  scores  the same as the whole model's, to the last bit"] : []),
+  ].join("\n");
+}
+
+function savedPercent({ inputBytes, outputBytes }: SlimResult): number {
+  return Math.round((1 - outputBytes / inputBytes) * 1000) / 10;
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
+}

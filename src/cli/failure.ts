@@ -1,0 +1,55 @@
+import { CommanderError } from "commander";
+import { InputError, isQRHeadError } from "../errors.ts";
+import { note, oneLine } from "./output.ts";
+
+/** Reason of the signal that Ctrl+C sets. */
+export class Interrupted extends Error {
+  override name = "Interrupted";
+  constructor() {
+    super("interrupted");
+  }
+}
+
+/** What the shell learns. 130 is what it sees of any program that Ctrl+C ended. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** The sentence for an option with a wrong value, which names the option as it was typed. */
+export function wrongOption(flag: string, expected: string, received: string): InputError {
+  return new InputError(
+    "INVALID_ARGUMENT",
+    `Expected ${expected} for ${flag} but received ${JSON.stringify(received.slice(0, 80))}`,
+  );
+}
+
+/**
+ * Says on one line of standard error what went wrong, with the stack and the causes below when `verbose`.
+ *
+ * @returns The exit code: 2 where arguments or input are wrong, 130 after Ctrl+C, 1 otherwise, 0 where commander only
+ * printed help or the version.
+ */
+export function reportFailure(error: unknown, verbose: boolean): number {
+  if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help")) return EXIT.ok;
+  note(`qrhead: ${describe(error)}`);
+  if (verbose && !(error instanceof CommanderError) && !(error instanceof Interrupted)) note(stackOf(error));
+  if (error instanceof Interrupted) return EXIT.interrupted;
+  return isUsersToMend(error) ? EXIT.usage : EXIT.failed;
+}
+
+function isUsersToMend(error: unknown): boolean {
+  if (error instanceof CommanderError) return true;
+  return isQRHeadError(error) && (error.name === "InputError" || error.name === "ContextOverflowError");
+}
+
+/** The message on one line. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return oneLine(`unexpected failure: ${String(error)}`);
+  const message = oneLine(error.message.replace(/^error: /, ""));
+  const expected = error instanceof CommanderError || error instanceof Interrupted || isQRHeadError(error);
+  return expected ? message : `unexpected failure: ${error.name}: ${message} (--verbose shows where)`;
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const stack = error.stack ?? error.message;
+  return error.cause === undefined ? stack : `${stack}\nCaused by: ${stackOf(error.cause)}`;
+}

@@ -1,0 +1,65 @@
+import type { TokenScore } from "../results.ts";
+import type { RankDocument } from "../types.ts";
+import { marked, oneLine } from "./output.ts";
+
+/** Words marked in one document. */
+const MARKED_WORDS = 4;
+
+/** Words this short say little, whatever attention their tokens get. */
+const MIN_LENGTH = 3;
+
+type Word = { begin: number; end: number; score: number };
+
+/** The document on one line, with the words marked whose tokens got most of the query's attention. */
+export function markBestWords(tokens: readonly TokenScore[], document: RankDocument): string {
+  const best = bestWords(tokens, document, MARKED_WORDS);
+  let text = "";
+  let from = 0;
+  for (const { begin, end } of best) {
+    text += oneLineInside(document.text.slice(from, begin)) + marked(document.text.slice(begin, end));
+    from = end;
+  }
+  text += oneLineInside(document.text.slice(from));
+  return document.title ? `${oneLine(document.title)} · ${text.trim()}` : text.trim();
+}
+
+/**
+ * The words of the text with the highest sums of token scores, in the order of the text. Only positive sums count.
+ *
+ * @param tokens Tokens of the document as the prompt has it: `[i] title`, line break, text.
+ */
+export function bestWords(tokens: readonly TokenScore[], { title, text }: RankDocument, count: number): Word[] {
+  const label =
+    tokens
+      .map((token) => token.text)
+      .join("")
+      .indexOf(" ") + 1;
+  const header = label + (title ? title.length + 1 : 0);
+
+  const words: Word[] = Array.from(text.matchAll(/[\p{L}\p{N}\p{M}'’-]+/gu), ({ index, 0: word }) => ({
+    begin: index,
+    end: index + word.length,
+    score: 0,
+  }));
+  let position = -header;
+  let next = 0;
+  for (const token of tokens) {
+    const end = position + token.text.length;
+    while (next < words.length && words[next]!.end <= position) next++;
+    // A token may begin with the space before a word, or end inside the next one.
+    for (let i = next; i < words.length && words[i]!.begin < end; i++) {
+      if (token.kept) words[i]!.score += token.score;
+    }
+    position = end;
+  }
+  return words
+    .filter((word) => word.score > 0 && word.end - word.begin >= MIN_LENGTH)
+    .sort((a, b) => b.score - a.score)
+    .slice(0, count)
+    .sort((a, b) => a.begin - b.begin);
+}
+
+/** Like `oneLine`, but spaces at both ends stay, since words are put together again. */
+function oneLineInside(text: string): string {
+  return `${/^\s/.test(text) ? " " : ""}${oneLine(text)}${/\S\s+$/.test(text) ? " " : ""}`;
+}

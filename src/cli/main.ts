@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { Command } from "commander";
+import { packageRoot } from "../native/addon.ts";
+import { registerBench } from "./commands/bench.ts";
+import { registerDemo } from "./commands/demo.ts";
+import { registerDoctor } from "./commands/doctor.ts";
+import { registerHeads } from "./commands/heads.ts";
+import { registerRerank } from "./commands/rerank.ts";
+import { registerSlim } from "./commands/slim.ts";
+import { reportFailure } from "./failure.ts";
+import { endQuietlyOnClosedPipe, print } from "./output.ts";
+
+/** In the order that help lists them. */
+const commands = [registerDemo, registerRerank, registerHeads, registerSlim, registerDoctor, registerBench];
+
+const EXAMPLES = `
+Examples:
+  $ qrhead demo
+  $ qrhead rerank --query "why is the sky blue" --docs notes.jsonl
+  $ qrhead rerank --model model.gguf --query "…" --docs notes.jsonl --json
+  $ qrhead doctor
+
+Exit codes: 0, 1 for a run that failed, 2 for wrong arguments or input.`;
+
+const args = process.argv.slice(2);
+const fail = (error: unknown) => reportFailure(error, args.includes("--verbose"));
+const failNow = (error: unknown) => process.exit(fail(error));
+process.on("uncaughtException", failNow);
+process.on("unhandledRejection", failNow);
+endQuietlyOnClosedPipe(failNow);
+
+const { version } = JSON.parse(readFileSync(path.join(packageRoot, "package.json"), "utf8")) as { version: string };
+const program = new Command("qrhead")
+  .description("Rank documents with the attention heads of GGUF models.")
+  .version(version, "--version", "print the version")
+  .option("--quiet", "no progress bar, no footer, no warnings")
+  .option("--verbose", "show the stack and the causes of an error")
+  .addHelpText("after", EXAMPLES)
+  // Errors are reported in one place, in one form; what commander still writes to standard error is help.
+  .configureOutput({ writeErr: print, outputError: () => {} })
+  .exitOverride();
+for (const register of commands) register(program);
+
+try {
+  await program.parseAsync(args, { from: "user" });
+} catch (error) {
+  process.exitCode = fail(error);
+}

@@ -1,0 +1,125 @@
+import { type Command, Option } from "commander";
+import { CACHE_TYPES, GPU_NAMES, type LoadOptions, type ScoringOptions } from "../options.ts";
+import { PROMPT_NAMES, type PromptName } from "../prompt/profiles.ts";
+import { wrongOption } from "./failure.ts";
+
+/** Options of every command. */
+export type CommonFlags = { verbose?: boolean; quiet?: boolean };
+
+/** Options that say which model runs, and where. */
+export type ModelFlags = { model?: string; gpu?: string; gpuLayers?: number; threads?: number; library?: string };
+
+/** Options that say how documents become a prompt and a prompt becomes scores. */
+export type RankFlags = {
+  prompt?: PromptName;
+  nullQuery?: string;
+  calibration: boolean;
+  mask: boolean;
+  order?: "given" | "reverse";
+  maxDocumentTokens?: number;
+  contextSize?: number;
+  batchSize?: number;
+  cacheTypeK?: (typeof CACHE_TYPES)[number];
+  cacheTypeV?: (typeof CACHE_TYPES)[number];
+  flashAttention: boolean;
+};
+
+/** An option whose value is an integer within bounds. */
+export function integerOption(flags: string, description: string, min: number, max: number): Option {
+  const flag = flags.split(" ")[0]!;
+  const expected = max >= 2 ** 31 ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
+  return new Option(flags, description).argParser((text) => {
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max)) throw wrongOption(flag, expected, text);
+    return value;
+  });
+}
+
+/** An option whose value is one of a few words. */
+export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
+  const flag = flags.split(" ")[0]!;
+  return new Option(flags, `${description}: ${choices.join(", ")}`).argParser((text) => {
+    if (!choices.includes(text)) throw wrongOption(flag, `one of ${choices.join(", ")}`, text);
+    return text;
+  });
+}
+
+/** An option whose value is any text that is not blank. */
+export function textOption(flags: string, description: string, expected: string): Option {
+  const flag = flags.split(/[ ,]/).find((part) => part.startsWith("--")) ?? flags;
+  return new Option(flags, description).argParser((text) => {
+    if (text.trim() === "") throw wrongOption(flag, expected, text);
+    return text;
+  });
+}
+
+export function addCommonOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--quiet", "no progress bar, no footer, no warnings"))
+    .addOption(new Option("--verbose", "show the stack and the causes of an error"));
+}
+
+export function addModelOptions(command: Command): Command {
+  return command
+    .addOption(
+      textOption("--model <M>", "path of a GGUF, or an hf: URI (default: the built-in model)", "a path or an hf: URI"),
+    )
+    .addOption(choiceOption("--gpu <WHICH>", "build of llama.cpp", GPU_NAMES))
+    .addOption(integerOption("--gpu-layers <N>", "layers to put on the GPU (default: all)", 0, 2 ** 20))
+    .addOption(integerOption("--threads <N>", "CPU threads (default: the processors, at most 8)", 1, 512))
+    .addOption(textOption("--library <DIR>", "folder of another llama.cpp build of the same release", "a folder"));
+}
+
+export function addHeadsOption(command: Command): Command {
+  return command.addOption(
+    textOption(
+      "--heads <SPEC>",
+      "auto, all, random:N:SEED, 13-18,13-21,…, a published set's name, or a head-set file (default: auto)",
+      "heads such as auto, all, 13-18,13-21 or a file",
+    ),
+  );
+}
+
+export function addRankOptions(command: Command): Command {
+  return command
+    .addOption(choiceOption("--prompt <NAME>", "prompt format (default: auto)", PROMPT_NAMES))
+    .addOption(textOption("--null-query <TEXT>", "query that calibrates (default: N/A)", "a text that is not blank"))
+    .option("--no-calibration", "do not subtract the null query's attention")
+    .option("--no-mask", "keep outlier tokens")
+    .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]))
+    .addOption(
+      integerOption(
+        "--max-document-tokens <N>",
+        "cut each document after this many tokens (default: no limit)",
+        1,
+        2 ** 31,
+      ),
+    )
+    .addOption(integerOption("--context-size <N>", "tokens that a prompt may have (default: as needed)", 16, 2 ** 27))
+    .addOption(integerOption("--batch-size <N>", "tokens of one forward pass (default: 512)", 1, 16384))
+    .addOption(choiceOption("--cache-type-k <TYPE>", "type of the K cache (default: f16)", CACHE_TYPES))
+    .addOption(choiceOption("--cache-type-v <TYPE>", "type of the V cache (default: f16)", CACHE_TYPES))
+    .option("--no-flash-attention", "read attention from the slower path");
+}
+
+/** The library's options for these flags. */
+export function toLoadOptions(flags: ModelFlags & { heads?: string }): LoadOptions {
+  const { model, gpu, gpuLayers, threads, library, heads } = flags;
+  return {
+    model,
+    heads,
+    gpu: gpu === "false" ? false : (gpu as LoadOptions["gpu"]),
+    gpuLayers,
+    threads,
+    libraryDirectory: library,
+  };
+}
+
+export function toRankLoadOptions(flags: RankFlags): LoadOptions & ScoringOptions {
+  const { prompt, nullQuery, calibration, mask, order, maxDocumentTokens } = flags;
+  const { contextSize, batchSize, cacheTypeK, cacheTypeV, flashAttention } = flags;
+  return {
+    ...{ prompt, nullQuery, calibration, mask, order, maxDocumentTokens },
+    ...{ contextSize, batchSize, cacheTypeK, cacheTypeV, flashAttention },
+  };
+}

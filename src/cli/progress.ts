@@ -1,0 +1,55 @@
+import type { Progress } from "../options.ts";
+
+/** What is over sooner needs no bar. */
+const DELAY_MS = 500;
+
+const LABELS: Readonly<Record<Progress["phase"], string>> = {
+  download: "Downloading the model",
+  load: "Loading the model",
+  prefill: "Reading the documents",
+  null: "Calibrating",
+  query: "Asking the query",
+};
+
+export type ProgressBar = { onProgress: (progress: Progress) => void; stop: () => void };
+
+/**
+ * A bar on standard error for what takes longer than half a second; nothing where that is no terminal, or when `quiet`.
+ * `stop` clears it.
+ */
+export async function progressBar(quiet: boolean): Promise<ProgressBar> {
+  if (quiet || !process.stderr.isTTY || process.env["TERM"] === "dumb") return { onProgress: () => {}, stop: () => {} };
+  const { SingleBar } = (await import("cli-progress")).default;
+  const bar = new SingleBar({
+    stream: process.stderr,
+    format: "{label} [{bar}] {percentage}%",
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 30,
+    hideCursor: true,
+    clearOnComplete: true,
+  });
+  let last: Progress | undefined;
+  let shown = false;
+  const draw = () => {
+    if (!last) return;
+    const label = LABELS[last.phase].padEnd(21);
+    if (!shown) bar.start(last.total, last.done, { label });
+    shown = true;
+    bar.setTotal(last.total);
+    bar.update(last.done, { label });
+  };
+  const timer = setTimeout(draw, DELAY_MS).unref();
+  return {
+    onProgress(progress) {
+      last = progress;
+      if (shown) draw();
+    },
+    stop() {
+      clearTimeout(timer);
+      if (shown) bar.stop();
+      last = undefined;
+      shown = false;
+    },
+  };
+}

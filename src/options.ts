@@ -158,7 +158,8 @@ export function parseRankOptions(options: unknown): RankOptions {
 
 function parse(schema: typeof loadSchema | typeof rankSchema, options: unknown): unknown {
   const result = schema.safeParse(options ?? {});
-  if (result.success) return result.data;
+  // An option that is there but undefined is left out, or it would hide the one given when loading.
+  if (result.success) return Object.fromEntries(Object.entries(result.data).filter(([, value]) => value !== undefined));
   const issue = result.error.issues[0]!;
   if (issue.code === "unrecognized_keys") {
     const known = Object.keys(schema.shape).join(", ");

@@ -5,7 +5,7 @@ import { readHeadFile } from "./head-file.ts";
 import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
 import { type LoadedModel, loadModel } from "./model.ts";
 import type { NativeAttention, NativeContext } from "./native/addon-types.ts";
-import { callNative } from "./native/call.ts";
+import { callNative, fromNative } from "./native/call.ts";
 import {
   DEFAULT_NULL_QUERY,
   defaultThreads,
@@ -116,7 +116,13 @@ export class QRRetriever implements AsyncDisposable {
     const normalized = normalizeDocuments(documents);
     parsed.signal?.throwIfAborted();
     this.#assertUsable();
-    return this.#queue.add(() => this.#rank(query, normalized, parsed), parsed.signal ? { signal: parsed.signal } : {});
+    try {
+      return await this.#enqueue(() => this.#rank(query, normalized, parsed), parsed.signal);
+    } catch (error) {
+      throw fromNative(error);
+    } finally {
+      parsed.signal?.throwIfAborted();
+    }
   }
 
   /** Frees the model after the running call; calls still waiting are rejected. Idempotent. */
@@ -133,6 +139,25 @@ export class QRRetriever implements AsyncDisposable {
     await this.dispose();
   }
 
+  /** Runs work when all before it is done. The signal ends the wait only: the next call must not begin inside this one. */
+  async #enqueue<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const waiting = new AbortController();
+    const onAbort = () => waiting.abort(signal?.reason);
+    const stopListening = () => signal?.removeEventListener("abort", onAbort);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await this.#queue.add(
+        () => {
+          stopListening();
+          return work();
+        },
+        { signal: waiting.signal },
+      );
+    } finally {
+      stopListening();
+    }
+  }
+
   async #rank(query: string, documents: RankDocument[], options: RankOptions): Promise<RankResult> {
     this.#assertUsable();
     const began = performance.now();
@@ -140,7 +165,7 @@ export class QRRetriever implements AsyncDisposable {
     const nullQuery = settings.nullQuery ?? this.#heads.nullQuery ?? DEFAULT_NULL_QUERY;
     const mask = settings.mask ?? true;
 
-    const shortened = await this.#truncate(documents, settings.maxDocumentTokens);
+    const shortened = await this.#truncate(documents, settings.maxDocumentTokens, options.signal);
     const order = documents.map((_, index) => index);
     if (settings.order === "reverse") order.reverse();
     const layout = await layOutPrompt(
@@ -261,11 +286,13 @@ export class QRRetriever implements AsyncDisposable {
     return this.#context;
   }
 
-  async #truncate(documents: RankDocument[], limit: number | undefined) {
+  async #truncate(documents: RankDocument[], limit: number | undefined, signal: AbortSignal | undefined) {
     if (limit === undefined) return documents.map((document) => ({ ...document, truncated: false }));
     const shortened = [];
     for (const document of documents) {
-      const { offsets } = await this.#model.native.tokenize([{ text: document.text, special: false }]);
+      const { offsets } = await callNative(this.#model.library.addon, signal, () =>
+        this.#model.native.tokenize([{ text: document.text, special: false }]),
+      );
       shortened.push({ ...document, ...truncateDocument(document.text, limit, offsets) });
     }
     return shortened;

@@ -26,9 +26,9 @@ export type SelfTest = {
  */
 export async function selfTest(
   retriever: QRRetriever,
-  options: Pick<RankOptions, "signal" | "onProgress"> = {},
+  { signal, onProgress }: Pick<RankOptions, "signal" | "onProgress"> = {},
 ): Promise<SelfTest> {
-  const result = await retriever.rank(QUERY, DOCUMENTS, options);
+  const result = await retriever.rank(QUERY, DOCUMENTS, { signal, onProgress });
   const [first] = result.results;
   const equal = result.results.every(({ score }) => score === first!.score);
   return { verdict: equal ? "equal" : first!.index === RELEVANT ? "ok" : "order", result };

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { realpath, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { InputError, QRHeadError } from "./errors.ts";
-import { deepestLayer } from "./heads/heads.ts";
+import { deepestLayer, headKey } from "./heads/heads.ts";
 import { ORIGINAL_LAYERS_KEY } from "./model.ts";
 import { callNative } from "./native/call.ts";
 import { loadLibrary } from "./native/library.ts";
@@ -64,9 +64,10 @@ export async function slimModel(options: SlimOptions): Promise<SlimResult> {
     throw new InputError("INVALID_INPUT", `The output ${options.output} is the model itself: write to another file`);
   }
   if (layers >= model.layers) {
+    const deepest = heads.find(([layer]) => layer === layers - 1)!;
     throw new InputError(
       "INVALID_INPUT",
-      `Nothing would be saved: the heads ${whole.headSet} need layer ${layers - 1}, the last of ${model.fileName}`,
+      `Nothing would be saved: head ${headKey(deepest)} needs layer ${layers - 1}, the last of ${model.fileName}`,
     );
   }
 

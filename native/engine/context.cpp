@@ -33,8 +33,11 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
     if (options.n_ctx < 1 || options.n_ubatch < 1 || options.n_threads < 1) {
         throw EngineError("INVALID_ARGUMENT", "Expected a context size, batch size and number of threads of at least 1");
     }
+    // After a stop, the scheduler still copies the inputs of later parts of the graph to their devices. For experts it looks
+    // up which ones were chosen, in memory that was never computed, and an index out of range aborts the process.
+    const bool can_stop = !options.heads.empty() && !(info.has_experts && info.is_split_over_devices);
     capture_ = std::make_unique<AttentionCapture>(HeadSelection(options.heads, info.n_layer, info.n_head),
-                                                  options.early_stop && !options.heads.empty(), options.n_threads);
+                                                  options.early_stop && can_stop, options.n_threads);
 
     auto params              = llama.llama_context_default_params();
     params.n_ctx             = options.n_ctx;

@@ -88,10 +88,22 @@ ModelInfo describe(const llama_model * model, const llama_vocab * vocab) {
     info.is_recurrent    = llama.llama_model_is_recurrent(model);
     info.is_hybrid       = llama.llama_model_is_hybrid(model);
     info.is_diffusion    = llama.llama_model_is_diffusion(model);
+    const auto n_expert  = info.metadata.find(info.architecture + ".expert_count");
+    info.has_experts     = n_expert != info.metadata.end() && n_expert->second != "0";
     if (const char * chat_template = llama.llama_model_chat_template(model, nullptr)) {
         info.chat_template = chat_template;
     }
     return info;
+}
+
+bool has_gpu() {
+    for (size_t i = 0; i < api().ggml_backend_dev_count(); i++) {
+        const auto type = api().ggml_backend_dev_type(api().ggml_backend_dev_get(i));
+        if (type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU) {
+            return true;
+        }
+    }
+    return false;
 }
 
 std::string with_reason(std::string message) {
@@ -101,9 +113,12 @@ std::string with_reason(std::string message) {
 
 }  // namespace
 
-Model::Model(ModelHandle handle) : handle_(std::move(handle)) {
+Model::Model(ModelHandle handle, const ModelOptions & options) : handle_(std::move(handle)) {
     vocab_ = api().llama_model_get_vocab(handle_.get());
     info_  = describe(handle_.get(), vocab_);
+
+    const bool on_gpu_entirely  = options.n_gpu_layers < 0 || options.n_gpu_layers > info_.n_layer;
+    info_.is_split_over_devices = has_gpu() && !on_gpu_entirely;
 }
 
 std::shared_ptr<Model> Model::load(const ModelOptions & options, const Cancellation & cancellation,
@@ -124,7 +139,7 @@ std::shared_ptr<Model> Model::load(const ModelOptions & options, const Cancellat
     if (!handle) {
         throw EngineError("MODEL_LOAD_FAILED", with_reason("Could not load " + options.path));
     }
-    return std::shared_ptr<Model>(new Model(std::move(handle)));
+    return std::shared_ptr<Model>(new Model(std::move(handle), options));
 }
 
 void write_slim_model(const std::string & input, const std::string & output, int32_t n_keep, int32_t n_layer,

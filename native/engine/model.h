@@ -39,6 +39,9 @@ struct ModelInfo {
     bool        is_recurrent = false;
     bool        is_hybrid    = false;
     bool        is_diffusion = false;
+    // Some layers are computed on another device than the rest, or may be.
+    bool        is_split_over_devices = false;
+    bool        has_experts           = false;
     std::optional<std::string>         chat_template;
     std::map<std::string, std::string> metadata;
 };
@@ -57,7 +60,7 @@ class Model {
     const llama_vocab * vocab() const noexcept { return vocab_; }
 
   private:
-    explicit Model(ModelHandle handle);
+    Model(ModelHandle handle, const ModelOptions & options);
 
     ModelHandle         handle_;
     const llama_vocab * vocab_ = nullptr;

@@ -58,10 +58,11 @@ size_t end_of_piece(const std::string & text, size_t begin, size_t end) noexcept
                     return cut;
                 }
             }
-            while (is_continuation(text[at])) {
-                at--;
+            size_t cut = at;
+            while (cut > at - 4 && is_continuation(text[cut])) {
+                cut--;
             }
-            return at;
+            return cut;
         }
     }
     return end;

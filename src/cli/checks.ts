@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { addonCandidates } from "../native/addon.ts";
 import type { Addon, LibraryInfo } from "../native/addon-types.ts";
-import { type Library, packageLibraries } from "../native/library.ts";
+import { hasGpu, type Library, packageLibraries } from "../native/library.ts";
 import { type Gpu, type Variant, variantsFor } from "../native/variants.ts";
 import type { QRRetriever } from "../retriever.ts";
 import type { SelfTest } from "../self-test.ts";
@@ -35,7 +35,8 @@ export function checkAddon(addon: Addon): Check {
 }
 
 export function checkLibrary({ info, gpu }: Library): Check {
-  const variant = gpu === false ? "CPU build" : gpu === "custom" ? "own build" : `${gpu} build`;
+  const build = gpu === false ? "CPU build" : gpu === "custom" ? "own build" : `${gpu} build`;
+  const variant = hasGpu(info) || gpu === false ? build : `${build} without a GPU, so on the CPU`;
   return { name: "library", status: "ok", detail: `llama.cpp ${info.version}, ${variant}, ${info.directory}` };
 }
 
@@ -82,17 +83,11 @@ function publishedVariants(addon: Pick<Addon, "canOpenLibrary">): Variant[] {
   return named.filter(({ gpu }, index) => named.findIndex((other) => other.gpu === gpu) === index);
 }
 
-export function checkDevices({ devices }: LibraryInfo, asked: Gpu): Check[] {
-  const checks = devices.map(({ name, description, type, memoryTotal, memoryFree }): Check => {
+export function checkDevices({ devices }: LibraryInfo): Check[] {
+  return devices.map(({ name, description, type, memoryTotal, memoryFree }): Check => {
     const memory = memoryTotal > 0 ? `, ${gibibytes(memoryTotal)} GiB, ${gibibytes(memoryFree)} GiB free` : "";
     return { name: `device ${name}`, status: "ok", detail: `${type}, ${description}${memory}` };
   });
-  const hasGpu = devices.some(({ type }) => type === "gpu" || type === "igpu");
-  if (typeof asked === "string" && asked !== "auto" && !hasGpu) {
-    const advice = "install or update the driver, or use --gpu false";
-    checks.push({ name: "devices", status: "fail", detail: `the ${asked} build found no GPU`, advice });
-  }
-  return checks;
 }
 
 export function checkModel({ model, prompt }: QRRetriever): Check {
@@ -106,8 +101,7 @@ export function checkHeads({ heads, headSet }: QRRetriever, problem: string | un
   if (problem === undefined) {
     return { name: "heads", status: "ok", detail: `${headSet}, ${heads.length} heads, published for this model` };
   }
-  const advice = "find its heads with `qrhead detect`; the checks below use all of them";
-  return { name: "heads", status: "warn", detail: problem, advice };
+  return { name: "heads", status: "warn", detail: problem, advice: "the self-test uses all heads instead" };
 }
 
 /** With heads that nobody chose for the model, a wrong order is no sign of a broken machine. */

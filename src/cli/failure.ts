@@ -44,7 +44,9 @@ function isUsersToMend(error: unknown): boolean {
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(`unexpected failure: ${String(error)}`);
   const message = oneLine(error.message.replace(/^error: /, ""));
-  const expected = error instanceof CommanderError || error instanceof Interrupted || isQRHeadError(error);
+  // The system's own sentences, such as that a disk is full, need no comment.
+  const expected =
+    error instanceof CommanderError || error instanceof Interrupted || isQRHeadError(error) || "syscall" in error;
   return expected ? message : `unexpected failure: ${error.name}: ${message} (--verbose shows where)`;
 }
 

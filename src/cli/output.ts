@@ -23,7 +23,7 @@ export function endQuietlyOnClosedPipe(onFailure: (error: Error) => void): void 
 
 /** Whether standard output shows styles: a terminal, and nobody asked for none. */
 export function showsStyles(): boolean {
-  return process.stdout.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+  return process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
 }
 
 const style = (open: number, close: number) => (text: string) =>

@@ -18,7 +18,7 @@ export type ProgressBar = { onProgress: (progress: Progress) => void; stop: () =
  * `stop` clears it.
  */
 export async function progressBar(quiet: boolean): Promise<ProgressBar> {
-  if (quiet || !process.stderr.isTTY || process.env["TERM"] === "dumb") return { onProgress: () => {}, stop: () => {} };
+  if (quiet || !process.stderr.isTTY || process.env.TERM === "dumb") return { onProgress: () => {}, stop: () => {} };
   const { SingleBar } = (await import("cli-progress")).default;
   const bar = new SingleBar({
     stream: process.stderr,

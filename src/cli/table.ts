@@ -59,7 +59,7 @@ export function rankingTable(
   });
   const others =
     6 + Math.max(5, ...rows.map((row) => row[1]!.length)) + Math.max(2, ...rows.map((row) => row[2]!.length)) + 6;
-  const width = Math.max(20, (process.stdout.columns ?? others + TEXT_WIDTH) - others);
+  const width = Math.max(20, (process.stdout.columns || others + TEXT_WIDTH) - others);
   return plainTable(["Rank", "Score", "Id", "Document"], rows, [null, null, null, width + 2], [0, 1]);
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { InputError } from "../errors.ts";
-import type { ModelIdentity } from "../types.ts";
+import type { Head, ModelIdentity } from "../types.ts";
 import { readForeignHeads } from "./formats.ts";
 import { findDuplicate, headKey } from "./heads.ts";
 
@@ -46,7 +46,11 @@ export type HeadSetModel = z.infer<typeof modelSchema>;
  * A head set: the heads, 0-based, and where they come from. The file format of `qrhead detect`, except that there
  * `model` is required: it is absent only from sets whose published format names no model.
  */
-export type HeadSet = Omit<z.infer<typeof headSetSchema>, "model"> & { model?: HeadSetModel };
+export type HeadSet = Omit<z.infer<typeof headSetSchema>, "model" | "heads"> & {
+  model?: HeadSetModel;
+  /** Best first. */
+  heads: readonly Head[];
+};
 
 /** Formats that `parseHeadSet` reads, for messages. */
 const FORMATS =

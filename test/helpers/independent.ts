@@ -88,7 +88,8 @@ let llama: Promise<Llama> | undefined;
 
 export async function loadIndependent(name: string): Promise<IndependentModel> {
   const file = modelPath(name);
-  const { metadata } = await gguf(file, { allowLocalFile: true });
+  const parsed = await gguf(file, { allowLocalFile: true });
+  const metadata = parsed.metadata as unknown as Record<string, unknown>;
   const texts = metadata["tokenizer.ggml.tokens"] as string[];
   const types = metadata["tokenizer.ggml.token_type"] as number[];
   const bytePairs = metadata["tokenizer.ggml.model"] === "gpt2";

@@ -1,7 +1,7 @@
 // The engine's rankings against a second implementation that shares no code with it: prompt, tokens, spans, attention in
 // double precision, and scores.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Head, LoadOptions, QRRetriever, RankOptions, RankResult } from "../../src/index.ts";
+import type { LoadOptions, QRRetriever, RankOptions, RankResult } from "../../src/index.ts";
 import {
   type IndependentModel,
   type IndependentRanking,
@@ -71,13 +71,16 @@ const others: Case[] = [
   { model: "tiny-llama", prompt: "qwen2.5", name: "qwen2.5", wrapping: wrappings.qwen25 },
   { model: "tiny-qwen2", prompt: "template", name: "template", wrapping: wrappings.qwenTemplate },
   { model: "tiny-qwen2", prompt: "plain", name: "plain", wrapping: wrappings.plain },
+  // Says in its metadata that it makes one vector of a text.
+  { model: "tiny-llama-pooled", prompt: "auto", name: "plain", wrapping: wrappings.plain },
 ];
 
 const models = new Map<string, IndependentModel>();
 const rankers = new Map<string, (settings: Settings) => IndependentRanking>();
 
 beforeAll(async () => {
-  for (const model of new Set(families.map((family) => family.model))) models.set(model, await loadIndependent(model));
+  const names = new Set([...families, ...others].map(({ model }) => model));
+  for (const name of names) models.set(name, await loadIndependent(name));
 });
 
 afterAll(async () => {

@@ -83,7 +83,7 @@ async function examine(options: LoadOptions, add: (...checks: Check[]) => void):
   add(checkPlatform(addon), checkAddon(addon));
   const library = await attempt("library", "reinstall node-llama-cpp", () => loadLibrary(options));
   if (!library) return;
-  add(checkLibrary(library), ...checkDevices(library.info, asked));
+  add(checkLibrary(library), ...checkDevices(library.info));
   add(...((await attempt("builds", "reinstall node-llama-cpp", () => checkVariants(library, asked))) ?? []));
 
   const loaded = await attempt("model", "try another GGUF", () => loadWithHeads(options));

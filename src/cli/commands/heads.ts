@@ -46,7 +46,7 @@ function list(_: unknown, command: Command): void {
     model.name,
     `${model.layers}×${model.heads}`,
     String(heads.length),
-    [objective, source?.["data"]].filter(Boolean).join(", "),
+    [objective, source?.data].filter(Boolean).join(", "),
     source?.name ?? "",
   ]);
   print(plainTable(["Name", "Model", "Layers×heads", "Heads", "Objective, data", "Source"], rows));
@@ -58,7 +58,7 @@ async function show(spec: string, _: unknown, command: Command): Promise<void> {
   // `auto` without a model means the built-in one, as everywhere.
   const model = flags.model !== undefined || spec === "auto" ? await identityOf(flags, signal) : undefined;
   const { name, set, warning } = findSet(spec, model);
-  if (model) resolveHeads(set, model, readHeadFile);
+  if (model) resolveHeads(spec, model, readHeadFile);
   if (flags.json) return printJson(set);
   print(describeSet(name, set));
   if (model) print(`  fits    ${model.name}, ${model.fileName}`);
@@ -93,17 +93,19 @@ function findSet(spec: string, model: ModelIdentity | undefined): Found {
 function describeSet(name: string, set: HeadSet): string {
   const { model, heads, objective, source, prompt, nullQuery, scores } = set;
   const deepest = deepestLayer(heads);
-  const share = model ? ` of ${model.layers} (${Math.round(((deepest + 1) / model.layers) * 100)}% of the model)` : "";
-  const found = [objective, source?.["data"], source?.examples && `${source.examples} examples`]
-    .filter(Boolean)
-    .join(", ");
+  const needed = !model
+    ? `0 to ${deepest} are needed`
+    : deepest + 1 === model.layers
+      ? `all ${model.layers} are needed`
+      : `0 to ${deepest} of ${model.layers} are needed (${Math.round(((deepest + 1) / model.layers) * 100)}%): qrhead slim leaves out the rest`;
+  const found = [objective, source?.data, source?.examples && `${source.examples} examples`].filter(Boolean).join(", ");
   const shape = model
     ? `${model.name} (${model.architecture}, ${model.layers} layers of ${model.heads} heads)`
     : "not said";
   const lines: [string, string | undefined][] = [
     ["model", shape],
     ["heads", heads.map(headKey).join(",")],
-    ["layers", `0 to ${deepest}${share} are needed; qrhead slim leaves out the rest`],
+    ["layers", needed],
     ["found", found || undefined],
     ["source", [source?.name, source?.url].filter(Boolean).join(", ") || undefined],
     ["prompt", prompt],

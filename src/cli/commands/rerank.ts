@@ -4,6 +4,7 @@ import { InputError } from "../../errors.ts";
 import type { LoadOptions } from "../../options.ts";
 import type { RankedDocument, RankResult } from "../../results.ts";
 import { QRRetriever } from "../../retriever.ts";
+import type { RankDocument } from "../../types.ts";
 import { wrongOption } from "../failure.ts";
 import { markBestWords } from "../highlight.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
@@ -31,7 +32,7 @@ type RerankFlags = CommonFlags &
     heads?: string;
     query?: string;
     queryFile?: string;
-    docs: string;
+    docs?: string;
     topK?: number;
     headScores?: boolean;
     tokenScores?: boolean;
@@ -54,7 +55,7 @@ export function registerRerank(program: Command): void {
   command
     .addOption(textOption("--query <Q>", "the query", "a text that is not blank"))
     .option("--query-file <FILE>", "file that holds the query, - for standard input")
-    .requiredOption("--docs <FILE>", "documents file, - for standard input");
+    .option("--docs <FILE>", "documents file, - for standard input");
   addHeadsOption(addModelOptions(command)).addOption(integerOption("--top-k <N>", "print the best N only", 1, 2 ** 31));
   addRankOptions(command)
     .option("--json", "print one JSON object")
@@ -67,8 +68,7 @@ async function rerank(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<RerankFlags>();
   const signal = interruptSignal();
   const query = await readQuery(flags, signal);
-  const name = flags.docs === "-" ? STDIN_NAME : flags.docs;
-  const documents = parseDocuments(await readInput(flags.docs, "Documents file", signal), name);
+  const documents = await readDocuments(flags, signal);
 
   const bar = await progressBar(flags.quiet ?? false);
   try {
@@ -107,6 +107,13 @@ async function readQuery({ query, queryFile, docs }: RerankFlags, signal: AbortS
   const text = new TextDecoder().decode(await readInput(queryFile, "Query file", signal)).trim();
   if (text === "") throw wrongOption("--query-file", "a file with a text that is not blank", queryFile);
   return text;
+}
+
+async function readDocuments({ docs }: RerankFlags, signal: AbortSignal): Promise<RankDocument[]> {
+  if (docs === undefined) {
+    throw new InputError("INVALID_ARGUMENT", "Expected documents: pass --docs FILE, or --docs - for standard input");
+  }
+  return parseDocuments(await readInput(docs, "Documents file", signal), docs === "-" ? STDIN_NAME : docs);
 }
 
 /** What `--json` prints. */

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { InputError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
 import { type SlimResult, slimModel } from "../../slim.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -15,7 +16,7 @@ import { note, print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
 
 type SlimFlags = CommonFlags &
-  ModelFlags & { heads?: string; output: string; force?: boolean; verify: boolean; json?: boolean };
+  ModelFlags & { heads?: string; output?: string; force?: boolean; verify: boolean; json?: boolean };
 
 const EXAMPLES = `
 The file keeps the layers up to the deepest one that the heads need. It ranks as the whole model does, to the last bit;
@@ -29,7 +30,7 @@ Examples:
 export function registerSlim(program: Command): void {
   const command = program.command("slim").description("write a GGUF without the layers that the heads do not need");
   addHeadsOption(addModelOptions(command))
-    .addOption(textOption("-o, --output <OUT>", "file to write", "a path").makeOptionMandatory())
+    .addOption(textOption("-o, --output <OUT>", "file to write", "a path"))
     .option("--force", "replace the file if it exists")
     .option("--no-verify", "do not rank with both files to see that the scores are the same")
     .option("--json", "print one JSON object");
@@ -39,6 +40,7 @@ export function registerSlim(program: Command): void {
 async function slim(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<SlimFlags>();
   const { output, force, verify } = flags;
+  if (output === undefined) throw new InputError("INVALID_ARGUMENT", "Expected an output: pass -o FILE");
   const signal = interruptSignal();
   const bar = await progressBar(flags.quiet ?? false);
   try {
@@ -60,11 +62,11 @@ async function slim(_: unknown, command: Command): Promise<void> {
 }
 
 function describeResult(result: SlimResult): string {
-  const { output, layers, inputLayers, inputBytes, outputBytes, heads, headSet, verified } = result;
+  const { output, layers, inputLayers, inputBytes, outputBytes, heads, verified } = result;
   const deepest = heads.find(([layer]) => layer === layers - 1)!;
   return [
     `${output}`,
-    `  layers  ${layers} of ${inputLayers}: head ${headKey(deepest)} of ${headSet} is the deepest`,
+    `  layers  ${layers} of ${inputLayers}: head ${headKey(deepest)} is the deepest`,
     `  size    ${mebibytes(outputBytes)} of ${mebibytes(inputBytes)} MiB, ${savedPercent(result)}% saved`,
     ...(verified ? ["  scores  the same as the whole model's, to the last bit"] : []),
   ].join("\n");

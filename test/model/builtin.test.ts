@@ -1,0 +1,72 @@
+// The model that comes with the package answers ordinary questions.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BUILT_IN_MODEL, PUBLISHED_HEAD_SETS, QRRetriever } from "../../src/index.ts";
+
+const passages = [
+  "Our returns desk accepts unworn shoes for sixty days after delivery. Refunds go back to the card that paid.",
+  "Sourdough rises slowly because wild yeast is scarce. A warm kitchen shortens the wait to about five hours.",
+  "The night train leaves Vienna at 21:40 and reaches Venice shortly after eight in the morning.",
+  "To reset the router, hold the small button on its back for ten seconds until the lights go out.",
+  "Monarch butterflies spend the winter in the mountain forests of central Mexico, hanging in clusters from fir trees.",
+  "A mortgage with a fixed interest rate costs the same every month, even when the central bank raises rates.",
+  "Octopuses have three hearts: two of them serve the gills, and one the rest of the body.",
+  "The museum is closed on Mondays. On the first Sunday of a month admission is free.",
+  "Concrete keeps hardening for years, but it reaches most of its strength within twenty-eight days.",
+  "The vaccine must be stored between two and eight degrees and thrown away if it has been frozen.",
+];
+
+const questions: [query: string, best: number][] = [
+  ["How long do I have to return a pair of shoes?", 0],
+  ["when does the night train to Venice leave", 2],
+  ["How do I reset my router?", 3],
+  ["Where do monarch butterflies spend the winter?", 4],
+  ["How many hearts does an octopus have?", 6],
+  ["On which day is the museum closed?", 7],
+  ["At what temperature must the vaccine be stored?", 9],
+];
+
+let retriever: QRRetriever;
+beforeAll(async () => {
+  retriever = await QRRetriever.load({ gpu: false, threads: 1 });
+});
+afterAll(() => retriever.dispose());
+
+describe("the built-in model", () => {
+  test("says what it is", () => {
+    const { model, headSet, prompt, heads, loadMs, disposed } = retriever;
+    expect(model).toMatchObject({ path: BUILT_IN_MODEL, fileName: "qrhead-mini-v1-q8_0.gguf" });
+    expect(model.layers).toBeGreaterThan(0);
+    expect(model.metadata["general.architecture"]).toBe(model.architecture);
+    const published = PUBLISHED_HEAD_SETS.find(({ name }) => name === "qrhead-mini-v1")!;
+    expect(headSet).toBe("qrhead-mini-v1");
+    expect(heads).toEqual(published.set.heads);
+    expect(prompt).toBe("template");
+    expect(loadMs).toBeGreaterThan(0);
+    expect(disposed).toBe(false);
+  });
+
+  test.each(questions)("answers %j", async (query, best) => {
+    const { results, warnings } = await retriever.rank(query, passages);
+    expect(passages[results[0]!.index]).toBe(passages[best]);
+    expect(results).toHaveLength(passages.length);
+    expect(warnings).toEqual([]);
+  });
+
+  test.each([{ calibration: false }, { mask: false }, { order: "reverse" }] as const)(
+    "answers most of them with %o",
+    async (options) => {
+      let correct = 0;
+      for (const [query, best] of questions) {
+        const { results } = await retriever.rank(query, passages, { ...options, topK: 1 });
+        if (results[0]!.index === best) correct++;
+      }
+      expect(correct).toBeGreaterThanOrEqual(questions.length - 2);
+    },
+  );
+
+  test("points at the words that answer", async () => {
+    const { results } = await retriever.rank("How many hearts does an octopus have?", passages, { tokenScores: true });
+    const strongest = results[0]!.tokenScores!.toSorted((a, b) => b.score - a.score).slice(0, 5);
+    expect(strongest.map(({ text }) => text).join("|")).toMatch(/heart/);
+  });
+});

@@ -37,7 +37,6 @@ function cmake(...args) {
 
 const sanitizers = {
   ASAN_OPTIONS: "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1",
-  LSAN_OPTIONS: `suppressions=${path.join(root, "native", "test", "lsan.supp")}:print_suppressions=0`,
   UBSAN_OPTIONS: "print_stacktrace=1:halt_on_error=1",
 };
 

@@ -62,7 +62,8 @@ export function parseDocuments(input: Uint8Array | string, sourceName: string): 
 export function normalizeDocuments(input: readonly DocumentInput[], name = "documents"): RankDocument[] {
   if (!Array.isArray(input)) throw invalidArgument(name, "an array of strings and objects", input);
   return toDocuments(
-    input.map((value, index) => ({ value, position: `${name}[${index}]` })),
+    // Unlike map, it does not skip holes.
+    Array.from(input, (value, index) => ({ value, position: `${name}[${index}]` })),
     "",
   );
 }

@@ -72,7 +72,16 @@ export function isQRHeadError(error: unknown): error is QRHeadError {
 
 /** The one sentence for a wrong argument: what was expected, under which name, and what came instead. */
 export function invalidArgument(name: string, expected: string, received: unknown): InputError {
-  const shown = typeof received === "string" ? JSON.stringify(received.slice(0, 80)) : String(received).slice(0, 80);
+  const shown = typeof received === "string" ? JSON.stringify(received.slice(0, 80)) : asText(received).slice(0, 80);
   const type = received === null ? "null" : Array.isArray(received) ? "array" : typeof received;
   return new InputError("INVALID_ARGUMENT", `Expected ${expected} for ${name} but received ${shown} of type ${type}`);
+}
+
+function asText(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    // An object without a prototype, or an array that holds one.
+    return Object.prototype.toString.call(value);
+  }
 }

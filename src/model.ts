@@ -35,8 +35,8 @@ export async function loadModel(options: LoadOptions): Promise<LoadedModel> {
   const onFraction =
     onProgress && ((fraction: number) => onProgress({ phase: "load", done: Math.round(fraction * 100), total: 100 }));
   const gpuLayers = options.gpuLayers ?? (options.gpu === false ? 0 : -1);
-  const native = await callNative(library.addon, signal, (cancellation) =>
-    library.addon.loadModel({ path: file, gpuLayers, useMmap: options.mmap ?? true }, cancellation, onFraction),
+  const native = await callNative(library.addon, signal, (cancellation, guard) =>
+    library.addon.loadModel({ path: file, gpuLayers, useMmap: options.mmap ?? true }, cancellation, guard(onFraction)),
   );
   try {
     const info = native.info();

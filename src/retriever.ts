@@ -5,7 +5,7 @@ import { readHeadFile } from "./head-file.ts";
 import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
 import { type LoadedModel, loadModel } from "./model.ts";
 import type { NativeAttention, NativeContext } from "./native/addon-types.ts";
-import { callNative, fromNative } from "./native/call.ts";
+import { callNative } from "./native/call.ts";
 import {
   DEFAULT_NULL_QUERY,
   defaultThreads,
@@ -118,8 +118,6 @@ export class QRRetriever implements AsyncDisposable {
     this.#assertUsable();
     try {
       return await this.#enqueue(() => this.#rank(query, normalized, parsed), parsed.signal);
-    } catch (error) {
-      throw fromNative(error);
     } finally {
       parsed.signal?.throwIfAborted();
     }
@@ -180,11 +178,13 @@ export class QRRetriever implements AsyncDisposable {
     const tokenScores = observed.query.sumOverHeads(observed.null, layout.querySpan[0]);
     const scores = scoreDocuments(tokenScores, layout.documentSpans, { mask });
     const headScores = options.headScores
-      ? await observed.query.documentScores({
-          baseline: observed.null,
-          spans: Uint32Array.from(layout.documentSpans.flat()),
-          mask: mask ? "shared" : "none",
-        })
+      ? await callNative(this.#model.library.addon, options.signal, () =>
+          observed.query.documentScores({
+            baseline: observed.null,
+            spans: Uint32Array.from(layout.documentSpans.flat()),
+            mask: mask ? "shared" : "none",
+          }),
+        )
       : undefined;
     const bytes = options.tokenScores ? Buffer.from(layout.prompt.text, "utf8") : undefined;
 
@@ -234,20 +234,22 @@ export class QRRetriever implements AsyncDisposable {
     const look = (phase: "null" | "query", tokens: Int32Array) =>
       timed(`${phase}Ms`, async () => {
         onProgress?.({ phase, done: 0, total: tokens.length });
-        context.rollback(begin);
-        const attention = await callNative(addon, signal, (cancellation) =>
-          context.observe(tokens, { perHead }, cancellation),
-        );
+        const attention = await callNative(addon, signal, (cancellation) => {
+          context.rollback(begin);
+          return context.observe(tokens, { perHead }, cancellation);
+        });
         onProgress?.({ phase, done: tokens.length, total: tokens.length });
         return attention;
       });
 
     if (!this.#cached || !sameTokens(this.#cached.documents, documents)) {
       this.#cached = undefined;
-      context.rollback(0);
       const report = onProgress && ((done: number) => onProgress({ phase: "prefill", done, total: begin }));
       await timed("prefillMs", () =>
-        callNative(addon, signal, (cancellation) => context.prefill(documents, cancellation, report)),
+        callNative(addon, signal, (cancellation, guard) => {
+          context.rollback(0);
+          return context.prefill(documents, cancellation, guard(report));
+        }),
       );
       this.#cached = { documents };
     }

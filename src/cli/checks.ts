@@ -40,11 +40,11 @@ export function checkLibrary({ info, gpu }: Library): Check {
   return { name: "library", status: "ok", detail: `llama.cpp ${info.version}, ${variant}, ${info.directory}` };
 }
 
-/** The builds of this platform other than the one in use: whether package and driver are there. */
-export async function checkVariants(library: Library, asked: Gpu): Promise<Check[]> {
-  const all = publishedVariants(library.addon);
-  const withDriver = new Set(variantsFor("auto", library.addon).map(({ gpu }) => gpu));
-  const used = all.findIndex(({ gpu }) => gpu === library.gpu);
+/** The builds of this platform other than the one in use, if one is: whether package and driver are there. */
+export async function checkVariants(addon: Addon, inUse: Library["gpu"] | undefined, asked: Gpu): Promise<Check[]> {
+  const all = publishedVariants(addon);
+  const withDriver = new Set(variantsFor("auto", addon).map(({ gpu }) => gpu));
+  const used = all.findIndex(({ gpu }) => gpu === inUse);
   const checks: Check[] = [];
   for (const [position, variant] of all.entries()) {
     if (position === used) continue;

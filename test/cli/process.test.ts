@@ -1,12 +1,10 @@
+import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { afterAll, describe, expect, it } from "vitest";
-import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
+import { describe, expect, it } from "vitest";
+import { expectFailure, run } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
 
-const files = temporaryFolder();
 const version = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version as string;
-
-afterAll(() => files.remove());
 
 describe.concurrent("qrhead", () => {
   it("prints help without arguments, and its version", async () => {
@@ -25,15 +23,17 @@ describe.concurrent("qrhead", () => {
     }
   });
 
-  it("suggests the right spelling", async () => {
-    const [command, sub, option] = await Promise.all([
+  it("suggests the right spelling, and says what is missing", async () => {
+    const [command, sub, option, value] = await Promise.all([
       run(["rernk"]),
       run(["heads", "lits"]),
       run(["doctor", "--modle", "x"]),
+      run(["rerank", "--query", "q", "--docs"]),
     ]);
     expectFailure(command, 2, "rernk", "rerank");
     expectFailure(sub, 2, "lits", "list");
     expectFailure(option, 2, "--modle", "--model");
+    expectFailure(value, 2, "--docs", "argument missing");
   });
 
   it("shows stack and causes with --verbose, after the line", async () => {
@@ -47,18 +47,31 @@ describe.concurrent("qrhead", () => {
   it("ends with 130 on Ctrl+C while it waits for documents", async () => {
     const result = await run(["rerank", "--query", "q", "--docs", "-"], {
       input: null,
-      onSpawn: (child) => setTimeout(() => child.kill("SIGINT"), 3000),
+      // More than a pipe holds: once it is through, the process is reading.
+      onSpawn: (child) => child.stdin.write("line\n".repeat(100_000), () => child.kill("SIGINT")),
     });
     expect(result).toMatchObject({ stdout: "", stderr: "qrhead: interrupted\n", code: 130 });
   });
 
   it("ends with 130 on Ctrl+C while it computes", async () => {
-    const line = `${JSON.stringify("The mill by the river grinds wheat for the whole village. ".repeat(600))}\n`;
-    const docs = files.write("long.jsonl", line);
-    const model = modelPath("tiny-gptoss");
+    const text = "The mill by the river grinds wheat for the whole village. ".repeat(600);
+    const input = `${JSON.stringify({ text, ignored: "more than a pipe holds".repeat(10_000) })}\n`;
+    const interrupt = (child: ChildProcess) => setTimeout(() => child.kill("SIGINT"), 1500);
     const result = await run(
-      ["rerank", "--query", "q", "--docs", docs, "--model", model, "--heads", "all", "--batch-size", "1"],
-      { onSpawn: (child) => setTimeout(() => child.kill("SIGINT"), 3000) },
+      [
+        "rerank",
+        "--query",
+        "q",
+        "--docs",
+        "-",
+        "--model",
+        modelPath("tiny-gptoss"),
+        "--heads",
+        "all",
+        "--batch-size",
+        "1",
+      ],
+      { input: null, onSpawn: (child) => child.stdin.end(input, () => interrupt(child)) },
     );
     expect(result).toMatchObject({ stdout: "", stderr: "qrhead: interrupted\n", code: 130 });
   });

@@ -82,9 +82,10 @@ async function examine(options: LoadOptions, add: (...checks: Check[]) => void):
   if (!addon) return;
   add(checkPlatform(addon), checkAddon(addon));
   const library = await attempt("library", "reinstall node-llama-cpp", () => loadLibrary(options));
+  if (library) add(checkLibrary(library), ...checkDevices(library.info));
+  const variants = () => checkVariants(addon, library?.gpu, asked);
+  add(...((await attempt("builds", "reinstall node-llama-cpp", variants)) ?? []));
   if (!library) return;
-  add(checkLibrary(library), ...checkDevices(library.info));
-  add(...((await attempt("builds", "reinstall node-llama-cpp", () => checkVariants(library, asked))) ?? []));
 
   const loaded = await attempt("model", "try another GGUF", () => loadWithHeads(options));
   if (!loaded) return;

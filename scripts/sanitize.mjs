@@ -51,7 +51,14 @@ cmake(
   `-DQRHEAD_SANITIZE=${plain ? "OFF" : "ON"}`,
   `-DCMAKE_BUILD_TYPE=${plain ? "Release" : "RelWithDebInfo"}`,
 );
-cmake("--build", build, "--config", plain ? "Release" : "RelWithDebInfo", "--parallel", String(os.availableParallelism()));
+cmake(
+  "--build",
+  build,
+  "--config",
+  plain ? "Release" : "RelWithDebInfo",
+  "--parallel",
+  String(os.availableParallelism()),
+);
 const program = [path.join(build, "engine-test"), path.join(build, "Release", "engine-test.exe")];
 const begin = performance.now();
 const { status, signal, stdout, stderr } = run(
@@ -63,5 +70,7 @@ const passed = status === 0;
 if (!passed) process.stderr.write(stderr);
 const outcome = stdout.trim().split("\n").at(-1) || `ended by ${signal ?? `exit code ${status}`}`;
 const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-console.log(`engine test ${plain ? "" : "under sanitizers "}${passed ? "passed" : "FAILED"}: ${outcome} (${seconds} s)`);
+console.log(
+  `engine test ${plain ? "" : "under sanitizers "}${passed ? "passed" : "FAILED"}: ${outcome} (${seconds} s)`,
+);
 process.exitCode = passed ? 0 : 1;

@@ -37,7 +37,10 @@ export class QRHeadError extends Error {
 export class InputError extends QRHeadError {
   override name = "InputError" as const;
   constructor(
-    code: Extract<QRHeadErrorCode, "INVALID_ARGUMENT" | "INVALID_INPUT" | "HEADS_UNKNOWN" | "HEADS_MISMATCH" | "HEADS_INVALID">,
+    code: Extract<
+      QRHeadErrorCode,
+      "INVALID_ARGUMENT" | "INVALID_INPUT" | "HEADS_UNKNOWN" | "HEADS_MISMATCH" | "HEADS_INVALID"
+    >,
     message: string,
     options?: ErrorOptions,
   ) {

@@ -44,12 +44,17 @@ async function checkGguf(file: string): Promise<string> {
   if (!found) throw new InputError("INVALID_INPUT", `Model ${file} does not exist: pass the path of a GGUF file`);
   if (!found.isFile()) throw new InputError("INVALID_INPUT", `Model ${file} is a folder: pass the path of a GGUF file`);
   const handle = await open(file).catch((error: unknown) => {
-    throw new InputError("INVALID_INPUT", `Model ${file} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new InputError("INVALID_INPUT", `Model ${file} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
   });
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
     if (bytesRead === 4 && buffer.toString("latin1") === "GGUF") return file;
-    throw new InputError("INVALID_INPUT", `Model ${file} is no GGUF file: convert it with llama.cpp's convert_hf_to_gguf.py`);
+    throw new InputError(
+      "INVALID_INPUT",
+      `Model ${file} is no GGUF file: convert it with llama.cpp's convert_hf_to_gguf.py`,
+    );
   } finally {
     await handle.close();
   }

@@ -2,7 +2,7 @@ import path from "node:path";
 import { QRHeadError } from "./errors.ts";
 import { findModelFile } from "./model-file.ts";
 import type { NativeModel, NativeModelInfo } from "./native/addon-types.ts";
-import { callNative } from "./native/call.ts";
+import { callNative, reporter } from "./native/call.ts";
 import { type Library, loadLibrary } from "./native/library.ts";
 import type { LoadOptions } from "./options.ts";
 import type { ModelIdentity } from "./types.ts";
@@ -32,13 +32,14 @@ export async function loadModel(options: LoadOptions): Promise<LoadedModel> {
   signal?.throwIfAborted();
   const file = await findModelFile(options.model, { signal, onProgress });
   const library = await loadLibrary(options);
-  const onFraction =
-    onProgress && ((fraction: number) => onProgress({ phase: "load", done: Math.round(fraction * 100), total: 100 }));
+  const { report, finish } = reporter(onProgress, "load", 100);
+  const onFraction = onProgress && ((fraction: number) => report(Math.round(fraction * 100)));
   const gpuLayers = options.gpuLayers ?? (options.gpu === false ? 0 : -1);
   const native = await callNative(library.addon, signal, (cancellation, guard) =>
     library.addon.loadModel({ path: file, gpuLayers, useMmap: options.mmap ?? true }, cancellation, guard(onFraction)),
   );
   try {
+    finish();
     const info = native.info();
     assertRanks(info, file);
     return { library, native, info, identity: identify(info, file), path: file, loadMs: performance.now() - began };

@@ -102,7 +102,9 @@ const loadSchema = z.strictObject({
   contextSize: integer(16, 2 ** 27),
   batchSize: integer(1, 16384),
   threads: integer(1, 512),
-  gpu: z.union([z.literal("auto"), z.literal(false), z.literal("cuda"), z.literal("vulkan"), z.literal("metal")]).optional(),
+  gpu: z
+    .union([z.literal("auto"), z.literal(false), z.literal("cuda"), z.literal("vulkan"), z.literal("metal")])
+    .optional(),
   gpuLayers: integer(0, 2 ** 20),
   cacheTypeK: z.enum(CACHE_TYPES).optional(),
   cacheTypeV: z.enum(CACHE_TYPES).optional(),
@@ -148,7 +150,11 @@ const EXPECTED: Record<string, string> = {
 
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option or a wrong value. */
 export function parseLoadOptions(options: unknown): LoadOptions {
-  return parse(loadSchema, options) as LoadOptions;
+  const parsed = parse(loadSchema, options) as LoadOptions;
+  if (parsed.flashAttention === false && /^q/.test(parsed.cacheTypeV ?? "f16")) {
+    throw invalidArgument("cacheTypeV", "f32, f16 or bf16 where flash attention is off", parsed.cacheTypeV);
+  }
+  return parsed;
 }
 
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option or a wrong value. */

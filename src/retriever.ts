@@ -5,7 +5,7 @@ import { readHeadFile } from "./head-file.ts";
 import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
 import { type LoadedModel, loadModel } from "./model.ts";
 import type { NativeAttention, NativeContext } from "./native/addon-types.ts";
-import { callNative } from "./native/call.ts";
+import { callNative, reporter } from "./native/call.ts";
 import {
   DEFAULT_NULL_QUERY,
   defaultThreads,
@@ -213,7 +213,7 @@ export class QRRetriever implements AsyncDisposable {
         documentTokens: documents.map((_, index) => lengths[order.indexOf(index)]!),
       },
       timings: { ...observed.timings, totalMs: performance.now() - began },
-      warnings: this.#heads.warning ? [this.#heads.warning] : [],
+      warnings: this.#warnings(),
     };
   }
 
@@ -244,13 +244,14 @@ export class QRRetriever implements AsyncDisposable {
 
     if (!this.#cached || !sameTokens(this.#cached.documents, documents)) {
       this.#cached = undefined;
-      const report = onProgress && ((done: number) => onProgress({ phase: "prefill", done, total: begin }));
+      const { report, finish } = reporter(onProgress, "prefill", begin);
       await timed("prefillMs", () =>
         callNative(addon, signal, (cancellation, guard) => {
           context.rollback(0);
-          return context.prefill(documents, cancellation, guard(report));
+          return context.prefill(documents, cancellation, onProgress && guard(report));
         }),
       );
+      finish();
       this.#cached = { documents };
     }
     let calibration: NativeAttention | null = null;
@@ -298,6 +299,17 @@ export class QRRetriever implements AsyncDisposable {
       shortened.push({ ...document, ...truncateDocument(document.text, limit, offsets) });
     }
     return shortened;
+  }
+
+  #warnings(): string[] {
+    const { warning, prompt, name } = this.#heads;
+    const warnings = warning ? [warning] : [];
+    if (prompt && prompt !== "auto" && prompt !== this.#profile.name) {
+      warnings.push(
+        `Heads ${name} were found with the ${prompt} prompt, and rank with the ${this.#profile.name} prompt here`,
+      );
+    }
+    return warnings;
   }
 
   #assertUsable(): void {

@@ -63,7 +63,7 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
     LogGuard log(llama);
     handle_.reset(llama.llama_init_from_model(model_->handle(), params));
     if (!handle_) {
-        const std::string reason = LogGuard::last_error();
+        const std::string reason = LogGuard::first_error();
         throw EngineError("CONTEXT_FAILED", "Could not make a context of " + std::to_string(options.n_ctx) + " tokens" +
                                                 (reason.empty() ? std::string() : ": " + reason) +
                                                 "; a smaller context or cache type may fit");
@@ -138,7 +138,7 @@ void Context::decode_ubatch(const llama_token * tokens, size_t n_tokens, Attenti
     cancellation.throw_if_requested();
     capture_->finish_ubatch();
     if (status != 0) {
-        const std::string reason = LogGuard::last_error();
+        const std::string reason = LogGuard::first_error();
         throw EngineError("ENGINE_FAILED", "llama_decode returned " + std::to_string(status) + " at position " +
                                                std::to_string(position_) + (reason.empty() ? "" : ": " + reason));
     }

@@ -31,7 +31,7 @@ class Context {
   public:
     using Progress = std::function<void(size_t done)>;
 
-    // Throws CONTEXT_FAILED with llama.cpp's own last error line, HEADS_MISMATCH for heads that the model lacks.
+    // Throws CONTEXT_FAILED with llama.cpp's own first error line, HEADS_MISMATCH for heads that the model lacks.
     Context(std::shared_ptr<Model> model, const ContextOptions & options);
 
     size_t   position() const noexcept { return position_; }

@@ -24,7 +24,10 @@ void collect(enum ggml_log_level level, const char * text, void * /*user_data*/)
         return;
     }
     std::lock_guard<std::mutex> lock(mutex);
-    error_line = line;
+    // The first line has the cause; those after it say that something failed.
+    if (error_line.empty()) {
+        error_line = line;
+    }
 }
 
 }  // namespace
@@ -52,7 +55,7 @@ LogGuard::~LogGuard() {
     }
 }
 
-std::string LogGuard::last_error() {
+std::string LogGuard::first_error() {
     std::lock_guard<std::mutex> lock(mutex);
     return error_line;
 }

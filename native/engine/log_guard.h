@@ -16,8 +16,8 @@ class LogGuard {
     LogGuard(const LogGuard &)             = delete;
     LogGuard & operator=(const LogGuard &) = delete;
 
-    // The last error line that llama.cpp logged since the guards began, or "" when there was none.
-    static std::string last_error();
+    // The first error line that llama.cpp logged since the guards began, or "" when there was none.
+    static std::string first_error();
 
   private:
     const LlamaApi & llama_;

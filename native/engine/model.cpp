@@ -107,7 +107,7 @@ bool has_gpu() {
 }
 
 std::string with_reason(std::string message) {
-    const std::string reason = LogGuard::last_error();
+    const std::string reason = LogGuard::first_error();
     return reason.empty() ? message : message + ": " + reason;
 }
 

@@ -51,7 +51,7 @@ class Model {
   public:
     using Progress = std::function<void(float)>;
 
-    // Throws MODEL_LOAD_FAILED with llama.cpp's own last error line, or ABORTED.
+    // Throws MODEL_LOAD_FAILED with llama.cpp's own first error line, or ABORTED.
     static std::shared_ptr<Model> load(const ModelOptions & options, const Cancellation & cancellation,
                                        const Progress & on_progress);
 
@@ -68,7 +68,7 @@ class Model {
 };
 
 // Writes the first `n_keep` of `n_layer` layers of a model, with extra metadata strings, and nothing else changed.
-// Throws MODEL_LOAD_FAILED with llama.cpp's own last error line.
+// Throws MODEL_LOAD_FAILED with llama.cpp's own first error line.
 void write_slim_model(const std::string & input, const std::string & output, int32_t n_keep, int32_t n_layer,
                       const std::map<std::string, std::string> & metadata);
 

@@ -12,7 +12,7 @@ export type PublishedEntry = {
   data?: string;
   examples?: number;
   objective?: "mass" | "ndcg" | "contrastive";
-  prompt?: "llama3" | "qwen2.5" | "plain";
+  prompt?: "llama3" | "qwen2.5" | "template";
   nullQuery?: string;
   heads: string;
 };
@@ -54,7 +54,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     name: "qrhead-mini-v1",
     model: "qrhead-mini-v1",
     source: "mini",
-    prompt: "plain",
+    prompt: "template",
     nullQuery: "N/A",
     heads: "2-0,2-1,2-2,2-3,2-4,2-5,2-6,2-7,3-0,3-1,3-2,3-3,3-4,3-5,3-6,3-7",
   },

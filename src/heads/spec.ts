@@ -11,7 +11,7 @@ export type ResolvedHeads = {
   heads: Head[];
   /** A published name, a file, or the specification itself. */
   name: string;
-  /** The prompt that the heads were found with; absent where unknown, or where the model only resembles theirs. */
+  /** The prompt that the heads were found with; absent where unknown, or where the model only resembles theirs. Ranking with another is worth a warning. */
   prompt?: PromptName;
   /** The query that calibration subtracted when they were found. */
   nullQuery?: string;
@@ -59,7 +59,7 @@ export function resolveHeads(
     return checked(
       text.split(",").map((key) => parseHeadKey(key)!),
       model,
-      "heads",
+      text,
     );
   }
   const published = findPublished(text);

@@ -34,7 +34,13 @@ export type Addon = {
 export type LibraryInfo = {
   version: string;
   directory: string;
-  devices: { name: string; description: string; type: "cpu" | "gpu" | "igpu" | "accel"; memoryTotal: number; memoryFree: number }[];
+  devices: {
+    name: string;
+    description: string;
+    type: "cpu" | "gpu" | "igpu" | "accel";
+    memoryTotal: number;
+    memoryFree: number;
+  }[];
   supportsGpuOffload: boolean;
   supportsMmap: boolean;
 };

@@ -19,7 +19,7 @@ export function unpacked(file: string): string {
 
 /** Where the addon may be, in the order tried: the environment variable, a build of this checkout, the prebuilt one. */
 export function addonCandidates(): string[] {
-  const own = process.env["QRHEAD_ADDON"];
+  const own = process.env.QRHEAD_ADDON;
   if (own) return [path.resolve(own)];
   return [
     path.join(packageRoot, "build", "Release", "qrhead.node"),

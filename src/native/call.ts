@@ -1,4 +1,5 @@
 import { InputError, QRHeadError, type QRHeadErrorCode } from "../errors.ts";
+import type { LoadOptions, Progress } from "../options.ts";
 import type { Addon, Cancellation } from "./addon-types.ts";
 
 const inputCodes: ReadonlySet<string> = new Set([
@@ -9,7 +10,10 @@ const inputCodes: ReadonlySet<string> = new Set([
   "HEADS_INVALID",
 ]);
 
-/** Makes a callback that the addon may call: what it throws stops the work and becomes the call's error. */
+/**
+ * Makes a callback that the addon may call. What it throws stops the work and becomes the call's error; a report that is
+ * delivered after the work's end is too late and dropped.
+ */
 export type Guard = (callback: ((value: number) => void) | undefined) => ((value: number) => void) | undefined;
 
 /**
@@ -26,29 +30,48 @@ export async function callNative<T>(
   signal?.throwIfAborted();
   const cancellation = new addon.Cancellation();
   const onAbort = () => cancellation.cancel();
-  const thrown: unknown[] = [];
+  let ended = false;
+  let thrown: { error: unknown } | null = null;
   const guard: Guard = (callback) =>
     callback &&
     ((value) => {
-      if (thrown.length > 0) return;
+      if (ended || thrown) return;
       try {
         callback(value);
       } catch (error) {
-        thrown.push(error);
+        thrown = { error };
         cancellation.cancel();
       }
     });
+  const throwThrown = () => {
+    if (thrown) throw thrown.error;
+  };
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
     const result = await work(cancellation, guard);
-    if (thrown.length === 0) return result;
-    throw thrown[0];
+    throwThrown();
+    return result;
   } catch (error) {
     signal?.throwIfAborted();
-    throw thrown.length > 0 ? thrown[0] : fromNative(error);
+    throwThrown();
+    throw fromNative(error);
   } finally {
+    ended = true;
     signal?.removeEventListener("abort", onAbort);
   }
+}
+
+/** Reports of one phase. The addon's cross from another thread, and the last may come too late: `finish` makes up for it. */
+export function reporter(onProgress: LoadOptions["onProgress"], phase: Progress["phase"], total: number) {
+  let last = 0;
+  const report = (done: number) => {
+    last = done;
+    onProgress?.({ phase, done, total });
+  };
+  const finish = () => {
+    if (last < total) report(total);
+  };
+  return { report, finish };
 }
 
 /** The typed error for one that the addon threw; anything else comes back as it is. */

@@ -17,7 +17,7 @@ export type LibraryOptions = {
 export type Library = { addon: Addon; info: LibraryInfo; gpu: Variant["gpu"] | "custom" };
 
 /** The libraries are process-wide, so the first choice that worked stands for later `auto`s. */
-let bound: Pick<Library, "gpu"> & { directory: string } | undefined;
+let bound: (Pick<Library, "gpu"> & { directory: string }) | undefined;
 
 /**
  * Loads the addon and binds it to a build of llama.cpp.
@@ -28,7 +28,7 @@ let bound: Pick<Library, "gpu"> & { directory: string } | undefined;
 export async function loadLibrary(options: LibraryOptions = {}): Promise<Library> {
   const addon = loadAddon();
   const gpu = options.gpu ?? "auto";
-  const own = options.libraryDirectory ?? process.env["QRHEAD_LLAMA_DIR"];
+  const own = options.libraryDirectory ?? process.env.QRHEAD_LLAMA_DIR;
   if (bound && !own && (gpu === "auto" || gpu === bound.gpu || gpu === false)) {
     addon.bind(findLibraries(bound.directory));
     return assertGpu({ addon, info: addon.libraryInfo(), gpu: bound.gpu }, gpu);
@@ -54,7 +54,8 @@ export async function loadLibrary(options: LibraryOptions = {}): Promise<Library
     }
   }
   if (library) return assertGpu(library, gpu);
-  if (failures.length === 0) failures.push(`no ${String(gpu)} build is published for ${process.platform}-${process.arch}`);
+  if (failures.length === 0)
+    failures.push(`no ${String(gpu)} build is published for ${process.platform}-${process.arch}`);
   throw notFound(failures, lastError);
 }
 

@@ -91,12 +91,14 @@ export function largestDifference(a: readonly ArrayLike<number>[], b: readonly A
 
 export const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((total, value) => total + value, 0);
 
-/** About two hundred tokens in several scripts. */
+/** More than two hundred tokens in several scripts. */
 export const passages = [
   "\n\n[1] Capitals\nParis has been the capital of France since 987; Lyon was a capital of Gaul.",
   "\n\n[2] Столицы\nМосква — столица России, а Париж — столица Франции.",
   "\n\n[3] 首都\n巴黎是法国的首都，东京是日本的首都。パリはフランスの首都です。",
-  "\n\n[4] عواصم\nباريس عاصمة فرنسا.",
-  "\n\n[5] Café crème 👩‍🔬 costs 3.50 € — naïve, e\u0301, x² + y² = z².",
+  "\n\n[4] عواصم\nباريس عاصمة فرنسا، وروما عاصمة إيطاليا.",
+  "\n\n[5] Hauptstädte\nBerlin ist seit 1990 wieder die Hauptstadt Deutschlands; zuvor war es Bonn am Rhein.",
+  "\n\n[6] Café crème 👩‍🔬 costs 3.50 € — naïve, e\u0301, x² + y² = z².",
+  "\n\n[7] ราชธานี\nกรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย",
   "\n\nQuery: What is the capital of France?",
 ].join("");

@@ -56,11 +56,8 @@ export function resolveHeads(
   if (text === "all") return { heads: everyHead(model.layers, model.heads), name: "all" };
   if (text.startsWith("random:")) return random(text, model);
   if (/^\d+[-_]\d+(\s*,\s*\d+[-_]\d+)*$/.test(text)) {
-    return checked(
-      text.split(",").map((key) => parseHeadKey(key)!),
-      model,
-      text,
-    );
+    const heads = text.split(",").map((key) => parseHeadKey(key)!);
+    return { ...checked(heads, model, "heads"), name: text };
   }
   const published = findPublished(text);
   if (published) return fromSet(published.set, model, published.name);

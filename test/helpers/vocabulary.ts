@@ -10,31 +10,43 @@ import { encodeEntry, tensorBytes, text, u32, writeGguf } from "../../scripts/mo
 const sizes = { layers: 1, width: 32, heads: 1, kvHeads: 1, headSize: 32, feedForward: 32, context: 512 };
 const directory = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..", ".cache", "vocabularies");
 const pattern = /^ggml-vocab-(.*)\.gguf$/;
+const PRE_TOKENIZER = "tokenizer.ggml.pre";
 
 /** Names of all vocabularies, such as `llama-bpe`. */
 export const vocabularyNames: readonly string[] = readdirSync(path.join(llamaSource(), "models"))
   .flatMap((file) => pattern.exec(file)?.[1] ?? [])
   .sort();
 
-/** Writes a model of this vocabulary, every weight zero, and returns its path. */
-export function makeVocabularyModel(name: string): string {
-  const vocabulary = readGgufHeader(path.join(llamaSource(), "models", `ggml-vocab-${name}.gguf`)).entries;
+/** The file that holds a vocabulary and nothing else. */
+export function vocabularyPath(name: string): string {
+  return path.join(llamaSource(), "models", `ggml-vocab-${name}.gguf`);
+}
+
+/**
+ * Writes a model of this vocabulary, every weight zero, and returns its path. `preTokenizer` names another of llama.cpp's
+ * ways to split text than the vocabulary's own.
+ */
+export function makeVocabularyModel(name: string, preTokenizer?: string): string {
+  const vocabulary = readGgufHeader(vocabularyPath(name)).entries;
   const tokens = vocabulary.get("tokenizer.ggml.tokens")?.length;
   if (tokens === undefined) throw new Error(`Expected tokens in the vocabulary ${name}`);
-  const metadata = { ...rotaryMetadata("llama", sizes, 10000), "llama.vocab_size": u32(tokens) };
+  const metadata = {
+    ...rotaryMetadata("llama", sizes, 10000),
+    "llama.vocab_size": u32(tokens),
+    ...(preTokenizer === undefined ? {} : { [PRE_TOKENIZER]: text(preTokenizer) }),
+  };
+  const kept = [...vocabulary.values()].filter(({ key }) => key.startsWith("tokenizer.") && !(key in metadata));
   const entries = [
     encodeEntry("general.architecture", text("llama")),
     ...Object.entries(metadata).map(([key, value]) => encodeEntry(key, value)),
-    ...[...vocabulary.values()].filter(({ key }) => key.startsWith("tokenizer.")).map(({ bytes }) => bytes),
+    ...kept.map(({ bytes }) => bytes),
   ];
-  const tensors = decoderTensors(tokens, sizes, {}, { embedding: "Q4_0" }).map(({ name: tensor, shape, type }) => ({
-    name: tensor,
-    shape,
-    type,
-    data: () => [new Uint8Array(tensorBytes(shape, type))],
+  const tensors = decoderTensors(tokens, sizes, {}, { embedding: "Q4_0" }).map((tensor) => ({
+    ...tensor,
+    data: () => [new Uint8Array(tensorBytes(tensor.shape, tensor.type))],
   }));
   mkdirSync(directory, { recursive: true });
-  const file = path.join(directory, `${name}.gguf`);
+  const file = path.join(directory, `${preTokenizer ?? name}.gguf`);
   writeGguf(file, entries, tensors);
   return file;
 }

@@ -49,7 +49,7 @@ describe.each(decoders)("tiny-%s", (decoder) => {
     const sums = flash.map(sum);
     if (decoder === "gptoss") {
       expect(Math.max(...sums)).toBeLessThan(1);
-      expect(Math.min(...sums)).toBeLessThan(0.98);
+      expect(Math.min(...sums)).toBeLessThan(0.99);
     } else {
       for (const total of sums) expect(total).toBeCloseTo(1, 4);
     }

@@ -50,7 +50,7 @@ describe("resolveHeads", () => {
         [1, 2],
         [0, 3],
       ],
-      name: "heads",
+      name: spec.trim(),
     });
   });
 

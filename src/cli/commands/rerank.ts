@@ -134,7 +134,7 @@ function toContract(retriever: QRRetriever, result: RankResult) {
 
 function footer(retriever: QRRetriever, { usage, timings, heads }: RankResult): string {
   const count = usage.documentTokens.length;
-  const named = retriever.headSet === "heads" ? "" : ` of ${retriever.headSet}`;
+  const named = /^[\d\s,_-]+$/.test(retriever.headSet) ? "" : ` of ${retriever.headSet}`;
   return [
     retriever.model.name,
     `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}`,

@@ -15,7 +15,7 @@ const result = spawnSync(
   [
     cmakeJs,
     "compile",
-    "--silent",
+    ...["--log-level", "error"],
     "--directory",
     path.join(root, "native"),
     "--out",

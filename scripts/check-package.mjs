@@ -2,7 +2,7 @@
 // running any install script, ranks from ESM and from the command line, compiles a TypeScript file against the types, and
 // lets publint and attw look for mistakes.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -48,7 +48,7 @@ const tsconfig = {
     module: "nodenext",
     target: "es2022",
     lib: ["es2022", "esnext.disposable"],
-    types: [],
+    types: ["node"],
     strict: true,
     noEmit: true,
   },
@@ -58,16 +58,17 @@ const tsconfig = {
 try {
   let archive = "";
   step("npm pack", () => {
-    const [{ filename }] = JSON.parse(
-      run("npm", ["pack", "--json", "--pack-destination", folder], root).replace(/^[^[]*/, ""),
+    run("npm", ["pack", "--pack-destination", folder], root);
+    archive = path.join(
+      folder,
+      readdirSync(folder).find((file) => file.endsWith(".tgz")),
     );
-    archive = path.join(folder, filename);
   });
   step("publint --strict", () => run(bin("publint"), ["run", archive, "--strict"], root));
   step("attw (ESM only)", () => run(bin("attw"), [archive, "--profile", "esm-only"], root));
   step("npm install in an empty folder, without scripts", () => {
     writeFileSync(path.join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
-    run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", archive]);
+    run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", archive, "@types/node@20"]);
     if (existsSync(path.join(folder, "node_modules/qrhead/build")))
       throw new Error("the package carries a build folder");
   });

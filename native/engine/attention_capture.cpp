@@ -91,10 +91,11 @@ bool AttentionCapture::observe(ggml_tensor * node) {
     return !(early_stop_ && role.layer == selection_.deepest_layer());
 }
 
-void AttentionCapture::begin_ubatch(Attention * sink, size_t begin, size_t n_rows) {
+void AttentionCapture::begin_ubatch(Attention * sink, size_t begin, size_t n_rows, size_t n_padding) {
     sink_          = sink;
     begin_         = begin;
     n_rows_        = n_rows;
+    n_padding_     = n_padding;
     n_layers_seen_ = 0;
     stopped_       = false;
     error_         = nullptr;
@@ -120,8 +121,9 @@ void AttentionCapture::check_layer(const ggml_tensor * q_or_scores, int32_t laye
                                                 " does not exist: layer " + std::to_string(layer) + " has " +
                                                 std::to_string(n_head) + " heads");
     }
-    if (q_or_scores->ne[1] != static_cast<int64_t>(n_rows_) || q_or_scores->ne[3] != 1) {
-        throw EngineError("ENGINE_FAILED", "Expected " + std::to_string(n_rows_) + " query rows in layer " +
+    const size_t n_computed = n_rows_ + n_padding_;
+    if (q_or_scores->ne[1] != static_cast<int64_t>(n_computed) || q_or_scores->ne[3] != 1) {
+        throw EngineError("ENGINE_FAILED", "Expected " + std::to_string(n_computed) + " query rows in layer " +
                                                std::to_string(layer) + " but llama.cpp computed " +
                                                std::to_string(q_or_scores->ne[1]) + " x " +
                                                std::to_string(q_or_scores->ne[3]));
@@ -144,7 +146,7 @@ void AttentionCapture::read_flash_attention(ggml_tensor * node, int32_t layer) {
             } else {
                 SoftmaxGraph::group_of(inputs, entry.head, begin, end);
             }
-            softmax_.sum_over_rows(inputs, begin, end, sums_);
+            softmax_.sum_over_rows(inputs, begin, end, static_cast<int64_t>(n_rows_), sums_);
         }
         add(entry, layer, sums_.data() + static_cast<size_t>(entry.head - begin) * n_kv, n_kv, inputs.sinks != nullptr);
     }

@@ -25,9 +25,10 @@ class AttentionCapture {
     // For ggml_backend_sched_eval_callback. Never throws: failures wait for finish_ubatch.
     static bool on_node(ggml_tensor * node, bool ask, void * capture) noexcept;
 
-    // Before a llama_decode of `n_rows` tokens, the first at position `begin`. With `sink`, attention is added to it: one
-    // row per head in the selection's order, or all into row 0 when it has only one.
-    void begin_ubatch(Attention * sink, size_t begin, size_t n_rows);
+    // Before a llama_decode of `n_rows` tokens, the first at position `begin`, and of `n_padding` more behind them that
+    // nobody looks at. With `sink`, attention is added to it: one row per head in the selection's order, or all into row 0
+    // when it has only one.
+    void begin_ubatch(Attention * sink, size_t begin, size_t n_rows, size_t n_padding);
 
     // After it. Throws what the callback could not, and ATTENTION_INVALID when a wanted layer was not seen exactly once:
     // llama_decode returns 0 even when a graph was cut short.
@@ -60,6 +61,7 @@ class AttentionCapture {
     Attention *        sink_          = nullptr;
     size_t             begin_         = 0;
     size_t             n_rows_        = 0;
+    size_t             n_padding_     = 0;
     int32_t            n_layers_seen_ = 0;
     bool               stopped_       = false;
     std::exception_ptr error_;

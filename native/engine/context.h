@@ -53,6 +53,7 @@ class Context {
     void append(const std::vector<llama_token> & tokens, Attention * sink, const Cancellation & cancellation,
                 const Progress & on_progress);
     void decode_ubatch(const llama_token * tokens, size_t n_tokens, Attention * sink, const Cancellation & cancellation);
+    size_t padding_for(size_t n_tokens) const;
     void check_tokens(const std::vector<llama_token> & tokens) const;
 
     std::shared_ptr<Model>            model_;
@@ -62,6 +63,7 @@ class Context {
     size_t                            position_ = 0;
     uint32_t                          n_ctx_    = 0;
     uint32_t                          n_ubatch_ = 0;
+    bool                              pads_     = false;
 };
 
 }  // namespace qrhead

@@ -74,11 +74,10 @@ void SoftmaxGraph::group_of(const AttentionInputs & inputs, int32_t head, int32_
     end   = begin + per_kv_head;
 }
 
-void SoftmaxGraph::sum_over_rows(const AttentionInputs & inputs, int32_t head_begin, int32_t head_end,
+void SoftmaxGraph::sum_over_rows(const AttentionInputs & inputs, int32_t head_begin, int32_t head_end, int64_t n_rows,
                                  std::vector<float> & out) {
     Device &      device = device_of(inputs.q);
     const int64_t n_kv   = inputs.k->ne[1];
-    const int64_t n_rows = inputs.q->ne[1];
     const int64_t n_head = head_end - head_begin;
     const int64_t chunk  = std::clamp<int64_t>(max_chunk_bytes / (n_kv * n_head * 4), 1, n_rows);
     out.assign(static_cast<size_t>(n_kv * n_head), 0.0f);

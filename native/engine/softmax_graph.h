@@ -26,9 +26,10 @@ class SoftmaxGraph {
   public:
     explicit SoftmaxGraph(int32_t n_threads) : n_threads_(n_threads) {}
 
-    // Sums for the heads [head_begin, head_end), `[heads x n_kv]` row-major, into `out` (resized).
-    // The range must share KV heads evenly: see `group_of`. Throws ENGINE_FAILED when the device refuses.
-    void sum_over_rows(const AttentionInputs & inputs, int32_t head_begin, int32_t head_end, std::vector<float> & out);
+    // Sums over the first `n_rows` rows for the heads [head_begin, head_end), `[heads x n_kv]` row-major, into `out`
+    // (resized). The range must share KV heads evenly: see `group_of`. Throws ENGINE_FAILED when the device refuses.
+    void sum_over_rows(const AttentionInputs & inputs, int32_t head_begin, int32_t head_end, int64_t n_rows,
+                       std::vector<float> & out);
 
     // The smallest range of heads around `head` that can be computed alone: those that share its KV head, or all heads
     // where the softmax depends on the head's index (ALiBi slopes, sinks).

@@ -67,7 +67,7 @@ export class Trial {
     const { layers, heads, vocabularySize } = model.info;
     const wanted = name === "plain" ? [] : name === "all" ? everyHead(layers, heads) : options.heads;
     const context = await model.native.createContext({
-      contextSize: options.documentTokens + options.queryTokens + options.nullTokens,
+      contextSize: options.documentTokens + Math.max(64, options.queryTokens, options.nullTokens),
       batchSize: 512,
       threads: options.threads ?? defaultThreads(),
       cacheTypeK: "f16",

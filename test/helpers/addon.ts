@@ -6,6 +6,7 @@ import type {
   NativeContext,
   NativeContextOptions,
   NativeModel,
+  Tokenization,
 } from "../../src/native/addon-types.ts";
 import { loadLibrary } from "../../src/native/library.ts";
 import { modelPath } from "./models.ts";
@@ -102,3 +103,20 @@ export const passages = [
   "\n\n[7] ราชธานี\nกรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย",
   "\n\nQuery: What is the capital of France?",
 ].join("");
+
+/**
+ * Tokenizes one piece.
+ * @throws when a byte of the text belongs to no token, or to two
+ */
+export async function spell(model: NativeModel, text: string, special = false): Promise<Tokenization> {
+  const result = await model.tokenize([{ text, special }]);
+  let cursor = 0;
+  for (let i = 0; i < result.tokens.length; i++) {
+    const [begin, end] = [result.offsets[2 * i]!, result.offsets[2 * i + 1]!];
+    if (begin !== cursor || end < begin) throw new Error(`Expected token ${i} at byte ${cursor} but received [${begin}, ${end})`);
+    cursor = end;
+  }
+  const bytes = Buffer.byteLength(text);
+  if (cursor !== bytes) throw new Error(`Expected ${bytes} bytes of text in tokens but received ${cursor}`);
+  return result;
+}

@@ -1,33 +1,35 @@
 // One-layer models around the vocabularies that come with llama.cpp's source: the engine loads whole models only.
-import { mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { llamaSource } from "../../scripts/llama-source.mjs";
+import { llamaSource, llamaVersion } from "../../scripts/llama-source.mjs";
 import { decoderTensors, rotaryMetadata } from "../../scripts/models/decoder.ts";
 import { readGgufHeader } from "../../scripts/models/gguf-reader.ts";
 import { encodeEntry, tensorBytes, text, u32, writeGguf } from "../../scripts/models/gguf-writer.ts";
 
 const sizes = { layers: 1, width: 32, heads: 1, kvHeads: 1, headSize: 32, feedForward: 32, context: 512 };
-const directory = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..", ".cache", "vocabularies");
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
+const directory = path.join(root, ".cache", "vocabularies", llamaVersion());
 const pattern = /^ggml-vocab-(.*)\.gguf$/;
 const PRE_TOKENIZER = "tokenizer.ggml.pre";
 
-/** Names of all vocabularies, such as `llama-bpe`. */
-export const vocabularyNames: readonly string[] = readdirSync(path.join(llamaSource(), "models"))
+/** BERT's and T5's kinds of vocabulary, which rewrite text: the engine refuses them. */
+export const rewritingVocabularies: readonly string[] = ["bert-bge", "nomic-bert-moe"];
+
+/** Names of all other vocabularies, such as `llama-bpe`. */
+export const spellingVocabularies: readonly string[] = readdirSync(path.join(llamaSource(), "models"))
   .flatMap((file) => pattern.exec(file)?.[1] ?? [])
+  .filter((name) => !rewritingVocabularies.includes(name))
   .sort();
 
-/** The file that holds a vocabulary and nothing else. */
-export function vocabularyPath(name: string): string {
-  return path.join(llamaSource(), "models", `ggml-vocab-${name}.gguf`);
-}
-
 /**
- * Writes a model of this vocabulary, every weight zero, and returns its path. `preTokenizer` names another of llama.cpp's
- * ways to split text than the vocabulary's own.
+ * Writes a model of this vocabulary, every weight zero, unless it is there already, and returns its path. `preTokenizer`
+ * names another of llama.cpp's ways to split text than the vocabulary's own.
  */
 export function makeVocabularyModel(name: string, preTokenizer?: string): string {
-  const vocabulary = readGgufHeader(vocabularyPath(name)).entries;
+  const file = path.join(directory, `${preTokenizer ?? name}.gguf`);
+  if (existsSync(file)) return file;
+  const vocabulary = readGgufHeader(path.join(llamaSource(), "models", `ggml-vocab-${name}.gguf`)).entries;
   const tokens = vocabulary.get("tokenizer.ggml.tokens")?.length;
   if (tokens === undefined) throw new Error(`Expected tokens in the vocabulary ${name}`);
   const metadata = {
@@ -46,7 +48,6 @@ export function makeVocabularyModel(name: string, preTokenizer?: string): string
     data: () => [new Uint8Array(tensorBytes(tensor.shape, tensor.type))],
   }));
   mkdirSync(directory, { recursive: true });
-  const file = path.join(directory, `${preTokenizer ?? name}.gguf`);
   writeGguf(file, entries, tensors);
   return file;
 }

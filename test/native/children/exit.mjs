@@ -1,0 +1,38 @@
+// Ends in the middle of things, in the way that the test names.
+import { createContext, given, load, models, never, tokens } from "./setup.mjs";
+
+const model = await load(models["tiny-llama"]);
+const context = await createContext(model, { contextSize: 8192, batchSize: 512 });
+const prefill = () => context.prefill(tokens(8192), never, () => {});
+
+const endings = {
+  loaded: () => {},
+  observed: async () => {
+    globalThis.attention = await context.observe(tokens(8), { perHead: true }, never);
+  },
+  // The promise is never awaited: the work keeps the process alive until it is done.
+  working: () => void prefill(),
+  "process.exit": () => {
+    prefill().catch(() => {});
+    setTimeout(() => process.exit(0), 50);
+  },
+  "process.exit while loading": () => {
+    load(models["tiny-qwen2"]).catch(() => {});
+    setTimeout(() => process.exit(0), 5);
+  },
+  "an error that nobody catches": () => {
+    prefill().catch(() => {});
+    setTimeout(() => {
+      throw new Error("thrown on purpose");
+    }, 50);
+  },
+  disposed: async () => {
+    const work = prefill().catch(() => {});
+    await context.dispose();
+    await model.dispose();
+    await work;
+  },
+};
+
+process.stdout.write("ready\n");
+await endings[given.ending]();

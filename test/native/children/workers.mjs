@@ -1,0 +1,38 @@
+// Two worker threads load the addon and work at the same time; one of them is terminated in the middle of a forward pass.
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { createContext, load, models, never, tokens } from "./setup.mjs";
+
+async function observed(count) {
+  const model = await load(models["tiny-llama"]);
+  const context = await createContext(model, { contextSize: 8192, batchSize: 64 });
+  await context.prefill(tokens(count), never, () => {});
+  const attention = await context.observe(tokens(16), { perHead: true }, never);
+  const sums = attention.sumOverHeads(null, 8);
+  await context.dispose();
+  await model.dispose();
+  return Array.from(sums);
+}
+
+async function parent() {
+  const start = (data) => new Worker(new URL(import.meta.url), { workerData: data, execArgv: [] });
+  const message = (worker) =>
+    new Promise((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+    });
+  const results = await Promise.all([observed(100), message(start({ count: 100 })), message(start({ count: 100 }))]);
+  // Terminated again and again, at other moments: while it loads, between ubatches, within one.
+  for (let delay = 0; delay < 400; delay += 20) {
+    const worker = start({ count: 8000 });
+    await new Promise((resolve) => worker.once("online", resolve));
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    const begin = performance.now();
+    await worker.terminate();
+    if (performance.now() - begin > 1000) throw new Error(`terminating took ${performance.now() - begin} ms`);
+  }
+  const after = await observed(100);
+  process.stdout.write(JSON.stringify([...results, after]));
+}
+
+if (isMainThread) await parent();
+else parentPort.postMessage(await observed(workerData.count));

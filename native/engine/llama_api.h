@@ -82,6 +82,7 @@ namespace qrhead {
     X(ggml_backend_graph_compute)        \
     X(ggml_backend_tensor_get)           \
     X(ggml_gallocr_new)                  \
+    X(ggml_gallocr_reserve)              \
     X(ggml_gallocr_alloc_graph)          \
     X(ggml_gallocr_free)                 \
     X(ggml_init)                         \

@@ -161,7 +161,10 @@ void SoftmaxGraph::add_chunk(Device & device, const AttentionInputs & inputs, in
 
     ggml_cgraph * graph = llama.ggml_new_graph_custom(ctx, max_graph_nodes, false);
     llama.ggml_build_forward_expand(graph, sums);
-    if (!llama.ggml_gallocr_alloc_graph(device.allocator.get(), graph) ||
+    // The allocator keeps its plan for any next graph with as many nodes, but graphs for other numbers of rows differ in
+    // which results they still need: reserving makes it plan anew.
+    if (!llama.ggml_gallocr_reserve(device.allocator.get(), graph) ||
+        !llama.ggml_gallocr_alloc_graph(device.allocator.get(), graph) ||
         llama.ggml_backend_graph_compute(device.backend.get(), graph) != GGML_STATUS_SUCCESS) {
         throw EngineError("ENGINE_FAILED", std::string("Computing attention failed on ") +
                                                llama.ggml_backend_dev_name(device.device));

@@ -83,10 +83,21 @@ static Napi::Value js_slim_model(const Napi::CallbackInfo & info) {
         [](Napi::Env env, bool &) { return env.Undefined(); });
 }
 
+// process.exit and an uncaught error wait for the thread pool, and run cleanup hooks after that or never: without this they
+// would wait for the end of a long prompt.
+static void cancel_work_on_exit(Napi::Env env, const CancelFlag & shutting_down) {
+    const Napi::Value process = env.Global().Get("process");
+    const Napi::Value once    = process.IsObject() ? process.As<Napi::Object>().Get("once") : env.Undefined();
+    if (once.IsFunction()) {
+        auto listener = Napi::Function::New(env, [shutting_down](const Napi::CallbackInfo &) { *shutting_down = true; });
+        once.As<Napi::Function>().Call(process, { Napi::String::New(env, "exit"), listener });
+    }
+}
+
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     auto * data = new AddonData();
     env.SetInstanceData(data);
-    env.AddCleanupHook([flag = data->shutting_down] { *flag = true; });
+    cancel_work_on_exit(env, data->shutting_down);
 
     data->cancellation_class = Napi::Persistent(CancellationObject::define(env));
     data->model_class        = Napi::Persistent(ModelObject::define(env));

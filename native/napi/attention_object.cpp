@@ -28,6 +28,13 @@ int64_t n_bytes(const Attention & attention) {
 
 }  // namespace
 
+// Told by this mark and not by the prototype, which JavaScript may exchange.
+static constexpr napi_type_tag type_tag = { 0x6e4b8a1d3c5f4709, 0x8d2a7c6e5b4f3912 };
+
+AttentionObject::AttentionObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<AttentionObject>(info) {
+    info.This().As<Napi::Object>().TypeTag(&type_tag);
+}
+
 Napi::Function AttentionObject::define(Napi::Env env) {
     return DefineClass(env, "Attention",
                        { InstanceAccessor<&AttentionObject::js_rows>("rows"),
@@ -61,7 +68,7 @@ std::shared_ptr<Attention> AttentionObject::read_baseline(const Napi::Value & va
     if (value.IsNull() || value.IsUndefined()) {
         return nullptr;
     }
-    if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).attention_class.Value())) {
+    if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&type_tag)) {
         throw Napi::TypeError::New(value.Env(), "Expected an Attention or null for baseline");
     }
     auto * object = Unwrap(value.As<Napi::Object>());
@@ -107,8 +114,9 @@ Napi::Value AttentionObject::js_document_scores(const Napi::CallbackInfo & info)
     const auto baseline = read_baseline(options.Get("baseline"));
     const auto mask     = to_mask(info.Env(), require_string(options, "mask"));
     const auto flat     = require_uint32_array(options.Get("spans"), "spans");
+    require_pairs(info.Env(), flat.size(), "spans");
     std::vector<TokenSpan> spans;
-    for (size_t i = 0; i + 1 < flat.size(); i += 2) {
+    for (size_t i = 0; i < flat.size(); i += 2) {
         spans.push_back({ flat[i], flat[i + 1] });
     }
     return PromiseWorker<std::vector<float>>::run(

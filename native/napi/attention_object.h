@@ -12,7 +12,7 @@ class AttentionObject : public Napi::ObjectWrap<AttentionObject> {
     static Napi::Function define(Napi::Env env);
     static Napi::Value    create(Napi::Env env, std::shared_ptr<Attention> attention);
 
-    explicit AttentionObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<AttentionObject>(info) {}
+    explicit AttentionObject(const Napi::CallbackInfo & info);
     ~AttentionObject() override;
 
   private:

@@ -10,12 +10,18 @@ Napi::Function CancellationObject::define(Napi::Env env) {
                          InstanceAccessor<&CancellationObject::js_cancelled>("cancelled") });
 }
 
+// Told by this mark and not by the prototype, which JavaScript may exchange.
+static constexpr napi_type_tag type_tag = { 0x2f6d1c0b7a9e4853, 0x9b3e5d7f1a2c4e60 };
+
+CancellationObject::CancellationObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<CancellationObject>(info) {
+    info.This().As<Napi::Object>().TypeTag(&type_tag);
+}
+
 Cancellation CancellationObject::read(const Napi::Value & value) {
-    auto & data = AddonData::of(value.Env());
-    if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(data.cancellation_class.Value())) {
+    if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&type_tag)) {
         throw Napi::TypeError::New(value.Env(), "Expected a Cancellation for cancellation");
     }
-    return { Unwrap(value.As<Napi::Object>())->flag_, data.shutting_down };
+    return { Unwrap(value.As<Napi::Object>())->flag_, AddonData::of(value.Env()).shutting_down };
 }
 
 void CancellationObject::js_cancel(const Napi::CallbackInfo & /*info*/) {

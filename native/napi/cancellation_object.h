@@ -13,7 +13,7 @@ class CancellationObject : public Napi::ObjectWrap<CancellationObject> {
     // The flags that the call with this argument listens to. Throws a TypeError for anything but a Cancellation.
     static Cancellation read(const Napi::Value & value);
 
-    explicit CancellationObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<CancellationObject>(info) {}
+    explicit CancellationObject(const Napi::CallbackInfo & info);
 
   private:
     void        js_cancel(const Napi::CallbackInfo & info);

@@ -65,16 +65,12 @@ Napi::Value ContextObject::js_prefill(const Napi::CallbackInfo & info) {
     auto tokens       = require_int32_array(info[0], "tokens");
     auto cancellation = CancellationObject::read(info[1]);
     auto context      = claim(info.Env());
-    auto progress     = to_progress(info.Env(), info[2]);
+    auto progress     = to_progress(info[2], cancellation.environment);
     auto release      = release_later(info);
     return PromiseWorker<bool>::run(
         info.Env(), "qrhead.prefill",
         [context, tokens, cancellation, report = progress.report] {
-            Context::Progress on_progress = nullptr;
-            if (report) {
-                on_progress = [&report](size_t done) { report(static_cast<double>(done)); };
-            }
-            context->prefill(tokens, cancellation, on_progress);
+            context->prefill(tokens, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
             return true;
         },
         [](Napi::Env env, bool &) { return env.Undefined(); },
@@ -99,8 +95,8 @@ Napi::Value ContextObject::js_observe(const Napi::CallbackInfo & info) {
 void ContextObject::js_rollback(const Napi::CallbackInfo & info) {
     const double position = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1.0;
     auto         context  = require(info.Env());
-    if (!(position >= 0.0)) {
-        throw Napi::RangeError::New(info.Env(), "Expected a position of at least 0");
+    if (!(position >= 0.0 && position <= context->n_ctx())) {
+        throw Napi::RangeError::New(info.Env(), "Expected a position from 0 to " + std::to_string(context->n_ctx()));
     }
     try {
         context->rollback(static_cast<size_t>(position));

@@ -68,6 +68,12 @@ std::vector<uint32_t> require_uint32_array(const Napi::Value & value, const char
     return copy_array<uint32_t>(value, name, napi_uint32_array, "a Uint32Array");
 }
 
+void require_pairs(Napi::Env env, size_t length, const char * name) {
+    if (length % 2 != 0) {
+        expected(env, "an even number of entries", name);
+    }
+}
+
 std::vector<PromptPiece> to_prompt_pieces(const Napi::Value & value) {
     if (!value.IsArray()) {
         expected(value.Env(), "an array", "pieces");
@@ -98,7 +104,8 @@ ContextOptions to_context_options(const Napi::Value & value) {
     options.offload_kqv     = require_bool(object, "offloadKqv");
     options.early_stop      = require_bool(object, "earlyStop");
     const auto heads = require_int32_array(object.Get("heads"), "heads");
-    for (size_t i = 0; i + 1 < heads.size(); i += 2) {
+    require_pairs(value.Env(), heads.size(), "heads");
+    for (size_t i = 0; i < heads.size(); i += 2) {
         options.heads.push_back({ heads[i], heads[i + 1] });
     }
     return options;
@@ -154,16 +161,21 @@ Napi::Float32Array from_floats(Napi::Env env, const std::vector<float> & values)
     return array;
 }
 
-ProgressFunction to_progress(Napi::Env env, const Napi::Value & value) {
-    if (!value.IsFunction()) {
-        return { nullptr, [] {} };
-    }
-    auto function = Napi::ThreadSafeFunction::New(env, value.As<Napi::Function>(), "qrhead progress", 0, 1);
+ProgressFunction to_progress(const Napi::Value & value, const CancelFlag & shutting_down) {
+    const Napi::Env env       = value.Env();
+    const bool      is_wanted = value.IsFunction();
+    const auto      listener  = is_wanted ? value.As<Napi::Function>() : Napi::Function::New(env, [](const Napi::CallbackInfo &) {});
+    auto            function  = Napi::ThreadSafeFunction::New(env, listener, "qrhead progress", 0, 1);
     function.Unref(env);  // progress alone must not keep the process alive
-    auto report = [function](double progress) {
+    auto report = [function, is_wanted, shutting_down](double progress) {
         // A report that finds the queue closed is a report too late, and no failure.
-        function.NonBlockingCall([progress](Napi::Env callback_env, Napi::Function callback) {
-            callback.Call({ Napi::Number::New(callback_env, progress) });
+        function.NonBlockingCall([=](Napi::Env callback_env, Napi::Function callback) {
+            bool has = false;
+            if (napi_has_named_property(callback_env, callback_env.Global(), "process", &has) != napi_ok) {
+                *shutting_down = true;
+            } else if (is_wanted) {
+                callback.Call({ Napi::Number::New(callback_env, progress) });
+            }
         });
     };
     return { report, [function]() mutable { function.Release(); } };

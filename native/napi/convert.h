@@ -18,6 +18,7 @@ bool         require_bool(const Napi::Object & object, const char * name);
 
 std::vector<int32_t>  require_int32_array(const Napi::Value & value, const char * name);
 std::vector<uint32_t> require_uint32_array(const Napi::Value & value, const char * name);
+void                  require_pairs(Napi::Env env, size_t length, const char * name);
 
 std::vector<PromptPiece> to_prompt_pieces(const Napi::Value & value);
 ContextOptions           to_context_options(const Napi::Value & value);
@@ -26,12 +27,13 @@ Napi::Object       from_model_info(Napi::Env env, const ModelInfo & info);
 Napi::Object       from_tokenization(Napi::Env env, const Tokenization & tokenization);
 Napi::Float32Array from_floats(Napi::Env env, const std::vector<float> & values);
 
-// A function that native threads may call with one number, or an empty one when `value` is not a function. `release`
-// must be called on the JavaScript thread when no more calls can come.
+// Reports one number to JavaScript from a native thread, if `value` is a function. A report also finds out whether the
+// environment is going away, as a terminated worker thread does, and then sets `shutting_down`. `release` must be called on
+// the JavaScript thread when no more calls can come.
 struct ProgressFunction {
     std::function<void(double)> report;
     std::function<void()>       release;
 };
-ProgressFunction to_progress(Napi::Env env, const Napi::Value & value);
+ProgressFunction to_progress(const Napi::Value & value, const CancelFlag & shutting_down);
 
 }  // namespace qrhead

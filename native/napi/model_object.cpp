@@ -23,7 +23,7 @@ Napi::Value ModelObject::js_load(const Napi::CallbackInfo & info) {
     options.n_gpu_layers = static_cast<int32_t>(require_number(object, "gpuLayers", -1, 1 << 20));
     options.use_mmap     = require_bool(object, "useMmap");
     auto cancellation    = CancellationObject::read(info[1]);
-    auto progress        = to_progress(info.Env(), info[2]);
+    auto progress        = to_progress(info[2], cancellation.environment);
     return PromiseWorker<std::shared_ptr<Model>>::run(
         info.Env(), "qrhead.loadModel",
         [options, cancellation, report = progress.report] { return Model::load(options, cancellation, report); },

@@ -112,6 +112,29 @@ describe("a retriever", () => {
     expect(all[2]!.results).toHaveLength(2);
   });
 
+  test("does not depend on the lengths of the calls before", async () => {
+    // Over 512, 256 and then 256 cells: each with another plan of memory for the attention that is read.
+    await using own = await loadTiny("tiny-qwen2");
+    const short = ["A ferret sleeps in a heap.", "A swift sleeps on the wing."];
+    const long = Array.from({ length: 14 }, (_, i) => `Burrow number ${i} has three exits, a larder, a nursery and a dry bed.`);
+    const fresh = await rankWith("tiny-qwen2", {}, short);
+    for (const documents of [short, long, short]) await own.rank(query, documents);
+    expect(contents(await own.rank(query, short))).toEqual(contents(fresh));
+  });
+
+  test("answers queries of all lengths, one after the other, as a fresh one does", async () => {
+    await using own = await loadTiny("tiny-llama-spm");
+    const short = ["The Nile flows north.", "The Amazon carries the most water.", "Everest grows a little every year."];
+    const long = Array.from({ length: 14 }, (_, i) => `River number ${i} gathers three brooks and turns a mill near the sea.`);
+    for (let i = 0; i < 20; i++) {
+      const words = "river ".repeat(1 + ((i * 37) % 61));
+      await using fresh = await loadTiny("tiny-llama-spm");
+      for (const documents of [short, long]) {
+        expect(contents(await own.rank(words, documents))).toEqual(contents(await fresh.rank(words, documents)));
+      }
+    }
+  });
+
   test("scores a call with and without the extras alike", async () => {
     const extras = await retriever.rank(query, animals, { headScores: true, tokenScores: true });
     expectClose(scoresOf(extras), scoresOf(fresh.animals), 1e-6);

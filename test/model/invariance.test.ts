@@ -126,12 +126,11 @@ describe("a retriever", () => {
     await using own = await loadTiny("tiny-llama-spm");
     const short = ["The Nile flows north.", "The Amazon carries the most water.", "Everest grows a little every year."];
     const long = Array.from({ length: 14 }, (_, i) => `River number ${i} gathers three brooks and turns a mill near the sea.`);
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 24; i++) {
       const words = "river ".repeat(1 + ((i * 37) % 61));
+      const documents = i % 2 === 0 ? long : short;
       await using fresh = await loadTiny("tiny-llama-spm");
-      for (const documents of [short, long]) {
-        expect(contents(await own.rank(words, documents))).toEqual(contents(await fresh.rank(words, documents)));
-      }
+      expect(contents(await own.rank(words, documents))).toEqual(contents(await fresh.rank(words, documents)));
     }
   });
 

@@ -1,31 +1,43 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { NativeModel } from "../../src/native/addon-types.ts";
-import { createContext, load, never, passages, rowsOf, tokensOf } from "../helpers/addon.ts";
+import type { NativeContext, NativeModel } from "../../src/native/addon-types.ts";
+import { createContext, load, never, rowsOf } from "../helpers/addon.ts";
 
-// Queries of many lengths, one after another in one context, some of them with as many steps of computation as another of
-// another shape. 64 rows are computed at once and more are not padded.
-const lengths = [28, 23, 1, 2, 3, 17, 23, 28, 31, 32, 33, 63, 64, 65, 23, 40, 28];
+// `[documents, query]` in tokens, one after another in one context. Short prompts after long ones, with queries whose rows
+// take as many steps to sum as those before them, but other steps: memory planned for the one must not serve the other.
+const prompts: [number, number][] = [
+  ...([
+    [700, 27],
+    [40, 23],
+    [700, 23],
+    [40, 27],
+    [700, 28],
+    [40, 28],
+  ] as [number, number][]),
+  ...[1, 2, 3, 17, 31, 32, 33, 63, 64, 65, 23, 100].map((query): [number, number] => [100, query]),
+];
 
-describe.each([32, 512])("queries of any length, %i tokens a pass", (batchSize) => {
+const tokens = (count: number, seed: number) =>
+  Int32Array.from({ length: count }, (_, i) => ((i * 7919 + seed * 104_729) % 50_000) + 100);
+
+async function observe(context: NativeContext, [documents, query]: [number, number]): Promise<Float32Array[]> {
+  context.rollback(0);
+  await context.prefill(tokens(documents, 1), never);
+  return rowsOf(await context.observe(tokens(query, 2), { perHead: true }, never));
+}
+
+describe.each([32, 512])("prompts and queries of any length, %i tokens a pass", (batchSize) => {
   let model: NativeModel;
-  let tokens: Int32Array;
   beforeAll(async () => {
-    model = await load("tiny-llama");
-    tokens = await tokensOf(model, passages);
+    model = await load("tiny-qwen2");
   });
   afterAll(() => model.dispose());
 
   it("attend as in a context of their own", async () => {
-    const documents = tokens.slice(0, 120);
     const context = await createContext(model, { batchSize });
-    await context.prefill(documents, never);
-    for (const length of lengths) {
-      const query = tokens.slice(120, 120 + length);
-      context.rollback(documents.length);
-      const rows = rowsOf(await context.observe(query, { perHead: true }, never));
+    for (const prompt of prompts) {
+      const rows = await observe(context, prompt);
       const fresh = await createContext(model, { batchSize });
-      await fresh.prefill(documents, never);
-      expect(rows, `${length} rows`).toEqual(rowsOf(await fresh.observe(query, { perHead: true }, never)));
+      expect(rows, prompt.join(" + ")).toEqual(await observe(fresh, prompt));
       await fresh.dispose();
     }
     await context.dispose();

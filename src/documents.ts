@@ -49,7 +49,7 @@ type Found = { value: unknown; position: string };
  * occurs twice, or no documents at all.
  */
 export function parseDocuments(input: Uint8Array | string, sourceName: string): RankDocument[] {
-  const content = (typeof input === "string" ? input : decode(input, sourceName)).replace(/^\uFEFF/, "");
+  const content = (typeof input === "string" ? input : decodeText(input, sourceName)).replace(/^\uFEFF/, "");
   return toDocuments(findDocuments(content, sourceName), sourceName);
 }
 
@@ -157,7 +157,12 @@ function toDocument(value: unknown, index: number, sourceName: string, position:
   return { id: String(given), ...(title && { title }), text: content };
 }
 
-function decode(bytes: Uint8Array, sourceName: string): string {
+/**
+ * The text of a file.
+ *
+ * @throws InputError `INVALID_INPUT`, naming the line, for malformed UTF-8.
+ */
+export function decodeText(bytes: Uint8Array, sourceName: string): string {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   try {
     return decoder.decode(bytes);

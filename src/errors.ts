@@ -56,10 +56,10 @@ export class ContextOverflowError extends QRHeadError {
   /** Tokens that the context holds. */
   readonly contextSize: number;
 
-  constructor(promptTokens: number, contextSize: number) {
+  constructor(promptTokens: number, contextSize: number, subject = "The prompt") {
     super(
       "CONTEXT_OVERFLOW",
-      `The prompt has ${promptTokens} tokens but the context holds ${contextSize}: ` +
+      `${subject} has ${promptTokens} tokens but the context holds ${contextSize}: ` +
         `use a context size of at least ${promptTokens} (--context-size), pass fewer documents, ` +
         "or cut long ones (--max-document-tokens)",
     );

@@ -1,3 +1,7 @@
+export { type DetectedHeadSet, detectHeads } from "./detect/detect.ts";
+export { type DetectionExample, type DetectionExampleInput, parseExamples } from "./detect/examples.ts";
+export type { Objective } from "./detect/objectives.ts";
+export type { DetectOptions, ExampleProgress } from "./detect/options.ts";
 export type { DocumentInput } from "./documents.ts";
 export { parseDocuments } from "./documents.ts";
 export { ContextOverflowError, InputError, isQRHeadError, QRHeadError, type QRHeadErrorCode } from "./errors.ts";

@@ -79,6 +79,12 @@ export class Session {
     return shortened;
   }
 
+  /** @throws ContextOverflowError when a prompt does not fit, which `observe` would find. */
+  assertFits(layout: PromptLayout): void {
+    const tokens = tokensOf(layout);
+    if (tokens > this.#limit) throw new ContextOverflowError(tokens, this.#limit);
+  }
+
   /**
    * Lets the null query and the query look at the documents.
    *
@@ -90,7 +96,8 @@ export class Session {
     const { addon } = this.#model.library;
     const [begin] = layout.querySpan;
     const query = layout.tokens.subarray(begin);
-    const context = await this.#contextFor(begin + Math.max(query.length, layout.nullTokens?.length ?? 0), signal);
+    this.assertFits(layout);
+    const context = await this.#contextFor(tokensOf(layout), signal);
     const timings = { prefillMs: 0, nullMs: 0, queryMs: 0 };
     const timed = async <T>(name: keyof typeof timings, work: () => Promise<T>): Promise<T> => {
       const start = performance.now();
@@ -139,17 +146,20 @@ export class Session {
     this.#cached = undefined;
   }
 
+  /** Tokens that a prompt may have. */
+  get #limit(): number {
+    return this.#options.contextSize ?? (this.#model.info.trainContextSize || Number.POSITIVE_INFINITY);
+  }
+
   /** A context that holds this many tokens: the one there is, or a larger one in its place. */
   async #contextFor(tokens: number, signal: AbortSignal | undefined): Promise<NativeContext> {
     const options = this.#options;
-    const limit = options.contextSize ?? (this.#model.info.trainContextSize || Number.POSITIVE_INFINITY);
-    if (tokens > limit) throw new ContextOverflowError(tokens, limit);
     if (this.#context && this.#context.contextSize >= tokens) return this.#context;
     await this.dispose();
     const grown = Math.ceil((tokens + PADDED_ROWS) / CONTEXT_STEP) * CONTEXT_STEP;
     this.#context = await callNative(this.#model.library.addon, signal, () =>
       this.#model.native.createContext({
-        contextSize: options.contextSize ?? Math.min(limit, grown),
+        contextSize: options.contextSize ?? Math.min(this.#limit, grown),
         batchSize: options.batchSize ?? 512,
         threads: options.threads ?? defaultThreads(),
         cacheTypeK: options.cacheTypeK ?? "f16",
@@ -162,4 +172,9 @@ export class Session {
     );
     return this.#context;
   }
+}
+
+/** Tokens that must fit at once: the documents, and behind them the longer of the query and the null query. */
+function tokensOf({ tokens, querySpan: [begin], nullTokens }: PromptLayout): number {
+  return Math.max(tokens.length, begin + (nullTokens?.length ?? 0));
 }

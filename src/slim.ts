@@ -7,6 +7,7 @@ import { ORIGINAL_LAYERS_KEY } from "./model.ts";
 import { callNative } from "./native/call.ts";
 import { loadLibrary } from "./native/library.ts";
 import { DEFAULT_NULL_QUERY, type LoadOptions } from "./options.ts";
+import { assertWritable, temporaryFor } from "./output-file.ts";
 import { QRRetriever } from "./retriever.ts";
 import { selfTest } from "./self-test.ts";
 import type { Head } from "./types.ts";
@@ -73,7 +74,7 @@ export async function slimModel(options: SlimOptions): Promise<SlimResult> {
 
   signal?.throwIfAborted();
   const { addon } = await loadLibrary(options);
-  const temporary = path.join(path.dirname(output), `.${path.basename(output)}.${process.pid}.partial`);
+  const temporary = temporaryFor(output);
   try {
     await callNative(addon, undefined, () =>
       addon.slimModel({
@@ -133,22 +134,6 @@ type Scores = readonly (readonly [index: number, score: number])[];
 
 function isSame(a: Scores, b: Scores): boolean {
   return a.every(([index, score], rank) => b[rank]![0] === index && Object.is(b[rank]![1], score));
-}
-
-async function assertWritable(output: string, force: boolean): Promise<void> {
-  const folder = await stat(path.dirname(output)).catch(() => undefined);
-  if (!folder?.isDirectory()) {
-    throw new InputError("INVALID_INPUT", `The folder of the output ${output} does not exist`);
-  }
-  const found = await stat(output).catch(() => undefined);
-  if (found?.isDirectory())
-    throw new InputError("INVALID_INPUT", `The output ${output} is a folder: pass the path of a file`);
-  if (found && !force) {
-    throw new InputError(
-      "INVALID_INPUT",
-      `The output ${output} exists: choose another name, or replace it with --force`,
-    );
-  }
 }
 
 const SHARD = /-00001-of-(\d{5})\.gguf$/i;

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { packageRoot } from "../native/addon.ts";
 import { registerBench } from "./commands/bench.ts";
 import { registerDemo } from "./commands/demo.ts";
+import { registerDetect } from "./commands/detect.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerHeads } from "./commands/heads.ts";
 import { registerRerank } from "./commands/rerank.ts";
@@ -13,7 +14,15 @@ import { reportFailure } from "./failure.ts";
 import { endQuietlyOnClosedPipe, print } from "./output.ts";
 
 /** In the order that help lists them. */
-const commands = [registerDemo, registerRerank, registerHeads, registerSlim, registerDoctor, registerBench];
+const commands = [
+  registerDemo,
+  registerRerank,
+  registerDetect,
+  registerHeads,
+  registerSlim,
+  registerDoctor,
+  registerBench,
+];
 
 const EXAMPLES = `
 Examples:

@@ -9,13 +9,11 @@ export type CommonFlags = { verbose?: boolean; quiet?: boolean };
 /** Options that say which model runs, and where. */
 export type ModelFlags = { model?: string; gpu?: string; gpuLayers?: number; threads?: number; library?: string };
 
-/** Options that say how documents become a prompt and a prompt becomes scores. */
-export type RankFlags = {
-  prompt?: PromptName;
-  nullQuery?: string;
-  calibration: boolean;
-  mask: boolean;
-  order?: "given" | "reverse";
+/** Options that say what stands around the documents. */
+export type PromptFlags = { prompt?: PromptName; nullQuery?: string };
+
+/** Options of the forward passes: their sizes and types. */
+export type PassFlags = {
   maxDocumentTokens?: number;
   contextSize?: number;
   batchSize?: number;
@@ -23,6 +21,9 @@ export type RankFlags = {
   cacheTypeV?: (typeof CACHE_TYPES)[number];
   flashAttention: boolean;
 };
+
+/** Options that say how documents become a prompt and a prompt becomes scores. */
+export type RankFlags = PromptFlags & PassFlags & { calibration: boolean; mask: boolean; order?: "given" | "reverse" };
 
 /** An option whose value is an integer within bounds. */
 export function integerOption(flags: string, description: string, min: number, max: number): Option {
@@ -80,13 +81,14 @@ export function addHeadsOption(command: Command): Command {
   );
 }
 
-export function addRankOptions(command: Command): Command {
+export function addPromptOptions(command: Command): Command {
   return command
     .addOption(choiceOption("--prompt <NAME>", "prompt format (default: auto)", PROMPT_NAMES))
-    .addOption(textOption("--null-query <TEXT>", "query that calibrates (default: N/A)", "a text that is not blank"))
-    .option("--no-calibration", "do not subtract the null query's attention")
-    .option("--no-mask", "keep outlier tokens")
-    .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]))
+    .addOption(textOption("--null-query <TEXT>", "query that calibrates (default: N/A)", "a text that is not blank"));
+}
+
+export function addPassOptions(command: Command): Command {
+  return command
     .addOption(
       integerOption(
         "--max-document-tokens <N>",
@@ -102,6 +104,14 @@ export function addRankOptions(command: Command): Command {
     .option("--no-flash-attention", "read attention from the slower path");
 }
 
+export function addRankOptions(command: Command): Command {
+  addPromptOptions(command)
+    .option("--no-calibration", "do not subtract the null query's attention")
+    .option("--no-mask", "keep outlier tokens")
+    .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]));
+  return addPassOptions(command);
+}
+
 /** The library's options for these flags. */
 export function toLoadOptions(flags: ModelFlags & { heads?: string }): LoadOptions {
   const { model, gpu, gpuLayers, threads, library, heads } = flags;
@@ -115,11 +125,12 @@ export function toLoadOptions(flags: ModelFlags & { heads?: string }): LoadOptio
   };
 }
 
+export function toPassOptions(flags: PassFlags) {
+  const { maxDocumentTokens, contextSize, batchSize, cacheTypeK, cacheTypeV, flashAttention } = flags;
+  return { maxDocumentTokens, contextSize, batchSize, cacheTypeK, cacheTypeV, flashAttention };
+}
+
 export function toRankLoadOptions(flags: RankFlags): LoadOptions & ScoringOptions {
-  const { prompt, nullQuery, calibration, mask, order, maxDocumentTokens } = flags;
-  const { contextSize, batchSize, cacheTypeK, cacheTypeV, flashAttention } = flags;
-  return {
-    ...{ prompt, nullQuery, calibration, mask, order, maxDocumentTokens },
-    ...{ contextSize, batchSize, cacheTypeK, cacheTypeV, flashAttention },
-  };
+  const { prompt, nullQuery, calibration, mask, order } = flags;
+  return { prompt, nullQuery, calibration, mask, order, ...toPassOptions(flags) };
 }

@@ -3,15 +3,20 @@ import type { Progress } from "../options.ts";
 /** What is over sooner needs no bar. */
 const DELAY_MS = 500;
 
-const LABELS: Readonly<Record<Progress["phase"], string>> = {
+/** What the bar shows; `note` stands behind it. */
+export type Shown = Omit<Progress, "phase"> & { phase: Progress["phase"] | "check" | "score"; note?: string };
+
+const LABELS: Readonly<Record<Shown["phase"], string>> = {
   download: "Downloading the model",
   load: "Loading the model",
   prefill: "Reading the documents",
   null: "Calibrating",
   query: "Asking the query",
+  check: "Checking the examples",
+  score: "Reading the examples",
 };
 
-export type ProgressBar = { onProgress: (progress: Progress) => void; stop: () => void };
+export type ProgressBar = { onProgress: (progress: Shown) => void; stop: () => void };
 
 /**
  * A bar on standard error for what takes longer than half a second; nothing where that is no terminal, or when `quiet`.
@@ -22,22 +27,22 @@ export async function progressBar(quiet: boolean): Promise<ProgressBar> {
   const { SingleBar } = (await import("cli-progress")).default;
   const bar = new SingleBar({
     stream: process.stderr,
-    format: "{label} [{bar}] {percentage}%",
+    format: "{label} [{bar}] {percentage}% {note}",
     barCompleteChar: "█",
     barIncompleteChar: "░",
     barsize: 30,
     hideCursor: true,
     clearOnComplete: true,
   });
-  let last: Progress | undefined;
+  let last: Shown | undefined;
   let shown = false;
   const draw = () => {
     if (!last) return;
-    const label = LABELS[last.phase].padEnd(21);
-    if (!shown) bar.start(last.total, last.done, { label });
+    const words = { label: LABELS[last.phase].padEnd(21), note: last.note ?? "" };
+    if (!shown) bar.start(last.total, last.done, words);
     shown = true;
     bar.setTotal(last.total);
-    bar.update(last.done, { label });
+    bar.update(last.done, words);
   };
   const timer = setTimeout(draw, DELAY_MS).unref();
   return {

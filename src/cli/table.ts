@@ -70,7 +70,7 @@ export function beginning({ title, text }: RankDocument): string {
 }
 
 /** Decimals that give the largest score five digits: the smaller ones then line up with it. */
-function decimalsFor(scores: readonly number[]): number {
+export function decimalsFor(scores: readonly number[]): number {
   const largest = Math.max(...scores.map(Math.abs));
   if (!(largest > 0)) return 4;
   return Math.min(12, Math.max(0, 4 - Math.floor(Math.log10(largest))));

@@ -71,7 +71,7 @@ function isHead(value: unknown): value is Head {
  */
 export function randomHeads(count: number, seed: number, layers: number, heads: number): Head[] {
   const pool = everyHead(layers, heads);
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   for (let i = 0; i < count; i++) {
     const j = i + Math.floor(random() * (pool.length - i));
     [pool[i], pool[j]] = [pool[j]!, pool[i]!];
@@ -80,7 +80,7 @@ export function randomHeads(count: number, seed: number, layers: number, heads: 
 }
 
 /** A small generator with 32 bits of state, in the public domain (Tommy Ettinger's mulberry32). Values in `[0, 1)`. */
-function mulberry32(seed: number): () => number {
+export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -30,10 +30,7 @@ export function everyHead({ layers, heads }: { layers: number; heads: number }):
 }
 
 /** All heads, one ubatch, one thread: ggml's threads spin while they wait, which tests that run side by side punish. */
-export function createContext(
-  model: NativeModel,
-  options: Partial<NativeContextOptions> = {},
-): Promise<NativeContext> {
+export function createContext(model: NativeModel, options: Partial<NativeContextOptions> = {}): Promise<NativeContext> {
   return model.createContext({
     contextSize: 1024,
     batchSize: 512,
@@ -84,7 +81,8 @@ export function largestDifference(a: readonly ArrayLike<number>[], b: readonly A
   if (a.length !== b.length) throw new Error(`Expected ${a.length} rows but received ${b.length}`);
   let largest = 0;
   for (const [index, row] of a.entries()) {
-    if (row.length !== b[index]!.length) throw new Error(`Expected ${row.length} columns but received ${b[index]!.length}`);
+    if (row.length !== b[index]!.length)
+      throw new Error(`Expected ${row.length} columns but received ${b[index]!.length}`);
     for (let t = 0; t < row.length; t++) largest = Math.max(largest, Math.abs(row[t]! - b[index]![t]!));
   }
   return largest;
@@ -113,7 +111,8 @@ export async function spell(model: NativeModel, text: string, special = false): 
   let cursor = 0;
   for (let i = 0; i < result.tokens.length; i++) {
     const [begin, end] = [result.offsets[2 * i]!, result.offsets[2 * i + 1]!];
-    if (begin !== cursor || end < begin) throw new Error(`Expected token ${i} at byte ${cursor} but received [${begin}, ${end})`);
+    if (begin !== cursor || end < begin)
+      throw new Error(`Expected token ${i} at byte ${cursor} but received [${begin}, ${end})`);
     cursor = end;
   }
   const bytes = Buffer.byteLength(text);

@@ -204,9 +204,13 @@ export function independentRanker(
     if (chosen.some((row) => row >= layers * perLayer)) throw new Error("Expected heads that the model has");
 
     const byPosition = own.documents.map(([begin, end]) => {
-      const ofHeads = chosen.map((row) =>
-        Array.from({ length: end - begin }, (_, i) => attention[row]![begin + i]! - (baseline?.[row]![begin + i] ?? 0)),
-      );
+      const ofHeads = chosen.map((row) => {
+        const [values, subtracted] = [attention[row]!, baseline ? baseline[row]! : undefined];
+        return Array.from(
+          { length: end - begin },
+          (_, i) => values[begin + i]! - (subtracted ? subtracted[begin + i]! : 0),
+        );
+      });
       const sums = Array.from({ length: end - begin }, (_, i) => ofHeads.reduce((sum, values) => sum + values[i]!, 0));
       const mean = sums.reduce((sum, value) => sum + value, 0) / sums.length;
       const variance = sums.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (sums.length - 1);

@@ -40,9 +40,9 @@ const query = "Why is the sky blue?";
 
 /**
  * How attention is read, and how near it comes. Flash attention of llama.cpp rounds K and V to half precision whatever
- * the cache holds. Errors of scores are measured by the attention on the document, because calibration subtracts numbers
- * that are nearly equal. Measured at most, as score, head and token: 6e-7, 6e-6 and 5e-7 without flash attention; 7e-4, 3e-3
- * and 2e-4 with it.
+ * the cache holds, and so what the layers above see. Errors of scores are measured by the attention on the document,
+ * because calibration subtracts numbers that are nearly equal. Measured at most, as score, head and token: 6e-7, 6e-6 and
+ * 5e-7 without flash attention; 2e-4, 6e-4 and 6e-5 with it.
  */
 const ways: { way: string; load: LoadOptions; tolerance: { score: number; head: number; token: number } }[] = [
   {
@@ -53,7 +53,7 @@ const ways: { way: string; load: LoadOptions; tolerance: { score: number; head: 
   {
     way: "flash attention",
     load: { flashAttention: true, cacheTypeK: "f32", cacheTypeV: "f32" },
-    tolerance: { score: 2e-3, head: 1e-2, token: 1e-3 },
+    tolerance: { score: 1e-3, head: 3e-3, token: 2e-4 },
   },
 ];
 
@@ -170,10 +170,8 @@ describe.each(ways)("with $way", (way) => {
     });
 
     test.each<LoadOptions>([
-      { heads: "1-2,0-3" },
-      { heads: "random:5:42" },
-      { batchSize: 8 },
-      { batchSize: 64, earlyStop: false },
+      { heads: "1-2,0-3", batchSize: 8 },
+      { heads: "random:5:42", batchSize: 64, earlyStop: false },
       { heads: "1-1,0-1", batchSize: 1 },
     ])("ranks with %o", async (options) => {
       await using other = await load(options);

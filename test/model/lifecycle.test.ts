@@ -28,26 +28,26 @@ const disposed = { name: "QRHeadError", code: "DISPOSED", message: "The retrieve
 let retriever: QRRetriever;
 let expected: { few: RankResult; many: RankResult };
 beforeAll(async () => {
-  retriever = await loadTiny("tiny-llama", { batchSize: 32 });
+  retriever = await loadTiny("tiny-llama-spm", { batchSize: 32 });
   expected = { few: await retriever.rank(query, few), many: await retriever.rank(query, many) };
 });
 afterAll(() => retriever.dispose());
 
 describe("a disposed retriever", () => {
   test("refuses to rank, and still says what it was", async () => {
-    const own = await loadTiny("tiny-llama");
+    const own = await loadTiny("tiny-llama-spm");
     await own.dispose();
     await own.dispose();
     expect(own.disposed).toBe(true);
     await expect(own.rank(query, few)).rejects.toMatchObject(disposed);
     await expect(own.rank(query, few)).rejects.toBeInstanceOf(QRHeadError);
     expect(own.model.architecture).toBe("llama");
-    expect(own.heads).toHaveLength(16);
-    expect(own.prompt).toBe("llama3");
+    expect(own.heads).toHaveLength(12);
+    expect(own.prompt).toBe("plain");
   });
 
   test("has finished the running call and turned away those that waited", async () => {
-    const own = await loadTiny("tiny-llama", { batchSize: 32 });
+    const own = await loadTiny("tiny-llama-spm", { batchSize: 32 });
     const settled: string[] = [];
     const note = (name: string) => () => void settled.push(name);
     const running = own.rank(query, many);
@@ -58,10 +58,7 @@ describe("a disposed retriever", () => {
     const late = own.rank(query, few);
     running.then(note("running"));
     disposal.then(note("disposed"));
-    await Promise.all([
-      expect(late).rejects.toMatchObject(disposed),
-      expect(waiting).rejects.toMatchObject(disposed),
-    ]);
+    await Promise.all([expect(late).rejects.toMatchObject(disposed), expect(waiting).rejects.toMatchObject(disposed)]);
     expect(contents(await running)).toEqual(contents(expected.many));
     await disposal;
     expect(settled).toEqual(["running", "disposed"]);
@@ -70,7 +67,7 @@ describe("a disposed retriever", () => {
   test("is what await using leaves behind", async () => {
     let left: QRRetriever;
     {
-      await using own = await loadTiny("tiny-llama");
+      await using own = await loadTiny("tiny-llama-spm");
       left = own;
       await own.rank(query, few);
       expect(own.disposed).toBe(false);
@@ -101,7 +98,7 @@ describe("an aborted call", () => {
     ["before the query", (now: Progress) => now.phase === "query" && now.done === 0],
     ["after the query", (now: Progress) => now.phase === "query" && now.done === now.total],
   ])("%s rejects with the reason, and the next call is right", async (_, isTime) => {
-    await using own = await loadTiny("tiny-llama", { batchSize: 32 });
+    await using own = await loadTiny("tiny-llama-spm", { batchSize: 32 });
     const controller = new AbortController();
     const reason = { why: "enough" };
     const onProgress = (progress: Progress) => {
@@ -117,7 +114,7 @@ describe("an aborted call", () => {
 
   test("in the middle of a forward pass does not let the next one begin inside it", async () => {
     // One batch of all tokens: whatever the abort finds, the engine is still at work when the next call is due.
-    await using own = await loadTiny("tiny-llama", { batchSize: 4096 });
+    await using own = await loadTiny("tiny-llama-spm", { batchSize: 4096 });
     const whole = contents(await own.rank(query, most));
     for (const delay of [0, 10, 50]) {
       const controller = new AbortController();
@@ -156,7 +153,7 @@ describe("an aborted call", () => {
 
   test("leaves no listener on a signal that lives on", async () => {
     const { signal } = new AbortController();
-    await using own = await loadTiny("tiny-llama", { signal, contextSize: 256 });
+    await using own = await loadTiny("tiny-llama-spm", { signal, contextSize: 256 });
     expect(listeners(signal)).toBe(0);
     for (let i = 0; i < 3; i++) await own.rank(query, few, { signal, headScores: true, maxDocumentTokens: 5 });
     await Promise.all(few.map((text) => own.rank(query, [text], { signal })));
@@ -169,9 +166,9 @@ describe("an aborted call", () => {
 describe("loading", () => {
   test("rejects with the reason of a signal", async () => {
     const reason = new Error("no more");
-    await expect(loadTiny("tiny-llama", { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(loadTiny("tiny-llama-spm", { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     const controller = new AbortController();
-    const loading = loadTiny("tiny-llama", { signal: controller.signal });
+    const loading = loadTiny("tiny-llama-spm", { signal: controller.signal });
     controller.abort(reason);
     await expect(loading).rejects.toBe(reason);
     expect(listeners(controller.signal)).toBe(0);
@@ -179,7 +176,7 @@ describe("loading", () => {
 
   test("reports hundredths up to all of them", async () => {
     const seen: Progress[] = [];
-    await using _ = await loadTiny("tiny-llama", { onProgress: (progress) => seen.push(progress) });
+    await using _ = await loadTiny("tiny-llama-spm", { onProgress: (progress) => seen.push(progress) });
     expect(seen.length).toBeGreaterThan(0);
     expect(new Set(seen.map(({ phase, total }) => `${phase} of ${total}`))).toEqual(new Set(["load of 100"]));
     const done = seen.map((progress) => progress.done);
@@ -191,7 +188,7 @@ describe("loading", () => {
 describe("progress", () => {
   test("counts the tokens of documents, null query and query", async () => {
     const seen: Progress[] = [];
-    await using own = await loadTiny("tiny-llama", { batchSize: 48 });
+    await using own = await loadTiny("tiny-llama-spm", { batchSize: 48 });
     const { usage } = await own.rank(query, many, { onProgress: (progress) => seen.push(progress) });
     const of = (phase: Progress["phase"]) => seen.filter((progress) => progress.phase === phase);
     expect(seen).toEqual([...of("prefill"), ...of("null"), ...of("query")]);
@@ -221,7 +218,7 @@ describe("progress", () => {
     const onProgress = ({ phase }: Progress) => {
       if (phase === wanted) throw error;
     };
-    await using own = await loadTiny("tiny-llama", { batchSize: 32 });
+    await using own = await loadTiny("tiny-llama-spm", { batchSize: 32 });
     await expect(own.rank(query, many, { onProgress })).rejects.toBe(error);
     expect(contents(await own.rank(query, few))).toEqual(contents(expected.few));
   });
@@ -231,12 +228,12 @@ describe("progress", () => {
     const onProgress = () => {
       throw error;
     };
-    await expect(loadTiny("tiny-llama", { onProgress })).rejects.toBe(error);
+    await expect(loadTiny("tiny-llama-spm", { onProgress })).rejects.toBe(error);
   });
 });
 
 test("timers keep firing during a long call", async () => {
-  await using own = await loadTiny("tiny-llama", { batchSize: 4096 });
+  await using own = await loadTiny("tiny-llama-spm", { batchSize: 4096 });
   const gaps: number[] = [];
   let last = performance.now();
   const timer = setInterval(() => {
@@ -255,7 +252,7 @@ test("timers keep firing during a long call", async () => {
 });
 
 test("two retrievers work side by side", async () => {
-  await using llama = await loadTiny("tiny-llama", { batchSize: 32 });
+  await using llama = await loadTiny("tiny-llama-spm", { batchSize: 32 });
   await using qwen = await loadTiny("tiny-qwen2");
   const alone = contents(await qwen.rank(query, few));
   const [first, second, third, fourth] = await Promise.all([
@@ -274,7 +271,7 @@ test("two retrievers work side by side", async () => {
 const script = (ending: string) => `
   import("tsx/esm/api").then(async ({ tsImport }) => {
     const { QRRetriever } = await tsImport(${JSON.stringify(index)}, ${JSON.stringify(index)});
-    const options = { model: ${JSON.stringify(modelPath("tiny-llama"))}, heads: "all", gpu: false, threads: 1 };
+    const options = { model: ${JSON.stringify(modelPath("tiny-llama-spm"))}, heads: "all", gpu: false, threads: 1 };
     const retriever = await QRRetriever.load({ ...options, batchSize: 32 });
     const result = await retriever.rank(${JSON.stringify(query)}, ${JSON.stringify(few)});
     ${ending}
@@ -334,7 +331,7 @@ describe("another process", () => {
 });
 
 test("loading and disposing in any order leaves the others alone", async () => {
-  const all = await Promise.all(["tiny-llama", "tiny-qwen2", "tiny-llama"].map((name) => loadTiny(name)));
+  const all = await Promise.all(["tiny-llama-spm", "tiny-qwen2", "tiny-llama-spm"].map((name) => loadTiny(name)));
   await all[0]!.dispose();
   expect((await all[2]!.rank(query, few)).results).toHaveLength(few.length);
   await Promise.all(all.map((one) => one.dispose()));

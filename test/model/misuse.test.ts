@@ -122,7 +122,9 @@ describe("a wrong option", () => {
 
   test("that does not exist is named, with those that do", async () => {
     const load = { modle: "x" } as LoadOptions;
-    await expect(QRRetriever.load(load)).rejects.toThrow(/^Unknown option modle: expected one of nullQuery, .*, model, /);
+    await expect(QRRetriever.load(load)).rejects.toThrow(
+      /^Unknown option modle: expected one of nullQuery, .*, model, /,
+    );
     const rank = { heads: "all" } as RankOptions;
     await expect(retriever.rank(query, documents, rank)).rejects.toThrow(
       /^Unknown option heads: expected one of nullQuery, calibration, mask, .*, topK, /,
@@ -219,9 +221,7 @@ describe("a prompt that does not fit", () => {
     await using enough = await loadTiny("tiny-llama-spm", { contextSize: promptTokens });
     const { usage, results } = await enough.rank(query, documents);
     expect(usage.promptTokens).toBe(promptTokens);
-    expect(results.map(({ id }) => id)).toEqual(
-      (await retriever.rank(query, documents)).results.map(({ id }) => id),
-    );
+    expect(results.map(({ id }) => id)).toEqual((await retriever.rank(query, documents)).results.map(({ id }) => id));
     await using oneLess = await loadTiny("tiny-llama-spm", { contextSize: promptTokens - 1 });
     await expect(oneLess.rank(query, documents)).rejects.toMatchObject({ promptTokens, contextSize: promptTokens - 1 });
   });
@@ -247,7 +247,9 @@ describe("a prompt that does not fit", () => {
   });
 
   test("is refused beyond what the model was trained for, unless that much is asked for", async () => {
-    const long = Array.from({ length: 300 }, () => "Metals are ductile, shiny, and conduct heat and current well. ".repeat(3));
+    const long = Array.from({ length: 300 }, () =>
+      "Metals are ductile, shiny, and conduct heat and current well. ".repeat(3),
+    );
     const overflow = await retriever.rank(query, long).catch((reason: unknown) => reason);
     expect(overflow).toMatchObject({ code: "CONTEXT_OVERFLOW", contextSize: 8192 });
     expect((overflow as ContextOverflowError).promptTokens).toBeGreaterThan(8192);
@@ -268,7 +270,8 @@ describe("maxDocumentTokens", () => {
       expect(truncated).toBe(true);
     }
     const whole = await retriever.rank(query, documents);
-    for (const [i, tokens] of usage.documentTokens.entries()) expect(tokens).toBeLessThan(whole.usage.documentTokens[i]!);
+    for (const [i, tokens] of usage.documentTokens.entries())
+      expect(tokens).toBeLessThan(whole.usage.documentTokens[i]!);
   });
 
   test("changes nothing where it is not reached", async () => {
@@ -282,7 +285,10 @@ describe("maxDocumentTokens", () => {
     const text = "👩‍👩‍👧‍👦🏳️‍🌈ഇന്ന്";
     for (let maxDocumentTokens = 1; maxDocumentTokens < 12; maxDocumentTokens++) {
       const { results } = await llama.rank(query, [text], { maxDocumentTokens, tokenScores: true });
-      const shown = results[0]!.tokenScores!.map((token) => token.text).join("").replace("[1] ", "");
+      const shown = results[0]!
+        .tokenScores!.map((token) => token.text)
+        .join("")
+        .replace("[1] ", "");
       expect(text.startsWith(shown)).toBe(true);
       expect(shown).not.toContain("\uFFFD");
     }

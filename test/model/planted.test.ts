@@ -38,14 +38,12 @@ async function correct(heads: readonly Head[], options: Parameters<QRRetriever["
 }
 
 describe("the planted heads", () => {
-  test.each([
-    {},
-    { mask: false },
-    { order: "reverse" },
-    { nullQuery: "nothing" },
-  ] as const)("rank the matching document first, with %o", async (options) => {
-    expect(await correct(plantedHeads, options)).toBe(questions.length);
-  });
+  test.each([{}, { mask: false }, { order: "reverse" }, { nullQuery: "nothing" }] as const)(
+    "rank the matching document first, with %o",
+    async (options) => {
+      expect(await correct(plantedHeads, options)).toBe(questions.length);
+    },
+  );
 
   test("may take a document with words of the instruction for the match without calibration", async () => {
     expect(await correct(plantedHeads, { calibration: false })).toBeGreaterThanOrEqual(questions.length - 2);
@@ -107,13 +105,32 @@ describe("heads", () => {
   });
 
   test.each([
-    ["4-0", "HEADS_MISMATCH", /^Head 4-0 of heads does not exist in Planted .*, whose layers are 0 to 3 and heads 0 to 7/],
+    [
+      "4-0",
+      "HEADS_MISMATCH",
+      /^Head 4-0 of heads does not exist in Planted .*, whose layers are 0 to 3 and heads 0 to 7/,
+    ],
     ["0-8", "HEADS_MISMATCH", /^Head 0-8 of heads does not exist/],
-    ["qrhead-llama-3.2-3b-nq", "HEADS_MISMATCH", /^Heads qrhead-llama-3.2-3b-nq were found on .* but Planted retrieval heads 7 is llama/],
-    ["no-such-set", "HEADS_UNKNOWN", /^Heads "no-such-set" are no published set and no file that exists: use auto, all/],
+    [
+      "qrhead-llama-3.2-3b-nq",
+      "HEADS_MISMATCH",
+      /^Heads qrhead-llama-3.2-3b-nq were found on .* but Planted retrieval heads 7 is llama/,
+    ],
+    [
+      "no-such-set",
+      "HEADS_UNKNOWN",
+      /^Heads "no-such-set" are no published set and no file that exists: use auto, all/,
+    ],
     ["random:0:1", "INVALID_ARGUMENT", /^Expected random:N:SEED with N from 1 to 32 .* but received "random:0:1"/],
     ["random:33:1", "INVALID_ARGUMENT", /^Expected random:N:SEED/],
-    [[[0, 0], [0, 0]], "INVALID_ARGUMENT", /^Expected every head once for heads but received "0-0 twice"/],
+    [
+      [
+        [0, 0],
+        [0, 0],
+      ],
+      "INVALID_ARGUMENT",
+      /^Expected every head once for heads but received "0-0 twice"/,
+    ],
     [[[0]], "INVALID_ARGUMENT", /^Expected pairs of a 0-based layer and a 0-based head for heads/],
     [[], "INVALID_ARGUMENT", /^Expected at least one head for heads/],
   ] as [string | Head[], string, RegExp][])("%j are refused", async (heads, code, message) => {

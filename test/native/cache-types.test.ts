@@ -1,7 +1,16 @@
 // Every type that the cache may have, against the same model with single precision.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NativeModel } from "../../src/native/addon-types.ts";
-import { capture, createContext, largestDifference, load, passages, promptOf, sum, type TokenPrompt } from "../helpers/addon.ts";
+import {
+  capture,
+  createContext,
+  largestDifference,
+  load,
+  passages,
+  promptOf,
+  sum,
+  type TokenPrompt,
+} from "../helpers/addon.ts";
 
 const types = ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"] as const;
 

@@ -3,7 +3,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { f32, u32 } from "../../scripts/models/gguf-writer.ts";
 import type { NativeModel } from "../../src/native/addon-types.ts";
-import { capture, everyHead, largestDifference, load, passages, promptOf, sum, type TokenPrompt } from "../helpers/addon.ts";
+import {
+  capture,
+  everyHead,
+  largestDifference,
+  load,
+  passages,
+  promptOf,
+  sum,
+  type TokenPrompt,
+} from "../helpers/addon.ts";
 import { makeVariant } from "../helpers/variant.ts";
 
 /** Per entry, with an F16 cache. Measured: 2e-4 at most. */
@@ -21,7 +30,10 @@ function pathOf(decoder: string): string {
   return makeVariant(`tiny-${decoder}`, `${decoder}-every-expert`, { [`${key}.expert_used_count`]: u32(4) });
 }
 
-async function bothWays(model: NativeModel, prompt: TokenPrompt): Promise<[flash: Float32Array[], softMax: Float32Array[]]> {
+async function bothWays(
+  model: NativeModel,
+  prompt: TokenPrompt,
+): Promise<[flash: Float32Array[], softMax: Float32Array[]]> {
   return [await capture(model, prompt), await capture(model, prompt, { flashAttention: false })];
 }
 
@@ -88,22 +100,25 @@ describe("a sliding window", () => {
     ["gemma2", [true, false, true, false]],
     ["gemma3", [true, false, true, false]],
     ["gptoss", [true, false, true, false]],
-  ] as const)("of tiny-%s gives exactly nothing to tokens out of reach, in its own layers alone", async (decoder, windows) => {
-    const model = await load(`tiny-${decoder}`);
-    const { documents, query } = await promptOf(model, passages, 1);
-    const { heads } = model.info();
-    for (const options of [{}, { flashAttention: false }, { batchSize: 16 }]) {
-      const rows = await capture(model, { documents, query }, options);
-      for (const [layer, hasWindow] of windows.entries()) {
-        for (const row of rows.slice(layer * heads, (layer + 1) * heads)) {
-          const outside = sum(row.slice(0, row.length - 32));
-          if (hasWindow) expect(outside).toBe(0);
-          else expect(outside).toBeGreaterThan(0.05);
+  ] as const)(
+    "of tiny-%s gives exactly nothing to tokens out of reach, in its own layers alone",
+    async (decoder, windows) => {
+      const model = await load(`tiny-${decoder}`);
+      const { documents, query } = await promptOf(model, passages, 1);
+      const { heads } = model.info();
+      for (const options of [{}, { flashAttention: false }, { batchSize: 16 }]) {
+        const rows = await capture(model, { documents, query }, options);
+        for (const [layer, hasWindow] of windows.entries()) {
+          for (const row of rows.slice(layer * heads, (layer + 1) * heads)) {
+            const outside = sum(row.slice(0, row.length - 32));
+            if (hasWindow) expect(outside).toBe(0);
+            else expect(outside).toBeGreaterThan(0.05);
+          }
         }
       }
-    }
-    await model.dispose();
-  });
+      await model.dispose();
+    },
+  );
 });
 
 describe("what the model's header says about attention comes through", () => {

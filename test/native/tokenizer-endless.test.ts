@@ -6,7 +6,17 @@ import { load, spell } from "../helpers/addon.ts";
 import { makeVocabularyModel, spellingVocabularies } from "../helpers/vocabulary.ts";
 
 // Ways of splitting text that no vocabulary file here has: gpt-oss, Mistral, DeepSeek V3, Bloom and others.
-const preTokenizers = ["gpt-4o", "tekken", "deepseek-v3", "bloom", "viking", "youtu", "exaone-moe", "minicpm5", "afmoe"];
+const preTokenizers = [
+  "gpt-4o",
+  "tekken",
+  "deepseek-v3",
+  "bloom",
+  "viking",
+  "youtu",
+  "exaone-moe",
+  "minicpm5",
+  "afmoe",
+];
 
 // Of one kind. Where text is split by recursion, a thread's stack has room for some 30,000.
 const CHARACTERS = 200_000;
@@ -30,29 +40,26 @@ describe("text of one kind of character", () => {
 });
 
 describe("text that is cut because it has no line ends", () => {
-  const prose = "It is a truth universally acknowledged, that a single man in possession of 1,000 pounds must want more. ";
-  const code = "if(a[i]!==b.c){x+=f(y)*2;}else{return\"no\"}";
+  const prose =
+    "It is a truth universally acknowledged, that a single man in possession of 1,000 pounds must want more. ";
+  const code = 'if(a[i]!==b.c){x+=f(y)*2;}else{return"no"}';
   const chinese = "天地玄黄，宇宙洪荒。日月盈昃，辰宿列张；寒来暑往、秋收冬藏。";
   const lines = [prose.repeat(100), code.repeat(250), chinese.repeat(200), (prose + chinese).repeat(80)];
 
-  test.each([
-    "llama-bpe",
-    "qwen2",
-    "deepseek-llm",
-    "falcon",
-    "gpt-2",
-    "starcoder",
-  ])("has the tokens that llama.cpp gives the whole, with vocabulary %s", async (name) => {
-    const path = makeVocabularyModel(name);
-    const model = await load(path);
-    const llama = await getLlama({ gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error });
-    const other = await llama.loadModel({ modelPath: path, vocabOnly: true });
-    for (const text of lines) {
-      const { tokens, offsets } = await spell(model, text);
-      const inText = tokens.filter((_, i) => offsets[2 * i + 1]! > 0);
-      expect(Array.from(inText)).toEqual(Array.from(other.tokenize(text)));
-    }
-    await llama.dispose();
-    await model.dispose();
-  });
+  test.each(["llama-bpe", "qwen2", "deepseek-llm", "falcon", "gpt-2", "starcoder"])(
+    "has the tokens that llama.cpp gives the whole, with vocabulary %s",
+    async (name) => {
+      const path = makeVocabularyModel(name);
+      const model = await load(path);
+      const llama = await getLlama({ gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error });
+      const other = await llama.loadModel({ modelPath: path, vocabOnly: true });
+      for (const text of lines) {
+        const { tokens, offsets } = await spell(model, text);
+        const inText = tokens.filter((_, i) => offsets[2 * i + 1]! > 0);
+        expect(Array.from(inText)).toEqual(Array.from(other.tokenize(text)));
+      }
+      await llama.dispose();
+      await model.dispose();
+    },
+  );
 });

@@ -2,22 +2,22 @@
 import { describe, expectTypeOf, test } from "vitest";
 import {
   type CacheType,
-  ContextOverflowError,
+  type ContextOverflowError,
   type DocumentInput,
   type Gpu,
   type Head,
   type HeadSet,
-  InputError,
+  type InputError,
   isQRHeadError,
   type LoadOptions,
   type ModelIdentity,
   matchHeadSet,
   type Progress,
   type PromptName,
-  PUBLISHED_HEAD_SETS,
+  type PUBLISHED_HEAD_SETS,
   parseDocuments,
   parseHeadSet,
-  QRHeadError,
+  type QRHeadError,
   type QRHeadErrorCode,
   QRRetriever,
   type RankDocument,
@@ -39,7 +39,7 @@ describe("QRRetriever", () => {
 
   test("ranks and is disposed", () => {
     expectTypeOf<Parameters<QRRetriever["rank"]>>().toEqualTypeOf<
-      [query: string, documents: readonly DocumentInput[], options?: RankOptions]
+      [query: string, documents: readonly DocumentInput[], options?: RankOptions | undefined]
     >();
     expectTypeOf<QRRetriever["rank"]>().returns.resolves.toEqualTypeOf<RankResult>();
     expectTypeOf<QRRetriever["dispose"]>().returns.toEqualTypeOf<Promise<void>>();
@@ -94,7 +94,12 @@ describe("LoadOptions", () => {
 describe("RankOptions", () => {
   test("are those of scoring and of one call", () => {
     expectTypeOf<ScoringOptions>().toExtend<RankOptions>();
-    expectTypeOf<{ topK: number; headScores: true; tokenScores: undefined; order: "reverse" }>().toExtend<RankOptions>();
+    expectTypeOf<{
+      topK: number;
+      headScores: true;
+      tokenScores: undefined;
+      order: "reverse";
+    }>().toExtend<RankOptions>();
     expectTypeOf<{ order: "backwards" }>().not.toExtend<RankOptions>();
     expectTypeOf<RankOptions>().not.toHaveProperty("heads");
     expectTypeOf<RankOptions>().not.toHaveProperty("contextSize");

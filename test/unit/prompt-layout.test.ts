@@ -8,14 +8,13 @@ const profile = (name: PromptName) => selectProfile(name, { ...identity(), bosTe
 const BEGIN = 0;
 
 /**
- * A tokenizer that cuts after every space, with an empty begin token in front; equal texts get equal ids. `cut` may glue
- * tokens together.
+ * A tokenizer that cuts after every space, with an empty begin token in front; equal texts get equal ids.
  */
-function fakeTokenizer(cut = /[^ ]* ?/gs): TokenizePieces & ((pieces: PromptPiece[]) => Promise<unknown>) {
+function fakeTokenizer(): TokenizePieces {
   const ids = new Map<string, number>();
   return async (pieces) => {
     const text = pieces.map((piece) => piece.text).join("");
-    const parts = (text.match(cut) ?? []).filter((part) => part !== "");
+    const parts = (text.match(/[^ ]* ?/gs) ?? []).filter((part) => part !== "");
     const tokens = [BEGIN];
     const offsets = [0, 0];
     let at = 0;
@@ -60,7 +59,13 @@ describe("layOutPrompt", () => {
 
   it("gives the null query's tokens from where the query begins", async () => {
     const tokenize = fakeTokenizer();
-    const { tokens, querySpan, nullTokens } = await layOutPrompt(tokenize, profile("plain"), documents, "a b c d", "N/A");
+    const { tokens, querySpan, nullTokens } = await layOutPrompt(
+      tokenize,
+      profile("plain"),
+      documents,
+      "a b c d",
+      "N/A",
+    );
     const swapped = await layOutPrompt(tokenize, profile("plain"), documents, "N/A", "a b c d");
     expect(nullTokens).toEqual(swapped.tokens.subarray(swapped.querySpan[0]));
     expect(swapped.nullTokens).toEqual(tokens.subarray(querySpan[0]));

@@ -2,8 +2,8 @@
 import { createContext, given, load, models, never, tokens } from "./setup.mjs";
 
 const model = await load(models["tiny-llama"]);
-const context = await createContext(model, { contextSize: 8192, batchSize: 512 });
-const prefill = () => context.prefill(tokens(8192), never, () => {});
+const context = await createContext(model, { contextSize: 16384, batchSize: 512 });
+const prefill = (count = 16384) => context.prefill(tokens(count), never, () => {});
 
 const endings = {
   loaded: () => {},
@@ -11,7 +11,7 @@ const endings = {
     globalThis.attention = await context.observe(tokens(8), { perHead: true }, never);
   },
   // The promise is never awaited: the work keeps the process alive until it is done.
-  working: () => void prefill(),
+  working: () => void prefill(1000),
   "process.exit": () => {
     prefill().catch(() => {});
     setTimeout(() => process.exit(0), 50);
@@ -27,7 +27,7 @@ const endings = {
     }, 50);
   },
   disposed: async () => {
-    const work = prefill().catch(() => {});
+    const work = prefill(1000);
     await context.dispose();
     await model.dispose();
     await work;

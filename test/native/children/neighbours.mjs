@@ -18,7 +18,7 @@ const first = JSON.parse(process.env.QRHEAD_CHILD).order === "theirs first" ? aw
 const { createContext, load, models, never } = await import("./setup.mjs");
 
 async function ours() {
-  const model = await load(models["tiny-llama"]);
+  const model = await load(models["tiny-llama-spm"]);
   const context = await createContext(model);
   const { tokens } = await model.tokenize([{ text: "The capital of France is Paris.", special: false }]);
   const attention = await context.observe(tokens, { perHead: true }, never);
@@ -32,7 +32,7 @@ const before = await ours();
 const llama = first ?? (await theirs());
 
 // Their model and context stay alive while ours come and go.
-const model = await llama.loadModel({ modelPath: models["tiny-llama"] });
+const model = await llama.loadModel({ modelPath: models["tiny-llama-spm"] });
 const context = await model.createContext({ contextSize: 256, threads: 1 });
 const sequence = context.getSequence();
 const generate = async () => {
@@ -55,7 +55,7 @@ const [between] = await Promise.all([ours(), generate()]);
 await settled();
 const heardOfOurs = messages - heardBefore;
 const generatedAfter = await generate();
-const again = await llama.loadModel({ modelPath: models["tiny-llama"] });
+const again = await llama.loadModel({ modelPath: models["tiny-llama-spm"] });
 await settled();
 const heardAfter = messages - heardBefore - heardOfOurs;
 await again.dispose();
@@ -65,5 +65,10 @@ await llama.dispose();
 const after = await ours();
 
 process.stdout.write(
-  JSON.stringify({ ours: [before, between, after], generated: [generatedBefore, generatedAfter], heardBefore, heardAfter }),
+  JSON.stringify({
+    ours: [before, between, after],
+    generated: [generatedBefore, generatedAfter],
+    heardBefore,
+    heardAfter,
+  }),
 );

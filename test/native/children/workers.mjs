@@ -4,7 +4,7 @@ import { createContext, load, models, never, tokens } from "./setup.mjs";
 
 async function observed(count) {
   const model = await load(models["tiny-llama"]);
-  const context = await createContext(model, { contextSize: 8192, batchSize: 64 });
+  const context = await createContext(model, { contextSize: 12288, batchSize: 64 });
   await context.prefill(tokens(count), never, () => {});
   const attention = await context.observe(tokens(16), { perHead: true }, never);
   const sums = attention.sumOverHeads(null, 8);
@@ -22,13 +22,14 @@ async function parent() {
     });
   const results = await Promise.all([observed(100), message(start({ count: 100 })), message(start({ count: 100 }))]);
   // Terminated again and again, at other moments: while it loads, between ubatches, within one.
-  for (let delay = 0; delay < 400; delay += 20) {
-    const worker = start({ count: 8000 });
+  for (let delay = 0; delay < 400; delay += 40) {
+    const worker = start({ count: 12000 });
     await new Promise((resolve) => worker.once("online", resolve));
     await new Promise((resolve) => setTimeout(resolve, delay));
     const begin = performance.now();
     await worker.terminate();
-    if (performance.now() - begin > 1000) throw new Error(`terminating took ${performance.now() - begin} ms`);
+    // The prefill would take five seconds.
+    if (performance.now() - begin > 2500) throw new Error(`terminating took ${performance.now() - begin} ms`);
   }
   const after = await observed(100);
   process.stdout.write(JSON.stringify([...results, after]));

@@ -1,0 +1,40 @@
+import type { DetectOptions } from "../detect/options.ts";
+import type { ProgressBar } from "./progress.ts";
+
+/** Shows examples on the bar, with the part of the running one that has been read, and the time left. */
+export function exampleBar(bar: ProgressBar): Required<Pick<DetectOptions, "onProgress" | "onExample">> {
+  let scored = { done: 0, total: 0 };
+  let began = 0;
+  const show = (done: number) => {
+    bar.onProgress({
+      phase: "score",
+      done,
+      total: scored.total,
+      note: timeLeft(performance.now() - began, done, scored.total),
+    });
+  };
+  return {
+    onProgress(progress) {
+      if (progress.phase === "download" || progress.phase === "load") return bar.onProgress(progress);
+      if (progress.phase === "prefill") show(scored.done + progress.done / progress.total);
+    },
+    onExample({ phase, done, total }) {
+      if (phase === "check") {
+        scored = { done: 0, total };
+        began = performance.now();
+        return bar.onProgress({ phase, done, total });
+      }
+      scored = { done, total };
+      show(done);
+    },
+  };
+}
+
+/** What is left if the rest takes as long as what is done, such as "4 min left"; nothing before there is an idea of it. */
+export function timeLeft(elapsedMs: number, done: number, total: number): string {
+  if (!(done > 0) || done >= total || elapsedMs < 2000) return "";
+  const seconds = Math.ceil(((elapsedMs / done) * (total - done)) / 1000);
+  if (seconds < 60) return `${seconds} s left`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes} min left` : `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
+}

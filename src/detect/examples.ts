@@ -1,0 +1,147 @@
+import { type DocumentInput, decodeText, normalizeDocuments } from "../documents.ts";
+import { InputError, invalidArgument } from "../errors.ts";
+import type { RankDocument } from "../types.ts";
+
+type Id = string | number;
+
+/** A query, documents, and which of them answer it: what heads are found with. */
+export type DetectionExampleInput = {
+  /** Defaults to the 0-based index as a string. */
+  id?: Id | null;
+  query?: string | null;
+  /** Read where there is no `query`. */
+  question?: string | null;
+  /** At least two, in the order that they are shown to the model. */
+  docs?: readonly DocumentInput[] | null;
+  /** Read where there are no `docs`. */
+  paragraphs?: readonly DocumentInput[] | null;
+  /** Ids of the documents that answer the query: at least one, and not all. */
+  gold?: readonly Id[] | null;
+  /** Read where there is no `gold`. */
+  gt_docs?: readonly Id[] | null;
+  /** What messages call the example. Defaults to `examples[index]`. */
+  position?: string;
+};
+
+/** An example that has been checked. */
+export type DetectionExample = {
+  id: string;
+  query: string;
+  docs: RankDocument[];
+  gold: string[];
+  /** Where it was found: "examples.jsonl, line 3". */
+  position: string;
+};
+
+/**
+ * Reads an examples file: JSON Lines, or one JSON array, of
+ * `{"id", "query", "docs": [{"id", "title", "text"}, …], "gold": ["id", …]}`.
+ *
+ * The fields of QRHead's own files are read too: `question`, `paragraphs` with `idx`, `title` and `paragraph_text`, and
+ * `gt_docs`. Documents are what `parseDocuments` takes. Blank lines are skipped, other fields are ignored.
+ *
+ * @param input Bytes of UTF-8, or text.
+ * @param sourceName What messages call the file.
+ * @throws InputError `INVALID_INPUT`, naming line and field, for malformed UTF-8 or JSON, a missing or wrong field, a blank
+ * query, fewer than two documents, ids that occur twice, gold that is empty, unknown or everything, or no examples at all.
+ */
+export function parseExamples(input: Uint8Array | string, sourceName: string): DetectionExample[] {
+  const content = (typeof input === "string" ? input : decodeText(input, sourceName)).replace(/^\uFEFF/, "");
+  const isArray = content.trimStart().startsWith("[");
+  const found = isArray ? findInArray(content, sourceName) : findInLines(content, sourceName);
+  if (found.length === 0) throw invalid(sourceName, "has no examples where at least one was expected");
+  return found.map(({ value, position }, index) => toExample(value, index, position));
+}
+
+/**
+ * Checks examples that a program passes, by the rules of `parseExamples`.
+ *
+ * @throws InputError `INVALID_ARGUMENT` when it is no array or an empty one, `INVALID_INPUT` as `parseExamples`.
+ */
+export function normalizeExamples(input: readonly DetectionExampleInput[]): DetectionExample[] {
+  if (!Array.isArray(input) || input.length === 0) {
+    throw invalidArgument("examples", "an array of at least one example", input);
+  }
+  // Unlike map, it does not skip holes.
+  return Array.from(input, (value: DetectionExampleInput | undefined, index) => {
+    const given = value?.position;
+    return toExample(value, index, typeof given === "string" ? given : `examples[${index}]`);
+  });
+}
+
+type Found = { value: unknown; position: string };
+
+function findInArray(content: string, sourceName: string): Found[] {
+  const values: unknown[] = parseJson(content, sourceName);
+  return values.map((value, index) => ({ value, position: `${sourceName}, examples[${index}]` }));
+}
+
+function findInLines(content: string, sourceName: string): Found[] {
+  return content.split(/\r?\n/).flatMap((line, index) => {
+    const position = `${sourceName}, line ${index + 1}`;
+    return line.trim() === "" ? [] : [{ value: parseJson(line, position), position }];
+  });
+}
+
+function parseJson(text: string, position: string) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw invalid(position, `is not valid JSON (${(error as Error).message})`);
+  }
+}
+
+function toExample(value: unknown, index: number, position: string): DetectionExample {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw invalid(position, 'must be an object with "query", "docs" and "gold"');
+  }
+  const fields = value as Record<string, unknown>;
+  const id = fields.id ?? fields._id ?? fields.idx ?? index;
+  if (!isId(id)) throw invalid(position, 'has a wrong "id": it must be a string or a number');
+
+  const query = read(fields, ["query", "question"], position);
+  if (typeof query.value !== "string") throw invalid(position, `has a wrong "${query.name}": it must be a string`);
+  if (query.value.trim() === "") throw invalid(position, `has a blank "${query.name}"`);
+
+  const list = read(fields, ["docs", "paragraphs"], position);
+  if (!Array.isArray(list.value)) throw invalid(position, `has a wrong "${list.name}": it must be an array`);
+  if (list.value.length < 2) {
+    throw invalid(position, `has ${list.value.length} in "${list.name}" where at least two documents are needed`);
+  }
+  const docs = normalizeDocuments(list.value, `${position}, ${list.name}`);
+  return { id: String(id), query: query.value, docs, gold: readGold(fields, docs, position), position };
+}
+
+function readGold(fields: Record<string, unknown>, docs: readonly RankDocument[], position: string): string[] {
+  const { name, value } = read(fields, ["gold", "gt_docs"], position);
+  if (!Array.isArray(value) || !Array.from(value).every(isId)) {
+    throw invalid(position, `has a wrong "${name}": it must be an array of ids`);
+  }
+  if (value.length === 0) throw invalid(position, `has an empty "${name}" where at least one id was expected`);
+  const gold = [...new Set(value.map(String))];
+  const known = new Set(docs.map((document) => document.id));
+  const unknown = gold.find((id) => !known.has(id));
+  if (unknown !== undefined) {
+    const some = docs.slice(0, 3).map((document) => JSON.stringify(document.id));
+    const ids = docs.length > some.length ? `${some.join(", ")}, …` : some.join(", ");
+    throw invalid(position, `has ${JSON.stringify(unknown)} in "${name}", but its documents are ${ids}`);
+  }
+  if (gold.length === docs.length) {
+    throw invalid(position, `has every document in "${name}", so that there is nothing to tell them from`);
+  }
+  return gold;
+}
+
+function read(fields: Record<string, unknown>, names: [string, string], position: string) {
+  const name = names.find((key) => fields[key] !== undefined && fields[key] !== null);
+  if (name === undefined) throw invalid(position, `has no "${names[0]}" (nor "${names[1]}")`);
+  return { name, value: fields[name] };
+}
+
+function isId(value: unknown): value is Id {
+  return typeof value === "string" || typeof value === "number";
+}
+
+function invalid(position: string, what: string): InputError {
+  return new InputError("INVALID_INPUT", `${position} ${what}`);
+}

@@ -1,0 +1,8 @@
+import type { DetectedHeadSet } from "./detect.ts";
+
+/** The head-set file: JSON with a line for each field, and for the scores of each layer. */
+export function formatHeadSet({ scores, ...fields }: DetectedHeadSet): string {
+  const lines = Object.entries(fields).map(([name, value]) => ` ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  const rows = scores.map((row) => `  ${JSON.stringify(row)}`);
+  return `{\n${[...lines, ` "scores": [\n${rows.join(",\n")}\n ]`].join(",\n")}\n}\n`;
+}

@@ -1,0 +1,131 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { afterAll, describe, expect, it } from "vitest";
+import { timeLeft } from "../../src/cli/example-bar.ts";
+import { parseHeadSet } from "../../src/heads/head-set.ts";
+import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
+import { EXAMPLES } from "../helpers/detect-examples.ts";
+import { modelPath, plantedHeads } from "../helpers/models.ts";
+
+const files = temporaryFolder();
+afterAll(() => files.remove());
+
+const lines = EXAMPLES.map((example) => `${JSON.stringify(example)}\n`);
+const examples = files.write("examples.jsonl", lines.join(""));
+const docs = files.write("docs.txt", "Smoke calms a hive.\nIce carves valleys.\nThe moon pulls the ocean.\n");
+const planted = ["--model", modelPath("planted"), "--gpu", "false", "--threads", "1"];
+const detect = ["detect", ...planted, "--examples", examples];
+const best = String(plantedHeads.length);
+const sorted = (heads: readonly (readonly number[])[]) => heads.map(String).sort();
+
+describe.concurrent("detect", () => {
+  it("writes a head set that rerank takes, and says what to type next", async () => {
+    const output = files.path("my heads.json");
+    const { stdout, stderr, code } = await run([...detect, "-o", output, "--top", best]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(
+      `${output}: 5 of 32 heads\n  model   Planted retrieval heads 7 (llama, 4 layers of 8 heads)`,
+    );
+    expect(stdout).toMatch(/found {3}mass, 6 examples of examples\.jsonl, prompt \w/);
+    expect(stdout).toContain("layers  all 4 are needed");
+    expect(stdout).toMatch(/\nRank +Head +Score\n +1 +\d-\d +\d\.\d+\n/);
+    expect(stderr).toBe(
+      `\nNext: qrhead rerank --model ${modelPath("planted")} --heads '${output}' --query "…" --docs FILE\n`,
+    );
+    const set = parseHeadSet(readFileSync(output, "utf8"), output);
+    expect(sorted(set.heads)).toEqual(sorted(plantedHeads));
+    expect(readdirSync(files.folder).filter((name) => name.includes("partial"))).toEqual([]);
+
+    const ranked = await run([
+      "rerank",
+      ...planted,
+      "--heads",
+      output,
+      "--query",
+      "ice and valleys",
+      "--docs",
+      docs,
+      "--json",
+    ]);
+    expect(ranked.stderr).toBe("");
+    expect(JSON.parse(ranked.stdout)).toMatchObject({ heads: set.heads, headSet: output });
+    expect(JSON.parse(ranked.stdout).results[0].id).toBe("1");
+  });
+
+  it("prints the contract's JSON, of examples from standard input, and writes it too where asked", async () => {
+    const output = files.path("contrastive.json");
+    const options = [
+      "--objective",
+      "contrastive",
+      "--temperature",
+      "0.05",
+      "--top",
+      best,
+      "--shuffle",
+      "3",
+      "--limit",
+      "5",
+    ];
+    const args = ["detect", ...planted, "--examples", "-", ...options, "--json"];
+    const [only, both] = await Promise.all([
+      run(args, { input: lines.join("") }),
+      run([...args, "-o", output], { input: lines.join("") }),
+    ]);
+    expect(only.stderr).toBe("");
+    expect(both.stdout).toBe(only.stdout);
+    const set = JSON.parse(only.stdout);
+    expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(set);
+    expect(Object.keys(set)).toEqual([
+      ...["format", "version", "model", "prompt", "objective", "source", "heads", "scores"],
+    ]);
+    expect(set).toMatchObject({ objective: "contrastive", source: { name: "standard input", examples: 5 } });
+    expect(sorted(set.heads)).toEqual(sorted(plantedHeads));
+  });
+
+  it("replaces a file with --force only", async () => {
+    const taken = files.write("taken.json", "mine");
+    expectFailure(await run([...detect, "-o", taken]), 2, taken, "exists", "--force");
+    expect(readFileSync(taken, "utf8")).toBe("mine");
+    const { code, stderr } = await run([...detect, "-o", taken, "--limit", "1", "--force", "--quiet"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(parseHeadSet(readFileSync(taken, "utf8"), taken).heads).toHaveLength(16);
+  });
+
+  const broken = files.write("broken.jsonl", `${lines[0]}{"query":"q"\n`);
+  const unknown = files.write("unknown.jsonl", `\n${lines[0]!.replace('"gold":["lighthouse"]', '"gold":["nowhere"]')}`);
+  const output = files.path("never.json");
+  const to = ["-o", output];
+  it.each<[what: string, args: string[], parts: string[]]>([
+    ["no examples", ["detect", ...planted, ...to], ["--examples"]],
+    ["no output", detect, ["-o FILE", "--json"]],
+    [
+      "a missing examples file",
+      ["detect", "--examples", "/nowhere/e.jsonl", ...to],
+      ["/nowhere/e.jsonl", "does not exist"],
+    ],
+    ["an output in no folder", [...detect, "-o", "/nowhere/h.json"], ["/nowhere/h.json"]],
+    ["an output that is a folder", [...detect, "-o", files.folder, "--force"], [files.folder, "folder"]],
+    ["broken JSON", ["detect", ...planted, "--examples", broken, ...to], [broken, "line 2", "JSON"]],
+    ["unknown gold", ["detect", ...planted, "--examples", unknown, ...to], [unknown, "line 2", '"nowhere"', '"gold"']],
+    ["an unknown objective", [...detect, ...to, "--objective", "recall"], ["--objective", "mass, ndcg, contrastive"]],
+    ["a wrong temperature", [...detect, ...to, "--temperature", "-1"], ["--temperature", "a number above 0"]],
+    ["a temperature without use", [...detect, ...to, "--temperature", "1"], ["temperature", "contrastive"]],
+    ["a wrong number of heads", [...detect, ...to, "--top", "0"], ["--top"]],
+    ["a context that is too small", [...detect, ...to, "--context-size", "64"], ["line 1", '"lamp"', "--context-size"]],
+  ])("refuses %s", async (_, args, parts) => {
+    expectFailure(await run(args), 2, ...parts);
+    expect(existsSync(output)).toBe(false);
+  });
+});
+
+describe("the time left", () => {
+  it.each([
+    [1000, 5, 10, ""],
+    [60_000, 0, 10, ""],
+    [60_000, 10, 10, ""],
+    [10_000, 5, 10, "10 s left"],
+    [60_000, 1, 10, "9 min left"],
+    [60_000, 0.5, 70, "2 h 19 min left"],
+  ])("after %i ms and %f of %i examples is %j", (elapsed, done, total, expected) => {
+    expect(timeLeft(elapsed, done, total)).toBe(expected);
+  });
+});

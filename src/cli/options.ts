@@ -28,7 +28,7 @@ export type RankFlags = PromptFlags & PassFlags & { calibration: boolean; mask: 
 /** An option whose value is an integer within bounds. */
 export function integerOption(flags: string, description: string, min: number, max: number): Option {
   const flag = flags.split(" ")[0]!;
-  const expected = max >= 2 ** 31 ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
+  const expected = max === 2 ** 31 ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
   return new Option(flags, description).argParser((text) => {
     const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
     if (!(value >= min && value <= max)) throw wrongOption(flag, expected, text);

@@ -1,5 +1,4 @@
 import { InputError, QRHeadError, type QRHeadErrorCode } from "../errors.ts";
-import type { LoadOptions, Progress } from "../options.ts";
 import type { Addon, Cancellation } from "./addon-types.ts";
 
 const inputCodes: ReadonlySet<string> = new Set([
@@ -62,7 +61,11 @@ export async function callNative<T>(
 }
 
 /** Reports of one phase. The addon's cross from another thread, and the last may come too late: `finish` makes up for it. */
-export function reporter(onProgress: LoadOptions["onProgress"], phase: Progress["phase"], total: number) {
+export function reporter<Phase extends string>(
+  onProgress: ((progress: { phase: Phase; done: number; total: number }) => void) | undefined,
+  phase: Phase,
+  total: number,
+) {
   let last = 0;
   const report = (done: number) => {
     last = done;

@@ -110,6 +110,7 @@ describe.concurrent("detect", () => {
     ["a wrong temperature", [...detect, ...to, "--temperature", "-1"], ["--temperature", "a number above 0"]],
     ["a temperature without use", [...detect, ...to, "--temperature", "1"], ["temperature", "contrastive"]],
     ["a wrong number of heads", [...detect, ...to, "--top", "0"], ["--top"]],
+    ["a seed that is too large", [...detect, ...to, "--shuffle", "4294967296"], ["--shuffle", "from 0 to 4294967295"]],
     ["a context that is too small", [...detect, ...to, "--context-size", "64"], ["line 1", '"lamp"', "--context-size"]],
   ])("refuses %s", async (_, args, parts) => {
     expectFailure(await run(args), 2, ...parts);

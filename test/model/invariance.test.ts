@@ -102,6 +102,23 @@ describe("a retriever", () => {
     expect(contents(again)).toEqual(contents(fresh.animals));
   });
 
+  test("does not mistake another null query, or documents of the same length, for those in the cache", async () => {
+    const nullQuery = "N/B";
+    const replaced = [...tools.slice(0, 2), "Sandpaper comes next, in three grades."];
+    const [otherNull, otherText] = [
+      await rankWith("tiny-llama", { nullQuery }, tools),
+      await rankWith("tiny-llama", {}, replaced),
+    ];
+    // All of these have the same number of tokens.
+    expect(otherText.usage).toEqual(fresh.tools.usage);
+    expect(contents(await retriever.rank(query, tools))).toEqual(contents(fresh.tools));
+    expect(contents(await retriever.rank(query, tools, { nullQuery }))).toEqual(contents(otherNull));
+    expect(contents(await retriever.rank(query, tools))).toEqual(contents(fresh.tools));
+    expect(contents(await retriever.rank(query, replaced))).toEqual(contents(otherText));
+    expect(contents(await retriever.rank(query, tools))).toEqual(contents(fresh.tools));
+    expect(scoresOf(otherNull)).not.toEqual(scoresOf(fresh.tools));
+  });
+
   test("answers calls that alternate between documents as if each were alone", async () => {
     const all = await Promise.all([
       retriever.rank(query, animals),

@@ -48,8 +48,8 @@ type DetectFlags = CommonFlags &
 
 const EXAMPLES = `
 Examples: JSON Lines or a JSON array of {"id", "query", "docs": [{"id", "title", "text"}, …], "gold": ["id", …]}, or QRHead's
-own files with question, paragraphs and gt_docs. A few dozen will do. Documents are shown in the order given: let the
-gold ones stand anywhere.
+own files with question, paragraphs and gt_docs. QRHead used 70 and 128. Documents are shown to the model in the order
+given: the gold ones should not always stand at the same place.
 
 Objectives: mass rates a head by its calibrated attention on the gold documents, ndcg by nDCG@10 of the ranking that it alone
 gives, contrastive (CoRe) by the share of the gold documents in a softmax over attention.

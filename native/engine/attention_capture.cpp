@@ -82,6 +82,12 @@ bool AttentionCapture::observe(ggml_tensor * node) {
     if (role.kind == NodeKind::key_write) {
         return false;
     }
+    // Layers that share another's K cache would be taken for it.
+    if (seen_[static_cast<size_t>(role.layer)]) {
+        throw EngineError("ATTENTION_INVALID", "Attention was seen twice in layer " + std::to_string(role.layer) +
+                                                   ", whose cache other layers share: turn flash attention off");
+    }
+    seen_[static_cast<size_t>(role.layer)] = true;
     if (role.kind == NodeKind::flash_attention) {
         read_flash_attention(node, role.layer);
     } else {
@@ -99,6 +105,7 @@ void AttentionCapture::begin_ubatch(Attention * sink, size_t begin, size_t n_row
     n_layers_seen_ = 0;
     stopped_       = false;
     error_         = nullptr;
+    seen_.assign(static_cast<size_t>(selection_.deepest_layer()) + 1, false);
 }
 
 void AttentionCapture::finish_ubatch() {

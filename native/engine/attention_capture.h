@@ -63,6 +63,7 @@ class AttentionCapture {
     size_t             n_rows_        = 0;
     size_t             n_padding_     = 0;
     int32_t            n_layers_seen_ = 0;
+    std::vector<bool>  seen_;  // by layer, in this ubatch
     bool               stopped_       = false;
     std::exception_ptr error_;
 };

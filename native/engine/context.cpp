@@ -40,7 +40,9 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
     }
     // After a stop, the scheduler still copies the inputs of later parts of the graph to their devices. For experts it looks
     // up which ones were chosen, in memory that was never computed, and an index out of range aborts the process.
-    const bool can_stop = !options.heads.empty() && !(info.has_experts && info.is_split_over_devices);
+    // Models with an indexer write a second K cache of the same name first.
+    const bool has_indexer = info.metadata.count(info.architecture + ".attention.indexer.head_count") > 0;
+    const bool can_stop = !options.heads.empty() && !has_indexer && !(info.has_experts && info.is_split_over_devices);
     capture_ = std::make_unique<AttentionCapture>(HeadSelection(options.heads, info.n_layer, info.n_head),
                                                   options.early_stop && can_stop, options.n_threads);
 

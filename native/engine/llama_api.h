@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gguf.h"
 #include "llama.h"
 
 #include <string>
@@ -107,7 +108,17 @@ namespace qrhead {
     X(ggml_soft_max_ext)                 \
     X(ggml_soft_max_add_sinks)           \
     X(ggml_blck_size)                    \
-    X(ggml_type_name)
+    X(ggml_type_name)                    \
+    X(gguf_init_from_file)               \
+    X(gguf_free)                         \
+    X(gguf_find_key)                     \
+    X(gguf_get_kv_type)                  \
+    X(gguf_get_arr_type)                 \
+    X(gguf_get_arr_n)                    \
+    X(gguf_get_arr_data)                 \
+    X(gguf_get_arr_str)                  \
+    X(gguf_get_val_u32)                  \
+    X(gguf_get_val_str)
 
 // The bound functions, under their own names: `api().llama_decode(...)`.
 struct LlamaApi {

@@ -57,7 +57,7 @@ export class Session {
   ): Promise<PromptLayout> {
     const { library, native } = this.#model;
     return layOutPrompt(
-      (pieces) => callNative(library.addon, signal, () => native.tokenize(pieces)),
+      (pieces) => callNative(library.addon, signal, (cancellation) => native.tokenize(pieces, cancellation)),
       this.#profile,
       documents,
       query,
@@ -71,8 +71,8 @@ export class Session {
     const { library, native } = this.#model;
     const shortened: (RankDocument & { truncated: boolean })[] = [];
     for (const document of documents) {
-      const { offsets } = await callNative(library.addon, signal, () =>
-        native.tokenize([{ text: document.text, special: false }]),
+      const { offsets } = await callNative(library.addon, signal, (cancellation) =>
+        native.tokenize([{ text: document.text, special: false }], cancellation),
       );
       shortened.push({ ...document, ...truncateDocument(document.text, limit, offsets) });
     }
@@ -157,18 +157,21 @@ export class Session {
     if (this.#context && this.#context.contextSize >= tokens) return this.#context;
     await this.dispose();
     const grown = Math.ceil((tokens + PADDED_ROWS) / CONTEXT_STEP) * CONTEXT_STEP;
-    this.#context = await callNative(this.#model.library.addon, signal, () =>
-      this.#model.native.createContext({
-        contextSize: options.contextSize ?? Math.min(this.#limit, grown),
-        batchSize: options.batchSize ?? 512,
-        threads: options.threads ?? defaultThreads(),
-        cacheTypeK: options.cacheTypeK ?? "f16",
-        cacheTypeV: options.cacheTypeV ?? "f16",
-        flashAttention: options.flashAttention ?? true,
-        offloadKqv: options.gpu !== false && options.gpuLayers !== 0,
-        heads: Int32Array.from(this.#heads.flat()),
-        earlyStop: options.earlyStop ?? true,
-      }),
+    this.#context = await callNative(this.#model.library.addon, signal, (cancellation) =>
+      this.#model.native.createContext(
+        {
+          contextSize: options.contextSize ?? Math.min(this.#limit, grown),
+          batchSize: options.batchSize ?? 512,
+          threads: options.threads ?? defaultThreads(),
+          cacheTypeK: options.cacheTypeK ?? "f16",
+          cacheTypeV: options.cacheTypeV ?? "f16",
+          flashAttention: options.flashAttention ?? true,
+          offloadKqv: options.gpu !== false && options.gpuLayers !== 0,
+          heads: Int32Array.from(this.#heads.flat()),
+          earlyStop: options.earlyStop ?? true,
+        },
+        cancellation,
+      ),
     );
     return this.#context;
   }

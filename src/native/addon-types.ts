@@ -11,24 +11,30 @@ export type Addon = {
   /** True when the dynamic loader finds this system library (`libcuda.so.1`); nothing stays loaded. */
   canOpenLibrary(name: string): boolean;
   /** Binds llama.cpp from `directory`. Idempotent for one directory; a second directory in one process is an error. */
-  bind(options: { directory: string; llama: string; ggml: string; ggmlBase: string }): void;
+  bind(options: { directory: string; llama: string; ggml: string; ggmlBase: string }): Promise<void>;
   /** Registers the backends of one more folder: some CUDA machines need the fallback build. */
-  loadBackends(directory: string): void;
-  libraryInfo(): LibraryInfo;
+  loadBackends(directory: string): Promise<void>;
+  libraryInfo(): Promise<LibraryInfo>;
   Cancellation: new () => Cancellation;
   loadModel(
     options: { path: string; gpuLayers: number; useMmap: boolean },
     cancellation: Cancellation,
     onProgress?: (fraction: number) => void,
   ): Promise<NativeModel>;
-  /** Writes the first `layers` layers of a model to a new file. Metadata strings are added to it. */
-  slimModel(options: {
-    input: string;
-    output: string;
-    layers: number;
-    totalLayers: number;
-    metadata: Record<string, string>;
-  }): Promise<void>;
+  /**
+   * Writes the first `layers` layers of a model to a new file. Metadata strings are added to it. A cancellation is heard
+   * while the call waits for a thread; the copy itself cannot be stopped.
+   */
+  slimModel(
+    options: {
+      input: string;
+      output: string;
+      layers: number;
+      totalLayers: number;
+      metadata: Record<string, string>;
+    },
+    cancellation?: Cancellation,
+  ): Promise<void>;
 };
 
 export type LibraryInfo = {
@@ -103,9 +109,13 @@ export type NativeContextOptions = {
 
 export interface NativeModel {
   info(): NativeModelInfo;
-  tokenize(pieces: PromptPiece[]): Promise<Tokenization>;
-  createContext(options: NativeContextOptions): Promise<NativeContext>;
-  /** Frees the weights once the contexts are gone. Idempotent. */
+  tokenize(pieces: PromptPiece[], cancellation?: Cancellation): Promise<Tokenization>;
+  /** A cancellation is heard while the call waits for a thread; llama.cpp's own part cannot be stopped. */
+  createContext(options: NativeContextOptions, cancellation?: Cancellation): Promise<NativeContext>;
+  /**
+   * Gives up this share of the weights, which go when the last context and the last running call have ended. Does not wait
+   * for either. Idempotent.
+   */
   dispose(): Promise<void>;
 }
 
@@ -120,6 +130,7 @@ export interface NativeContext {
   observe(tokens: Int32Array, options: { perHead: boolean }, cancellation: Cancellation): Promise<NativeAttention>;
   /** Forgets every token from `position` on. */
   rollback(position: number): void;
+  /** Frees the cache, or leaves that to the call that is still running: does not wait for it. Idempotent. */
   dispose(): Promise<void>;
 }
 

@@ -110,6 +110,9 @@ ContextOptions to_context_options(const Napi::Value & value) {
     options.flash_attention = require_bool(object, "flashAttention");
     options.offload_kqv     = require_bool(object, "offloadKqv");
     options.early_stop      = require_bool(object, "earlyStop");
+    if (object.Has("sequences")) {
+        options.n_sequences = static_cast<uint32_t>(require_number(object, "sequences", 1, 64));
+    }
     const auto heads = require_int32_array(object.Get("heads"), "heads");
     require_pairs(value.Env(), heads.size(), "heads");
     for (size_t i = 0; i < heads.size(); i += 2) {

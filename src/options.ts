@@ -26,6 +26,8 @@ export type ScoringOptions = {
   calibration?: boolean | undefined;
   /** Drop of each document the tokens at or below mean − 2·std. Defaults to `true`. */
   mask?: boolean | undefined;
+  /** Use the weights that a head set gives its heads, where it has some. Defaults to `true`. */
+  weights?: boolean | undefined;
   /** Order of the documents in the prompt; `"reverse"` puts the first one next to the query. Defaults to `"given"`. */
   order?: "given" | "reverse" | undefined;
   /** Cut each document's text after this many tokens, at least 1; its result then has `truncated`. Defaults to no limit. */
@@ -90,6 +92,7 @@ const scoring = {
   nullQuery: z.string().regex(/\S/).optional(),
   calibration: flag,
   mask: flag,
+  weights: flag,
   order: z.enum(["given", "reverse"]).optional(),
   maxDocumentTokens: integer(1, 2 ** 31),
 };
@@ -130,6 +133,7 @@ const EXPECTED: Record<string, string> = {
   nullQuery: "a text that is not blank",
   calibration: "true or false",
   mask: "true or false",
+  weights: "true or false",
   order: '"given" or "reverse"',
   maxDocumentTokens: "an integer of at least 1",
   model: "a path or an hf: URI",

@@ -35,8 +35,8 @@ bool on_abort(void * user_data) {
 Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) : model_(std::move(model)) {
     const auto & llama = api();
     const auto & info  = model_->info();
-    if (options.n_ctx < 1 || options.n_ubatch < 1 || options.n_threads < 1) {
-        throw EngineError("INVALID_ARGUMENT", "Expected a context size, batch size and number of threads of at least 1");
+    if (options.n_ctx < 1 || options.n_ubatch < 1 || options.n_threads < 1 || options.n_sequences < 1 || options.n_sequences > 64) {
+        throw EngineError("INVALID_ARGUMENT", "Expected a context size, batch size and number of threads of at least 1, and 1 to 64 sequences");
     }
     // After a stop, the scheduler still copies the inputs of later parts of the graph to their devices. For experts it looks
     // up which ones were chosen, in memory that was never computed, and an index out of range aborts the process.
@@ -50,8 +50,9 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
     params.n_ctx             = options.n_ctx;
     params.n_batch           = std::min(options.n_ubatch, options.n_ctx);
     params.n_ubatch          = params.n_batch;
-    params.n_seq_max         = 1;
-    params.n_outputs_max     = 1;  // no logits are ever asked for, so no room for them
+    params.n_seq_max         = options.n_sequences;
+    params.n_outputs_max     = options.n_sequences;  // the fewest that llama.cpp accepts: no logits are ever asked for
+    params.kv_unified        = options.n_sequences > 1;
     params.n_threads         = options.n_threads;
     params.n_threads_batch   = options.n_threads;
     params.pooling_type      = LLAMA_POOLING_TYPE_NONE;
@@ -80,7 +81,8 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
         throw EngineError("MODEL_UNSUPPORTED", "The model (" + info.architecture +
                                                    ") keeps no KV cache, as encoders do not: use a decoder, such as a chat model");
     }
-    n_ctx_    = options.n_ctx;
+    n_ctx_       = options.n_ctx;
+    n_sequences_ = options.n_sequences;
     pads_     = !options.heads.empty() && options.flash_attention && params.type_k == params.type_v &&
             (params.type_k == GGML_TYPE_F16 || params.type_k == GGML_TYPE_F32);
     n_ubatch_ = llama.llama_n_ubatch(handle_.get());
@@ -121,7 +123,7 @@ void Context::append(const std::vector<llama_token> & tokens, Attention * sink, 
         }
     } catch (...) {
         cancellation_ = nullptr;
-        api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), 0, static_cast<llama_pos>(begin), -1);
+        api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), 0, position_of(begin), -1);
         position_ = begin;
         throw;
     }
@@ -140,7 +142,7 @@ void Context::decode_ubatch(const llama_token * tokens, size_t n_tokens, Attenti
     std::vector<int8_t>         outputs(n_batch, 0);
     ids.resize(n_batch, ids.back());
     for (size_t i = 0; i < n_batch; i++) {
-        positions[i] = static_cast<llama_pos>(position_ + i);
+        positions[i] = position_of(position_ + i);
     }
     const llama_batch batch{ static_cast<int32_t>(n_batch), ids.data(), nullptr, positions.data(), n_seq_ids.data(),
                              seq_ids.data(), outputs.data() };
@@ -186,11 +188,17 @@ void Context::rollback(size_t position) {
         throw EngineError("INVALID_ARGUMENT", "Expected a position of at most " + std::to_string(position_) +
                                                   " but received " + std::to_string(position));
     }
-    if (!api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), 0, static_cast<llama_pos>(position), -1)) {
+    if (position > documents_.begin && position < documents_.end) {
+        throw EngineError("INVALID_ARGUMENT", "Expected a position outside the documents but received " + std::to_string(position));
+    }
+    if (!api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), 0, position_of(position), -1)) {
         throw EngineError("MODEL_UNSUPPORTED", "The model (" + model_->info().architecture +
                                                    ") cannot forget its last tokens, as recurrent models cannot");
     }
     position_ = position;
+    if (position < documents_.end) {
+        documents_ = {};
+    }
 }
 
 }  // namespace qrhead

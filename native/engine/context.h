@@ -2,6 +2,7 @@
 
 #include "attention_capture.h"
 #include "cancellation.h"
+#include "cell_state.h"
 #include "model.h"
 
 #include <functional>
@@ -22,9 +23,11 @@ struct ContextOptions {
     std::vector<Head> heads;
     bool              early_stop = true;
     bool              read_on_host = false;  // for tests: read attention as where the device lacks an operation
+    // Sequences that share the cache: more than one for a context that reads documents apart from each other.
+    uint32_t          n_sequences = 1;
 };
 
-// A KV cache over one sequence, and the heads that are read from it. One thread at a time.
+// A KV cache, and the heads that are read from it. One thread at a time.
 //
 // With early stop, layers above the deepest wanted one are never computed: their part of the cache stays empty, and the
 // context must not be used to generate text.
@@ -48,10 +51,46 @@ class Context {
     std::shared_ptr<Attention> observe(const std::vector<llama_token> & tokens, bool per_head, const Cancellation & cancellation,
                                        const Progress & on_progress = nullptr);
 
-    // Forgets the tokens from `position` on. Throws INVALID_ARGUMENT beyond the current position.
+    // Forgets the tokens from `position` on. Throws INVALID_ARGUMENT beyond the current position, and between documents that
+    // were put in, which go all together.
     void rollback(size_t position);
 
+    // A copy of all cells, and a copy back into an empty cache. The attention behind restored cells is the same to the last
+    // bit. Throws MODEL_UNSUPPORTED for a sliding window, CORPUS_INVALID for bytes that are no such copy.
+    CellState save_cells();
+    void      load_cells(const CellState & state);
+
+    // Reads documents behind the tokens in the cache, each as if it stood there alone, several in one forward pass, and
+    // returns their cells. The cache is as before afterwards. Needs a context of two sequences or more: one less than that
+    // is how many documents are read at a time.
+    std::vector<CellState> read_documents(const std::vector<std::vector<llama_token>> & documents,
+                                          const Cancellation & cancellation, const Progress & on_progress);
+
+    // Appends the cells of documents that were read behind the same tokens. They lie in the cache one behind the other, but
+    // all begin at the same position; tokens that follow stand behind the longest of them and attend to them all.
+    void put_documents(const std::vector<std::shared_ptr<const CellState>> & documents);
+
   private:
+    // Cells [begin, end) hold documents, all of which begin at position `begin`.
+    struct Documents {
+        size_t begin   = 0;
+        size_t end     = 0;  // 0 where there are none
+        size_t longest = 0;
+    };
+
+    // Position of a token in a cell outside the documents.
+    llama_pos position_of(size_t cell) const noexcept {
+        return static_cast<llama_pos>(cell < documents_.end || documents_.end == 0
+                                          ? cell
+                                          : cell - documents_.end + documents_.begin + documents_.longest);
+    }
+
+    CellState copy_sequence(llama_seq_id sequence, size_t n_cells);
+    void      restore_sequence(llama_seq_id sequence, const CellState & state, size_t begin);
+    void      require_whole_cells() const;
+    void      decode_rows(llama_token * ids, llama_pos * positions, llama_seq_id * sequences, size_t n_tokens,
+                          const Cancellation & cancellation);
+
     void append(const std::vector<llama_token> & tokens, Attention * sink, const Cancellation & cancellation,
                 const Progress & on_progress);
     void decode_ubatch(const llama_token * tokens, size_t n_tokens, Attention * sink, const Cancellation & cancellation);
@@ -62,7 +101,9 @@ class Context {
     std::unique_ptr<AttentionCapture> capture_;
     const Cancellation *              cancellation_ = nullptr;  // of the running call, for llama.cpp's abort callback
     ContextHandle                     handle_;                  // after what its callbacks point to
-    size_t                            position_ = 0;
+    size_t                            position_ = 0;            // cells in use
+    Documents                         documents_;
+    uint32_t                          n_sequences_ = 1;
     uint32_t                          n_ctx_    = 0;
     uint32_t                          n_ubatch_ = 0;
     bool                              pads_     = false;

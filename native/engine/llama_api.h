@@ -61,6 +61,10 @@ namespace qrhead {
     X(llama_memory_clear)                \
     X(llama_memory_seq_rm)               \
     X(llama_memory_seq_pos_max)          \
+    X(llama_memory_seq_cp)               \
+    X(llama_state_seq_get_size)          \
+    X(llama_state_seq_get_data)          \
+    X(llama_state_seq_set_data)          \
     X(llama_decode)                      \
     X(llama_synchronize)                 \
     X(ggml_backend_load_all_from_path)   \

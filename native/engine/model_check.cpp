@@ -102,6 +102,15 @@ void check_sizes(const Header & header) {
     for (const char * key : { "head_count", "head_count_kv", "key_length", "value_length", "key_length_swa", "value_length_swa" }) {
         header.expect_between(std::string(".attention.") + key, 0, max_heads);
     }
+    for (const std::string layers : { "", "_swa" }) {
+        // Entries of a head that are rotated, in pairs.
+        const std::string key        = ".rope.dimension_count" + layers;
+        const auto        n_rotated  = header.number(key);
+        const auto        key_length = header.number(".attention.key_length" + layers);
+        if (n_rotated && key_length && (*n_rotated > *key_length || *n_rotated % 2 != 0)) {
+            header.refuse(key, std::to_string(*n_rotated), "an even number up to the key length of " + std::to_string(*key_length));
+        }
+    }
     const auto scaling = header.text(".rope.scaling.type");
     if (scaling && *scaling != "none" && *scaling != "linear" && *scaling != "yarn" && *scaling != "longrope") {
         header.refuse(".rope.scaling.type", *scaling, "none, linear, yarn or longrope");

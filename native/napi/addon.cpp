@@ -1,6 +1,7 @@
 #include "addon_data.h"
 #include "attention_object.h"
 #include "cancellation_object.h"
+#include "cell_state_object.h"
 #include "context_object.h"
 #include "convert.h"
 #include "dynamic_library.h"
@@ -112,6 +113,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     data->model_class        = Napi::Persistent(ModelObject::define(env));
     data->context_class      = Napi::Persistent(ContextObject::define(env));
     data->attention_class    = Napi::Persistent(AttentionObject::define(env));
+    data->cell_state_class   = Napi::Persistent(CellStateObject::define(env));
 
     exports.Set("compiledVersion", compiled_llama_version());
     exports.Set("canOpenLibrary", Napi::Function::New<js_can_open_library>(env, "canOpenLibrary"));
@@ -119,6 +121,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     exports.Set("loadBackends", Napi::Function::New<js_load_backends>(env, "loadBackends"));
     exports.Set("libraryInfo", Napi::Function::New<js_library_info>(env, "libraryInfo"));
     exports.Set("Cancellation", data->cancellation_class.Value());
+    exports.Set("CellState", data->cell_state_class.Value());
     exports.Set("loadModel", Napi::Function::New<ModelObject::js_load>(env, "loadModel"));
     exports.Set("slimModel", Napi::Function::New<js_slim_model>(env, "slimModel"));
     return exports;

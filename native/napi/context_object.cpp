@@ -3,6 +3,7 @@
 #include "addon_data.h"
 #include "attention_object.h"
 #include "cancellation_object.h"
+#include "cell_state_object.h"
 #include "convert.h"
 #include "promise_worker.h"
 
@@ -16,6 +17,10 @@ Napi::Function ContextObject::define(Napi::Env env) {
                          InstanceMethod<&ContextObject::js_prefill>("prefill"),
                          InstanceMethod<&ContextObject::js_observe>("observe"),
                          InstanceMethod<&ContextObject::js_rollback>("rollback"),
+                         InstanceMethod<&ContextObject::js_save_cells>("saveCells"),
+                         InstanceMethod<&ContextObject::js_load_cells>("loadCells"),
+                         InstanceMethod<&ContextObject::js_read_documents>("readDocuments"),
+                         InstanceMethod<&ContextObject::js_put_documents>("putDocuments"),
                          InstanceMethod<&ContextObject::js_dispose>("dispose") });
 }
 
@@ -110,6 +115,75 @@ void ContextObject::js_rollback(const Napi::CallbackInfo & info) {
     } catch (const EngineError & error) {
         throw coded_error(info.Env(), error.code(), error.what());
     }
+}
+
+Napi::Value ContextObject::js_save_cells(const Napi::CallbackInfo & info) {
+    auto context = claim(info.Env());
+    return PromiseWorker<CellState>::run(
+        info.Env(), "qrhead.saveCells", [context] { return context->save_cells(); },
+        [](Napi::Env env, CellState & state) { return CellStateObject::create(env, std::move(state)); }, release_later(info));
+}
+
+Napi::Value ContextObject::js_load_cells(const Napi::CallbackInfo & info) {
+    auto state   = CellStateObject::read(info[0]);
+    auto context = claim(info.Env());
+    return PromiseWorker<bool>::run(
+        info.Env(), "qrhead.loadCells",
+        [context, state] {
+            context->load_cells(*state);
+            return true;
+        },
+        [](Napi::Env env, bool &) { return env.Undefined(); }, release_later(info));
+}
+
+Napi::Value ContextObject::js_read_documents(const Napi::CallbackInfo & info) {
+    if (!info[0].IsArray()) {
+        throw Napi::TypeError::New(info.Env(), "Expected an array of Int32Array for documents");
+    }
+    const auto                            array = info[0].As<Napi::Array>();
+    std::vector<std::vector<llama_token>> documents;
+    for (uint32_t i = 0; i < array.Length(); i++) {
+        documents.push_back(require_int32_array(array.Get(i), "documents"));
+    }
+    auto cancellation = CancellationObject::read(info[1]);
+    auto context      = claim(info.Env());
+    auto progress     = to_progress(info[2], cancellation.environment);
+    auto release      = release_later(info);
+    return PromiseWorker<std::vector<CellState>>::run(
+        info.Env(), "qrhead.readDocuments",
+        [context, documents, cancellation, report = progress.report] {
+            return context->read_documents(documents, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
+        },
+        [](Napi::Env env, std::vector<CellState> & states) {
+            auto result = Napi::Array::New(env, states.size());
+            for (uint32_t i = 0; i < states.size(); i++) {
+                result.Set(i, CellStateObject::create(env, std::move(states[i])));
+            }
+            return result;
+        },
+        [release, release_progress = progress.release] {
+            release_progress();
+            release();
+        });
+}
+
+Napi::Value ContextObject::js_put_documents(const Napi::CallbackInfo & info) {
+    if (!info[0].IsArray()) {
+        throw Napi::TypeError::New(info.Env(), "Expected an array of CellState for documents");
+    }
+    const auto                                    array = info[0].As<Napi::Array>();
+    std::vector<std::shared_ptr<const CellState>> documents;
+    for (uint32_t i = 0; i < array.Length(); i++) {
+        documents.push_back(CellStateObject::read(array.Get(i)));
+    }
+    auto context = claim(info.Env());
+    return PromiseWorker<bool>::run(
+        info.Env(), "qrhead.putDocuments",
+        [context, documents] {
+            context->put_documents(documents);
+            return true;
+        },
+        [](Napi::Env env, bool &) { return env.Undefined(); }, release_later(info));
 }
 
 // The last owner frees the context, and that is this worker unless a call is still running.

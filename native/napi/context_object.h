@@ -21,6 +21,10 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     Napi::Value js_prefill(const Napi::CallbackInfo & info);
     Napi::Value js_observe(const Napi::CallbackInfo & info);
     void        js_rollback(const Napi::CallbackInfo & info);
+    Napi::Value js_save_cells(const Napi::CallbackInfo & info);
+    Napi::Value js_load_cells(const Napi::CallbackInfo & info);
+    Napi::Value js_read_documents(const Napi::CallbackInfo & info);
+    Napi::Value js_put_documents(const Napi::CallbackInfo & info);
     Napi::Value js_dispose(const Napi::CallbackInfo & info);
 
     // The context, if it is alive and no other call is using it: throws DISPOSED or BUSY otherwise. `claim` marks it busy

@@ -68,6 +68,13 @@ std::vector<uint32_t> require_uint32_array(const Napi::Value & value, const char
     return copy_array<uint32_t>(value, name, napi_uint32_array, "a Uint32Array");
 }
 
+std::vector<float> optional_float32_array(const Napi::Value & value, const char * name) {
+    if (value.IsNull() || value.IsUndefined()) {
+        return {};
+    }
+    return copy_array<float>(value, name, napi_float32_array, "a Float32Array or null");
+}
+
 void require_pairs(Napi::Env env, size_t length, const char * name) {
     if (length % 2 != 0) {
         expected(env, "an even number of entries", name);
@@ -103,6 +110,9 @@ ContextOptions to_context_options(const Napi::Value & value) {
     options.flash_attention = require_bool(object, "flashAttention");
     options.offload_kqv     = require_bool(object, "offloadKqv");
     options.early_stop      = require_bool(object, "earlyStop");
+    if (object.Has("sequences")) {
+        options.n_sequences = static_cast<uint32_t>(require_number(object, "sequences", 1, 64));
+    }
     const auto heads = require_int32_array(object.Get("heads"), "heads");
     require_pairs(value.Env(), heads.size(), "heads");
     for (size_t i = 0; i < heads.size(); i += 2) {

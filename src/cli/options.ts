@@ -23,7 +23,8 @@ export type PassFlags = {
 };
 
 /** Options that say how documents become a prompt and a prompt becomes scores. */
-export type RankFlags = PromptFlags & PassFlags & { calibration: boolean; mask: boolean; order?: "given" | "reverse" };
+export type RankFlags = PromptFlags &
+  PassFlags & { calibration: boolean; mask: boolean; weights: boolean; order?: "given" | "reverse" };
 
 /** An option whose value is an integer within bounds. */
 export function integerOption(flags: string, description: string, min: number, max: number): Option {
@@ -108,6 +109,7 @@ export function addRankOptions(command: Command): Command {
   addPromptOptions(command)
     .option("--no-calibration", "do not subtract the null query's attention")
     .option("--no-mask", "keep outlier tokens")
+    .option("--no-weights", "count every head alike, also where the head set has weights")
     .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]));
   return addPassOptions(command);
 }
@@ -131,6 +133,6 @@ export function toPassOptions(flags: PassFlags) {
 }
 
 export function toRankLoadOptions(flags: RankFlags): LoadOptions & ScoringOptions {
-  const { prompt, nullQuery, calibration, mask, order } = flags;
-  return { prompt, nullQuery, calibration, mask, order, ...toPassOptions(flags) };
+  const { prompt, nullQuery, calibration, mask, weights, order } = flags;
+  return { prompt, nullQuery, calibration, mask, weights, order, ...toPassOptions(flags) };
 }

@@ -140,19 +140,26 @@ export interface NativeAttention {
   readonly rows: number;
   /** Columns: tokens in the cache when the observed tokens had been decoded. */
   readonly tokens: number;
-  /** Sum over heads of `this − baseline` for tokens `[0, end)`. Float32, length `end`. */
-  sumOverHeads(baseline: NativeAttention | null, end: number): Float32Array;
+  /**
+   * Sum over heads of `weight × (this − baseline)` for tokens `[0, end)`. Float32, length `end`.
+   *
+   * @param weights One per row, finite and at least 0; none means 1 everywhere.
+   */
+  sumOverHeads(baseline: NativeAttention | null, end: number, weights?: Float32Array | null): Float32Array;
   /** One row, for tests and inspection. */
   row(index: number): Float32Array;
   /**
-   * Per head and document, `[rows × documents]` row-major: sum over the document's tokens of `this − baseline`.
-   * `mask`: `"none"`; `"per-head"` drops, for each head, tokens at or below mean − 2·std (QRHead detection);
-   * `"shared"` drops those that the sum over heads would drop, so that the column sums are the documents' scores.
+   * Per head and document, `[rows × documents]` row-major: the head's weight times the sum over the document's tokens of
+   * `this − baseline`. `mask`: `"none"`; `"per-head"` drops, for each head, tokens at or below mean − 2·std (QRHead
+   * detection); `"shared"` drops those that the weighted sum over heads would drop, so that the column sums are the
+   * documents' scores.
    */
   documentScores(options: {
     baseline: NativeAttention | null;
     /** `[begin, end)` per document, flattened. */
     spans: Uint32Array;
     mask: "none" | "per-head" | "shared";
+    /** As for `sumOverHeads`. */
+    weights?: Float32Array | null;
   }): Promise<Float32Array>;
 }

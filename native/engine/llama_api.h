@@ -122,6 +122,7 @@ namespace qrhead {
     X(gguf_get_arr_data)                 \
     X(gguf_get_arr_str)                  \
     X(gguf_get_val_u32)                  \
+    X(gguf_get_val_f32)                  \
     X(gguf_get_val_str)
 
 // The bound functions, under their own names: `api().llama_decode(...)`.

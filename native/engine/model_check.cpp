@@ -53,6 +53,14 @@ class Header {
         return { values, values + llama.gguf_get_arr_n(gguf_, id) };
     }
 
+    std::optional<float> fraction(const std::string & key) const {
+        const int64_t id = api().gguf_find_key(gguf_, full(key).c_str());
+        if (id < 0 || api().gguf_get_kv_type(gguf_, id) != GGUF_TYPE_FLOAT32) {
+            return std::nullopt;
+        }
+        return api().gguf_get_val_f32(gguf_, id);
+    }
+
     std::optional<std::string> text(const std::string & key) const {
         const int64_t id = api().gguf_find_key(gguf_, full(key).c_str());
         if (id < 0 || api().gguf_get_kv_type(gguf_, id) != GGUF_TYPE_STRING) {
@@ -111,9 +119,35 @@ void check_sizes(const Header & header) {
             header.refuse(key, std::to_string(*n_rotated), "an even number up to the key length of " + std::to_string(*key_length));
         }
     }
+    for (const char * key : { ".attention.layer_norm_epsilon", ".attention.layer_norm_rms_epsilon" }) {
+        const float epsilon = header.fraction(key).value_or(0.0f);
+        if (!(epsilon >= 0.0f)) {
+            header.refuse(key, std::to_string(epsilon), "a number of at least 0");
+        }
+    }
     const auto scaling = header.text(".rope.scaling.type");
     if (scaling && *scaling != "none" && *scaling != "linear" && *scaling != "yarn" && *scaling != "longrope") {
         header.refuse(".rope.scaling.type", *scaling, "none, linear, yarn or longrope");
+    }
+}
+
+// Two loaders hold their matrices against one of a head's sizes, and the graph then takes the others for granted.
+void check_head_sizes(const Header & header) {
+    const bool is_gpt_oss = header.architecture() == "gpt-oss";
+    if (!is_gpt_oss && header.architecture() != "phi3") {
+        return;
+    }
+    const auto     n_heads  = header.numbers(".attention.head_count");
+    const uint32_t width    = header.number(".embedding_length").value_or(0);
+    const uint32_t fallback = n_heads.empty() || n_heads.front() == 0 ? 0 : width / n_heads.front();
+    const uint32_t n_key    = header.number(".attention.key_length").value_or(fallback);
+    const uint32_t n_value  = header.number(".attention.value_length").value_or(fallback);
+    const uint32_t n_rotated = header.number(".rope.dimension_count").value_or(n_key);
+    if (n_value != n_key) {
+        header.refuse(".attention.value_length", std::to_string(n_value), "the key length of " + std::to_string(n_key));
+    }
+    if (is_gpt_oss && n_rotated != n_key) {
+        header.refuse(".rope.dimension_count", std::to_string(n_rotated), "the key length of " + std::to_string(n_key));
     }
 }
 
@@ -160,6 +194,7 @@ void check_model_file(const std::string & path) {
     }
     const Header header(path, gguf.get());
     check_sizes(header);
+    check_head_sizes(header);
     check_experts(header);
     check_tokens(header);
 }

@@ -110,15 +110,6 @@ void check_sizes(const Header & header) {
     for (const char * key : { "head_count", "head_count_kv", "key_length", "value_length", "key_length_swa", "value_length_swa" }) {
         header.expect_between(std::string(".attention.") + key, 0, max_heads);
     }
-    for (const std::string layers : { "", "_swa" }) {
-        // Entries of a head that are rotated, in pairs.
-        const std::string key        = ".rope.dimension_count" + layers;
-        const auto        n_rotated  = header.number(key);
-        const auto        key_length = header.number(".attention.key_length" + layers);
-        if (n_rotated && key_length && (*n_rotated > *key_length || *n_rotated % 2 != 0)) {
-            header.refuse(key, std::to_string(*n_rotated), "an even number up to the key length of " + std::to_string(*key_length));
-        }
-    }
     for (const char * key : { ".attention.layer_norm_epsilon", ".attention.layer_norm_rms_epsilon" }) {
         const float epsilon = header.fraction(key).value_or(0.0f);
         if (!(epsilon >= 0.0f)) {
@@ -131,23 +122,41 @@ void check_sizes(const Header & header) {
     }
 }
 
-// Two loaders hold their matrices against one of a head's sizes, and the graph then takes the others for granted.
-void check_head_sizes(const Header & header) {
-    const bool is_gpt_oss = header.architecture() == "gpt-oss";
-    if (!is_gpt_oss && header.architecture() != "phi3") {
-        return;
-    }
+// Entries of a head, and those of them that are rotated. llama.cpp's defaults stand in for what the header does not say.
+struct HeadSizes {
+    uint32_t n_key;
+    uint32_t n_value;
+    uint32_t n_rotated;
+};
+
+HeadSizes head_sizes(const Header & header) {
     const auto     n_heads  = header.numbers(".attention.head_count");
     const uint32_t width    = header.number(".embedding_length").value_or(0);
     const uint32_t fallback = n_heads.empty() || n_heads.front() == 0 ? 0 : width / n_heads.front();
     const uint32_t n_key    = header.number(".attention.key_length").value_or(fallback);
-    const uint32_t n_value  = header.number(".attention.value_length").value_or(fallback);
-    const uint32_t n_rotated = header.number(".rope.dimension_count").value_or(n_key);
-    if (n_value != n_key) {
-        header.refuse(".attention.value_length", std::to_string(n_value), "the key length of " + std::to_string(n_key));
+    return { n_key, header.number(".attention.value_length").value_or(fallback), header.number(".rope.dimension_count").value_or(n_key) };
+}
+
+void check_rotation(const Header & header, const std::string & key, uint32_t n_rotated, uint32_t n_key) {
+    const bool is_odd = header.number(key).value_or(0) % 2 != 0;  // rotated in pairs
+    if (n_key > 0 && (n_rotated > n_key || is_odd)) {
+        header.refuse(key, std::to_string(n_rotated), "an even number up to the key length of " + std::to_string(n_key));
     }
-    if (is_gpt_oss && n_rotated != n_key) {
-        header.refuse(".rope.dimension_count", std::to_string(n_rotated), "the key length of " + std::to_string(n_key));
+}
+
+void check_head_sizes(const Header & header) {
+    const auto sizes = head_sizes(header);
+    check_rotation(header, ".rope.dimension_count", sizes.n_rotated, sizes.n_key);
+    // Layers with a sliding window may have sizes of their own.
+    check_rotation(header, ".rope.dimension_count_swa", header.number(".rope.dimension_count_swa").value_or(sizes.n_rotated),
+                   header.number(".attention.key_length_swa").value_or(sizes.n_key));
+    // Two loaders hold their matrices against one of the sizes, and the graph then takes the others for granted.
+    const bool is_gpt_oss = header.architecture() == "gpt-oss";
+    if ((is_gpt_oss || header.architecture() == "phi3") && sizes.n_value != sizes.n_key) {
+        header.refuse(".attention.value_length", std::to_string(sizes.n_value), "the key length of " + std::to_string(sizes.n_key));
+    }
+    if (is_gpt_oss && sizes.n_rotated != sizes.n_key) {
+        header.refuse(".rope.dimension_count", std::to_string(sizes.n_rotated), "the key length of " + std::to_string(sizes.n_key));
     }
 }
 

@@ -137,6 +137,20 @@ HeadSizes head_sizes(const Header & header) {
     return { n_key, header.number(".attention.value_length").value_or(fallback), header.number(".rope.dimension_count").value_or(n_key) };
 }
 
+// Common architectures whose loader holds their matrices against sizes of the whole model, and whose graph then takes for
+// granted that those of the heads agree.
+struct HeadRule {
+    const char * architecture;
+    bool         as_wide_as_model;  // heads x key length is the embedding's length
+    bool         rotated_whole;
+};
+constexpr HeadRule unchecked_heads[] = {
+    { "qwen2", true, true },      { "qwen2moe", true, true }, { "qwen2vl", true, true },  { "starcoder2", true, true },
+    { "internlm2", true, true },  { "olmo", true, true },     { "olmo2", true, true },    { "olmoe", true, true },
+    { "phi2", true, false },      { "phi3", true, false },    { "command-r", true, false }, { "cohere2", true, false },
+    { "stablelm", true, false },  { "gpt-oss", false, true },
+};
+
 void check_rotation(const Header & header, const std::string & key, uint32_t n_rotated, uint32_t n_key) {
     const bool is_odd = header.number(key).value_or(0) % 2 != 0;  // rotated in pairs
     if (n_key > 0 && (n_rotated > n_key || is_odd)) {
@@ -145,18 +159,29 @@ void check_rotation(const Header & header, const std::string & key, uint32_t n_r
 }
 
 void check_head_sizes(const Header & header) {
-    const auto sizes = head_sizes(header);
+    const auto sizes   = head_sizes(header);
+    const auto n_heads = header.number(".attention.head_count");
     check_rotation(header, ".rope.dimension_count", sizes.n_rotated, sizes.n_key);
     // Layers with a sliding window may have sizes of their own.
     check_rotation(header, ".rope.dimension_count_swa", header.number(".rope.dimension_count_swa").value_or(sizes.n_rotated),
                    header.number(".attention.key_length_swa").value_or(sizes.n_key));
-    // Two loaders hold their matrices against one of the sizes, and the graph then takes the others for granted.
-    const bool is_gpt_oss = header.architecture() == "gpt-oss";
-    if ((is_gpt_oss || header.architecture() == "phi3") && sizes.n_value != sizes.n_key) {
-        header.refuse(".attention.value_length", std::to_string(sizes.n_value), "the key length of " + std::to_string(sizes.n_key));
-    }
-    if (is_gpt_oss && sizes.n_rotated != sizes.n_key) {
-        header.refuse(".rope.dimension_count", std::to_string(sizes.n_rotated), "the key length of " + std::to_string(sizes.n_key));
+    for (const auto & rule : unchecked_heads) {
+        if (header.architecture() != rule.architecture) {
+            continue;
+        }
+        const auto expect = [&](const char * key, uint32_t value, uint32_t wanted, const char * what) {
+            if (value != wanted) {
+                header.refuse(key, std::to_string(value), std::string(what) + " of " + std::to_string(wanted));
+            }
+        };
+        expect(".attention.value_length", sizes.n_value, sizes.n_key, "the key length");
+        if (rule.rotated_whole) {
+            expect(".rope.dimension_count", sizes.n_rotated, sizes.n_key, "the key length");
+        }
+        if (rule.as_wide_as_model && n_heads) {
+            expect(".attention.head_count", *n_heads, header.number(".embedding_length").value_or(0) / std::max(sizes.n_key, 1u),
+                   "the embedding's width over the key length");
+        }
     }
 }
 

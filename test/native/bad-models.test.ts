@@ -67,6 +67,7 @@ describe("a header that contradicts itself", () => {
     ["tiny-gemma3", "gemma3.rope.dimension_count", u32(31)],
     ["tiny-gemma4", "gemma4.rope.dimension_count_swa", u32(34)],
     ["tiny-phi3", "phi3.attention.value_length", u32(64)],
+    ["tiny-qwen2", "qwen2.attention.head_count", u32(132)],
     ["tiny-gptoss", "gpt-oss.attention.value_length", u32(32)],
     ["tiny-mpt", "mpt.attention.layer_norm_epsilon", f32(-1)],
     ["tiny-qwen3", "qwen3.attention.layer_norm_rms_epsilon", f32(Number.NaN)],

@@ -22,17 +22,20 @@ async function parent() {
       worker.once("message", resolve);
       worker.once("error", reject);
     });
+  const started = performance.now();
   const results = await Promise.all([
     observed({ count: 100 }),
     message(start({ count: 100 })),
     message(start({ count: 100 })),
   ]);
+  // On a machine that is busy with other things, three threads that load and rank a little say how busy.
+  const limit = Math.max(2500, performance.now() - started);
   const terminate = async (worker, delay) => {
     await new Promise((resolve) => setTimeout(resolve, delay));
     const begin = performance.now();
     await worker.terminate();
     // The work would take five seconds.
-    if (performance.now() - begin > 2500) throw new Error(`terminating took ${performance.now() - begin} ms`);
+    if (performance.now() - begin > limit) throw new Error(`terminating took ${performance.now() - begin} ms`);
   };
   // Terminated again and again, at other moments: while it loads, between ubatches, within one.
   for (let delay = 0; delay < 400; delay += 40) {

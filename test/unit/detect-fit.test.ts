@@ -97,15 +97,11 @@ const rated = (examples: readonly ExampleScores[], heads: number) =>
 
 describe("weights", () => {
   test("are kept where some heads are worth more than others", () => {
-    // One sure head among loud ones that know little: the plain sum drowns it.
-    const signals = [0.6, ...Array.from({ length: 7 }, () => 0.6)];
-    const examples = made(60, signals, 1).map((example) => {
-      const { ranking } = example;
-      for (let i = DOCUMENTS; i < ranking.length; i++) ranking[i] = ranking[i]! * (i % 3) * 4;
-      return example;
-    });
-    for (const [index, { ranking }] of examples.entries()) {
-      const random = seededRandom(index + 1000);
+    // One sure head among loud ones that know nothing: the plain sum drowns it.
+    const signals = [0.6, 0, 0, 0, 0, 0, 0, 0];
+    const examples = made(60, signals, 0.5);
+    const random = seededRandom(1000);
+    for (const { ranking } of examples) {
       for (let i = DOCUMENTS; i < ranking.length; i++) ranking[i] = 6 * random();
     }
     const heads = [...signals.keys()];

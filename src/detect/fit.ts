@@ -7,6 +7,9 @@ import { MIN_EXAMPLES } from "./stability.ts";
 /** Strengths of L1 that are tried, as shares of the smallest that makes every weight 0. */
 const L1_SHARES = [0.3, 0.1, 0.03, 0.01, 0.003];
 
+/** Fewer examples than this cannot be split twice. */
+export const MIN_FIT_EXAMPLES = 2 * MIN_EXAMPLES;
+
 /** Parts for choosing L1 inside the examples of one outer fold. */
 const INNER_FOLDS = 3;
 
@@ -32,7 +35,7 @@ export type Fit = {
  *
  * @param heads Indexes of the heads to weigh, chosen on all examples.
  * @param rates Of each example, one number per head: choose the heads of each fold.
- * @returns null for fewer than 2 × `MIN_EXAMPLES`. Weights are in the order of `heads`, and of mean 1.
+ * @returns null for fewer than `MIN_FIT_EXAMPLES`. Weights are in the order of `heads`, and of mean 1.
  */
 export function fitWeights(
   examples: readonly ExampleScores[],
@@ -40,7 +43,7 @@ export function fitWeights(
   heads: readonly number[],
   seed: number,
 ): { fit: Fit; weights: Float64Array } | null {
-  if (examples.length < 2 * MIN_EXAMPLES) return null;
+  if (examples.length < MIN_FIT_EXAMPLES) return null;
   const plain = new Float64Array(examples.length);
   const weighted = new Float64Array(examples.length);
   const folds = foldsOf(examples.length, seed);

@@ -19,7 +19,7 @@ export type FoundSet = { name: string; set: HeadSet; warning?: string };
  */
 export function findSet(spec: string, model: ModelIdentity | undefined): FoundSet {
   const found = lookUp(spec, model);
-  if (model) resolveHeads(found.set, model, readHeadFile);
+  if (model) resolveHeads(spec, model, readHeadFile);
   return found;
 }
 

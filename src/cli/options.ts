@@ -37,6 +37,21 @@ export function integerOption(flags: string, description: string, min: number, m
   });
 }
 
+/** An option whose value is a number that `accepts` takes. */
+export function numberOption(
+  flags: string,
+  description: string,
+  expected: string,
+  accepts: (value: number) => boolean,
+) {
+  const flag = flags.split(" ")[0]!;
+  return new Option(flags, description).argParser((text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (!(Number.isFinite(value) && accepts(value))) throw wrongOption(flag, expected, text);
+    return value;
+  });
+}
+
 /** An option whose value is one of a few words. */
 export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
   const flag = flags.split(" ")[0]!;

@@ -1,3 +1,6 @@
+export { Corpus } from "./corpus/corpus.ts";
+export type { CorpusOptions, SaveOptions } from "./corpus/options.ts";
+export type { BatchOptions, BatchResult } from "./corpus/rank-many.ts";
 export { type DetectedHeadSet, detectHeads } from "./detect/detect.ts";
 export { type DetectionExample, type DetectionExampleInput, parseExamples } from "./detect/examples.ts";
 export type { Objective } from "./detect/objectives.ts";

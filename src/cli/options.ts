@@ -23,7 +23,13 @@ export type PassFlags = {
 };
 
 /** Options that say how documents become a prompt and a prompt becomes scores. */
-export type RankFlags = PromptFlags & PassFlags & { calibration: boolean; mask: boolean; order?: "given" | "reverse" };
+export type RankFlags = PromptFlags &
+  PassFlags & {
+    calibration: boolean;
+    mask: boolean;
+    order?: "given" | "reverse";
+    layout?: "listwise" | "independent";
+  };
 
 /** An option whose value is an integer within bounds. */
 export function integerOption(flags: string, description: string, min: number, max: number): Option {
@@ -108,7 +114,10 @@ export function addRankOptions(command: Command): Command {
   addPromptOptions(command)
     .option("--no-calibration", "do not subtract the null query's attention")
     .option("--no-mask", "keep outlier tokens")
-    .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]));
+    .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]))
+    .addOption(
+      choiceOption("--layout <NAME>", "documents in one prompt, or each by itself", ["listwise", "independent"]),
+    );
   return addPassOptions(command);
 }
 
@@ -131,6 +140,6 @@ export function toPassOptions(flags: PassFlags) {
 }
 
 export function toRankLoadOptions(flags: RankFlags): LoadOptions & ScoringOptions {
-  const { prompt, nullQuery, calibration, mask, order } = flags;
-  return { prompt, nullQuery, calibration, mask, order, ...toPassOptions(flags) };
+  const { prompt, nullQuery, calibration, mask, order, layout } = flags;
+  return { prompt, nullQuery, calibration, mask, order, layout, ...toPassOptions(flags) };
 }

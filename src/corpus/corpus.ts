@@ -71,6 +71,16 @@ export class Corpus implements AsyncDisposable, Evictable {
     return this.#documents.map((document) => ({ ...document }));
   }
 
+  /** Order of the documents in the prompt. */
+  get order(): "given" | "reverse" {
+    return this.#settings.order ?? "given";
+  }
+
+  /** Tokens that each document was cut after, if any. */
+  get maxDocumentTokens(): number | undefined {
+    return this.#settings.maxDocumentTokens;
+  }
+
   /** Bytes of its KV cache; 0 while it has none. */
   get bytes(): number {
     return this.#reader.bytes;

@@ -37,7 +37,8 @@ export async function openCorpus(
     if (!quiet) note(`qrhead: making ${file} anew: ${reason}`);
   }
   const corpus = await retriever.corpus(documents!, { ...settings, signal, onProgress });
-  await corpus.save(file, { force: exists, signal, onProgress });
+  // Another process may have made the same file meanwhile; each puts a whole one in its place.
+  await corpus.save(file, { force: true, signal, onProgress });
   return corpus;
 
   /** The corpus, or why it cannot be used. */

@@ -34,7 +34,7 @@ export async function loadModel(options: LoadOptions): Promise<LoadedModel> {
   const library = await loadLibrary(options);
   const { report, finish } = reporter(onProgress, "load", 100);
   const onFraction = onProgress && ((fraction: number) => report(Math.round(fraction * 100)));
-  const gpuLayers = options.gpuLayers ?? (options.gpu === false ? 0 : -1);
+  const gpuLayers = options.gpu === false ? 0 : (options.gpuLayers ?? -1);
   const native = await callNative(library.addon, signal, (cancellation, guard) =>
     library.addon.loadModel({ path: file, gpuLayers, useMmap: options.mmap ?? true }, cancellation, guard(onFraction)),
   );

@@ -26,6 +26,8 @@ export type ScoringOptions = {
   calibration?: boolean | undefined;
   /** Drop of each document the tokens at or below mean − 2·std. Defaults to `true`. */
   mask?: boolean | undefined;
+  /** Use the weights that a head set gives its heads, where it has some. Defaults to `true`. */
+  weights?: boolean | undefined;
   /** Order of the documents in the prompt; `"reverse"` puts the first one next to the query. Defaults to `"given"`. */
   order?: "given" | "reverse" | undefined;
   /**
@@ -101,6 +103,7 @@ const scoring = {
   nullQuery: z.string().regex(/\S/).optional(),
   calibration: flag,
   mask: flag,
+  weights: flag,
   order: z.enum(["given", "reverse"]).optional(),
   layout: z.enum(["listwise", "independent"]).optional(),
   maxDocumentTokens: integer(1, 2 ** 31),
@@ -143,6 +146,7 @@ const EXPECTED: Record<string, string> = {
   nullQuery: "a text that is not blank",
   calibration: "true or false",
   mask: "true or false",
+  weights: "true or false",
   order: '"given" or "reverse"',
   layout: '"listwise" or "independent"',
   corpusMemory: "a number of bytes, an integer of at least 0",

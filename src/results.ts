@@ -33,6 +33,8 @@ export type RankResult = {
   query: string;
   /** Heads that were read, as `[layer, head]`. */
   heads: Head[];
+  /** What each head counted for, where its head set says so; then `score` and `headScores` are of weighted heads. */
+  weights?: number[];
   /** Highest score first; equal scores in the order of the documents. */
   results: RankedDocument[];
   usage: {

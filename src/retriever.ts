@@ -37,6 +37,7 @@ export class QRRetriever implements AsyncDisposable {
   readonly #heads: ResolvedHeads;
   readonly #profile: PromptProfile;
   readonly #options: LoadOptions;
+  readonly #weights: Float32Array | null;
   readonly #session: Session;
   readonly #store: DocumentStore;
   readonly #independent: IndependentSession;
@@ -49,6 +50,7 @@ export class QRRetriever implements AsyncDisposable {
     this.#heads = heads;
     this.#profile = profile;
     this.#options = options;
+    this.#weights = heads.weights ? Float32Array.from(heads.weights) : null;
     this.#session = new Session(model, heads.heads, profile, options);
     const corpusMemory = options.corpusMemory ?? defaultCorpusMemory();
     this.#store = new DocumentStore(model, heads.heads, options, corpusMemory);
@@ -253,8 +255,10 @@ export class QRRetriever implements AsyncDisposable {
       options.signal,
     );
 
-    const observed = await reader.observe(layout, options.headScores ?? false, options);
-    const tokenScores = observed.query.sumOverHeads(observed.null, layout.querySpan[0]);
+    const weights = (settings.weights ?? true) ? this.#weights : null;
+    // Heads that do not count alike cannot be summed while they are captured.
+    const observed = await reader.observe(layout, options.headScores === true || weights !== null, options);
+    const tokenScores = observed.query.sumOverHeads(observed.null, layout.querySpan[0], weights);
     const scores = scoreDocuments(tokenScores, layout.documentSpans, { mask });
     const headScores = options.headScores
       ? await callNative(this.#model.library.addon, options.signal, () =>
@@ -262,6 +266,7 @@ export class QRRetriever implements AsyncDisposable {
             baseline: observed.null,
             spans: Uint32Array.from(layout.documentSpans.flat()),
             mask: mask ? "shared" : "none",
+            weights,
           }),
         )
       : undefined;
@@ -285,6 +290,7 @@ export class QRRetriever implements AsyncDisposable {
     return {
       query,
       heads: this.heads,
+      ...(weights && { weights: [...this.#heads.weights!] }),
       results: rankDocuments(byIndex, options.topK).map(describe),
       usage: {
         promptTokens: layout.tokens.length,

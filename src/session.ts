@@ -63,7 +63,7 @@ export class Session {
   ): Promise<PromptLayout> {
     const { library, native } = this.#model;
     return layOutPrompt(
-      (pieces) => callNative(library.addon, signal, () => native.tokenize(pieces)),
+      (pieces) => callNative(library.addon, signal, (cancellation) => native.tokenize(pieces, cancellation)),
       this.#profile,
       documents,
       query,
@@ -77,8 +77,8 @@ export class Session {
     const { library, native } = this.#model;
     const shortened: (RankDocument & { truncated: boolean })[] = [];
     for (const document of documents) {
-      const { offsets } = await callNative(library.addon, signal, () =>
-        native.tokenize([{ text: document.text, special: false }]),
+      const { offsets } = await callNative(library.addon, signal, (cancellation) =>
+        native.tokenize([{ text: document.text, special: false }], cancellation),
       );
       shortened.push({ ...document, ...truncateDocument(document.text, limit, offsets) });
     }
@@ -199,8 +199,8 @@ export class Session {
     await this.dispose();
     const grown = Math.ceil((tokens + PADDED_ROWS) / CONTEXT_STEP) * CONTEXT_STEP;
     const contextSize = options.contextSize ?? Math.min(this.#limit, grown);
-    this.#context = await callNative(this.#model.library.addon, signal, () =>
-      this.#model.native.createContext(contextOptions(options, this.#heads, contextSize)),
+    this.#context = await callNative(this.#model.library.addon, signal, (cancellation) =>
+      this.#model.native.createContext(contextOptions(options, this.#heads, contextSize), cancellation),
     );
     return this.#context;
   }

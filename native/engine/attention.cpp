@@ -37,57 +37,90 @@ void Attention::check_baseline(const Attention * baseline) const {
     }
 }
 
-std::vector<float> Attention::sum_over_heads(const Attention * baseline, size_t end) const {
+void Attention::check_weights(const std::vector<float> & weights) const {
+    if (!weights.empty() && weights.size() != n_rows_) {
+        throw EngineError("INVALID_ARGUMENT", "Expected " + std::to_string(n_rows_) + " weights but received " +
+                                                  std::to_string(weights.size()));
+    }
+    for (const float weight : weights) {
+        if (!(weight >= 0.0f && std::isfinite(weight))) {
+            throw EngineError("INVALID_ARGUMENT", "Expected weights of at least 0 but received " + std::to_string(weight));
+        }
+    }
+}
+
+std::vector<float> Attention::sum_over_heads(const Attention * baseline, size_t end,
+                                             const std::vector<float> & weights) const {
     check_baseline(baseline);
+    check_weights(weights);
     const size_t limit = baseline != nullptr ? std::min(n_tokens_, baseline->n_tokens_) : n_tokens_;
     if (end > limit) {
         throw EngineError("INVALID_ARGUMENT", "Expected an end of at most " + std::to_string(limit) + " but received " +
                                                   std::to_string(end));
     }
-    std::vector<float> sums(end);
-    for (size_t t = 0; t < end; t++) {
-        double sum = 0.0;
-        for (size_t r = 0; r < n_rows_; r++) {
-            sum += row(r)[t];
-            sum -= baseline != nullptr ? baseline->row(r)[t] : 0.0f;
+    std::vector<double> sums(end, 0.0);
+    for (size_t r = 0; r < n_rows_; r++) {  // rows outside: memory is read in its order
+        const double  weight = weights.empty() ? 1.0 : weights[r];
+        const float * values = row(r);
+        const float * minus  = baseline != nullptr ? baseline->row(r) : nullptr;
+        for (size_t t = 0; t < end; t++) {
+            sums[t] += weight * values[t];
+            sums[t] -= minus != nullptr ? weight * minus[t] : 0.0;
         }
-        sums[t] = static_cast<float>(sum);
     }
-    return sums;
+    return { sums.begin(), sums.end() };
 }
 
 std::vector<float> Attention::document_scores(const Attention * baseline, const std::vector<TokenSpan> & spans,
-                                              OutlierMask mask) const {
+                                              OutlierMask mask, const std::vector<float> & weights) const {
     check_baseline(baseline);
-    uint32_t end = 0;
+    check_weights(weights);
+    uint32_t end   = 0;
+    size_t   total = 0;
     for (const auto & span : spans) {
         if (span.begin >= span.end) {
             throw EngineError("INVALID_ARGUMENT", "Expected spans of at least one token but received [" +
                                                       std::to_string(span.begin) + ", " + std::to_string(span.end) + ")");
         }
         end = std::max(end, span.end);
+        total += span.end - span.begin;
     }
-    const std::vector<float> sums = sum_over_heads(baseline, end);  // also checks `end`
+    const std::vector<float> sums = sum_over_heads(baseline, end, weights);  // also checks `end`
 
-    std::vector<float>  scores(n_rows_ * spans.size(), 0.0f);
+    // What the sum over heads keeps, document after document.
+    std::vector<char>   shared;
     std::vector<double> values;
-    for (size_t d = 0; d < spans.size(); d++) {
-        const auto & span = spans[d];
-        values.assign(sums.begin() + span.begin, sums.begin() + span.end);
-        const double shared_threshold = outlier_threshold(values);
-        for (size_t r = 0; r < n_rows_; r++) {
-            for (uint32_t t = span.begin; t < span.end; t++) {
-                values[t - span.begin] = static_cast<double>(row(r)[t]) - (baseline != nullptr ? baseline->row(r)[t] : 0.0f);
+    shared.reserve(mask == OutlierMask::shared ? total : 0);
+    for (size_t d = 0; mask == OutlierMask::shared && d < spans.size(); d++) {
+        values.assign(sums.begin() + spans[d].begin, sums.begin() + spans[d].end);
+        const double threshold = outlier_threshold(values);
+        for (const double value : values) {
+            shared.push_back(value > threshold);
+        }
+    }
+
+    std::vector<float> scores(n_rows_ * spans.size(), 0.0f);
+    for (size_t r = 0; r < n_rows_; r++) {
+        const double  weight = weights.empty() ? 1.0 : weights[r];
+        const float * own    = row(r);
+        const float * minus  = baseline != nullptr ? baseline->row(r) : nullptr;
+        size_t        first  = 0;
+        for (size_t d = 0; d < spans.size(); d++) {
+            const auto & span = spans[d];
+            values.resize(span.end - span.begin);
+            for (size_t i = 0; i < values.size(); i++) {
+                const size_t t = span.begin + i;
+                values[i]      = static_cast<double>(own[t]) - (minus != nullptr ? minus[t] : 0.0f);
             }
             const double threshold = mask == OutlierMask::per_head ? outlier_threshold(values) : 0.0;
             double       score     = 0.0;
-            for (uint32_t t = span.begin; t < span.end; t++) {
-                const double value = values[t - span.begin];
-                const bool   kept  = mask == OutlierMask::none || (mask == OutlierMask::per_head ? value > threshold
-                                                                                               : sums[t] > shared_threshold);
-                score += kept ? value : 0.0;
+            for (size_t i = 0; i < values.size(); i++) {
+                const bool kept = mask == OutlierMask::none ||
+                                  (mask == OutlierMask::per_head ? values[i] > threshold : shared[first + i] != 0);
+                score += kept ? values[i] : 0.0;
             }
-            scores[r * spans.size() + d] = static_cast<float>(score);
+            scores[r * spans.size() + d] = static_cast<float>(weight * score);
+            first += values.size();
         }
     }
     return scores;

@@ -25,18 +25,20 @@ class Attention {
     float *       row(size_t index) noexcept { return values_.data() + index * n_tokens_; }
     const float * row(size_t index) const noexcept { return values_.data() + index * n_tokens_; }
 
-    // c(t) = sum over heads of a_h(t) - a0_h(t) for tokens [0, end). `baseline` may be null: no calibration.
-    std::vector<float> sum_over_heads(const Attention * baseline, size_t end) const;
+    // c(t) = sum over heads of w_h * (a_h(t) - a0_h(t)) for tokens [0, end). `baseline` may be null: no calibration.
+    // `weights` are one per row, finite and not negative; empty ones are all 1.
+    std::vector<float> sum_over_heads(const Attention * baseline, size_t end, const std::vector<float> & weights = {}) const;
 
-    // Per row and document: sum over the document's tokens of a_h(t) - a0_h(t), [n_rows x n_documents] row-major.
-    // `per_head` drops tokens at or below mean - 2 * std of each head's own values, as QRHead detection does; `shared`
-    // drops those at or below it in the sum over heads, so that a column adds up to the document's score.
-    // Throws INVALID_ARGUMENT for a span outside both, or a baseline of other heads.
-    std::vector<float> document_scores(const Attention * baseline, const std::vector<TokenSpan> & spans,
-                                       OutlierMask mask) const;
+    // Per row and document: w_h times the sum over the document's tokens of a_h(t) - a0_h(t), [n_rows x n_documents]
+    // row-major. `per_head` drops tokens at or below mean - 2 * std of each head's own values, as QRHead detection does;
+    // `shared` drops those at or below it in the weighted sum over heads, so that a column adds up to the document's score.
+    // Throws INVALID_ARGUMENT for a span outside both, a baseline of other heads, or weights that do not fit.
+    std::vector<float> document_scores(const Attention * baseline, const std::vector<TokenSpan> & spans, OutlierMask mask,
+                                       const std::vector<float> & weights = {}) const;
 
   private:
     void check_baseline(const Attention * baseline) const;
+    void check_weights(const std::vector<float> & weights) const;
 
     size_t             n_rows_;
     size_t             n_tokens_;

@@ -2,6 +2,7 @@
 
 #include "error.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -33,6 +34,37 @@ int32_t layer_of_keys(const ggml_tensor * k) noexcept {
     return -1;
 }
 
+// The layer that llama.cpp wrote behind a tensor's name, as in "Qcur-12" and "CUDA0#Qcur_pos-12 (view)#0", or -1.
+int32_t layer_in_name(const char * name) noexcept {
+    for (const char * dash = std::strchr(name, '-'); dash != nullptr; dash = std::strchr(dash + 1, '-')) {
+        char *     end   = nullptr;
+        const long layer = std::strtol(dash + 1, &end, 10);
+        if (end != dash + 1 && dash[1] != '-' && (*end == '\0' || *end == ' ' || *end == '#')) {
+            return static_cast<int32_t>(layer);
+        }
+    }
+    return -1;
+}
+
+// The layer that queries were made in: the first that is named on the way back from them. Only steps that q alone takes are
+// followed (views, rotations, products with a fixed matrix), so that the way never leads into the layer before.
+int32_t layer_of_queries(const ggml_tensor * q) noexcept {
+    for (int step = 0; q != nullptr && step < 16; step++) {
+        const int32_t layer = layer_in_name(q->name);
+        if (layer >= 0) {
+            return layer;
+        }
+        q = q->op == GGML_OP_MUL_MAT ? q->src[1] : (q->src[0] != nullptr ? q->src[0] : q->view_src);
+    }
+    return -1;
+}
+
+// The layer whose attention a node is. Layers that have no K of their own look at the cache of an earlier one.
+int32_t layer_of_attention(const ggml_tensor * node) noexcept {
+    const int32_t of_queries = layer_of_queries(node->src[0]);
+    return of_queries >= 0 ? of_queries : layer_of_keys(node->src[1]);
+}
+
 }  // namespace
 
 bool AttentionCapture::on_node(ggml_tensor * node, bool ask, void * capture) noexcept {
@@ -56,7 +88,7 @@ bool AttentionCapture::on_node(ggml_tensor * node, bool ask, void * capture) noe
 AttentionCapture::NodeRole AttentionCapture::classify(const ggml_tensor * node) const noexcept {
     constexpr char prefix[] = "kq_soft_max-";
     switch (node->op) {
-        case GGML_OP_FLASH_ATTN_EXT: return { NodeKind::flash_attention, layer_of_keys(node->src[1]) };
+        case GGML_OP_FLASH_ATTN_EXT: return { NodeKind::flash_attention, layer_of_attention(node) };
         case GGML_OP_SET_ROWS:       return { NodeKind::key_write, layer_of_keys(node) };
         case GGML_OP_SOFT_MAX:
             if (std::strncmp(node->name, prefix, sizeof(prefix) - 1) == 0) {
@@ -67,11 +99,14 @@ AttentionCapture::NodeRole AttentionCapture::classify(const ggml_tensor * node) 
     }
 }
 
-bool AttentionCapture::ask(const ggml_tensor * node) const noexcept {
+bool AttentionCapture::ask(const ggml_tensor * node) noexcept {
     const NodeRole role = classify(node);
+    if (role.kind == NodeKind::key_write && role.layer <= selection_.deepest_layer()) {
+        last_key_layer_ = std::max(last_key_layer_, role.layer);
+    }
     switch (role.kind) {
         case NodeKind::flash_attention:
-        case NodeKind::soft_max:  return sink_ != nullptr && selection_.wants(role.layer);
+        case NodeKind::soft_max:  return sink_ != nullptr ? selection_.wants(role.layer) : early_stop_ && role.layer == stop_layer_;
         case NodeKind::key_write: return sink_ == nullptr && early_stop_ && role.layer == selection_.deepest_layer();
         default:                  return false;
     }
@@ -79,13 +114,13 @@ bool AttentionCapture::ask(const ggml_tensor * node) const noexcept {
 
 bool AttentionCapture::observe(ggml_tensor * node) {
     const NodeRole role = classify(node);
-    if (role.kind == NodeKind::key_write) {
+    if (sink_ == nullptr) {
+        stop_layer_ = last_key_layer_;
         return false;
     }
-    // Layers that share another's K cache would be taken for it.
     if (seen_[static_cast<size_t>(role.layer)]) {
         throw EngineError("ATTENTION_INVALID", "Attention was seen twice in layer " + std::to_string(role.layer) +
-                                                   ", whose cache other layers share: turn flash attention off");
+                                                   ": turn flash attention off");
     }
     seen_[static_cast<size_t>(role.layer)] = true;
     if (role.kind == NodeKind::flash_attention) {
@@ -98,20 +133,24 @@ bool AttentionCapture::observe(ggml_tensor * node) {
 }
 
 void AttentionCapture::begin_ubatch(Attention * sink, size_t begin, size_t n_rows, size_t n_padding) {
-    sink_          = sink;
-    begin_         = begin;
-    n_rows_        = n_rows;
-    n_padding_     = n_padding;
-    n_layers_seen_ = 0;
-    stopped_       = false;
-    error_         = nullptr;
+    sink_           = sink;
+    begin_          = begin;
+    n_rows_         = n_rows;
+    n_padding_      = n_padding;
+    n_layers_seen_  = 0;
+    last_key_layer_ = -1;
+    stopped_        = false;
+    error_          = nullptr;
     seen_.assign(static_cast<size_t>(selection_.deepest_layer()) + 1, false);
 }
 
-void AttentionCapture::finish_ubatch() {
+void AttentionCapture::rethrow_failure() {
     if (error_) {
         std::rethrow_exception(std::exchange(error_, nullptr));
     }
+}
+
+void AttentionCapture::finish_ubatch() {
     if (sink_ != nullptr && n_layers_seen_ != selection_.n_wanted_layers()) {
         throw EngineError("ATTENTION_INVALID",
                           "Attention was seen in " + std::to_string(n_layers_seen_) + " of the " +
@@ -140,6 +179,12 @@ void AttentionCapture::check_layer(const ggml_tensor * q_or_scores, int32_t laye
 void AttentionCapture::read_flash_attention(ggml_tensor * node, int32_t layer) {
     const auto inputs = AttentionInputs::from_flash_attention(node);
     check_layer(inputs.q, layer);
+    const int32_t key_layer = layer_of_keys(node->src[1]);
+    if (key_layer > layer) {
+        throw EngineError("ATTENTION_INVALID", "Attention of layer " + std::to_string(layer) + " looks at the keys of layer " +
+                                                   std::to_string(key_layer) + ": turn flash attention off");
+    }
+    softmax_.read(inputs);
     const auto    n_kv      = static_cast<size_t>(inputs.k->ne[1]);
     const auto &  entries   = selection_.layer(layer);
     const int32_t n_head    = static_cast<int32_t>(inputs.q->ne[2]);
@@ -153,7 +198,7 @@ void AttentionCapture::read_flash_attention(ggml_tensor * node, int32_t layer) {
             } else {
                 SoftmaxGraph::group_of(inputs, entry.head, begin, end);
             }
-            softmax_.sum_over_rows(inputs, begin, end, static_cast<int64_t>(n_rows_), sums_);
+            softmax_.sum_over_rows(begin, end, static_cast<int64_t>(n_rows_), sums_);
         }
         add(entry, layer, sums_.data() + static_cast<size_t>(entry.head - begin) * n_kv, n_kv, inputs.sinks != nullptr);
     }

@@ -12,12 +12,15 @@ namespace qrhead {
 // llama.cpp's evaluation callback. It asks for two kinds of nodes and no other, because every node asked for ends a batch
 // of nodes that could have been computed together:
 //   - armed: the attention node of each wanted layer, flash attention or, failing that, `kq_soft_max`;
-//   - disarmed: the write of the deepest wanted layer's K into the cache, where the forward pass may end.
+//   - disarmed: the write of the deepest wanted layer's K into the cache, where the forward pass may end; where that layer
+//     looks at the cache of an earlier one (Gemma 3n, Gemma 4 E), the attention of the last layer that has its own.
 // A llama_decode call must not be larger than one ubatch, so that one pass through the graph is one call.
 class AttentionCapture {
   public:
-    AttentionCapture(HeadSelection selection, bool early_stop, int32_t n_threads)
-        : selection_(std::move(selection)), early_stop_(early_stop), softmax_(n_threads) {}
+    // `read_on_host`: see SoftmaxGraph.
+    AttentionCapture(HeadSelection selection, bool early_stop, int32_t n_threads, bool read_on_host)
+        : selection_(std::move(selection)), early_stop_(early_stop), softmax_(n_threads, read_on_host),
+          stop_layer_(selection_.deepest_layer()) {}
 
     AttentionCapture(const AttentionCapture &)             = delete;  // llama.cpp holds its address
     AttentionCapture & operator=(const AttentionCapture &) = delete;
@@ -30,8 +33,9 @@ class AttentionCapture {
     // when it has only one.
     void begin_ubatch(Attention * sink, size_t begin, size_t n_rows, size_t n_padding);
 
-    // After it. Throws what the callback could not, and ATTENTION_INVALID when a wanted layer was not seen exactly once:
-    // llama_decode returns 0 even when a graph was cut short.
+    // After it, in this order: what the callback could not throw; and, if llama_decode succeeded, ATTENTION_INVALID when a
+    // wanted layer was not seen exactly once, because llama_decode returns 0 even when a graph was cut short.
+    void rethrow_failure();
     void finish_ubatch();
 
     const HeadSelection & selection() const noexcept { return selection_; }
@@ -45,7 +49,7 @@ class AttentionCapture {
     };
 
     NodeRole classify(const ggml_tensor * node) const noexcept;
-    bool     ask(const ggml_tensor * node) const noexcept;
+    bool     ask(const ggml_tensor * node) noexcept;
     bool     observe(ggml_tensor * node);
     void     read_flash_attention(ggml_tensor * node, int32_t layer);
     void     read_soft_max(ggml_tensor * node, int32_t layer);
@@ -55,6 +59,10 @@ class AttentionCapture {
     HeadSelection      selection_;
     bool               early_stop_;
     SoftmaxGraph       softmax_;
+    // While disarmed: the layer to stop in. At first the deepest wanted one; once a pass has shown which layers write keys,
+    // the last of those up to it, because all above look at what is written by then.
+    int32_t            stop_layer_;
+    int32_t            last_key_layer_ = -1;  // up to the deepest wanted one, in this ubatch
     std::vector<float> sums_;   // of the current group of heads, reused
     std::vector<float> slice_;  // of kq_soft_max, reused
 

@@ -44,7 +44,7 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
     const bool has_indexer = info.metadata.count(info.architecture + ".attention.indexer.head_count") > 0;
     const bool can_stop = !options.heads.empty() && !has_indexer && !(info.has_experts && info.is_split_over_devices);
     capture_ = std::make_unique<AttentionCapture>(HeadSelection(options.heads, info.n_layer, info.n_head),
-                                                  options.early_stop && can_stop, options.n_threads);
+                                                  options.early_stop && can_stop, options.n_threads, options.read_on_host);
 
     auto params              = llama.llama_context_default_params();
     params.n_ctx             = options.n_ctx;
@@ -60,6 +60,7 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
     params.type_k            = cache_type(options.type_k);
     params.type_v            = cache_type(options.type_v);
     params.offload_kqv       = options.offload_kqv;
+    params.op_offload        = options.offload_kqv;  // else a GPU would still get large products of layers that the CPU has
     params.swa_full          = true;  // rolling back behind a sliding window needs the whole cache
     if (!options.heads.empty()) {
         params.cb_eval           = AttentionCapture::on_node;
@@ -92,12 +93,12 @@ void Context::prefill(const std::vector<llama_token> & tokens, const Cancellatio
 }
 
 std::shared_ptr<Attention> Context::observe(const std::vector<llama_token> & tokens, bool per_head,
-                                            const Cancellation & cancellation) {
+                                            const Cancellation & cancellation, const Progress & on_progress) {
     if (n_heads() == 0 || tokens.empty()) {
         throw EngineError("INVALID_ARGUMENT", "Expected at least one head and one query token");
     }
     auto attention = std::make_shared<Attention>(per_head ? n_heads() : 1, position_ + tokens.size());
-    append(tokens, attention.get(), cancellation, nullptr);
+    append(tokens, attention.get(), cancellation, on_progress);
     const float scale = 1.0f / static_cast<float>(tokens.size());
     for (size_t r = 0; r < attention->n_rows(); r++) {
         float * row = attention->row(r);
@@ -150,12 +151,13 @@ void Context::decode_ubatch(const llama_token * tokens, size_t n_tokens, Attenti
     const int32_t status = api().llama_decode(handle_.get(), batch);
     api().llama_synchronize(handle_.get());
     cancellation.throw_if_requested();
-    capture_->finish_ubatch();
+    capture_->rethrow_failure();
     if (status != 0) {
         const std::string reason = LogGuard::first_error();
         throw EngineError("ENGINE_FAILED", "llama_decode returned " + std::to_string(status) + " at position " +
                                                std::to_string(position_) + (reason.empty() ? "" : ": " + reason));
     }
+    capture_->finish_ubatch();
     position_ += n_tokens;
     if (n_padding > 0) {
         rollback(position_);

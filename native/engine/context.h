@@ -22,6 +22,7 @@ struct ContextOptions {
     bool              offload_kqv     = true;
     std::vector<Head> heads;
     bool              early_stop = true;
+    bool              read_on_host = false;  // for tests: read attention as where the device lacks an operation
     // Sequences that share the cache: more than one for a context that reads documents apart from each other.
     uint32_t          n_sequences = 1;
 };
@@ -32,7 +33,7 @@ struct ContextOptions {
 // context must not be used to generate text.
 class Context {
   public:
-    using Progress = std::function<void(size_t done)>;
+    using Progress = std::function<void(size_t done)>;  // tokens
 
     // Throws CONTEXT_FAILED with llama.cpp's own first error line, HEADS_MISMATCH for heads that the model lacks.
     Context(std::shared_ptr<Model> model, const ContextOptions & options);
@@ -47,7 +48,8 @@ class Context {
 
     // Appends tokens and returns their attention, averaged over them; one row per head, or a single row with the sum over
     // heads. On failure and on cancellation the cache is as it was before the call.
-    std::shared_ptr<Attention> observe(const std::vector<llama_token> & tokens, bool per_head, const Cancellation & cancellation);
+    std::shared_ptr<Attention> observe(const std::vector<llama_token> & tokens, bool per_head, const Cancellation & cancellation,
+                                       const Progress & on_progress = nullptr);
 
     // Forgets the tokens from `position` on. Throws INVALID_ARGUMENT beyond the current position, and between documents that
     // were put in, which go all together.

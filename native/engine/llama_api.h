@@ -83,6 +83,7 @@ namespace qrhead {
     X(ggml_backend_buffer_get_type)      \
     X(ggml_backend_buffer_is_host)       \
     X(ggml_backend_buft_get_device)      \
+    X(ggml_backend_supports_op)          \
     X(ggml_backend_graph_compute)        \
     X(ggml_backend_tensor_get)           \
     X(ggml_gallocr_new)                  \
@@ -96,6 +97,10 @@ namespace qrhead {
     X(ggml_graph_overhead_custom)        \
     X(ggml_new_graph_custom)             \
     X(ggml_build_forward_expand)         \
+    X(ggml_graph_n_nodes)                \
+    X(ggml_graph_node)                   \
+    X(ggml_nbytes)                       \
+    X(ggml_new_tensor_3d)                \
     X(ggml_set_output)                   \
     X(ggml_view_3d)                      \
     X(ggml_add)                          \

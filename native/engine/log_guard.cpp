@@ -10,7 +10,10 @@ std::mutex        mutex;
 int               n_guards = 0;
 ggml_log_callback previous_callback  = nullptr;
 void *            previous_user_data = nullptr;
-std::string       error_line;
+
+// llama.cpp logs on the thread that called it, and calls run on several.
+thread_local int         n_guards_here = 0;
+thread_local std::string error_line;
 
 void collect(enum ggml_log_level level, const char * text, void * /*user_data*/) {
     if (level != GGML_LOG_LEVEL_ERROR || text == nullptr) {
@@ -23,7 +26,6 @@ void collect(enum ggml_log_level level, const char * text, void * /*user_data*/)
     if (line.empty()) {
         return;
     }
-    std::lock_guard<std::mutex> lock(mutex);
     // The first line has the cause; those after it say that something failed.
     if (error_line.empty()) {
         error_line = line;
@@ -33,15 +35,18 @@ void collect(enum ggml_log_level level, const char * text, void * /*user_data*/)
 }  // namespace
 
 LogGuard::LogGuard(const LlamaApi & llama) : llama_(llama) {
+    if (n_guards_here++ == 0) {
+        error_line.clear();
+    }
     std::lock_guard<std::mutex> lock(mutex);
     if (n_guards++ == 0) {
-        error_line.clear();
         llama_.llama_log_get(&previous_callback, &previous_user_data);
         llama_.llama_log_set(collect, nullptr);
     }
 }
 
 LogGuard::~LogGuard() {
+    n_guards_here--;
     std::lock_guard<std::mutex> lock(mutex);
     if (--n_guards > 0) {
         return;
@@ -56,7 +61,6 @@ LogGuard::~LogGuard() {
 }
 
 std::string LogGuard::first_error() {
-    std::lock_guard<std::mutex> lock(mutex);
     return error_line;
 }
 

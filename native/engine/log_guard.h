@@ -16,7 +16,7 @@ class LogGuard {
     LogGuard(const LogGuard &)             = delete;
     LogGuard & operator=(const LogGuard &) = delete;
 
-    // The first error line that llama.cpp logged since the guards began, or "" when there was none.
+    // The first error line that llama.cpp logged on this thread since its guards began, or "" when there was none.
     static std::string first_error();
 
   private:

@@ -3,8 +3,8 @@
 #include "error.h"
 #include "log_guard.h"
 
+#include <algorithm>
 #include <cstring>
-#include <vector>
 
 namespace qrhead {
 
@@ -96,14 +96,29 @@ ModelInfo describe(const llama_model * model, const llama_vocab * vocab) {
     return info;
 }
 
-bool has_gpu() {
-    for (size_t i = 0; i < api().ggml_backend_dev_count(); i++) {
-        const auto type = api().ggml_backend_dev_type(api().ggml_backend_dev_get(i));
-        if (type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU) {
-            return true;
+std::vector<SpecialToken> find_special_tokens(const llama_vocab * vocab) {
+    const auto & llama = api();
+    const int    kinds = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
+    std::vector<SpecialToken> found;
+    for (llama_token id = 0; id < llama.llama_vocab_n_tokens(vocab); id++) {
+        const int    attributes = llama.llama_vocab_get_attr(vocab, id);
+        const char * token_text = (attributes & kinds) != 0 ? llama.llama_vocab_get_text(vocab, id) : nullptr;
+        if (token_text != nullptr && *token_text != '\0') {
+            found.push_back({ id, token_text, (attributes & LLAMA_TOKEN_ATTR_USER_DEFINED) != 0 });
         }
     }
-    return false;
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto & a, const auto & b) { return a.text.size() > b.text.size(); });
+    return found;
+}
+
+size_t n_gpus() {
+    size_t count = 0;
+    for (size_t i = 0; i < api().ggml_backend_dev_count(); i++) {
+        const auto type = api().ggml_backend_dev_type(api().ggml_backend_dev_get(i));
+        count += type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU ? 1 : 0;
+    }
+    return count;
 }
 
 std::string with_reason(std::string message) {
@@ -116,9 +131,11 @@ std::string with_reason(std::string message) {
 Model::Model(ModelHandle handle, const ModelOptions & options) : handle_(std::move(handle)) {
     vocab_ = api().llama_model_get_vocab(handle_.get());
     info_  = describe(handle_.get(), vocab_);
+    special_tokens_ = find_special_tokens(vocab_);
 
-    const bool on_gpu_entirely  = options.n_gpu_layers < 0 || options.n_gpu_layers > info_.n_layer;
-    info_.is_split_over_devices = has_gpu() && !on_gpu_entirely;
+    const bool on_gpus_entirely = options.n_gpu_layers < 0 || options.n_gpu_layers > info_.n_layer;
+    const bool on_one_device    = n_gpus() == 0 || options.n_gpu_layers == 0 || (n_gpus() == 1 && on_gpus_entirely);
+    info_.is_split_over_devices = !on_one_device;
 }
 
 std::shared_ptr<Model> Model::load(const ModelOptions & options, const Cancellation & cancellation,
@@ -129,6 +146,10 @@ std::shared_ptr<Model> Model::load(const ModelOptions & options, const Cancellat
 
     auto params                        = llama.llama_model_default_params();
     params.n_gpu_layers                = options.n_gpu_layers;
+    ggml_backend_dev_t no_devices[]    = { nullptr };
+    if (options.n_gpu_layers == 0) {
+        params.devices = no_devices;  // a build for a GPU would still use it for large products and for memory
+    }
     params.load_mode                   = options.use_mmap ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
     params.progress_callback           = on_load_progress;
     params.progress_callback_user_data = &progress;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace qrhead {
 
@@ -46,6 +47,12 @@ struct ModelInfo {
     std::map<std::string, std::string> metadata;
 };
 
+struct SpecialToken {
+    llama_token id;
+    std::string text;
+    bool        user_defined;  // llama.cpp recognises these in plain text too
+};
+
 // A loaded GGUF. Immutable, so any number of threads may read it.
 class Model {
   public:
@@ -59,12 +66,16 @@ class Model {
     llama_model *       handle() const noexcept { return handle_.get(); }
     const llama_vocab * vocab() const noexcept { return vocab_; }
 
+    // Longest first: the order in which llama.cpp looks for them.
+    const std::vector<SpecialToken> & special_tokens() const noexcept { return special_tokens_; }
+
   private:
     Model(ModelHandle handle, const ModelOptions & options);
 
-    ModelHandle         handle_;
-    const llama_vocab * vocab_ = nullptr;
-    ModelInfo           info_;
+    ModelHandle               handle_;
+    const llama_vocab *       vocab_ = nullptr;
+    ModelInfo                 info_;
+    std::vector<SpecialToken> special_tokens_;
 };
 
 // Writes the first `n_keep` of `n_layer` layers of a model, with extra metadata strings, and nothing else changed.

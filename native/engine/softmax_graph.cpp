@@ -3,7 +3,7 @@
 #include "error.h"
 
 #include <algorithm>
-#include <cstring>
+#include <string>
 
 namespace qrhead {
 
@@ -27,6 +27,26 @@ ggml_tensor * rows_of(ggml_context * ctx, ggml_tensor * tensor, int64_t begin, i
                               static_cast<size_t>(begin) * tensor->nb[1]);
 }
 
+// The device whose memory holds a tensor. Pinned host memory belongs to a GPU's buffer type although the CPU computes on it.
+ggml_backend_dev_t device_of(const ggml_tensor * tensor) {
+    const auto &          llama  = api();
+    ggml_backend_buffer_t buffer = tensor->view_src != nullptr ? tensor->view_src->buffer : tensor->buffer;
+    return llama.ggml_backend_buffer_is_host(buffer) ? llama.ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)
+                                                     : llama.ggml_backend_buft_get_device(llama.ggml_backend_buffer_get_type(buffer));
+}
+
+// A backend that is given an operation which it lacks ends the process.
+bool supports(ggml_backend_t backend, ggml_cgraph * graph) {
+    const auto & llama = api();
+    for (int i = 0; i < llama.ggml_graph_n_nodes(graph); i++) {
+        const ggml_tensor * node = llama.ggml_graph_node(graph, i);
+        if (node->op != GGML_OP_VIEW && !llama.ggml_backend_supports_op(backend, node)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // Sum over dimension 1 by halving: log2(rows) strided additions, which every backend has, and no transposed copy.
 ggml_tensor * fold_rows(ggml_context * ctx, ggml_tensor * scores) {
     const auto &  llama    = api();
@@ -44,24 +64,6 @@ ggml_tensor * fold_rows(ggml_context * ctx, ggml_tensor * scores) {
 
 }  // namespace
 
-AttentionInputs AttentionInputs::from_flash_attention(ggml_tensor * node) {
-    AttentionInputs inputs;
-    inputs.q     = node->src[0];
-    inputs.k     = node->src[1];
-    inputs.mask  = node->src[3];
-    inputs.sinks = node->src[4];
-    // An F32 cache is cast for the flash-attention kernel; the original is more exact and as easy to read.
-    if (inputs.k->op == GGML_OP_CPY && inputs.k->src[0] != nullptr) {
-        inputs.k = inputs.k->src[0];
-    }
-    float parameters[3];
-    std::memcpy(parameters, node->op_params, sizeof(parameters));
-    inputs.scale          = parameters[0];
-    inputs.max_alibi_bias = parameters[1];
-    inputs.softcap        = parameters[2];
-    return inputs;
-}
-
 void SoftmaxGraph::group_of(const AttentionInputs & inputs, int32_t head, int32_t & begin, int32_t & end) {
     const auto n_head = static_cast<int32_t>(inputs.q->ne[2]);
     if (inputs.sinks != nullptr || inputs.max_alibi_bias > 0.0f) {
@@ -74,25 +76,43 @@ void SoftmaxGraph::group_of(const AttentionInputs & inputs, int32_t head, int32_
     end   = begin + per_kv_head;
 }
 
-void SoftmaxGraph::sum_over_rows(const AttentionInputs & inputs, int32_t head_begin, int32_t head_end, int64_t n_rows,
-                                 std::vector<float> & out) {
-    Device &      device = device_of(inputs.q);
-    const int64_t n_kv   = inputs.k->ne[1];
+void SoftmaxGraph::read(const AttentionInputs & inputs) {
+    host_.reset();
+    inputs_ = inputs;
+    device_ = device_of(inputs.q);
+    if (always_on_host_) {
+        move_to_host();
+    }
+}
+
+void SoftmaxGraph::move_to_host() {
+    host_.emplace(inputs_);
+    inputs_ = host_->inputs();
+    device_ = api().ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+}
+
+void SoftmaxGraph::sum_over_rows(int32_t head_begin, int32_t head_end, int64_t n_rows, std::vector<float> & out) {
+    const int64_t n_kv   = inputs_.k->ne[1];
     const int64_t n_head = head_end - head_begin;
     const int64_t chunk  = std::clamp<int64_t>(max_chunk_bytes / (n_kv * n_head * 4), 1, n_rows);
     out.assign(static_cast<size_t>(n_kv * n_head), 0.0f);
     for (int64_t row = 0; row < n_rows; row += chunk) {
-        add_chunk(device, inputs, head_begin, head_end, row, std::min(row + chunk, n_rows), out);
+        const int64_t end = std::min(row + chunk, n_rows);
+        if (try_add_chunk(head_begin, head_end, row, end, out)) {
+            continue;
+        }
+        const std::string type = api().ggml_type_name(inputs_.k->type);
+        if (!host_) {
+            move_to_host();
+        }
+        if (!try_add_chunk(head_begin, head_end, row, end, out)) {
+            throw EngineError("ENGINE_FAILED", "Attention cannot be computed from a K cache of type " + type + ": use f16");
+        }
     }
 }
 
-SoftmaxGraph::Device & SoftmaxGraph::device_of(const ggml_tensor * tensor) {
-    const auto &          llama  = api();
-    ggml_backend_buffer_t buffer = tensor->view_src != nullptr ? tensor->view_src->buffer : tensor->buffer;
-    // Pinned host memory belongs to a GPU's buffer type although the CPU computes on it.
-    ggml_backend_dev_t wanted = llama.ggml_backend_buffer_is_host(buffer)
-                                    ? llama.ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)
-                                    : llama.ggml_backend_buft_get_device(llama.ggml_backend_buffer_get_type(buffer));
+SoftmaxGraph::Device & SoftmaxGraph::open(ggml_backend_dev_t wanted) {
+    const auto & llama = api();
     for (auto & device : devices_) {
         if (device.device == wanted) {
             return device;
@@ -116,21 +136,16 @@ SoftmaxGraph::Device & SoftmaxGraph::device_of(const ggml_tensor * tensor) {
     return devices_.back();
 }
 
-void SoftmaxGraph::add_chunk(Device & device, const AttentionInputs & inputs, int32_t head_begin, int32_t head_end,
-                             int64_t row_begin, int64_t row_end, std::vector<float> & out) {
+ggml_tensor * SoftmaxGraph::build(ggml_context * ctx, int32_t head_begin, int32_t head_end, int64_t row_begin,
+                                  int64_t row_end) const {
     const auto &  llama      = api();
+    const auto &  inputs     = inputs_;
     const int64_t n_rows     = row_end - row_begin;
     const int64_t n_head     = head_end - head_begin;
     const int64_t per_kv     = inputs.q->ne[2] / inputs.k->ne[2];
     const int64_t kv_begin   = head_begin / per_kv;
     const int64_t n_head_kv  = n_head / per_kv;
     const size_t  row_offset = static_cast<size_t>(row_begin);
-
-    const ggml_init_params params{ max_graph_nodes * llama.ggml_tensor_overhead() +
-                                       llama.ggml_graph_overhead_custom(max_graph_nodes, false),
-                                   nullptr, true };
-    GgmlContextHandle context(llama.ggml_init(params));
-    ggml_context *    ctx = context.get();
 
     ggml_tensor * q = leaf(llama.ggml_view_3d(ctx, inputs.q, inputs.q->ne[0], n_rows, n_head, inputs.q->nb[1], inputs.q->nb[2],
                                               static_cast<size_t>(head_begin) * inputs.q->nb[2] + row_offset * inputs.q->nb[1]));
@@ -158,9 +173,24 @@ void SoftmaxGraph::add_chunk(Device & device, const AttentionInputs & inputs, in
     }
     ggml_tensor * sums = fold_rows(ctx, scores);
     llama.ggml_set_output(sums);
+    return sums;
+}
 
-    ggml_cgraph * graph = llama.ggml_new_graph_custom(ctx, max_graph_nodes, false);
+bool SoftmaxGraph::try_add_chunk(int32_t head_begin, int32_t head_end, int64_t row_begin, int64_t row_end,
+                                 std::vector<float> & out) {
+    const auto &           llama = api();
+    const ggml_init_params params{ max_graph_nodes * llama.ggml_tensor_overhead() +
+                                       llama.ggml_graph_overhead_custom(max_graph_nodes, false),
+                                   nullptr, true };
+    GgmlContextHandle      context(llama.ggml_init(params));
+    ggml_tensor *          sums  = build(context.get(), head_begin, head_end, row_begin, row_end);
+    ggml_cgraph *          graph = llama.ggml_new_graph_custom(context.get(), max_graph_nodes, false);
     llama.ggml_build_forward_expand(graph, sums);
+
+    Device & device = open(device_);
+    if (!supports(device.backend.get(), graph)) {
+        return false;
+    }
     // The allocator keeps its plan for any next graph with as many nodes, but graphs for other numbers of rows differ in
     // which results they still need: reserving makes it plan anew.
     if (!llama.ggml_gallocr_reserve(device.allocator.get(), graph) ||
@@ -175,6 +205,7 @@ void SoftmaxGraph::add_chunk(Device & device, const AttentionInputs & inputs, in
     for (size_t i = 0; i < out.size(); i++) {
         out[i] += chunk_[i];
     }
+    return true;
 }
 
 }  // namespace qrhead

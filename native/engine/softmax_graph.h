@@ -1,35 +1,26 @@
 #pragma once
 
-#include "handles.h"
+#include "attention_inputs.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace qrhead {
 
-// What a flash-attention node computes with, read from the node itself, so that scale, soft-cap, ALiBi, sliding windows
-// (in the mask) and sinks are those of the model.
-struct AttentionInputs {
-    ggml_tensor * q     = nullptr;  // [head_dim, n_rows, n_head], after RoPE
-    ggml_tensor * k     = nullptr;  // [head_dim, n_kv, n_head_kv], a view of the cache
-    ggml_tensor * mask  = nullptr;  // [n_kv, >= n_rows]
-    ggml_tensor * sinks = nullptr;  // [n_head], or none
-    float         scale         = 1.0f;
-    float         max_alibi_bias = 0.0f;
-    float         softcap       = 0.0f;
-
-    static AttentionInputs from_flash_attention(ggml_tensor * node);
-};
-
-// Computes sum over rows of softmax(QK^T) for a range of heads, as a small ggml graph on the device that holds q and k.
+// Computes sum over rows of softmax(QK^T) for a range of heads, as a small ggml graph on the device that holds q and k, or
+// on the CPU from copies of them where that device lacks an operation (Vulkan has none for a quantised K of these strides).
 class SoftmaxGraph {
   public:
-    explicit SoftmaxGraph(int32_t n_threads) : n_threads_(n_threads) {}
+    // `always_on_host` copies in any case, so that tests need no such device.
+    SoftmaxGraph(int32_t n_threads, bool always_on_host) : n_threads_(n_threads), always_on_host_(always_on_host) {}
+
+    // Takes up the inputs that the next sums are of. They must live until the last of those.
+    void read(const AttentionInputs & inputs);
 
     // Sums over the first `n_rows` rows for the heads [head_begin, head_end), `[heads x n_kv]` row-major, into `out`
-    // (resized). The range must share KV heads evenly: see `group_of`. Throws ENGINE_FAILED when the device refuses.
-    void sum_over_rows(const AttentionInputs & inputs, int32_t head_begin, int32_t head_end, int64_t n_rows,
-                       std::vector<float> & out);
+    // (resized). The range must share KV heads evenly: see `group_of`. Throws ENGINE_FAILED when no device can.
+    void sum_over_rows(int32_t head_begin, int32_t head_end, int64_t n_rows, std::vector<float> & out);
 
     // The smallest range of heads around `head` that can be computed alone: those that share its KV head, or all heads
     // where the softmax depends on the head's index (ALiBi slopes, sinks).
@@ -42,13 +33,19 @@ class SoftmaxGraph {
         AllocatorHandle    allocator;
     };
 
-    Device & device_of(const ggml_tensor * tensor);
-    void     add_chunk(Device & device, const AttentionInputs & inputs, int32_t head_begin, int32_t head_end,
-                       int64_t row_begin, int64_t row_end, std::vector<float> & out);
+    Device &     open(ggml_backend_dev_t wanted);
+    void         move_to_host();
+    ggml_tensor * build(ggml_context * ctx, int32_t head_begin, int32_t head_end, int64_t row_begin, int64_t row_end) const;
+    // False, with nothing computed, when the device lacks an operation.
+    bool try_add_chunk(int32_t head_begin, int32_t head_end, int64_t row_begin, int64_t row_end, std::vector<float> & out);
 
-    int32_t             n_threads_;
-    std::vector<Device> devices_;
-    std::vector<float>  chunk_;
+    int32_t                   n_threads_;
+    bool                      always_on_host_;
+    std::vector<Device>       devices_;
+    AttentionInputs           inputs_;
+    std::optional<HostInputs> host_;              // what inputs_ points to, if that is not the device's memory
+    ggml_backend_dev_t        device_ = nullptr;  // that computes from inputs_
+    std::vector<float>        chunk_;
 };
 
 }  // namespace qrhead

@@ -18,29 +18,6 @@ struct Fragment {
     llama_token special = LLAMA_TOKEN_NULL;
 };
 
-struct SpecialToken {
-    llama_token id;
-    std::string text;
-    bool        user_defined;  // llama.cpp recognises these in plain text too
-};
-
-// All special tokens, longest first: the order in which llama.cpp looks for them.
-std::vector<SpecialToken> special_tokens(const llama_vocab * vocab) {
-    const auto & llama = api();
-    const int    kinds = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
-    std::vector<SpecialToken> found;
-    for (llama_token id = 0; id < llama.llama_vocab_n_tokens(vocab); id++) {
-        const int    attributes = llama.llama_vocab_get_attr(vocab, id);
-        const char * token_text = (attributes & kinds) != 0 ? llama.llama_vocab_get_text(vocab, id) : nullptr;
-        if (token_text != nullptr && *token_text != '\0') {
-            found.push_back({ id, token_text, (attributes & LLAMA_TOKEN_ATTR_USER_DEFINED) != 0 });
-        }
-    }
-    std::stable_sort(found.begin(), found.end(),
-                     [](const auto & a, const auto & b) { return a.text.size() > b.text.size(); });
-    return found;
-}
-
 // Some vocabularies (Command R, ChatML conversions) mark their turn tokens as user-defined, like runs of spaces and tags.
 bool is_markup(const SpecialToken & token) {
     const auto & text = token.text;
@@ -125,10 +102,12 @@ std::vector<llama_token> tokenize_piece(const llama_vocab * vocab, const char * 
     return tokens;
 }
 
-std::vector<llama_token> tokenize_text(const Model & model, const std::string & text, const Fragment & fragment) {
+std::vector<llama_token> tokenize_text(const Model & model, const std::string & text, const Fragment & fragment,
+                                       const Cancellation & cancellation) {
     const bool               cut = model.info().vocabulary_type == "bpe";
     std::vector<llama_token> tokens;
     for (size_t begin = fragment.begin; begin < fragment.end;) {
+        cancellation.throw_if_requested();
         const size_t end   = cut ? end_of_piece(text, begin, fragment.end) : fragment.end;
         const auto   piece = tokenize_piece(model.vocab(), text.data() + begin, end - begin);
         tokens.insert(tokens.end(), piece.begin(), piece.end());
@@ -234,8 +213,8 @@ std::vector<Fragment> cut_markup(const std::vector<Fragment> & fragments, const 
     return result;
 }
 
-std::vector<Fragment> partition(const llama_vocab * vocab, const std::vector<PromptPiece> & pieces, std::string & text) {
-    const auto            tokens = special_tokens(vocab);
+std::vector<Fragment> partition(const llama_vocab * vocab, const std::vector<SpecialToken> & tokens,
+                                const std::vector<PromptPiece> & pieces, std::string & text) {
     std::vector<Fragment> fragments;
     for (const auto & piece : pieces) {
         const size_t begin = text.size();
@@ -258,7 +237,7 @@ std::vector<Fragment> partition(const llama_vocab * vocab, const std::vector<Pro
 
 }  // namespace
 
-Tokenization tokenize(const Model & model, const std::vector<PromptPiece> & pieces) {
+Tokenization tokenize(const Model & model, const std::vector<PromptPiece> & pieces, const Cancellation & cancellation) {
     const llama_vocab * vocab = model.vocab();
     const auto &        info  = model.info();
     if (info.vocabulary_type == "none" || info.vocabulary_type == "wpm" || info.vocabulary_type == "ugm") {
@@ -268,7 +247,7 @@ Tokenization tokenize(const Model & model, const std::vector<PromptPiece> & piec
     }
     LogGuard    log(api());
     std::string text;
-    const auto  fragments = partition(vocab, pieces, text);
+    const auto  fragments = partition(vocab, model.special_tokens(), pieces, text);
 
     Tokenization out;
     if (info.add_bos && info.bos_token != LLAMA_TOKEN_NULL &&
@@ -280,7 +259,7 @@ Tokenization tokenize(const Model & model, const std::vector<PromptPiece> & piec
         if (fragment.special != LLAMA_TOKEN_NULL) {
             Aligner::push(fragment.special, fragment.begin, fragment.end, out);
         } else if (fragment.begin < fragment.end) {
-            aligner.add(fragment, tokenize_text(model, text, fragment), out);
+            aligner.add(fragment, tokenize_text(model, text, fragment, cancellation), out);
         }
     }
     return out;

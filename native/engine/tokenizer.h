@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cancellation.h"
 #include "model.h"
 
 #include <string>
@@ -20,7 +21,7 @@ struct Tokenization {
 
 // Tokenizes the pieces as one text: merges cross piece boundaries, special tokens do not. A begin-of-sequence token is put
 // first when the vocabulary asks for one and the text does not start with it; it covers no bytes.
-// Throws TOKENIZER_UNSUPPORTED for a vocabulary whose tokens cannot be traced back to bytes.
-Tokenization tokenize(const Model & model, const std::vector<PromptPiece> & pieces);
+// Throws TOKENIZER_UNSUPPORTED for a vocabulary whose tokens cannot be traced back to bytes, and ABORTED.
+Tokenization tokenize(const Model & model, const std::vector<PromptPiece> & pieces, const Cancellation & cancellation = {});
 
 }  // namespace qrhead

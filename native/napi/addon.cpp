@@ -17,49 +17,56 @@ static Napi::Value js_can_open_library(const Napi::CallbackInfo & info) {
     return Napi::Boolean::New(info.Env(), !name.empty() && DynamicLibrary::can_open(name));
 }
 
-static void js_bind(const Napi::CallbackInfo & info) {
-    const auto object = require_object(info[0], "options");
-    try {
-        bind_llama({ require_string(object, "directory"), require_string(object, "llama"), require_string(object, "ggml"),
-                     require_string(object, "ggmlBase") });
-    } catch (const EngineError & error) {
-        throw coded_error(info.Env(), error.code(), error.what());
-    }
+// Loading a driver's libraries takes seconds on some machines, and asking a GPU for its memory may wait for it.
+static Napi::Value js_bind(const Napi::CallbackInfo & info) {
+    const auto         object = require_object(info[0], "options");
+    const LibraryPaths paths{ require_string(object, "directory"), require_string(object, "llama"),
+                              require_string(object, "ggml"), require_string(object, "ggmlBase") };
+    return PromiseWorker<bool>::run(
+        info.Env(), "qrhead.bind",
+        [paths] {
+            bind_llama(paths);
+            return true;
+        },
+        [](Napi::Env env, bool &) { return env.Undefined(); });
 }
 
-static void js_load_backends(const Napi::CallbackInfo & info) {
+static Napi::Value js_load_backends(const Napi::CallbackInfo & info) {
     const std::string directory = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
-    try {
-        LogGuard log(api());
-        api().ggml_backend_load_all_from_path(directory.c_str());
-    } catch (const EngineError & error) {
-        throw coded_error(info.Env(), error.code(), error.what());
+    return PromiseWorker<bool>::run(
+        info.Env(), "qrhead.loadBackends",
+        [directory] {
+            LogGuard log(api());
+            api().ggml_backend_load_all_from_path(directory.c_str());
+            return true;
+        },
+        [](Napi::Env env, bool &) { return env.Undefined(); });
+}
+
+static Napi::Value from_devices(Napi::Env env, const std::vector<DeviceInfo> & found) {
+    auto devices = Napi::Array::New(env);
+    for (const auto & device : found) {
+        auto object = Napi::Object::New(env);
+        object.Set("name", device.name);
+        object.Set("description", device.description);
+        object.Set("type", device.type);
+        object.Set("memoryTotal", static_cast<double>(device.memory_total));
+        object.Set("memoryFree", static_cast<double>(device.memory_free));
+        devices.Set(devices.Length(), object);
     }
+    auto result = Napi::Object::New(env);
+    result.Set("version", api().llama_version());
+    result.Set("directory", api().directory);
+    result.Set("devices", devices);
+    result.Set("supportsGpuOffload", api().llama_supports_gpu_offload());
+    result.Set("supportsMmap", api().llama_supports_mmap());
+    return result;
 }
 
 static Napi::Value js_library_info(const Napi::CallbackInfo & info) {
-    const auto env = info.Env();
-    try {
-        auto devices = Napi::Array::New(env);
-        for (const auto & device : list_devices()) {
-            auto object = Napi::Object::New(env);
-            object.Set("name", device.name);
-            object.Set("description", device.description);
-            object.Set("type", device.type);
-            object.Set("memoryTotal", static_cast<double>(device.memory_total));
-            object.Set("memoryFree", static_cast<double>(device.memory_free));
-            devices.Set(devices.Length(), object);
-        }
-        auto result = Napi::Object::New(env);
-        result.Set("version", api().llama_version());
-        result.Set("directory", api().directory);
-        result.Set("devices", devices);
-        result.Set("supportsGpuOffload", api().llama_supports_gpu_offload());
-        result.Set("supportsMmap", api().llama_supports_mmap());
-        return result;
-    } catch (const EngineError & error) {
-        throw coded_error(env, error.code(), error.what());
-    }
+    return PromiseWorker<std::vector<DeviceInfo>>::run(
+        info.Env(), "qrhead.libraryInfo", [] { return list_devices(); },
+        [](Napi::Env env, std::vector<DeviceInfo> & devices) { return from_devices(env, devices); });
 }
 
 static Napi::Value js_slim_model(const Napi::CallbackInfo & info) {
@@ -75,9 +82,11 @@ static Napi::Value js_slim_model(const Napi::CallbackInfo & info) {
         const std::string key = keys.Get(i).ToString();
         entries[key]          = require_string(metadata, key.c_str());
     }
+    const auto cancellation = CancellationObject::read_optional(info[1]);
     return PromiseWorker<bool>::run(
         info.Env(), "qrhead.slimModel",
         [=] {
+            cancellation.throw_if_requested();
             write_slim_model(input, output, n_keep, n_layer, entries);
             return true;
         },

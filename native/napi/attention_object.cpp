@@ -76,6 +76,15 @@ std::shared_ptr<Attention> AttentionObject::read_baseline(const Napi::Value & va
     return object->attention_;
 }
 
+// One weight per row; none for null, which stands for 1 everywhere.
+std::vector<float> AttentionObject::read_weights(const Napi::Value & value) const {
+    auto weights = optional_float32_array(value, "weights");
+    if (weights.empty() && value.IsTypedArray()) {
+        throw Napi::TypeError::New(value.Env(), "Expected a weight for each of " + std::to_string(attention_->n_rows()) + " rows");
+    }
+    return weights;
+}
+
 Napi::Value AttentionObject::js_rows(const Napi::CallbackInfo & info) {
     return Napi::Number::New(info.Env(), static_cast<double>(require(info.Env()).n_rows()));
 }
@@ -101,8 +110,9 @@ Napi::Value AttentionObject::js_sum_over_heads(const Napi::CallbackInfo & info) 
     if (!(end >= 0.0 && end <= static_cast<double>(attention.n_tokens()))) {
         throw Napi::RangeError::New(info.Env(), "Expected an end from 0 to " + std::to_string(attention.n_tokens()));
     }
+    const auto weights = read_weights(info[2]);
     try {
-        return from_floats(info.Env(), attention.sum_over_heads(baseline.get(), static_cast<size_t>(end)));
+        return from_floats(info.Env(), attention.sum_over_heads(baseline.get(), static_cast<size_t>(end), weights));
     } catch (const EngineError & error) {
         throw coded_error(info.Env(), error.code(), error.what());
     }
@@ -113,6 +123,7 @@ Napi::Value AttentionObject::js_document_scores(const Napi::CallbackInfo & info)
     const auto options  = require_object(info[0], "options");
     const auto baseline = read_baseline(options.Get("baseline"));
     const auto mask     = to_mask(info.Env(), require_string(options, "mask"));
+    const auto weights  = read_weights(options.Get("weights"));
     const auto flat     = require_uint32_array(options.Get("spans"), "spans");
     require_pairs(info.Env(), flat.size(), "spans");
     std::vector<TokenSpan> spans;
@@ -121,7 +132,9 @@ Napi::Value AttentionObject::js_document_scores(const Napi::CallbackInfo & info)
     }
     return PromiseWorker<std::vector<float>>::run(
         info.Env(), "qrhead.documentScores",
-        [attention = attention_, baseline, mask, spans] { return attention->document_scores(baseline.get(), spans, mask); },
+        [attention = attention_, baseline, mask, spans, weights] {
+            return attention->document_scores(baseline.get(), spans, mask, weights);
+        },
         [](Napi::Env env, std::vector<float> & scores) { return from_floats(env, scores); });
 }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <napi.h>
+#include <vector>
 
 namespace qrhead {
 
@@ -25,6 +26,7 @@ class AttentionObject : public Napi::ObjectWrap<AttentionObject> {
     // Null when JavaScript called the constructor by itself.
     const Attention & require(Napi::Env env) const;
     static std::shared_ptr<Attention> read_baseline(const Napi::Value & value);
+    std::vector<float>                read_weights(const Napi::Value & value) const;
 
     std::shared_ptr<Attention> attention_;
 };

@@ -24,6 +24,10 @@ Cancellation CancellationObject::read(const Napi::Value & value) {
     return { Unwrap(value.As<Napi::Object>())->flag_, AddonData::of(value.Env()).shutting_down };
 }
 
+Cancellation CancellationObject::read_optional(const Napi::Value & value) {
+    return value.IsUndefined() ? Cancellation{ nullptr, AddonData::of(value.Env()).shutting_down } : read(value);
+}
+
 void CancellationObject::js_cancel(const Napi::CallbackInfo & /*info*/) {
     *flag_ = true;
 }

@@ -13,6 +13,9 @@ class CancellationObject : public Napi::ObjectWrap<CancellationObject> {
     // The flags that the call with this argument listens to. Throws a TypeError for anything but a Cancellation.
     static Cancellation read(const Napi::Value & value);
 
+    // The same, where the argument may be left out: the environment's end still stops the work.
+    static Cancellation read_optional(const Napi::Value & value);
+
     explicit CancellationObject(const Napi::CallbackInfo & info);
 
   private:

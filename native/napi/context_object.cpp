@@ -90,11 +90,18 @@ Napi::Value ContextObject::js_observe(const Napi::CallbackInfo & info) {
     const bool per_head     = require_bool(require_object(info[1], "options"), "perHead");
     auto       cancellation = CancellationObject::read(info[2]);
     auto       context      = claim(info.Env());
+    auto       probe        = to_progress(info.Env().Undefined(), cancellation.environment);
+    auto       release      = release_later(info);
     return PromiseWorker<std::shared_ptr<Attention>>::run(
         info.Env(), "qrhead.observe",
-        [context, tokens, per_head, cancellation] { return context->observe(tokens, per_head, cancellation); },
+        [context, tokens, per_head, cancellation, report = probe.report] {
+            return context->observe(tokens, per_head, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
+        },
         [](Napi::Env env, std::shared_ptr<Attention> & attention) { return AttentionObject::create(env, std::move(attention)); },
-        release_later(info));
+        [release, release_probe = probe.release] {
+            release_probe();
+            release();
+        });
 }
 
 void ContextObject::js_rollback(const Napi::CallbackInfo & info) {

@@ -68,6 +68,13 @@ std::vector<uint32_t> require_uint32_array(const Napi::Value & value, const char
     return copy_array<uint32_t>(value, name, napi_uint32_array, "a Uint32Array");
 }
 
+std::vector<float> optional_float32_array(const Napi::Value & value, const char * name) {
+    if (value.IsNull() || value.IsUndefined()) {
+        return {};
+    }
+    return copy_array<float>(value, name, napi_float32_array, "a Float32Array or null");
+}
+
 void require_pairs(Napi::Env env, size_t length, const char * name) {
     if (length % 2 != 0) {
         expected(env, "an even number of entries", name);

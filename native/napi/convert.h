@@ -18,6 +18,7 @@ bool         require_bool(const Napi::Object & object, const char * name);
 
 std::vector<int32_t>  require_int32_array(const Napi::Value & value, const char * name);
 std::vector<uint32_t> require_uint32_array(const Napi::Value & value, const char * name);
+std::vector<float>    optional_float32_array(const Napi::Value & value, const char * name);  // empty for null or undefined
 void                  require_pairs(Napi::Env env, size_t length, const char * name);
 
 std::vector<PromptPiece> to_prompt_pieces(const Napi::Value & value);

@@ -49,16 +49,22 @@ Napi::Value ModelObject::js_info(const Napi::CallbackInfo & info) {
 Napi::Value ModelObject::js_tokenize(const Napi::CallbackInfo & info) {
     auto model  = require(info.Env());
     auto pieces = to_prompt_pieces(info[0]);
+    auto cancellation = CancellationObject::read_optional(info[1]);
     return PromiseWorker<Tokenization>::run(
-        info.Env(), "qrhead.tokenize", [model, pieces] { return tokenize(*model, pieces); },
+        info.Env(), "qrhead.tokenize", [model, pieces, cancellation] { return tokenize(*model, pieces, cancellation); },
         [](Napi::Env env, Tokenization & tokenization) { return from_tokenization(env, tokenization); });
 }
 
 Napi::Value ModelObject::js_create_context(const Napi::CallbackInfo & info) {
     auto model   = require(info.Env());
     auto options = to_context_options(info[0]);
+    auto cancellation = CancellationObject::read_optional(info[1]);
     return PromiseWorker<std::shared_ptr<Context>>::run(
-        info.Env(), "qrhead.createContext", [model, options] { return std::make_shared<Context>(model, options); },
+        info.Env(), "qrhead.createContext",
+        [model, options, cancellation] {
+            cancellation.throw_if_requested();  // while it waited for a thread; llama.cpp's own part cannot be stopped
+            return std::make_shared<Context>(model, options);
+        },
         [](Napi::Env env, std::shared_ptr<Context> & context) { return ContextObject::create(env, std::move(context)); });
 }
 

@@ -127,7 +127,49 @@ TEST("the sum over heads is the plain sum, and adds up to the shared scores") {
     CHECK(near(column, tokens));
 }
 
-TEST("spans and baselines that do not fit are refused") {
+TEST("weights of 1 change nothing, not even the last digit") {
+    const Attention          attention = random_attention(5);
+    const Attention          baseline  = random_attention(6);
+    const std::vector<float> ones(n_rows, 1.0f);
+    CHECK(attention.sum_over_heads(&baseline, n_tokens, ones) == attention.sum_over_heads(&baseline, n_tokens));
+    for (const auto mask : { OutlierMask::none, OutlierMask::per_head, OutlierMask::shared }) {
+        CHECK(attention.document_scores(&baseline, spans, mask, ones) == attention.document_scores(&baseline, spans, mask));
+    }
+}
+
+TEST("weights scale what each head adds, and the shared mask follows the weighted sum") {
+    const Attention          attention = random_attention(7);
+    const Attention          baseline  = random_attention(8);
+    const std::vector<float> weights   = { 0.0f, 2.0f, 0.5f, 0.0f, 1.25f };
+    // The same scaling done to the rows themselves, which the weights must equal.
+    Attention scaled       = random_attention(7);
+    Attention scaled_minus = random_attention(8);
+    for (size_t r = 0; r < n_rows; r++) {
+        for (size_t t = 0; t < n_tokens; t++) {
+            scaled.row(r)[t] *= weights[r];
+            scaled_minus.row(r)[t] *= weights[r];
+        }
+    }
+    const auto sums = attention.sum_over_heads(&baseline, n_tokens, weights);
+    for (size_t t = 0; t < n_tokens; t++) {
+        CHECK(near(sums[t], summed(scaled, &scaled_minus, t)));
+    }
+    bool differs = false;
+    for (const auto mask : { OutlierMask::none, OutlierMask::per_head, OutlierMask::shared }) {
+        const auto scores = attention.document_scores(&baseline, spans, mask, weights);
+        const auto plain  = attention.document_scores(&baseline, spans, mask);
+        for (size_t r = 0; r < n_rows; r++) {
+            for (size_t d = 0; d < spans.size(); d++) {
+                CHECK(near(scores[r * spans.size() + d], naive_score(scaled, &scaled_minus, r, spans[d], mask)));
+                differs = differs || (mask == OutlierMask::shared &&
+                                      !near(scores[r * spans.size() + d], weights[r] * plain[r * spans.size() + d]));
+            }
+        }
+    }
+    CHECK(differs);
+}
+
+TEST("spans, baselines and weights that do not fit are refused") {
     const Attention attention = random_attention(1);
     const Attention short_one = random_attention(1, n_rows, 10);
     const Attention narrow    = random_attention(1, 1);
@@ -140,6 +182,11 @@ TEST("spans and baselines that do not fit are refused") {
     CHECK_ERROR("INVALID_ARGUMENT", attention.document_scores(nullptr, { { 6, 5 } }, OutlierMask::none));
     CHECK_ERROR("INVALID_ARGUMENT", attention.document_scores(nullptr, { { 0, 41 } }, OutlierMask::shared));
     CHECK(attention.document_scores(nullptr, {}, OutlierMask::shared).empty());
+    for (const std::vector<float> & wrong : { std::vector<float>(n_rows - 1, 1.0f), std::vector<float>(n_rows, -1.0f),
+                                              std::vector<float>(n_rows, std::nanf("")) }) {
+        CHECK_ERROR("INVALID_ARGUMENT", attention.sum_over_heads(nullptr, 5, wrong));
+        CHECK_ERROR("INVALID_ARGUMENT", attention.document_scores(nullptr, spans, OutlierMask::none, wrong));
+    }
 }
 
 TEST("a selection arranges heads by layer and remembers the order they were given in") {

@@ -112,6 +112,40 @@ TEST("stopping early changes no byte") {
     }
 }
 
+TEST("stopping early changes no byte where the last layers look at the keys of earlier ones") {
+    const auto gemma = model("tiny-gemma4");
+    for (const bool flash_attention : { true, false }) {
+        for (int32_t layer = 0; layer < gemma->info().n_layer; layer++) {
+            auto options            = options_for(*gemma);
+            options.heads           = { { layer, 1 }, { layer / 2, 0 } };
+            options.n_ubatch        = 16;
+            options.flash_attention = flash_attention;
+            const auto early        = capture(gemma, options);
+            options.early_stop      = false;
+            CHECK(difference(*early, *capture(gemma, options)) == 0.0f);
+        }
+    }
+}
+
+TEST("attention read from copies of a node's inputs is that read from the inputs themselves, for every cache type") {
+    for (const char * name : { "tiny-llama", "tiny-gemma2", "tiny-gptoss", "tiny-mpt", "tiny-gemma4" }) {
+        for (const char * type : { "f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0" }) {
+            auto options   = options_for(*model(name));
+            options.type_k = type;
+            const auto     direct = capture(model(name), options);
+            options.read_on_host  = true;
+            CHECK(difference(*direct, *capture(model(name), options)) == 0.0f);
+        }
+    }
+    auto options         = options_for(*model("tiny-llama"));
+    options.heads        = { { 1, 3 }, { 2, 0 } };
+    options.type_k       = "q8_0";
+    options.n_ubatch     = 7;
+    const auto direct    = capture(model("tiny-llama"), options);
+    options.read_on_host = true;
+    CHECK(difference(*direct, *capture(model("tiny-llama"), options)) == 0.0f);
+}
+
 TEST("a few heads are the same as among all, and their rows come in the order asked for") {
     auto       options = options_for(*model("tiny-llama"));
     const auto all     = capture(model("tiny-llama"), options);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 using namespace qrhead;
 using namespace qrhead::test;
@@ -122,6 +123,18 @@ TEST("somebody else's log callback is back after every call, and hears nothing m
     CHECK(after == count_log && after_data == &n_messages);
     CHECK(n_messages == 0);
     api().llama_log_set(previous, user_data);
+}
+
+TEST("each thread hears the reasons of its own failures, while several work at once") {
+    LogGuard    log(api());
+    std::thread other([] {
+        const LogGuard log(api());
+        CHECK(LogGuard::first_error().empty());
+        CHECK_ERROR("MODEL_LOAD_FAILED", load("/nowhere/model.gguf"));
+        CHECK(!LogGuard::first_error().empty());
+    });
+    other.join();
+    CHECK(LogGuard::first_error().empty());
 }
 
 TEST("a slim model keeps its first layers and gains metadata") {

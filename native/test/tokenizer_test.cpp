@@ -50,6 +50,14 @@ TEST("text cut into pieces is tokenized as the whole") {
     }
 }
 
+TEST("tokenizing a long text ends when it is cancelled") {
+    const Cancellation cancellation{ make_cancel_flag(), make_cancel_flag() };
+    const std::string  text(100'000, 'a');
+    CHECK(covers(tokenize(*model("tiny-llama"), { { text, false } }, cancellation), text));
+    *cancellation.environment = true;
+    CHECK_ERROR("ABORTED", tokenize(*model("tiny-llama"), { { text, false } }, cancellation));
+}
+
 TEST("special tokens are recognised in special pieces and nowhere else") {
     const auto &      llama = *model("tiny-llama");
     const llama_token eot   = tokenize(llama, { { "<|eot_id|>", true } }).tokens.back();

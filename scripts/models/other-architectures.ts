@@ -1,5 +1,5 @@
 // Architectures that differ from the usual decoder: other positions, both directions, no attention at all.
-import { EPSILON, LOGIT_GAIN, type Metadata, transformerMetadata } from "./decoder.ts";
+import { EPSILON, LOGIT_GAIN, type Metadata, rotaryFactors, rotaryMetadata, transformerMetadata } from "./decoder.ts";
 import { bool, f32, u32 } from "./gguf-writer.ts";
 import { linear, norm, random, type Sizes, type TensorSpec } from "./spec.ts";
 
@@ -24,6 +24,68 @@ export function mpt(vocabulary: number, sizes: Sizes): { metadata: Metadata; ten
       random("token_embd.weight", [width, vocabulary], 1, { type: "Q8_0" }),
       norm("output_norm.weight", width),
       ...Array.from({ length: sizes.layers }, (_, layer) => block(layer)).flat(),
+    ],
+  };
+}
+
+/**
+ * Gemma 4 as in its E sizes: embeddings of its own for every layer, every other layer a window of 32 tokens with half the
+ * head size, and layers at the end that have no keys: they look at those of the last layer of their kind that has.
+ */
+export function gemma4(vocabulary: number, sizes: Sizes): { metadata: Metadata; tensors: TensorSpec[] } {
+  const { layers, width, heads, kvHeads, headSize, feedForward: inner } = sizes;
+  const ownKeys = layers - 3;
+  const perLayer = 16;
+  const block = (layer: number) => {
+    const name = `blk.${layer}`;
+    const size = layer % 2 === 0 ? headSize / 2 : headSize;
+    const keys = [
+      linear(`${name}.attn_k.weight`, width, kvHeads * size),
+      linear(`${name}.attn_v.weight`, width, kvHeads * size),
+      // Its logits are not divided by the root of the head size.
+      norm(`${name}.attn_k_norm.weight`, size, LOGIT_GAIN / Math.sqrt(size)),
+    ];
+    return [
+      norm(`${name}.attn_norm.weight`, width),
+      linear(`${name}.attn_q.weight`, width, heads * size),
+      norm(`${name}.attn_q_norm.weight`, size, LOGIT_GAIN),
+      ...(layer < ownKeys ? keys : []),
+      linear(`${name}.attn_output.weight`, heads * size, width),
+      norm(`${name}.post_attention_norm.weight`, width),
+      norm(`${name}.ffn_norm.weight`, width),
+      linear(`${name}.ffn_gate.weight`, width, inner),
+      linear(`${name}.ffn_up.weight`, width, inner),
+      linear(`${name}.ffn_down.weight`, inner, width),
+      norm(`${name}.post_ffw_norm.weight`, width),
+      linear(`${name}.inp_gate.weight`, width, perLayer),
+      linear(`${name}.proj.weight`, perLayer, width),
+      norm(`${name}.post_norm.weight`, width),
+    ];
+  };
+  return {
+    metadata: {
+      ...rotaryMetadata("gemma4", sizes, 1000000),
+      "gemma4.rope.freq_base_swa": f32(10000),
+      "gemma4.rope.dimension_count_swa": u32(headSize / 2),
+      "gemma4.attention.key_length_swa": u32(headSize / 2),
+      "gemma4.attention.value_length_swa": u32(headSize / 2),
+      "gemma4.attention.sliding_window": u32(32),
+      "gemma4.attention.sliding_window_pattern": {
+        type: "bool[]",
+        value: Array.from({ length: layers }, (_, layer) => (layer % 2 === 0 ? 1 : 0)),
+      },
+      "gemma4.attention.shared_kv_layers": u32(layers - ownKeys),
+      "gemma4.embedding_length_per_layer_input": u32(perLayer),
+      "gemma4.final_logit_softcapping": f32(30),
+    },
+    tensors: [
+      random("token_embd.weight", [width, vocabulary], 1 / Math.sqrt(width), { type: "Q8_0" }),
+      random("per_layer_token_embd.weight", [perLayer * layers, vocabulary], 1 / Math.sqrt(perLayer), { type: "F16" }),
+      linear("per_layer_model_proj.weight", width, perLayer * layers),
+      norm("per_layer_proj_norm.weight", perLayer),
+      rotaryFactors(headSize),
+      norm("output_norm.weight", width),
+      ...Array.from({ length: layers }, (_, layer) => block(layer)).flat(),
     ],
   };
 }

@@ -1,7 +1,7 @@
 // The test models by name. Every tiny one has 2 to 4 layers and a head size that quantised caches can hold (32 or more).
 import { decoderTensors, type Metadata, type Parts, rotaryFactors, rotaryMetadata } from "./decoder.ts";
 import { f32, type TensorType, text, u32 } from "./gguf-writer.ts";
-import { bert, mamba, mpt } from "./other-architectures.ts";
+import { bert, gemma4, mamba, mpt } from "./other-architectures.ts";
 import { plantedModel } from "./planted.ts";
 import { type ModelSpec, type Sizes, type TensorSpec, type VocabularyName, vocabularySizes } from "./spec.ts";
 import * as templates from "./templates.ts";
@@ -181,6 +181,9 @@ const makers: Readonly<Record<string, (name: string) => ModelSpec>> = {
       ],
     }),
   "tiny-mpt": (name) => other(name, 11, "mpt", mpt(vocabularySizes.mpt, { ...tiny, layers: 3, kvHeads: 4 })),
+  // Seven layers, of which the last three look at the keys of the third and the fourth.
+  "tiny-gemma4": (name) =>
+    other(name, 15, "llama-spm", gemma4(vocabularySizes["llama-spm"], { ...tiny, layers: 7, headSize: 64 })),
   "tiny-bert": (name) =>
     other(name, 12, "bert-bge", bert(vocabularySizes["bert-bge"], { ...tiny, layers: 2, kvHeads: 4, context: 512 })),
   "tiny-mamba": (name) =>

@@ -27,6 +27,7 @@ export type RankFlags = PromptFlags &
   PassFlags & {
     calibration: boolean;
     mask: boolean;
+    weights: boolean;
     order?: "given" | "reverse";
     layout?: "listwise" | "independent";
   };
@@ -114,6 +115,7 @@ export function addRankOptions(command: Command): Command {
   addPromptOptions(command)
     .option("--no-calibration", "do not subtract the null query's attention")
     .option("--no-mask", "keep outlier tokens")
+    .option("--no-weights", "count every head alike, also where the head set has weights")
     .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]))
     .addOption(
       choiceOption("--layout <NAME>", "documents in one prompt, or each by itself", ["listwise", "independent"]),
@@ -140,6 +142,6 @@ export function toPassOptions(flags: PassFlags) {
 }
 
 export function toRankLoadOptions(flags: RankFlags): LoadOptions & ScoringOptions {
-  const { prompt, nullQuery, calibration, mask, order, layout } = flags;
-  return { prompt, nullQuery, calibration, mask, order, layout, ...toPassOptions(flags) };
+  const { prompt, nullQuery, calibration, mask, weights, order, layout } = flags;
+  return { prompt, nullQuery, calibration, mask, weights, order, layout, ...toPassOptions(flags) };
 }

@@ -121,11 +121,14 @@ export class DocumentStore {
       await this.#reader?.dispose();
       this.#reader = undefined;
       this.#prefix = undefined;
-      this.#reader = await callNative(addon, signal, () =>
-        this.#model.native.createContext({
-          ...contextOptions(this.#options, this.#heads, needed),
-          sequences: PARALLEL + 1,
-        }),
+      this.#reader = await callNative(addon, signal, (cancellation) =>
+        this.#model.native.createContext(
+          {
+            ...contextOptions(this.#options, this.#heads, needed),
+            sequences: PARALLEL + 1,
+          },
+          cancellation,
+        ),
       );
     }
     const reader = this.#reader;

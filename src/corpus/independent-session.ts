@@ -186,11 +186,14 @@ export class IndependentSession implements CorpusReader {
     if (this.#context && this.#context.contextSize >= cells) return this.#context;
     await this.dispose();
     const grown = Math.ceil((cells + PADDED_ROWS) / CONTEXT_STEP) * CONTEXT_STEP;
-    this.#context = await callNative(this.#model.library.addon, signal, () =>
-      this.#model.native.createContext({
-        ...contextOptions(this.#options, this.#heads, contextSize ?? grown),
-        sequences: 2,
-      }),
+    this.#context = await callNative(this.#model.library.addon, signal, (cancellation) =>
+      this.#model.native.createContext(
+        {
+          ...contextOptions(this.#options, this.#heads, contextSize ?? grown),
+          sequences: 2,
+        },
+        cancellation,
+      ),
     );
     return this.#context;
   }

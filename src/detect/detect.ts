@@ -1,35 +1,41 @@
-import { ContextOverflowError, InputError, QRHeadError } from "../errors.ts";
+import { InputError } from "../errors.ts";
+import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
 import type { HeadSet } from "../heads/head-set.ts";
-import { everyHead, seededRandom } from "../heads/heads.ts";
-import { type LoadedModel, loadModel } from "../model.ts";
-import { callNative } from "../native/call.ts";
+import { everyHead } from "../heads/heads.ts";
+import { loadModel } from "../model.ts";
 import { selectProfile } from "../prompt/profiles.ts";
 import { Session } from "../session.ts";
 import type { ModelIdentity } from "../types.ts";
-import type { DetectionExample } from "./examples.ts";
+import { collect } from "./collect.ts";
 import { fingerprint } from "./fingerprint.ts";
-import { bestHeads, type ExampleScores, tallyHeads } from "./objectives.ts";
-import { type DetectOptions, type ExampleProgress, type ParsedDetectOptions, parseDetectOptions } from "./options.ts";
+import { type DetectOptions, parseDetectOptions } from "./options.ts";
+import { summarize } from "./summary.ts";
 
 /** A head set that `detectHeads` found: it says where it comes from. */
-export type DetectedHeadSet = HeadSet & Required<Pick<HeadSet, "model" | "prompt" | "objective" | "source" | "scores">>;
+export type DetectedHeadSet = HeadSet &
+  Required<Pick<HeadSet, "model" | "prompt" | "objective" | "source" | "seed" | "scores">>;
 
 /**
  * Finds the heads of a model that retrieve: rates every head by how it attends to the documents that answer, averaged over
  * labelled examples. *Query-Focused Retrieval Heads* (EMNLP 2025), section 3.1, as its published code does it, or CoRe
- * (arXiv 2510.02219); see `tallyHeads` for the equations.
+ * (arXiv 2510.02219); see `rateHeads` for the equations. Examples without labels: `bootstrapExamples`.
  *
- * Each example is read once, for all heads. Attention of all heads is held meanwhile: `layers × heads × tokens × 8` bytes.
- * A document is its whole span of the prompt, number and title included. `nullQuery` is absent where nothing was calibrated.
+ * Each example is read once, for all heads. Attention of all heads is held meanwhile, `layers × heads × tokens × 8` bytes,
+ * and of every example `layers × heads × documents × 4` bytes of scores are kept, twice that for objectives that do not
+ * calibrate. A document is its whole span of the prompt, number and title included. `nullQuery` is absent where the
+ * objective does not calibrate.
  *
- * @returns The set that `heads` of `QRRetriever.load` takes, the same one for the same options on the same machine.
- * @throws InputError for wrong options or examples, and for a slim model.
- * @throws ContextOverflowError for an example that does not fit, before any is scored.
+ * From 4 examples on the set says how far it can be trusted (`stability`, `quality`); with `fitWeights`, from 8 on, what
+ * weights would add (`fit`).
+ *
+ * @returns The set that `heads` of `QRRetriever.load` takes, the same one for the same options on the same machine, resumed
+ * or not.
+ * @throws InputError for wrong options, examples or checkpoints, too few examples for `top: "auto"`, and for a slim model.
+ * @throws ContextOverflowError for an example that does not fit, before any is scored; with `skipLong` it is left out.
  * @throws QRHeadError what `QRRetriever.load` and `rank` throw.
  */
 export async function detectHeads(options: DetectOptions): Promise<DetectedHeadSet> {
   const parsed = parseDetectOptions(options);
-  const examples = choose(parsed);
   const model = await loadModel(parsed.load);
   let session: Session | undefined;
   try {
@@ -41,35 +47,15 @@ export async function detectHeads(options: DetectOptions): Promise<DetectedHeadS
     session = new Session(model, everyHead(layers, heads), profile, parsed.load);
 
     const print = await fingerprint(model);
-    const means = await scoreExamples(model, session, examples, parsed);
-    return {
-      format: "qrhead-heads",
-      version: 1,
-      model: { name, architecture, layers, heads, fingerprint: print },
-      prompt: profile.name,
-      ...(parsed.nullQuery !== null && { nullQuery: parsed.nullQuery }),
-      objective: parsed.name,
-      source: { name: parsed.sourceName, examples: examples.length },
-      heads: bestHeads(means, heads, parsed.top),
-      scores: Array.from({ length: layers }, (_, layer) => [...means.subarray(layer * heads, (layer + 1) * heads)]),
-    };
+    const run = { prompt: profile.name, fingerprint: print };
+    const stableTop = parsed.top === "auto" ? DEFAULT_HEAD_COUNT : parsed.top;
+    const collected = await collect(model, session, parsed, { ...run, stableTop });
+    const shape = { name, architecture, layers, heads, fingerprint: print };
+    return summarize(collected, { ...parsed, model: shape, prompt: profile.name });
   } finally {
     await session?.dispose();
     await model.native.dispose();
   }
-}
-
-/** The examples to use, in the order to use them. */
-function choose({ examples, shuffle, limit }: ParsedDetectOptions): DetectionExample[] {
-  const order = [...examples];
-  if (shuffle !== undefined) {
-    const random = seededRandom(shuffle);
-    for (let i = order.length - 1; i > 0; i--) {
-      const j = Math.floor(random() * (i + 1));
-      [order[i], order[j]] = [order[j]!, order[i]!];
-    }
-  }
-  return order.slice(0, limit);
 }
 
 function assertWhole({ fileName, layers, originalLayers }: ModelIdentity): void {
@@ -79,53 +65,4 @@ function assertWhole({ fileName, layers, originalLayers }: ModelIdentity): void 
     `Model ${fileName} was slimmed to layers 0 to ${layers - 1} of ${originalLayers}, and the best heads may be in those ` +
       "that it lacks: find heads with the whole model",
   );
-}
-
-/** Every head's mean over the examples. */
-async function scoreExamples(
-  model: LoadedModel,
-  session: Session,
-  examples: readonly DetectionExample[],
-  { load, objective, nullQuery, mask, temperature, onExample }: ParsedDetectOptions,
-): Promise<Float64Array> {
-  const { signal, onProgress } = load;
-  const layOut = async ({ docs, query }: DetectionExample) => {
-    const shortened = await session.truncate(docs, load.maxDocumentTokens, signal);
-    return session.layOut(shortened, query, nullQuery, signal);
-  };
-  const score = async (example: DetectionExample): Promise<ExampleScores> => {
-    const layout = await layOut(example);
-    const observed = await session.observe(layout, true, { signal, onProgress });
-    const spans = Uint32Array.from(layout.documentSpans.flat());
-    const scores = await callNative(model.library.addon, signal, () =>
-      observed.query.documentScores({ baseline: observed.null, spans, mask }),
-    );
-    const gold = example.gold.map((id) => example.docs.findIndex((document) => document.id === id));
-    return { scores, documents: example.docs.length, gold };
-  };
-  const forEach = async (phase: ExampleProgress["phase"], work: (example: DetectionExample) => Promise<void>) => {
-    for (const [index, example] of examples.entries()) {
-      signal?.throwIfAborted();
-      await work(example).catch((error: unknown) => {
-        throw located(error, example);
-      });
-      onExample?.({ phase, done: index + 1, total: examples.length, id: example.id });
-    }
-  };
-
-  // Hours of work should not end with an example that could have been seen not to fit.
-  await forEach("check", async (example) => session.assertFits(await layOut(example)));
-  const tally = tallyHeads(model.identity.layers * model.identity.heads, objective, temperature);
-  await forEach("score", async (example) => tally.add(await score(example)));
-  return tally.means();
-}
-
-/** The error with the example that it is about. */
-function located(error: unknown, { position, id }: DetectionExample): unknown {
-  const where = `${position} (id ${JSON.stringify(id)})`;
-  if (error instanceof ContextOverflowError) {
-    return new ContextOverflowError(error.promptTokens, error.contextSize, `The prompt of ${where}`);
-  }
-  if (!(error instanceof QRHeadError) || error instanceof InputError) return error;
-  return new QRHeadError(error.code, `${where}: ${error.message}`, { cause: error });
 }

@@ -69,6 +69,11 @@ export function normalizeExamples(input: readonly DetectionExampleInput[]): Dete
   });
 }
 
+/** Where the gold documents stand among the example's documents. */
+export function goldIndexes({ docs, gold }: DetectionExample): number[] {
+  return gold.map((id) => docs.findIndex((document) => document.id === id));
+}
+
 type Found = { value: unknown; position: string };
 
 function findInArray(content: string, sourceName: string): Found[] {

@@ -12,8 +12,16 @@ export const CORE_TEMPERATURE = 0.1;
 /** Ranks that count for nDCG: the cut-off of QRHead's script for BEIR. */
 const NDCG_CUTOFF = 10;
 
-/** Scores of one example, `[heads × documents]` row-major, and the indexes of its gold documents. */
-export type ExampleScores = { scores: Float32Array; documents: number; gold: readonly number[] };
+/** What the heads of a model made of one example. */
+export type ExampleScores = {
+  /** What the objective rates, `[heads × documents]` row-major. */
+  scores: Float32Array;
+  /** What reranking would go by: each head's calibrated, masked scores. The same array where the objective rates these. */
+  ranking: Float32Array;
+  documents: number;
+  /** Indexes of the gold documents. */
+  gold: readonly number[];
+};
 
 /** What one head, whose scores of the documents are `row`, gets for one example. */
 type Rate = (row: Float32Array, gold: readonly number[], temperature: number) => number;
@@ -21,29 +29,43 @@ type Rate = (row: Float32Array, gold: readonly number[], temperature: number) =>
 const RATES: Readonly<Record<Objective, Rate>> = { mass, ndcg, contrastive };
 
 /**
- * Adds up examples and gives each head's mean over them.
+ * What every head gets for one example, s being its scores of the documents.
  *
  * - `mass`: Σ_gold s(d). QRHead's LongMemEval script.
  * - `ndcg`: nDCG@10 of the documents ordered by s, gains 0 and 1, equal scores by index. QRHead's BEIR script.
  * - `contrastive`: mean over gold of exp(s(d⁺)/t) / (exp(s(d⁺)/t) + Σ exp(s(d⁻)/t)), d⁻ being every other document that
  *   is not gold. CoRe (arXiv 2510.02219).
  *
- * @param heads Rows of every example's scores.
  * @param temperature t, above 0; only `contrastive` has one.
+ * @returns One number per head.
  */
-export function tallyHeads(heads: number, objective: Objective, temperature: number = CORE_TEMPERATURE) {
-  const sums = new Float64Array(heads);
+export function rateHeads(
+  { scores, documents, gold }: Pick<ExampleScores, "scores" | "documents" | "gold">,
+  objective: Objective,
+  temperature: number = CORE_TEMPERATURE,
+): Float64Array {
+  const rate = RATES[objective];
+  return Float64Array.from({ length: scores.length / documents }, (_, head) =>
+    rate(scores.subarray(head * documents, (head + 1) * documents), gold, temperature),
+  );
+}
+
+/**
+ * Every head's mean over examples.
+ *
+ * @param rates Of each example, one number per head.
+ * @param which Indexes of the examples that count. Default: all.
+ */
+export function meanRates(rates: readonly Float64Array[], which: Iterable<number> = rates.keys()): Float64Array {
+  const sums = new Float64Array(rates[0]?.length ?? 0);
   let examples = 0;
-  return {
-    add({ scores, documents, gold }: ExampleScores): void {
-      examples++;
-      for (let head = 0; head < heads; head++) {
-        const row = scores.subarray(head * documents, (head + 1) * documents);
-        sums[head]! += RATES[objective](row, gold, temperature);
-      }
-    },
-    means: (): Float64Array => sums.map((sum) => sum / examples),
-  };
+  for (const example of which) {
+    examples++;
+    rates[example]!.forEach((rate, head) => {
+      sums[head]! += rate;
+    });
+  }
+  return sums.map((sum) => sum / examples);
 }
 
 /** The `top` heads with the highest scores, best first; equal scores go by layer, then by head. */
@@ -56,7 +78,8 @@ function mass(row: Float32Array, gold: readonly number[]): number {
   return gold.reduce((sum, document) => sum + row[document]!, 0);
 }
 
-function ndcg(row: Float32Array, gold: readonly number[]): number {
+/** nDCG@10 with gains 0 and 1; equal scores by index. */
+export function ndcg(row: ArrayLike<number>, gold: readonly number[]): number {
   const gain = (rank: number) => 1 / Math.log2(rank + 2);
   const relevant = new Set(gold);
   let found = 0;

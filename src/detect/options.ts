@@ -4,8 +4,17 @@ import { DEFAULT_NULL_QUERY, type LoadOptions, parseLoadOptions } from "../optio
 import { type DetectionExample, type DetectionExampleInput, normalizeExamples } from "./examples.ts";
 import { CORE_TEMPERATURE, OBJECTIVES, type Objective } from "./objectives.ts";
 
-/** How far detection has come. First every prompt is checked for its length, then all are scored. */
-export type ExampleProgress = { phase: "check" | "score"; done: number; total: number; id: string };
+/**
+ * How far detection has come. First every prompt is checked for its length, then all are scored. `resumed` of `done` were
+ * read in an earlier run.
+ */
+export type ExampleProgress = {
+  phase: "check" | "score";
+  done: number;
+  total: number;
+  id: string;
+  resumed?: number;
+};
 
 export type DetectOptions = Omit<LoadOptions, "heads" | "calibration" | "mask" | "order"> & {
   /** At least one; as `parseExamples` gives them, or objects with the fields that it reads. */
@@ -20,8 +29,29 @@ export type DetectOptions = Omit<LoadOptions, "heads" | "calibration" | "mask" |
   temperature?: number | undefined;
   /** For `"mass"`, take attention neither calibrated nor masked: equations 2 to 4 of the paper. Defaults to `false`. */
   rawMass?: boolean | undefined;
-  /** How many heads to choose, at least 1; all if the model has fewer. Defaults to `16`. */
-  top?: number | undefined;
+  /**
+   * How many heads to choose, at least 1; all if the model has fewer. `"auto"` chooses among 4, 8, 16, 32, 64 and all by how
+   * they rank examples that did not choose them. Defaults to `16`.
+   */
+  top?: number | "auto" | undefined;
+  /**
+   * Fit non-negative weights for the chosen heads, and keep them if they rank held-out examples better than the plain sum by
+   * more than a standard error. Defaults to `false`.
+   */
+  fitWeights?: boolean | undefined;
+  /**
+   * Stop as soon as halves of the examples read so far agree on this share of the top heads, above 0 and at most 1. Looked
+   * at from 8 examples on, every fourth. Defaults to reading all.
+   */
+  untilStable?: number | undefined;
+  /** Leave out examples that are longer than the context instead of failing. Defaults to `false`. */
+  skipLong?: boolean | undefined;
+  /** Decides how examples are split to measure stability and quality, an integer from 0 to 2³²−1. Defaults to `0`. */
+  seed?: number | undefined;
+  /** File that each example's scores are appended to, for `resume`. It stays when detection is done. Defaults to none. */
+  checkpoint?: string | undefined;
+  /** Take up what an earlier run left in `checkpoint`; begin there if it does not exist. Defaults to `false`. */
+  resume?: boolean | undefined;
   /** Use the first this many examples, at least 1, after shuffling. Defaults to all. */
   limit?: number | undefined;
   /** Shuffle the examples by this seed, an integer from 0 to 2³²−1; documents keep their order. Defaults to no shuffling. */
@@ -41,7 +71,13 @@ export type ParsedDetectOptions = {
   nullQuery: string | null;
   mask: "per-head" | "none";
   temperature: number;
-  top: number;
+  top: number | "auto";
+  fitWeights: boolean;
+  untilStable: number | undefined;
+  skipLong: boolean;
+  seed: number;
+  checkpoint: string | undefined;
+  resume: boolean;
   limit: number;
   shuffle: number | undefined;
   sourceName: string;
@@ -57,6 +93,12 @@ export function parseDetectOptions(options: DetectOptions): ParsedDetectOptions 
     temperature,
     rawMass,
     top,
+    fitWeights,
+    untilStable,
+    skipLong,
+    seed,
+    checkpoint,
+    resume,
     limit,
     shuffle,
     sourceName,
@@ -89,15 +131,21 @@ export function parseDetectOptions(options: DetectOptions): ParsedDetectOptions 
       `Option nullQuery has no use with ${isContrastive ? "the objective contrastive" : "rawMass"}, which does not calibrate`,
     );
   }
-  for (const [name, value] of Object.entries({ top, limit })) {
-    expect(value === undefined || isInteger(value, 1, 2 ** 31), name, "an integer of at least 1", value);
+  expect(limit === undefined || isInteger(limit, 1, 2 ** 31), "limit", "an integer of at least 1", limit);
+  const isTop = top === undefined || top === "auto" || isInteger(top, 1, 2 ** 31);
+  expect(isTop, "top", 'an integer of at least 1 or "auto"', top);
+  for (const [name, value] of Object.entries({ shuffle, seed })) {
+    const isSeed = value === undefined || isInteger(value, 0, 2 ** 32 - 1);
+    expect(isSeed, name, "an integer from 0 to 4294967295", value);
   }
-  expect(
-    shuffle === undefined || isInteger(shuffle, 0, 2 ** 32 - 1),
-    "shuffle",
-    "an integer from 0 to 4294967295",
-    shuffle,
-  );
+  for (const [name, value] of Object.entries({ fitWeights, skipLong, resume })) {
+    expect(value === undefined || typeof value === "boolean", name, "true or false", value);
+  }
+  const isShare = untilStable === undefined || (untilStable > 0 && untilStable <= 1);
+  expect(isShare, "untilStable", "a number above 0 and at most 1", untilStable);
+  const isPath = checkpoint === undefined || (typeof checkpoint === "string" && checkpoint !== "");
+  expect(isPath, "checkpoint", "the path of a file", checkpoint);
+  expect(!resume || checkpoint !== undefined, "resume", "a checkpoint to resume", resume);
   const isNamed = sourceName === undefined || (typeof sourceName === "string" && sourceName.trim() !== "");
   expect(isNamed, "sourceName", "a text that is not blank", sourceName);
   expect(onExample === undefined || typeof onExample === "function", "onExample", "a function", onExample);
@@ -110,6 +158,12 @@ export function parseDetectOptions(options: DetectOptions): ParsedDetectOptions 
     mask: isRaw ? "none" : "per-head",
     temperature: temperature ?? CORE_TEMPERATURE,
     top: top ?? DEFAULT_HEAD_COUNT,
+    fitWeights: fitWeights ?? false,
+    untilStable,
+    skipLong: skipLong ?? false,
+    seed: seed ?? 0,
+    checkpoint,
+    resume: resume ?? false,
     limit: limit ?? Number.POSITIVE_INFINITY,
     shuffle,
     sourceName: sourceName ?? "examples",

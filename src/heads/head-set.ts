@@ -6,6 +6,7 @@ import { findDuplicate, headKey } from "./heads.ts";
 
 const count = z.number().int().positive();
 const index = z.number().int().nonnegative();
+const share = z.number().min(0).max(1);
 
 const modelSchema = z.object({
   /** The model that the heads were found on. */
@@ -35,6 +36,39 @@ const headSetSchema = z.object({
     .exactOptional(),
   /** Best first. */
   heads: z.array(z.tuple([index, index])).min(1),
+  /** What each head counts for, as many as `heads`; absent where all count alike, as published. */
+  weights: z.array(z.number().nonnegative()).exactOptional(),
+  /** Softmax temperature of the objective `contrastive`. */
+  temperature: z.number().positive().exactOptional(),
+  /** Seed of the splits behind `stability`, `quality` and `fit`. */
+  seed: index.exactOptional(),
+  /** How much the heads depend on the examples. */
+  stability: z
+    .looseObject({
+      splits: count,
+      examples: count,
+      overlap: share,
+      chance: share,
+      curve: z.array(z.object({ examples: count, overlap: share })),
+    })
+    .exactOptional(),
+  /** How well the best heads rank held-out examples, by their number. */
+  quality: z
+    .looseObject({
+      folds: count,
+      byHeads: z.array(z.object({ heads: count, ndcg: z.number(), rPrecision: z.number() })),
+    })
+    .exactOptional(),
+  /** What fitting weights gave on held-out examples; `weights` are there only if `kept`. */
+  fit: z
+    .looseObject({
+      kept: z.boolean(),
+      l1: z.number(),
+      folds: count,
+      ndcg: z.object({ plain: z.number(), weighted: z.number() }),
+      standardError: z.number(),
+    })
+    .exactOptional(),
   /** `[layer][head]`, every head of the model. */
   scores: z.array(z.array(z.number())).exactOptional(),
 });
@@ -113,11 +147,14 @@ function readOwnFormat(json: unknown, fail: (what: string) => never): HeadSet {
     const [issue] = parsed.error.issues;
     return fail(`${issue?.path.join(".") || "the file"}: ${issue?.message ?? "malformed"}`);
   }
-  const { model, heads, scores } = parsed.data;
+  const { model, heads, weights, scores } = parsed.data;
   const outside = heads.find(([layer, head]) => layer >= model.layers || head >= model.heads);
   if (outside) {
     return fail(`head ${headKey(outside)} is outside the ${model.layers} layers of ${model.heads} heads that it names`);
   }
+  if (weights && weights.length !== heads.length)
+    return fail(`it has ${weights.length} weights for ${heads.length} heads`);
+  if (weights?.every((weight) => weight === 0)) return fail("every head has the weight 0");
   if (scores && (scores.length !== model.layers || scores.some((row) => row.length !== model.heads))) {
     return fail(`scores are not ${model.layers} layers of ${model.heads} heads`);
   }

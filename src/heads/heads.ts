@@ -79,6 +79,16 @@ export function randomHeads(count: number, seed: number, layers: number, heads: 
   return pool.slice(0, count).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
 }
 
+/** A copy in random order (Fisher and Yates). */
+export function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const order = [...items];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}
+
 /** A small generator with 32 bits of state, in the public domain (Tommy Ettinger's mulberry32). Values in `[0, 1)`. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;

@@ -9,6 +9,8 @@ import { findPublished } from "./published.ts";
 /** Heads that fit the loaded model, and what came with them. */
 export type ResolvedHeads = {
   heads: Head[];
+  /** What each head counts for; absent where all count alike. */
+  weights?: number[];
   /** A published name, a file, or the specification itself. */
   name: string;
   /** The prompt that the heads were found with; absent where unknown, or where the model only resembles theirs. Ranking with another is worth a warning. */
@@ -117,11 +119,22 @@ function fromSet(set: HeadSet, model: ModelIdentity, name: string): ResolvedHead
         "use heads that were found on this model, or find them with `qrhead detect`",
     );
   }
+  const resolved = checked(set.heads, model, name);
+  if (set.weights !== undefined) assertWeights(set.weights, set.heads.length, name);
   return {
-    ...checked(set.heads, model, name),
+    ...resolved,
+    ...(set.weights !== undefined && { weights: [...set.weights] }),
     ...(set.prompt !== undefined && { prompt: set.prompt }),
     ...(set.nullQuery !== undefined && { nullQuery: set.nullQuery }),
   };
+}
+
+/** A head set from a file has been checked; one that a program made has not. */
+function assertWeights(weights: readonly number[], heads: number, name: string): void {
+  const isList = Array.isArray(weights) && weights.every((weight) => Number.isFinite(weight) && weight >= 0);
+  if (!isList || weights.length !== heads || !weights.some((weight) => weight > 0)) {
+    throw invalidArgument(`weights of ${name}`, `${heads} numbers of at least 0, not all 0`, weights);
+  }
 }
 
 function shapeOf(model: { architecture: string; layers: number; heads: number }): string {

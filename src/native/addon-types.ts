@@ -11,10 +11,10 @@ export type Addon = {
   /** True when the dynamic loader finds this system library (`libcuda.so.1`); nothing stays loaded. */
   canOpenLibrary(name: string): boolean;
   /** Binds llama.cpp from `directory`. Idempotent for one directory; a second directory in one process is an error. */
-  bind(options: { directory: string; llama: string; ggml: string; ggmlBase: string }): void;
+  bind(options: { directory: string; llama: string; ggml: string; ggmlBase: string }): Promise<void>;
   /** Registers the backends of one more folder: some CUDA machines need the fallback build. */
-  loadBackends(directory: string): void;
-  libraryInfo(): LibraryInfo;
+  loadBackends(directory: string): Promise<void>;
+  libraryInfo(): Promise<LibraryInfo>;
   Cancellation: new () => Cancellation;
   /** Takes up to `cells` cells of a KV cache, whose bytes are then appended. */
   CellState: new (
@@ -25,14 +25,20 @@ export type Addon = {
     cancellation: Cancellation,
     onProgress?: (fraction: number) => void,
   ): Promise<NativeModel>;
-  /** Writes the first `layers` layers of a model to a new file. Metadata strings are added to it. */
-  slimModel(options: {
-    input: string;
-    output: string;
-    layers: number;
-    totalLayers: number;
-    metadata: Record<string, string>;
-  }): Promise<void>;
+  /**
+   * Writes the first `layers` layers of a model to a new file. Metadata strings are added to it. A cancellation is heard
+   * while the call waits for a thread; the copy itself cannot be stopped.
+   */
+  slimModel(
+    options: {
+      input: string;
+      output: string;
+      layers: number;
+      totalLayers: number;
+      metadata: Record<string, string>;
+    },
+    cancellation?: Cancellation,
+  ): Promise<void>;
 };
 
 export type LibraryInfo = {
@@ -118,9 +124,13 @@ export type NativeContextOptions = {
 
 export interface NativeModel {
   info(): NativeModelInfo;
-  tokenize(pieces: PromptPiece[]): Promise<Tokenization>;
-  createContext(options: NativeContextOptions): Promise<NativeContext>;
-  /** Frees the weights once the contexts are gone. Idempotent. */
+  tokenize(pieces: PromptPiece[], cancellation?: Cancellation): Promise<Tokenization>;
+  /** A cancellation is heard while the call waits for a thread; llama.cpp's own part cannot be stopped. */
+  createContext(options: NativeContextOptions, cancellation?: Cancellation): Promise<NativeContext>;
+  /**
+   * Gives up this share of the weights, which go when the last context and the last running call have ended. Does not wait
+   * for either. Idempotent.
+   */
   dispose(): Promise<void>;
 }
 
@@ -150,6 +160,7 @@ export interface NativeContext {
    * at the end of those tokens, and what follows stands behind the longest document and attends to all.
    */
   putDocuments(documents: CellState[]): Promise<void>;
+  /** Frees the cache, or leaves that to the call that is still running: does not wait for it. Idempotent. */
   dispose(): Promise<void>;
 }
 
@@ -159,19 +170,26 @@ export interface NativeAttention {
   readonly rows: number;
   /** Columns: tokens in the cache when the observed tokens had been decoded. */
   readonly tokens: number;
-  /** Sum over heads of `this − baseline` for tokens `[0, end)`. Float32, length `end`. */
-  sumOverHeads(baseline: NativeAttention | null, end: number): Float32Array;
+  /**
+   * Sum over heads of `weight × (this − baseline)` for tokens `[0, end)`. Float32, length `end`.
+   *
+   * @param weights One per row, finite and at least 0; none means 1 everywhere.
+   */
+  sumOverHeads(baseline: NativeAttention | null, end: number, weights?: Float32Array | null): Float32Array;
   /** One row, for tests and inspection. */
   row(index: number): Float32Array;
   /**
-   * Per head and document, `[rows × documents]` row-major: sum over the document's tokens of `this − baseline`.
-   * `mask`: `"none"`; `"per-head"` drops, for each head, tokens at or below mean − 2·std (QRHead detection);
-   * `"shared"` drops those that the sum over heads would drop, so that the column sums are the documents' scores.
+   * Per head and document, `[rows × documents]` row-major: the head's weight times the sum over the document's tokens of
+   * `this − baseline`. `mask`: `"none"`; `"per-head"` drops, for each head, tokens at or below mean − 2·std (QRHead
+   * detection); `"shared"` drops those that the weighted sum over heads would drop, so that the column sums are the
+   * documents' scores.
    */
   documentScores(options: {
     baseline: NativeAttention | null;
     /** `[begin, end)` per document, flattened. */
     spans: Uint32Array;
     mask: "none" | "per-head" | "shared";
+    /** As for `sumOverHeads`. */
+    weights?: Float32Array | null;
   }): Promise<Float32Array>;
 }

@@ -30,13 +30,14 @@ export async function loadLibrary(options: LibraryOptions = {}): Promise<Library
   const gpu = options.gpu ?? "auto";
   const own = options.libraryDirectory ?? process.env.QRHEAD_LLAMA_DIR;
   if (bound && !own && (gpu === "auto" || gpu === bound.gpu || gpu === false)) {
-    addon.bind(findLibraries(bound.directory));
-    return assertGpu({ addon, info: addon.libraryInfo(), gpu: bound.gpu }, gpu);
+    const { gpu: boundGpu, directory } = bound;
+    await addon.bind(findLibraries(directory));
+    return assertGpu({ addon, info: await addon.libraryInfo(), gpu: boundGpu }, gpu);
   }
   const failures: string[] = [];
   if (own) {
     try {
-      return bind(addon, path.resolve(own), "custom");
+      return await bind(addon, path.resolve(own), "custom");
     } catch (error) {
       failures.push(`${own}: ${messageOf(error)}`);
       throw notFound(failures, error);
@@ -60,12 +61,12 @@ export async function loadLibrary(options: LibraryOptions = {}): Promise<Library
 }
 
 async function bindVariant(addon: Addon, variant: Variant): Promise<Library> {
-  const library = bind(addon, await packageLibraries(variant.packageName), variant.gpu);
+  const library = await bind(addon, await packageLibraries(variant.packageName), variant.gpu);
   if (hasGpu(library.info) || !variant.fallbackPackageName) return library;
   // Older CUDA runtimes are served by a second package, as node-llama-cpp does it.
   const fallback = path.join(await packageLibraries(variant.fallbackPackageName), "fallback");
-  if (existsSync(fallback)) addon.loadBackends(fallback);
-  return { ...library, info: addon.libraryInfo() };
+  if (existsSync(fallback)) await addon.loadBackends(fallback);
+  return { ...library, info: await addon.libraryInfo() };
 }
 
 /** Who asks for a GPU by name wants to hear that there is none, and not a slow answer from the CPU. */
@@ -77,10 +78,10 @@ function assertGpu(library: Library, gpu: Gpu): Library {
   );
 }
 
-function bind(addon: Addon, directory: string, gpu: Library["gpu"]): Library {
-  addon.bind(findLibraries(directory));
+async function bind(addon: Addon, directory: string, gpu: Library["gpu"]): Promise<Library> {
+  await addon.bind(findLibraries(directory));
   bound = { gpu, directory };
-  return { addon, info: addon.libraryInfo(), gpu };
+  return { addon, info: await addon.libraryInfo(), gpu };
 }
 
 /** True when a device other than the CPU was found. */

@@ -30,8 +30,12 @@ export function everyHead({ layers, heads }: { layers: number; heads: number }):
 }
 
 /** All heads, one ubatch, one thread: ggml's threads spin while they wait, which tests that run side by side punish. */
-export function createContext(model: NativeModel, options: Partial<NativeContextOptions> = {}): Promise<NativeContext> {
-  return model.createContext({
+export function createContext(
+  model: NativeModel,
+  options: Partial<NativeContextOptions> = {},
+  cancellation?: Cancellation,
+): Promise<NativeContext> {
+  const all = {
     contextSize: 1024,
     batchSize: 512,
     threads: 1,
@@ -42,7 +46,8 @@ export function createContext(model: NativeModel, options: Partial<NativeContext
     heads: everyHead(model.info()),
     earlyStop: true,
     ...options,
-  });
+  };
+  return model.createContext(all, cancellation);
 }
 
 export async function tokensOf(model: NativeModel, text: string): Promise<Int32Array> {

@@ -18,14 +18,14 @@ export type ChildResult = {
 };
 
 /** Runs a script with the addon and whatever is `given`; it ends by itself or the test's time is up. */
-export function runChild(
+export async function runChild(
   script: string,
   given: Record<string, unknown> = {},
   { nodeOptions = [], env = {} }: { nodeOptions?: string[]; env?: Record<string, string> } = {},
 ): Promise<ChildResult> {
   const setup = {
     addonFile: addonCandidates()[0],
-    libraries: findLibraries(addon.libraryInfo().directory),
+    libraries: findLibraries((await addon.libraryInfo()).directory),
     models: Object.fromEntries(["tiny-llama", "tiny-llama-spm", "tiny-qwen2"].map((name) => [name, modelPath(name)])),
     ...given,
   };

@@ -46,7 +46,8 @@ describe("the planted heads", () => {
     writeFileSync(file, formatHeadSet(found));
     expect(parseHeadSet(readFileSync(file, "utf8"), file)).toEqual(found);
     expect(Object.keys(JSON.parse(readFileSync(file, "utf8")))).toEqual([
-      ...["format", "version", "model", "prompt", "nullQuery", "objective", "source", "heads", "scores"],
+      ...["format", "version", "model", "prompt", "nullQuery", "objective", "seed", "source", "heads"],
+      ...["stability", "quality", "scores"],
     ]);
     expect(found).toMatchObject({
       format: "qrhead-heads",
@@ -171,7 +172,7 @@ test.each<[options: object, message: RegExp]>([
   [{ rawMass: 1 }, /^Expected true or false for rawMass/],
   [{ rawMass: true, nullQuery: "x" }, /^Option nullQuery has no use with rawMass/],
   [{ objective: "contrastive", nullQuery: "x" }, /^Option nullQuery has no use with the objective contrastive/],
-  [{ top: 0 }, /^Expected an integer of at least 1 for top but received 0/],
+  [{ top: 0 }, /^Expected an integer of at least 1 or "auto" for top but received 0/],
   [{ limit: 1.5 }, /^Expected an integer of at least 1 for limit but received 1.5/],
   [{ shuffle: -1 }, /^Expected an integer from 0 to 4294967295 for shuffle but received -1/],
   [{ sourceName: " " }, /^Expected a text that is not blank for sourceName/],

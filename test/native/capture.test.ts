@@ -19,7 +19,19 @@ import { makeVariant } from "../helpers/variant.ts";
 const TOLERANCE = 1e-3;
 const QUERY_TOKENS = 24;
 
-const decoders = ["llama", "llama-spm", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "qwen3moe", "gptoss", "mpt"];
+const decoders = [
+  "llama",
+  "llama-spm",
+  "qwen2",
+  "qwen3",
+  "gemma2",
+  "gemma3",
+  "phi3",
+  "qwen3moe",
+  "gptoss",
+  "mpt",
+  "gemma4",
+];
 // A choice of experts flips where two of them score alike, and then the paths compute different models. With every expert
 // in use there is no choice.
 const everyExpert: Record<string, string> = { qwen3moe: "qwen3moe", gptoss: "gpt-oss" };
@@ -95,11 +107,12 @@ describe.each(decoders)("tiny-%s", (decoder) => {
 });
 
 describe("a sliding window", () => {
-  // [layer, window?] of the tiny models: 32 tokens, in Gemma 2 and gpt-oss every other layer, in Gemma 3 by its pattern.
+  // [layer, window?] of the tiny models: 32 tokens, in Gemma 2 and gpt-oss every other layer, in Gemma 3 and 4 by its pattern.
   test.each([
     ["gemma2", [true, false, true, false]],
     ["gemma3", [true, false, true, false]],
     ["gptoss", [true, false, true, false]],
+    ["gemma4", [true, false, true, false, true, false, true]],
   ] as const)(
     "of tiny-%s gives exactly nothing to tokens out of reach, in its own layers alone",
     async (decoder, windows) => {

@@ -1,4 +1,7 @@
 // Cancelling, ending and sharing: what happens to work when the caller, the thread or the process has had enough.
+import { existsSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { addon, createContext, load, never, tokensOf } from "../helpers/addon.ts";
 import { runChild } from "../helpers/child.ts";
@@ -6,6 +9,11 @@ import { modelPath } from "../helpers/models.ts";
 
 const aborted = expect.objectContaining({ code: "ABORTED" });
 const tokens = (count: number) => Int32Array.from({ length: count }, (_, i) => 1000 + (i % 500));
+async function timed(work: Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  await work;
+  return performance.now() - begin;
+}
 const ended = (code: number) => ({ code, signal: null, stderr: "" });
 
 describe("cancelling", () => {
@@ -20,7 +28,24 @@ describe("cancelling", () => {
     await expect(context.prefill(tokens(5), cancellation)).rejects.toEqual(aborted);
     await expect(context.observe(tokens(5), { perHead: true }, cancellation)).rejects.toEqual(aborted);
     expect(context.position).toBe(0);
+    await expect(model.tokenize([{ text: "Hello", special: false }], cancellation)).rejects.toEqual(aborted);
+    await expect(createContext(model, {}, cancellation)).rejects.toEqual(aborted);
+    const output = path.join(os.tmpdir(), "qrhead-never-written.gguf");
+    const slim = { input: options.path, output, layers: 1, totalLayers: 3, metadata: {} };
+    await expect(addon.slimModel(slim, cancellation)).rejects.toEqual(aborted);
+    expect(existsSync(output)).toBe(false);
     await context.dispose();
+    await model.dispose();
+  });
+
+  test("in the middle of a long text ends its tokenizing", async () => {
+    const model = await load("tiny-llama");
+    const pieces = [{ text: "abc def ".repeat(1_000_000), special: false }];
+    const whole = await timed(model.tokenize(pieces, never));
+    const cancellation = new addon.Cancellation();
+    setTimeout(() => cancellation.cancel(), 50);
+    const work = model.tokenize(pieces, cancellation);
+    expect(await timed(expect(work).rejects.toEqual(aborted))).toBeLessThan(whole / 2);
     await model.dispose();
   });
 
@@ -64,11 +89,6 @@ describe("cancelling", () => {
   test("ends a single batch from within", async () => {
     const model = await load("tiny-llama");
     const context = await createContext(model, { contextSize: 8192, batchSize: 8192 });
-    const timed = async (work: Promise<void>) => {
-      const begin = performance.now();
-      await work;
-      return performance.now() - begin;
-    };
     const whole = await timed(context.prefill(tokens(6000), never));
     context.rollback(0);
     const cancellation = new addon.Cancellation();

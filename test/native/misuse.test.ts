@@ -57,6 +57,8 @@ describe("wrong types", () => {
     ["observe without options", () => untyped(context).observe(three, undefined, never)],
     ["observe with a number for a flag", () => untyped(context).observe(three, { perHead: 1 }, never)],
     ["sumOverHeads of a row", () => untyped(attention).sumOverHeads(new Float32Array(3), 1)],
+    ["sumOverHeads with weights in a list", () => untyped(attention).sumOverHeads(null, 1, [1])],
+    ["sumOverHeads with weights for no head", () => untyped(attention).sumOverHeads(null, 1, new Float32Array())],
     ["documentScores()", () => untyped(attention).documentScores()],
     [
       "documentScores with another mask",
@@ -225,6 +227,10 @@ describe("arguments that only the engine can judge", () => {
     await expect(scores([0, 9])).rejects.toEqual(coded("INVALID_ARGUMENT"));
     await expect(scores([4294967295, 4294967295])).rejects.toEqual(coded("INVALID_ARGUMENT"));
     expect(await scores([])).toEqual(new Float32Array());
+    const weights = new Float32Array(attention.rows).fill(-1);
+    expect(() => attention.sumOverHeads(null, 1, weights)).toThrow(coded("INVALID_ARGUMENT"));
+    const options = { baseline: null, spans: Uint32Array.of(0, 1), mask: "none", weights } as const;
+    await expect(attention.documentScores(options)).rejects.toEqual(coded("INVALID_ARGUMENT"));
     expect(() => context.rollback(2000)).toThrow(coded("INVALID_ARGUMENT"));
   });
 });

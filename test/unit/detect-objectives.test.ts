@@ -1,18 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { bestHeads, type ExampleScores, type Objective, tallyHeads } from "../../src/detect/objectives.ts";
+import { bestHeads, type ExampleScores, meanRates, type Objective, rateHeads } from "../../src/detect/objectives.ts";
 
 /** Rows are heads, columns documents. */
-const scores = (gold: number[], ...rows: number[][]): ExampleScores => ({
+const scores = (gold: number[], ...rows: number[][]): Example => ({
   scores: Float32Array.from(rows.flat()),
   documents: rows[0]!.length,
   gold,
 });
 
-function means(objective: Objective, examples: ExampleScores[], temperature?: number): number[] {
-  const { scores, documents } = examples[0]!;
-  const tally = tallyHeads(scores.length / documents, objective, temperature);
-  for (const example of examples) tally.add(example);
-  return [...tally.means()];
+type Example = Pick<ExampleScores, "scores" | "documents" | "gold">;
+
+function means(objective: Objective, examples: Example[], temperature?: number): number[] {
+  return [...meanRates(examples.map((example) => rateHeads(example, objective, temperature)))];
 }
 
 describe("mass", () => {
@@ -28,7 +27,7 @@ describe("ndcg", () => {
   // The gain at ranks 1, 2, 3.
   const [g1, g2, g3] = [1, 0.6309297535714575, 0.5];
 
-  test.each<[what: string, example: ExampleScores, expected: number]>([
+  test.each<[what: string, example: Example, expected: number]>([
     ["one found first", scores([1], [1, 2, 0]), 1],
     ["one found second", scores([1], [2, 1, 0]), g2],
     ["one found third", scores([1], [2, 1, 3]), g3],

@@ -27,6 +27,20 @@ describe("parseHeadSet of our own format", () => {
     expect(parseHeadSet(JSON.stringify(own), "heads.json")).toEqual(own);
   });
 
+  it("keeps what later versions of detection say about it", () => {
+    const more = {
+      ...own,
+      objective: "contrastive",
+      temperature: 0.1,
+      seed: 3,
+      weights: [1.5, 0.5],
+      stability: { splits: 50, examples: 35, overlap: 0.9, chance: 0.1, curve: [{ examples: 1, overlap: 0.4 }] },
+      quality: { folds: 5, byHeads: [{ heads: 4, ndcg: 0.8, rPrecision: 0.7 }] },
+      fit: { kept: true, l1: 0.01, folds: 5, ndcg: { plain: 0.8, weighted: 0.9 }, standardError: 0.01 },
+    };
+    expect(parseHeadSet(JSON.stringify(more), "heads.json")).toEqual(more);
+  });
+
   it("needs only the model and the heads", () => {
     const { format, version, model, heads } = own;
     const minimal = { format, version, model, heads };
@@ -51,6 +65,9 @@ describe("parseHeadSet of our own format", () => {
       },
       /head 1-2 is named twice/,
     ],
+    ["weights for other heads", { weights: [1] }, /1 weights for 2 heads/],
+    ["a weight below 0", { weights: [1, -0.5] }, /weights\.1/],
+    ["weights of nothing but 0", { weights: [0, 0] }, /every head has the weight 0/],
     ["scores of another shape", { scores: [[1, 2, 3]] }, /scores are not 2 layers of 3 heads/],
     ["an unknown prompt", { prompt: "chatml" }, /prompt/],
     ["another format", { format: "other" }, /format/],

@@ -91,7 +91,7 @@ function findSet(spec: string, model: ModelIdentity | undefined): Found {
 }
 
 function describeSet(name: string, set: HeadSet): string {
-  const { model, heads, objective, source, prompt, nullQuery, scores } = set;
+  const { model, heads, weights, objective, source, prompt, nullQuery, scores } = set;
   const deepest = deepestLayer(heads);
   const needed = !model
     ? `0 to ${deepest} are needed`
@@ -105,6 +105,7 @@ function describeSet(name: string, set: HeadSet): string {
   const lines: [string, string | undefined][] = [
     ["model", shape],
     ["heads", heads.map(headKey).join(",")],
+    ["weights", weights?.join(", ")],
     ["layers", needed],
     ["found", found || undefined],
     ["source", [source?.name, source?.url].filter(Boolean).join(", ") || undefined],

@@ -160,6 +160,7 @@ function toContract(retriever: QRRetriever, result: RankResult) {
   return {
     model: { path, name, architecture, layers, heads },
     heads: result.heads,
+    ...(result.weights && { weights: result.weights }),
     headSet: retriever.headSet,
     prompt: retriever.prompt,
     query: result.query,

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 const { addonFile, libraries, models, ...rest } = JSON.parse(process.env.QRHEAD_CHILD);
 
 export const addon = createRequire(import.meta.url)(addonFile);
-addon.bind(libraries);
+await addon.bind(libraries);
 
 /** Anything else that the test passed. */
 export const given = rest;

@@ -2,11 +2,12 @@
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { createContext, load, models, never, tokens } from "./setup.mjs";
 
-async function observed(count) {
+async function observed({ count, isQuery = false }) {
   const model = await load(models["tiny-llama"]);
   const context = await createContext(model, { contextSize: 12288, batchSize: 64 });
-  await context.prefill(tokens(count), never, () => {});
-  const attention = await context.observe(tokens(16), { perHead: true }, never);
+  // Either of them may be the long part.
+  await context.prefill(tokens(isQuery ? 16 : count), never, () => {});
+  const attention = await context.observe(tokens(isQuery ? count : 16), { perHead: true }, never);
   const sums = attention.sumOverHeads(null, 8);
   await context.dispose();
   await model.dispose();
@@ -20,20 +21,24 @@ async function parent() {
       worker.once("message", resolve);
       worker.once("error", reject);
     });
-  const results = await Promise.all([observed(100), message(start({ count: 100 })), message(start({ count: 100 }))]);
+  const results = await Promise.all([
+    observed({ count: 100 }),
+    message(start({ count: 100 })),
+    message(start({ count: 100 })),
+  ]);
   // Terminated again and again, at other moments: while it loads, between ubatches, within one.
   for (let delay = 0; delay < 400; delay += 40) {
-    const worker = start({ count: 12000 });
+    const worker = start({ count: 12000, isQuery: delay % 80 === 0 });
     await new Promise((resolve) => worker.once("online", resolve));
     await new Promise((resolve) => setTimeout(resolve, delay));
     const begin = performance.now();
     await worker.terminate();
-    // The prefill would take five seconds.
+    // The work would take five seconds.
     if (performance.now() - begin > 2500) throw new Error(`terminating took ${performance.now() - begin} ms`);
   }
-  const after = await observed(100);
+  const after = await observed({ count: 100 });
   process.stdout.write(JSON.stringify([...results, after]));
 }
 
 if (isMainThread) await parent();
-else parentPort.postMessage(await observed(workerData.count));
+else parentPort.postMessage(await observed(workerData));

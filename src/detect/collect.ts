@@ -1,0 +1,162 @@
+import { ContextOverflowError, InputError, QRHeadError } from "../errors.ts";
+import { seededRandom, shuffled } from "../heads/heads.ts";
+import type { LoadedModel } from "../model.ts";
+import { callNative } from "../native/call.ts";
+import { DEFAULT_NULL_QUERY } from "../options.ts";
+import type { Session } from "../session.ts";
+import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
+import { type DetectionExample, goldIndexes } from "./examples.ts";
+import { type ExampleScores, rateHeads } from "./objectives.ts";
+import type { ExampleProgress, ParsedDetectOptions } from "./options.ts";
+import { overlapOf } from "./stability.ts";
+
+/** `untilStable` is looked at from this many examples on, and then every few. */
+const FIRST_LOOK = 8;
+const LOOK_EVERY = 4;
+
+export type Collected = {
+  examples: ExampleScores[];
+  /** Of each example, one number per head. */
+  rates: Float64Array[];
+  /** Examples left out because they are longer than the context. */
+  skipped: number;
+};
+
+/** The examples to use, in the order to use them. */
+export function chooseExamples({ examples, shuffle, limit }: ParsedDetectOptions): DetectionExample[] {
+  return (shuffle === undefined ? examples : shuffled(examples, seededRandom(shuffle))).slice(0, limit);
+}
+
+/**
+ * Scores of every head for every example, `heads × documents × 4` bytes each (twice that for objectives that do not
+ * calibrate), from the checkpoint where it has them.
+ *
+ * @param stableTop How many heads `untilStable` is about.
+ * @param prompt Name of the prompt profile, for the checkpoint.
+ */
+export async function collect(
+  model: LoadedModel,
+  session: Session,
+  options: ParsedDetectOptions,
+  { stableTop, prompt, fingerprint }: { stableTop: number; prompt: string; fingerprint: string },
+): Promise<Collected> {
+  const { objective, temperature, untilStable, seed, onExample } = options;
+  const { signal } = options.load;
+  const heads = model.identity.layers * model.identity.heads;
+  const all = chooseExamples(options);
+  // Hours of work should not end with an example that could have been seen not to fit.
+  const examples = await fitting(session, all, options);
+
+  const checkpoint = await open(options, examples, heads, { prompt, fingerprint });
+  try {
+    const scores = [...(checkpoint?.known ?? [])];
+    const rates = scores.map((known) => rateHeads(known, objective, temperature));
+    const resumed = scores.length;
+    const report = (progress: Omit<ExampleProgress, "phase" | "resumed">) =>
+      onExample?.({ phase: "score", ...progress, ...(resumed > 0 && { resumed }) });
+    if (resumed > 0) report({ done: resumed, total: examples.length, id: examples[resumed - 1]!.id });
+    for (let done = resumed; done < examples.length; done++) {
+      if (untilStable !== undefined && isStable(rates, stableTop, untilStable, seed)) break;
+      signal?.throwIfAborted();
+      const example = examples[done]!;
+      const found = await located(example, () => scoreExample(model, session, example, options));
+      await checkpoint?.append(example, found);
+      scores.push(found);
+      rates.push(rateHeads(found, objective, temperature));
+      report({ done: done + 1, total: examples.length, id: example.id });
+    }
+    return { examples: scores, rates, skipped: all.length - examples.length };
+  } finally {
+    await checkpoint?.close();
+  }
+}
+
+function isStable(rates: readonly Float64Array[], top: number, share: number, seed: number): boolean {
+  const { length } = rates;
+  if (length < FIRST_LOOK || length % LOOK_EVERY !== 0) return false;
+  return overlapOf(rates, top, { size: length / 2, seed }) >= share;
+}
+
+/** The examples whose prompts fit; with `skipLong` the others are left out, without it they are an error. */
+async function fitting(
+  session: Session,
+  all: readonly DetectionExample[],
+  options: ParsedDetectOptions,
+): Promise<DetectionExample[]> {
+  const kept: DetectionExample[] = [];
+  for (const [index, example] of all.entries()) {
+    options.load.signal?.throwIfAborted();
+    try {
+      await located(example, async () => session.assertFits(await layOut(session, example, options)));
+      kept.push(example);
+    } catch (error) {
+      if (!(error instanceof ContextOverflowError && options.skipLong)) throw error;
+    }
+    options.onExample?.({ phase: "check", done: index + 1, total: all.length, id: example.id });
+  }
+  if (kept.length > 0) return kept;
+  throw new InputError(
+    "INVALID_INPUT",
+    `All ${all.length} examples are longer than the context: use a larger --context-size, fewer documents, or cut long ones ` +
+      "with --max-document-tokens",
+  );
+}
+
+function open(
+  { checkpoint, resume, name, nullQuery, mask, load }: ParsedDetectOptions,
+  examples: readonly DetectionExample[],
+  heads: number,
+  run: { prompt: string; fingerprint: string },
+): Promise<Checkpoint> | undefined {
+  if (checkpoint === undefined) return undefined;
+  const { maxDocumentTokens, batchSize, cacheTypeK, cacheTypeV, flashAttention } = load;
+  const passes = { maxDocumentTokens, batchSize, cacheTypeK, cacheTypeV, flashAttention };
+  const given = Object.fromEntries(Object.entries(passes).map(([option, value]) => [option, value ?? null]));
+  return openCheckpoint(
+    checkpoint,
+    { ...run, objective: name, nullQuery, mask, ...given },
+    { examples, heads, resume },
+  );
+}
+
+async function layOut(session: Session, { docs, query }: DetectionExample, { load, nullQuery }: ParsedDetectOptions) {
+  const shortened = await session.truncate(docs, load.maxDocumentTokens, load.signal);
+  // Ranking is calibrated, also where the objective is not.
+  return session.layOut(shortened, query, nullQuery ?? DEFAULT_NULL_QUERY, load.signal);
+}
+
+async function scoreExample(
+  { library }: LoadedModel,
+  session: Session,
+  example: DetectionExample,
+  options: ParsedDetectOptions,
+): Promise<ExampleScores> {
+  const { signal, onProgress } = options.load;
+  const layout = await layOut(session, example, options);
+  const observed = await session.observe(layout, true, { signal, onProgress });
+  const spans = Uint32Array.from(layout.documentSpans.flat());
+  const ranking = await callNative(library.addon, signal, () =>
+    observed.query.documentScores({ baseline: observed.null, spans, mask: "per-head" }),
+  );
+  const scores =
+    options.mask === "per-head"
+      ? ranking
+      : await callNative(library.addon, signal, () =>
+          observed.query.documentScores({ baseline: null, spans, mask: "none" }),
+        );
+  return { scores, ranking, documents: example.docs.length, gold: goldIndexes(example) };
+}
+
+/** Runs work on an example; its error then says which example it is about. */
+async function located<T>({ position, id }: DetectionExample, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const where = `${position} (id ${JSON.stringify(id)})`;
+    if (error instanceof ContextOverflowError) {
+      throw new ContextOverflowError(error.promptTokens, error.contextSize, `The prompt of ${where}`);
+    }
+    if (!(error instanceof QRHeadError) || error instanceof InputError) throw error;
+    throw new QRHeadError(error.code, `${where}: ${error.message}`, { cause: error });
+  }
+}

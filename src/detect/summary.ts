@@ -1,0 +1,88 @@
+import { InputError } from "../errors.ts";
+import type { HeadSetModel } from "../heads/head-set.ts";
+import type { PromptName } from "../prompt/profiles.ts";
+import type { Collected } from "./collect.ts";
+import type { DetectedHeadSet } from "./detect.ts";
+import { fitWeights } from "./fit.ts";
+import { bestHeads, meanRates } from "./objectives.ts";
+import type { ParsedDetectOptions } from "./options.ts";
+import { chooseCount, type Quality, qualityOf } from "./quality.ts";
+import { MIN_EXAMPLES, stabilityOf } from "./stability.ts";
+
+/** Digits of numbers that say how far to trust a set; more would only look exact. */
+const DIGITS = 6;
+
+type Summary = Pick<
+  ParsedDetectOptions,
+  "name" | "objective" | "temperature" | "nullQuery" | "seed" | "shuffle" | "sourceName" | "top" | "fitWeights"
+> & { model: HeadSetModel; prompt: PromptName };
+
+/**
+ * The head set that the examples' scores amount to. A function of them alone: a resumed run gives the same.
+ *
+ * @throws InputError `INVALID_INPUT` where there are too few examples for `top: "auto"` or `fitWeights`.
+ */
+export function summarize({ examples, rates, skipped }: Collected, options: Summary): DetectedHeadSet {
+  const { model, prompt, name, objective, temperature, nullQuery, seed, shuffle, sourceName } = options;
+  const { layers, heads } = model;
+  const means = meanRates(rates);
+  const measured = qualityOf(examples, rates, seed);
+  const top = options.top === "auto" ? chooseCount(...enough(measured, examples.length)) : options.top;
+  const chosen = bestHeads(means, heads, top);
+  const stability = stabilityOf(rates, chosen.length, seed);
+  const fitted = options.fitWeights ? weigh({ examples, rates }, chosen, heads, seed) : null;
+  const kept = fitted?.fit.kept ? fitted.weights : null;
+  return {
+    format: "qrhead-heads",
+    version: 1,
+    model,
+    prompt,
+    ...(nullQuery !== null && { nullQuery }),
+    objective: name,
+    ...(objective === "contrastive" && { temperature }),
+    seed,
+    source: {
+      name: sourceName,
+      examples: examples.length,
+      ...(skipped > 0 && { skipped }),
+      ...(shuffle !== undefined && { shuffle }),
+    },
+    // A head of weight 0 would cost its layers and add nothing.
+    heads: kept ? chosen.filter((_, index) => kept[index]! > 0) : chosen,
+    ...(kept && { weights: [...kept].filter((weight) => weight > 0).map(rounded) }),
+    ...(stability && { stability: roundedAll(stability) }),
+    ...(measured && { quality: roundedAll(measured.quality) }),
+    ...(fitted && { fit: roundedAll(fitted.fit) }),
+    scores: Array.from({ length: layers }, (_, layer) => [...means.subarray(layer * heads, (layer + 1) * heads)]),
+  };
+}
+
+function enough(measured: ReturnType<typeof qualityOf>, examples: number): [Quality, Float64Array[]] {
+  if (measured) return [measured.quality, measured.ndcgs];
+  throw tooFew("top auto", MIN_EXAMPLES, examples);
+}
+
+function weigh(
+  { examples, rates }: Pick<Collected, "examples" | "rates">,
+  chosen: DetectedHeadSet["heads"],
+  headsPerLayer: number,
+  seed: number,
+) {
+  const indexes = chosen.map(([layer, head]) => layer * headsPerLayer + head);
+  const fitted = fitWeights(examples, rates, indexes, seed);
+  if (!fitted) throw tooFew("fitting weights", 2 * MIN_EXAMPLES, examples.length);
+  return fitted;
+}
+
+function tooFew(what: string, needed: number, examples: number): InputError {
+  return new InputError("INVALID_INPUT", `Expected at least ${needed} examples for ${what} but received ${examples}`);
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(DIGITS));
+}
+
+/** The same with every number in it rounded. */
+function roundedAll<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value), (_, part) => (typeof part === "number" ? rounded(part) : part));
+}

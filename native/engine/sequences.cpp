@@ -150,12 +150,13 @@ void Context::decode_rows(llama_token * ids, llama_pos * positions, llama_seq_id
     const int32_t status = api().llama_decode(handle_.get(), batch);
     api().llama_synchronize(handle_.get());
     cancellation.throw_if_requested();
-    capture_->finish_ubatch();
+    capture_->rethrow_failure();
     if (status != 0) {
         const std::string reason = LogGuard::first_error();
         throw EngineError("ENGINE_FAILED", "llama_decode returned " + std::to_string(status) + " for " + std::to_string(n_tokens) +
                                                " tokens of documents" + (reason.empty() ? "" : ": " + reason));
     }
+    capture_->finish_ubatch();
 }
 
 void Context::put_documents(const std::vector<std::shared_ptr<const CellState>> & documents) {

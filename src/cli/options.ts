@@ -24,7 +24,13 @@ export type PassFlags = {
 
 /** Options that say how documents become a prompt and a prompt becomes scores. */
 export type RankFlags = PromptFlags &
-  PassFlags & { calibration: boolean; mask: boolean; weights: boolean; order?: "given" | "reverse" };
+  PassFlags & {
+    calibration: boolean;
+    mask: boolean;
+    weights: boolean;
+    order?: "given" | "reverse";
+    layout?: "listwise" | "independent";
+  };
 
 /** An option whose value is an integer within bounds. */
 export function integerOption(flags: string, description: string, min: number, max: number): Option {
@@ -125,7 +131,10 @@ export function addRankOptions(command: Command): Command {
     .option("--no-calibration", "do not subtract the null query's attention")
     .option("--no-mask", "keep outlier tokens")
     .option("--no-weights", "count every head alike, also where the head set has weights")
-    .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]));
+    .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]))
+    .addOption(
+      choiceOption("--layout <NAME>", "documents in one prompt, or each by itself", ["listwise", "independent"]),
+    );
   return addPassOptions(command);
 }
 
@@ -148,6 +157,6 @@ export function toPassOptions(flags: PassFlags) {
 }
 
 export function toRankLoadOptions(flags: RankFlags): LoadOptions & ScoringOptions {
-  const { prompt, nullQuery, calibration, mask, weights, order } = flags;
-  return { prompt, nullQuery, calibration, mask, weights, order, ...toPassOptions(flags) };
+  const { prompt, nullQuery, calibration, mask, weights, order, layout } = flags;
+  return { prompt, nullQuery, calibration, mask, weights, order, layout, ...toPassOptions(flags) };
 }

@@ -119,7 +119,10 @@ export class Bm25Index {
     const found = touched.filter((index) => this.#sums[index]! >= least);
     const scores = found.map((index) => this.#sums[index]!);
     this.#forget(touched);
-    const order = sortAsTrec(found.map((index) => ids[index]!), scores);
+    const order = sortAsTrec(
+      found.map((index) => ids[index]!),
+      scores,
+    );
     return order.slice(0, depth).map((i) => ({ index: found[i]!, score: scores[i]! }));
   }
 
@@ -139,8 +142,8 @@ export class Bm25Index {
     for (const term of analyze(query)) {
       const id = this.#terms.get(term);
       if (id === undefined) continue;
-      const begin = begins[id]!;
-      const end = begins[id + 1]!;
+      const begin: number = begins[id]!;
+      const end: number = begins[id + 1]!;
       const idf = Math.log(1 + (this.size - (end - begin) + 0.5) / (end - begin + 0.5));
       for (let i = begin; i < end; i++) {
         const document = this.#documents[i]!;

@@ -25,7 +25,8 @@ export class Journal {
   /** @throws InputError `INVALID_INPUT` where the file exists. */
   static async create(file: string, settings: RunSettings): Promise<Journal> {
     const handle = await open(file, "wx").catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "EEXIST") throw new InputError("INVALID_INPUT", `Results ${file} cannot be written: ${error.message}`);
+      if (error.code !== "EEXIST")
+        throw new InputError("INVALID_INPUT", `Results ${file} cannot be written: ${error.message}`);
       throw new InputError("INVALID_INPUT", `Results ${file} exist: go on with --resume, or choose another folder`);
     });
     await handle.writeFile(`${JSON.stringify({ format: FORMAT, version: VERSION, settings })}\n`);
@@ -83,7 +84,10 @@ export async function readJournal(file: string): Promise<{ settings: RunSettings
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new InputError("INVALID_INPUT", `Results ${file} cannot be read: ${error.message}`);
   });
-  const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
+  const lines = text
+    .slice(0, text.lastIndexOf("\n") + 1)
+    .split("\n")
+    .slice(0, -1);
   const known = new Map<string, Outcome>();
   for (const outcome of parseJournal(lines, file)) known.set(outcomeKey(outcome), outcome);
   return { settings: JSON.parse(lines[0]!).settings, outcomes: [...known.values()] };
@@ -94,7 +98,10 @@ function parseJournal(lines: readonly string[], file: string, settings?: RunSett
     try {
       return JSON.parse(line);
     } catch (error) {
-      throw new InputError("INVALID_INPUT", `${file}, line ${index + 1} is not valid JSON (${(error as Error).message})`);
+      throw new InputError(
+        "INVALID_INPUT",
+        `${file}, line ${index + 1} is not valid JSON (${(error as Error).message})`,
+      );
     }
   });
   const [heading, ...outcomes] = values;

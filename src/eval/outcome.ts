@@ -21,6 +21,11 @@ export type Outcome = {
   error?: string;
 };
 
-export function outcomeKey({ task, query, method, permutation }: Pick<Outcome, "task" | "query" | "method" | "permutation">): string {
+export function outcomeKey({
+  task,
+  query,
+  method,
+  permutation,
+}: Pick<Outcome, "task" | "query" | "method" | "permutation">): string {
   return JSON.stringify([task, query, method, permutation]);
 }

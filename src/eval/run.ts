@@ -34,12 +34,17 @@ type Item = { topic: Topic; permutation: number };
 /** The topics that a run looks at: all, or `limit` drawn by the seed, in the order of the task. */
 export function drawTopics(topics: readonly Topic[], limit: number, seed: number): Topic[] {
   if (limit === 0 || limit >= topics.length) return [...topics];
-  const chosen = permute(topics.length, seed).slice(0, limit).sort((a, b) => a - b);
+  const chosen = permute(topics.length, seed)
+    .slice(0, limit)
+    .sort((a, b) => a - b);
   return chosen.map((index) => topics[index]!);
 }
 
 /** How many outcomes a run of these tasks has in all. */
-export function countOutcomes(topics: number, { methods, permutations }: Pick<RunOptions, "methods" | "permutations">): number {
+export function countOutcomes(
+  topics: number,
+  { methods, permutations }: Pick<RunOptions, "methods" | "permutations">,
+): number {
   return methods.reduce((sum, method) => sum + topics * (1 + (isPermuted(method) ? permutations : 0)), 0);
 }
 
@@ -66,7 +71,9 @@ export async function runTask(task: Task, options: RunOptions): Promise<void> {
       return Array.from({ length: count + 1 }, (_, permutation) => ({ topic, permutation }));
     });
     const open = items.filter(({ topic, permutation }) => {
-      const known = options.journal.get(outcomeKey({ task: task.name, query: topic.id, method: method.name, permutation }));
+      const known = options.journal.get(
+        outcomeKey({ task: task.name, query: topic.id, method: method.name, permutation }),
+      );
       if (known) options.onOutcome?.(known, true);
       return !known;
     });
@@ -114,7 +121,8 @@ async function rankOne(
   const base = { task: task.name, query: topic.id, method: method.name, permutation };
   const ids = documents.map(({ id }) => id);
   if (ids.length === 0) return { ...base, status: "ok", ids, scores: [], ms: 0 };
-  const order = permutation === 0 ? ids.map((_, i) => i) : permute(ids.length, hash(`${seed}|${topic.id}|${permutation}`));
+  const order =
+    permutation === 0 ? ids.map((_, i) => i) : permute(ids.length, hash(`${seed}|${topic.id}|${permutation}`));
   const began = performance.now();
   try {
     const shown = order.map((i) => truncateWords(documents[i]!, maxDocumentWords));
@@ -138,14 +146,24 @@ function fuse(task: string, topic: Topic, method: Method, journal: Journal): Out
   const parts = method.fuses!.map((name) => journal.get(outcomeKey({ ...base, method: name })));
   const failed = method.fuses!.filter((_, i) => parts[i]?.status !== "ok");
   if (failed.length > 0) {
-    return { ...base, status: "failed", ids: [], scores: [], ms: 0, error: `No ranking by ${failed.join(", ")} to fuse` };
+    return {
+      ...base,
+      status: "failed",
+      ids: [],
+      scores: [],
+      ms: 0,
+      error: `No ranking by ${failed.join(", ")} to fuse`,
+    };
   }
   const { ids } = parts[0]!;
   const sum = (pick: (outcome: Outcome) => number) => parts.reduce((total, part) => total + pick(part!), 0);
   const tokens = sum((part) => part.tokens ?? 0);
   return {
     ...{ ...base, status: "ok", ids, ms: sum((part) => part.ms), ...(tokens > 0 && { tokens }) },
-    scores: fuseByRank(ids, parts.map((part) => part!.scores)),
+    scores: fuseByRank(
+      ids,
+      parts.map((part) => part!.scores),
+    ),
   };
 }
 
@@ -161,7 +179,10 @@ function isPermuted(method: Method): boolean {
 function assertScores({ scores }: Response, count: number): void {
   const wrong = scores.findIndex((score) => !Number.isFinite(score));
   if (scores.length !== count || wrong !== -1) {
-    throw new QRHeadError("ENGINE_FAILED", `The method gave ${wrong === -1 ? `${scores.length} scores for ${count} documents` : `the score ${scores[wrong]}`}`);
+    throw new QRHeadError(
+      "ENGINE_FAILED",
+      `The method gave ${wrong === -1 ? `${scores.length} scores for ${count} documents` : `the score ${scores[wrong]}`}`,
+    );
   }
 }
 

@@ -83,8 +83,15 @@ export function summarizeTask(
   };
 }
 
-function summarizeMethod(facts: TaskFacts, method: string, found: readonly Outcome[], options: SummaryOptions): MethodSummary {
-  const first = new Map(found.filter(({ permutation }) => permutation === 0).map((outcome) => [outcome.query, outcome]));
+function summarizeMethod(
+  facts: TaskFacts,
+  method: string,
+  found: readonly Outcome[],
+  options: SummaryOptions,
+): MethodSummary {
+  const first = new Map(
+    found.filter(({ permutation }) => permutation === 0).map((outcome) => [outcome.query, outcome]),
+  );
   const topics = facts.topics.filter(({ id }) => first.has(id));
   const outcomes = topics.map(({ id }) => first.get(id)!);
   const ranked = outcomes.filter(({ status, ids }) => status === "ok" && ids.length > 0);
@@ -138,7 +145,11 @@ function compare(summaries: MethodSummary[], { measures, baseline, seed, samples
   }
 }
 
-function ceiling({ topics }: TaskFacts, lists: readonly Outcome[], { measures, gain }: SummaryOptions): Record<string, number> {
+function ceiling(
+  { topics }: TaskFacts,
+  lists: readonly Outcome[],
+  { measures, gain }: SummaryOptions,
+): Record<string, number> {
   const byQuery = new Map(lists.map((outcome) => [outcome.query, outcome.ids]));
   const known = topics.filter(({ id }) => byQuery.has(id));
   const best = known.map(({ id, grades }) => {

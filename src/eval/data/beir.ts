@@ -20,17 +20,23 @@ const DEFAULT_DEPTH = 100;
  * @param split Of the folder `qrels`. Defaults to `test`, else the only one there is.
  * @throws InputError `INVALID_INPUT` for a missing or malformed file, or where no query can be measured.
  */
-export async function openBeir(folder: string, options: CandidateOptions & { split?: string | undefined }): Promise<Task> {
+export async function openBeir(
+  folder: string,
+  options: CandidateOptions & { split?: string | undefined },
+): Promise<Task> {
   const notes = new Notes();
   const qrels = await readQrels(await findQrels(folder, options.split), notes);
   const queries = await readQueries(await need(folder, "queries.jsonl"), notes);
   const run = options.run === undefined ? undefined : await readTrecRun(options.run, notes);
   const index = new Bm25Index();
-  const corpus = await Corpus.open(await need(folder, "corpus.jsonl"), notes, (document) => index.add(textOf(document)));
+  const corpus = await Corpus.open(await need(folder, "corpus.jsonl"), notes, (document) =>
+    index.add(textOf(document)),
+  );
   index.finish();
   try {
     const topics = toTopics(queries, qrels, corpus, run, notes);
-    if (topics.length === 0) throw invalid(folder, "has no query that can be measured: no query has a relevant document");
+    if (topics.length === 0)
+      throw invalid(folder, "has no query that can be measured: no query has a relevant document");
     return new CorpusTask(folder, topics, notes, corpus, index, options.depth || DEFAULT_DEPTH, run);
   } catch (error) {
     await corpus[Symbol.asyncDispose]();
@@ -100,7 +106,8 @@ async function readQueries(file: string, notes: Notes): Promise<Map<string, stri
   const queries = new Map<string, string>();
   for await (const { value, position } of readJson(file, notes)) {
     const { _id, id = _id, text, query = text } = Object(value) as Record<string, unknown>;
-    if (typeof id !== "string" && typeof id !== "number") throw invalid(position, 'has no "_id" that is a text or a number');
+    if (typeof id !== "string" && typeof id !== "number")
+      throw invalid(position, 'has no "_id" that is a text or a number');
     if (typeof query !== "string") throw invalid(position, 'has no "text" that is a text');
     if (queries.has(String(id))) notes.add("queries whose id another one has, the first kept", String(id));
     else if (query.trim() === "") notes.add("queries that are blank", String(id));
@@ -110,7 +117,13 @@ async function readQueries(file: string, notes: Notes): Promise<Map<string, stri
 }
 
 /** The queries that can be measured, in the order of their file. Tells `notes` of the others. */
-function toTopics(queries: Map<string, string>, qrels: Qrels, corpus: Corpus, run: TrecRun | undefined, notes: Notes): Topic[] {
+function toTopics(
+  queries: Map<string, string>,
+  qrels: Qrels,
+  corpus: Corpus,
+  run: TrecRun | undefined,
+  notes: Notes,
+): Topic[] {
   for (const [id, grades] of qrels) {
     if (!queries.has(id)) notes.add("judged queries that the queries file lacks", id);
     for (const document of grades.keys()) {
@@ -129,10 +142,14 @@ function toTopics(queries: Map<string, string>, qrels: Qrels, corpus: Corpus, ru
 }
 
 async function findQrels(folder: string, split: string | undefined): Promise<string> {
-  const names = split === undefined ? ["qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv", "qrels/train.tsv"] : [`qrels/${split}.tsv`];
+  const names =
+    split === undefined ? ["qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv", "qrels/train.tsv"] : [`qrels/${split}.tsv`];
   const found = await firstThatExists(folder, names);
   if (found) return found;
-  throw new InputError("INVALID_INPUT", `Folder ${folder} has no judgements: expected ${names.join(" or ")}, plain or .gz`);
+  throw new InputError(
+    "INVALID_INPUT",
+    `Folder ${folder} has no judgements: expected ${names.join(" or ")}, plain or .gz`,
+  );
 }
 
 async function need(folder: string, name: string): Promise<string> {

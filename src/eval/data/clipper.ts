@@ -28,7 +28,8 @@ export async function openClipper(folder: string, options: CandidateOptions): Pr
     const key = String(id ?? topics.length);
     if (gold.length === 0) notes.add("queries without a relevant document", key);
     else if (seen.has(key)) notes.add("queries whose id another one has, the first kept", key);
-    else topics.push({ id: key, query, grades: new Map(gold.map((n) => [String(n), 1])), corrupted, book: String(book) });
+    else
+      topics.push({ id: key, query, grades: new Map(gold.map((n) => [String(n), 1])), corrupted, book: String(book) });
     seen.add(key);
   }
   let last: { book: string; chapters: RankDocument[] } | undefined;
@@ -37,7 +38,10 @@ export async function openClipper(folder: string, options: CandidateOptions): Pr
     if (last?.book !== book) last = { book, chapters: await readChapters(folder, book) };
     return last.chapters;
   };
-  return openPools({ name: path.basename(path.resolve(folder)), format: "clipper", topics, notes, documentsOf }, options);
+  return openPools(
+    { name: path.basename(path.resolve(folder)), format: "clipper", topics, notes, documentsOf },
+    options,
+  );
 }
 
 async function readChapters(folder: string, book: string): Promise<RankDocument[]> {

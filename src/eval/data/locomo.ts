@@ -36,7 +36,8 @@ export async function openLocomo(
     const grades = new Map<string, number>();
     for (const turn of turns) {
       const document = granularity === "session" ? `S${/^D(\d+)/.exec(turn)?.[1]}` : turn;
-      if (!known.has(document)) notes.add("judgements of documents that the conversation lacks, which count as not found", `${id} ${document}`);
+      if (!known.has(document))
+        notes.add("judgements of documents that the conversation lacks, which count as not found", `${id} ${document}`);
       grades.set(document, 1);
     }
     if (category === ADVERSARIAL) notes.add("adversarial questions, which have no answer", id);
@@ -46,7 +47,14 @@ export async function openLocomo(
   const name = `${path.basename(source).replace(/\.json$/, "")}-${granularity}s`;
   const documents = [...conversations.keys()].reduce((sum, id) => sum + documentsOf(id).length, 0);
   return openPools(
-    { name, format: "locomo", topics, notes, documents, documentsOf: async (topic) => documentsOf((topic as LocomoTopic).conversation) },
+    {
+      name,
+      format: "locomo",
+      topics,
+      notes,
+      documents,
+      documentsOf: async (topic) => documentsOf((topic as LocomoTopic).conversation),
+    },
     options,
   );
 }
@@ -67,7 +75,8 @@ async function readFolder(folder: string, notes: Notes): Promise<Loaded> {
   for await (const { value, position } of readJson(path.join(folder, "questions.jsonl"), notes)) {
     const fields = Object(value) as Record<string, unknown>;
     const conversation = String(fields.conversation);
-    if (!conversations.has(conversation)) throw invalid(position, `names the conversation ${conversation}, which has no .docs.json`);
+    if (!conversations.has(conversation))
+      throw invalid(position, `names the conversation ${conversation}, which has no .docs.json`);
     questions.push(toQuestion(fields, fields.query, fields.gold_turns, conversation, questions.length, position));
   }
   return { conversations, questions };

@@ -102,6 +102,12 @@ function write(turns: readonly Turn[]): string {
 function isSession(value: unknown): value is Turn[] {
   return (
     Array.isArray(value) &&
-    value.every((turn) => typeof turn === "object" && turn !== null && typeof (turn as Turn).content === "string" && typeof (turn as Turn).role === "string")
+    value.every(
+      (turn) =>
+        typeof turn === "object" &&
+        turn !== null &&
+        typeof (turn as Turn).content === "string" &&
+        typeof (turn as Turn).role === "string",
+    )
   );
 }

@@ -35,7 +35,8 @@ export async function openNeedles(folder: string, options: CandidateOptions & Ne
   const needles: Needle[] = [];
   for await (const { value, position } of readJson(path.join(folder, "needles.jsonl"), notes)) {
     const { question, needle } = Object(value) as Record<string, unknown>;
-    if (typeof question !== "string" || typeof needle !== "string") throw invalid(position, 'has no "question" and "needle" that are texts');
+    if (typeof question !== "string" || typeof needle !== "string")
+      throw invalid(position, 'has no "question" and "needle" that are texts');
     needles.push({ question, needle });
   }
   const sentences = await readSentences(path.join(folder, "essays"));
@@ -47,7 +48,14 @@ export async function openNeedles(folder: string, options: CandidateOptions & Ne
         const id = `needle${number + 1}-words${length}-depth${depth}`;
         const { documents, found } = makeHaystack(sentences, needle, length, depth, passageWords);
         made.set(id, documents);
-        topics.push({ id, query: question, grades: new Map([[found, 1]]), group: `${length} words, depth ${depth}`, length, depth });
+        topics.push({
+          id,
+          query: question,
+          grades: new Map([[found, 1]]),
+          group: `${length} words, depth ${depth}`,
+          length,
+          depth,
+        });
       }
     }
   }
@@ -57,7 +65,13 @@ export async function openNeedles(folder: string, options: CandidateOptions & Ne
 }
 
 /** Passages of a haystack of about `length` words with the needle at `depth`, and the id of the one that holds it. */
-export function makeHaystack(sentences: readonly string[], needle: string, length: number, depth: number, passageWords: number) {
+export function makeHaystack(
+  sentences: readonly string[],
+  needle: string,
+  length: number,
+  depth: number,
+  passageWords: number,
+) {
   const chosen: string[] = [];
   let words = 0;
   // Few essays are read again from the first: a haystack may be longer than all of them.
@@ -67,7 +81,8 @@ export function makeHaystack(sentences: readonly string[], needle: string, lengt
     words += countWords(sentence);
   }
   let [before, at] = [0, 0];
-  while (at < chosen.length && before + countWords(chosen[at]!) / 2 <= depth * words) before += countWords(chosen[at++]!);
+  while (at < chosen.length && before + countWords(chosen[at]!) / 2 <= depth * words)
+    before += countWords(chosen[at++]!);
   chosen.splice(at, 0, needle);
 
   const documents: RankDocument[] = [];

@@ -46,7 +46,10 @@ export async function openTask(source: string, options: OpenOptions): Promise<Ta
       return openLongMemEval(source, options);
     case "locomo":
       if (granularity === "round") {
-        throw new InputError("INVALID_ARGUMENT", `Expected the granularity turn or session for LoCoMo but received "round"`);
+        throw new InputError(
+          "INVALID_ARGUMENT",
+          `Expected the granularity turn or session for LoCoMo but received "round"`,
+        );
       }
       return openLocomo(source, { ...options, granularity });
   }

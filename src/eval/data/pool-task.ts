@@ -2,7 +2,7 @@ import type { RankDocument } from "../../types.ts";
 import { Bm25Index, textOf } from "../bm25.ts";
 import { sortAsTrec } from "../metrics/order.ts";
 import type { CandidateOptions, Candidates, Dropped, Task, Topic } from "../types.ts";
-import { invalid, Notes } from "./notes.ts";
+import { invalid, type Notes } from "./notes.ts";
 import { readTrecRun, type TrecRun } from "./trec-run.ts";
 
 /** What a format with documents of its own for every query knows. */
@@ -61,7 +61,10 @@ class PoolTask implements Task {
     let index: Bm25Index | undefined;
     const bm25 = () => {
       index ??= Bm25Index.of(documents.map(textOf));
-      return index.scores(topic.query, documents.map((_, i) => i));
+      return index.scores(
+        topic.query,
+        documents.map((_, i) => i),
+      );
     };
     const chosen = this.#choose(topic, documents, bm25);
     return {

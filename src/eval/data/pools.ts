@@ -64,7 +64,8 @@ function toTopic(value: unknown, index: string, position: string, notes: Notes):
   const known = new Set(documentsIn(value, position).map((document) => document.id));
   const grades = readGold(fields.gold ?? fields.gt_docs, position);
   for (const document of grades.keys()) {
-    if (!known.has(document)) notes.add("judgements of documents that the pool lacks, which count as not found", `${id} ${document}`);
+    if (!known.has(document))
+      notes.add("judgements of documents that the pool lacks, which count as not found", `${id} ${document}`);
   }
   if (query.trim() === "") notes.add("queries that are blank", id);
   else if (known.size === 0) notes.add("queries without documents", id);

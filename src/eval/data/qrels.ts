@@ -22,10 +22,14 @@ export async function readQrels(file: string, notes: Notes): Promise<Qrels> {
     first = false;
     if (isHeading && columns.length >= 3) continue;
     if (columns.length !== 3 && columns.length !== 4) {
-      throw invalid(position, `has ${columns.length} columns where 3 (query, document, grade) or 4 (TREC) were expected`);
+      throw invalid(
+        position,
+        `has ${columns.length} columns where 3 (query, document, grade) or 4 (TREC) were expected`,
+      );
     }
     const [query, document, grade] = [columns[0]!, columns.at(-2)!, columns.at(-1)!];
-    if (!/^[+-]?\d+(\.0+)?$/.test(grade)) throw invalid(position, `has the grade ${JSON.stringify(grade)}: it must be an integer`);
+    if (!/^[+-]?\d+(\.0+)?$/.test(grade))
+      throw invalid(position, `has the grade ${JSON.stringify(grade)}: it must be an integer`);
     const grades = qrels.get(query) ?? new Map<string, number>();
     qrels.set(query, grades);
     const known = grades.get(document);

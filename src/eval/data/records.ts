@@ -76,7 +76,12 @@ export async function* readJson(file: string, notes?: Notes): AsyncGenerator<Jso
 }
 
 /** One JSON value again, from the place that `readJson` gave. The file must not be packed. */
-export async function readJsonAt(handle: FileHandle, offset: number, length: number, position: string): Promise<unknown> {
+export async function readJsonAt(
+  handle: FileHandle,
+  offset: number,
+  length: number,
+  position: string,
+): Promise<unknown> {
   const bytes = Buffer.alloc(length);
   const { bytesRead } = await handle.read(bytes, 0, length, offset);
   if (bytesRead !== length) throw invalid(position, "has changed while it was read");

@@ -29,7 +29,8 @@ export async function readTrecRun(file: string, notes: Notes): Promise<TrecRun> 
     }
     const [query, , document, , text] = columns as [string, string, string, string, string, string];
     const score = Number(text);
-    if (text === "" || Number.isNaN(score)) throw invalid(position, `has the score ${JSON.stringify(text)}: it must be a number`);
+    if (text === "" || Number.isNaN(score))
+      throw invalid(position, `has the score ${JSON.stringify(text)}: it must be a number`);
     name ||= columns[5]!;
     const scores = found.get(query) ?? new Map<string, number>();
     found.set(query, scores);

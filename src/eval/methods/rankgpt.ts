@@ -50,7 +50,10 @@ export async function rankByWindows(query: string, documents: readonly RankDocum
   for (let end = order.length; end > 0; end -= STEP) {
     const begin = Math.max(0, end - WINDOW);
     const window = order.slice(begin, end);
-    const asked = await ask(query, window.map((index) => documents[index]!));
+    const asked = await ask(
+      query,
+      window.map((index) => documents[index]!),
+    );
     const { permutation, complete } = parsePermutation(asked.answer, window.length);
     order.splice(begin, window.length, ...permutation.map((i) => window[i]!));
     tokens += asked.tokens;

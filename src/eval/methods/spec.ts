@@ -25,7 +25,8 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     }),
   qrhead: (argument, name, spec) => qrhead(argument, name, spec),
   icr: (argument, name, spec) => without(argument, qrhead("all", name, spec)),
-  random: (argument, name, spec) => (/^\d+:\d+$/.test(argument ?? "") ? qrhead(`random:${argument}`, name, spec) : null),
+  random: (argument, name, spec) =>
+    /^\d+:\d+$/.test(argument ?? "") ? qrhead(`random:${argument}`, name, spec) : null,
   rankgpt: (argument, name, spec) => rankGpt(argument, name, spec),
   "cross-encoder": (argument, name, spec) => (argument ? crossEncoder(argument, name, spec) : null),
   dense: (argument, name, spec) => (argument ? dense(argument, name, spec) : null),
@@ -53,9 +54,19 @@ export function parseMethods(specs: readonly string[]): Method[] {
     const { name, spec } = splitName(text);
     const known = methods.find((method) => method.name === name);
     if (known && (known.spec === spec || name === text.trim())) return known;
-    if (known) throw new InputError("INVALID_ARGUMENT", `Method ${name} stands for ${known.spec} and for ${spec}: name one of them otherwise`);
+    if (known)
+      throw new InputError(
+        "INVALID_ARGUMENT",
+        `Method ${name} stands for ${known.spec} and for ${spec}: name one of them otherwise`,
+      );
     const fused = /^rrf\((.+)\)$/.exec(spec);
-    const method = fused ? fusion(name, spec, splitParts(fused[1]!).map((part) => add(part).name)) : parseOne(name, spec);
+    const method = fused
+      ? fusion(
+          name,
+          spec,
+          splitParts(fused[1]!).map((part) => add(part).name),
+        )
+      : parseOne(name, spec);
     methods.push(method);
     return method;
   };
@@ -66,7 +77,8 @@ export function parseMethods(specs: readonly string[]): Method[] {
 function parseOne(name: string, spec: string): Method {
   const match = /^([a-z0-9-]+)(?::(.+))?$/s.exec(spec);
   const method = match && MAKERS[match[1]!]?.(match[2], name, spec);
-  if (!method) throw new InputError("INVALID_ARGUMENT", `Expected a method (${EXPECTED}) but received ${JSON.stringify(spec)}`);
+  if (!method)
+    throw new InputError("INVALID_ARGUMENT", `Expected a method (${EXPECTED}) but received ${JSON.stringify(spec)}`);
   return method;
 }
 

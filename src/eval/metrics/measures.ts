@@ -77,7 +77,12 @@ export function measure({ name, cutoff }: Measure, ranking: readonly string[], g
 function ndcg(shown: readonly string[], cutoff: number | null, grades: Grades, gain: Gain): number {
   const ideal = [...grades.values()].sort((a, b) => b - a).slice(0, cutoff ?? grades.size);
   const best = discounted(ideal, gain);
-  return best === 0 ? 0 : discounted(shown.map((id) => grades.get(id) ?? 0), gain) / best;
+  return best === 0
+    ? 0
+    : discounted(
+        shown.map((id) => grades.get(id) ?? 0),
+        gain,
+      ) / best;
 }
 
 function discounted(grades: readonly number[], gain: Gain): number {

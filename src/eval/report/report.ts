@@ -1,7 +1,13 @@
 import { type Gain, type Measure, measureKey } from "../metrics/measures.ts";
 import { sortAsTrec } from "../metrics/order.ts";
 import type { Outcome } from "../outcome.ts";
-import { type MethodSummary, type SummaryOptions, summarizeTask, type TaskFacts, type TaskSummary } from "../summary.ts";
+import {
+  type MethodSummary,
+  type SummaryOptions,
+  summarizeTask,
+  type TaskFacts,
+  type TaskSummary,
+} from "../summary.ts";
 
 export const REPORT_FORMAT = "qrhead-eval";
 export const REPORT_VERSION = 1;
@@ -53,7 +59,10 @@ export function makeReport(
     failures: [],
   };
   for (const { name, topics } of tasks) {
-    const positive = topics.map(({ id, grades }) => [id, Object.fromEntries([...grades].filter(([, grade]) => grade > 0))]);
+    const positive = topics.map(({ id, grades }) => [
+      id,
+      Object.fromEntries([...grades].filter(([, grade]) => grade > 0)),
+    ]);
     report.judgements[name] = Object.fromEntries(positive);
     const grouped = topics.flatMap(({ id, group }) => (group === undefined ? [] : [[id, group] as const]));
     if (grouped.length > 0) report.groups[name] = Object.fromEntries(grouped);
@@ -63,8 +72,9 @@ export function makeReport(
     if (status === "failed") report.failures.push({ task, query, method, error: error ?? "" });
     else {
       const order = sortAsTrec(ids, scores);
-      const rankings = ((report.rankings[task] ??= {})[method] ??= {});
-      rankings[query] = { ids: order.map((i) => ids[i]!), scores: order.map((i) => scores[i]!) };
+      report.rankings[task] ??= {};
+      report.rankings[task][method] ??= {};
+      report.rankings[task][method][query] = { ids: order.map((i) => ids[i]!), scores: order.map((i) => scores[i]!) };
     }
   }
   return report;

@@ -84,9 +84,9 @@ def collate(prompts: list[Prompt], pieces: PromptPieces, independent: bool, quer
     visible = valid.copy()
     if independent:
         # Every sequence repeats the introduction; a query sees it once.
-        visible[:, 1:, : len(pieces.introduction)] = False
+        visible[:, 1:, : len(prefix_tokens(pieces))] = False
 
-    head = [*pieces.separator, *pieces.instruction]
+    head = list(pieces.instruction)
     longest = max(len(q) for prompt in prompts for q, _ in prompt.queries)
     longest = max(min(longest, MAX_QUERY_TOKENS), len(pieces.null_query))
     r = _up(len(head) + (queries + 1) * longest, pad)
@@ -108,8 +108,8 @@ def collate(prompts: list[Prompt], pieces: PromptPieces, independent: bool, quer
             rows[i, at : at + size] = query
             positions[i, at : at + size] = start + len(head) + np.arange(size)
             segment[i, at : at + size] = slot + 1
-            counted = len(pieces.instruction) + size
-            average[i, slot, len(pieces.separator) : len(head)] = 1 / counted
+            counted = len(head) + size
+            average[i, slot, : len(head)] = 1 / counted
             average[i, slot, at : at + size] = 1 / counted
             if slot < queries:
                 gold[i, slot, golds] = True
@@ -122,21 +122,27 @@ def collate(prompts: list[Prompt], pieces: PromptPieces, independent: bool, quer
     )
 
 
+def prefix_tokens(pieces: PromptPieces) -> list[int]:
+    """What stands before the first document."""
+    return [*pieces.introduction, *pieces.separator]
+
+
 def _lay_out(prompt: Prompt, pieces: PromptPieces, independent: bool) -> tuple[list[list[int]], list[tuple[int, int, int]]]:
     """Sequences of tokens, and of each document its sequence and `[begin, end)` in it.
 
-    Apart from each other, documents keep their numbers: the text is that of the published prompt, only who sees whom
-    differs. Each begins where the introduction ends, and the queries behind the longest.
+    Apart from each other, every document is number 1 of a prompt of its own, as in the engine's layout `independent`:
+    what is cached of it must not depend on the others. Each begins behind the same tokens; the queries stand behind the
+    longest.
     """
     sequences: list[list[int]] = []
     spans: list[tuple[int, int, int]] = []
-    whole = list(pieces.introduction)
+    whole = prefix_tokens(pieces)
     for index, body in enumerate(prompt.documents):
-        sequence = list(pieces.introduction) if independent else whole
-        sequence += pieces.separator
+        sequence = prefix_tokens(pieces) if independent else whole
         begin = len(sequence)
-        sequence += document_tokens(pieces, index, body)
+        sequence += document_tokens(pieces, 0 if independent else index, body)
         spans.append((len(sequences), begin, len(sequence)))
+        sequence += pieces.separator
         if independent:
             sequences.append(sequence)
     return (sequences if independent else [whole]), spans

@@ -57,7 +57,7 @@ def _evaluate(args: argparse.Namespace) -> dict:
 def _parity(args: argparse.Namespace) -> dict:
     from . import parity
 
-    return parity.run(args.checkpoint, args.vocabulary, args.repository, args.type, args.work)
+    return parity.run(args.checkpoint, args.vocabulary, args.repository, args.type, args.work, args.independent)
 
 
 def _latency(args: argparse.Namespace) -> dict:
@@ -96,7 +96,7 @@ def main(argv: "list[str] | None" = None) -> int:
     sub.add_argument("--pool", type=Path, nargs="*", default=[], help="JSON Lines of {query, docs, gold} to train on")
     sub.add_argument("--validation", type=Path, nargs="*", default=[], help="sets in BEIR's layout to watch; those not trained on are kept out of the training text")
     sub.add_argument("--held-out", type=float, default=0.15, help="share of the documents of each --beir set whose queries are not trained on")
-    sub.add_argument("--tokens", type=int, default=22_000_000, help="tokens of Wikipedia text")
+    sub.add_argument("--tokens", type=int, default=20_000_000, help="tokens of Wikipedia text")
     sub.add_argument("--validation-queries", type=int, default=100)
     sub.add_argument("--seed", type=int, default=1)
 
@@ -142,6 +142,7 @@ def main(argv: "list[str] | None" = None) -> int:
     sub.add_argument("--repository", type=Path, default=Path(__file__).resolve().parents[3])
     sub.add_argument("--type", choices=("f32", "f16", "q8_0"), default="f16")
     sub.add_argument("--work", type=Path, required=True, help="folder for the exported file")
+    sub.add_argument("--independent", action="store_true", help="each document in a sequence of its own (`--layout independent`)")
 
     sub = command("latency", _latency, "time a shape with random weights in the engine")
     sub.add_argument("--shape", choices=sorted(MODELS), default="v2")

@@ -24,7 +24,7 @@ QUERIES = ["Which river flows into the Black Sea?", "how tall is the tower in pa
 TOLERANCE = {"f32": 2e-3, "f16": 4e-3, "q8_0": 3e-2}
 
 
-def run(source: Path, vocabulary: Path, repository: Path, kind: str, work: Path) -> dict:
+def run(source: Path, vocabulary: Path, repository: Path, kind: str, work: Path, independent: bool = False) -> dict:
     """@throws SystemExit when a number of tokens or a score differs by more than the tolerance."""
     tokenizer = Tokenizer(vocabulary)
     config, weights = checkpoint.read_weights(source)
@@ -38,11 +38,12 @@ def run(source: Path, vocabulary: Path, repository: Path, kind: str, work: Path)
         text, cut, start = line_start(tokenizer, document["text"])
         title = np.array(tokenizer.encode(" " + document["title"])) if "title" in document else None
         bodies.append(document_body(pieces, np.array(text), title, cut, np.array(start, np.int64)))
+    extra = ["--layout", "independent"] if independent else []
     worst, largest = 0.0, 0.0
     for query in QUERIES:
-        ours, null, document = token_attention(model, pieces, bodies, np.array(tokenizer.encode(" " + query)))
+        ours, null, document = token_attention(model, pieces, bodies, np.array(tokenizer.encode(" " + query)), independent)
         scores = document_scores(ours, null, document, len(bodies))
-        theirs = rerank(repository, path, query, DOCUMENTS, retrieval_heads(config))
+        theirs = rerank(repository, path, query, DOCUMENTS, retrieval_heads(config), *extra)
         counts = [int((document == i).sum()) for i in range(len(bodies))]
         if theirs["usage"]["documentTokens"] != counts:
             raise SystemExit(f"tokens per document: engine {theirs['usage']['documentTokens']}, here {counts}")
@@ -51,4 +52,4 @@ def run(source: Path, vocabulary: Path, repository: Path, kind: str, work: Path)
         largest = max(largest, float(np.abs(scores).max()))
     if worst > TOLERANCE[kind]:
         raise SystemExit(f"scores differ by {worst}, more than {TOLERANCE[kind]}")
-    return {"type": kind, "queries": len(QUERIES), "largestScore": round(largest, 4), "largestDifference": round(worst, 6)}
+    return {"type": kind, "independent": independent, "queries": len(QUERIES), "largestScore": round(largest, 4), "largestDifference": round(worst, 6)}

@@ -204,7 +204,6 @@ def run(options: Options) -> dict:
     batches = loader(options, stage, trainer.step, last, device)
     limit = options.smoke or (options.minutes * 60 if options.minutes else math.inf)
     options.output.mkdir(parents=True, exist_ok=True)
-    log = open(options.output / "log.jsonl", "a", buffering=1)
     history: list[dict] = []
     record: dict = {}
     tokens, skipped, saved, mark = 0, 0, time.time(), time.time()
@@ -238,7 +237,8 @@ def run(options: Options) -> dict:
             if device.type == "cuda":
                 record["gpuGiB"] = round(torch.cuda.max_memory_allocated() / 2**30, 1)
             line = json.dumps(record)
-            log.write(line + "\n")
+            with open(options.output / "log.jsonl", "a") as log:
+                log.write(line + "\n")
             print(line, flush=True)
             if not math.isfinite(record["loss"]):
                 raise SystemExit(f"the loss is {record['loss']} at step {trainer.step}: the last checkpoint stands")

@@ -1,8 +1,8 @@
-export { type BootstrapOptions, bootstrapExamples, type Needle } from "./detect/bootstrap.ts";
-export { BOOTSTRAP_TEXT } from "./detect/bootstrap-text.ts";
 export { Corpus } from "./corpus/corpus.ts";
 export type { CorpusOptions, SaveOptions } from "./corpus/options.ts";
 export type { BatchOptions, BatchResult } from "./corpus/rank-many.ts";
+export { type BootstrapOptions, bootstrapExamples, type Needle } from "./detect/bootstrap.ts";
+export { BOOTSTRAP_TEXT } from "./detect/bootstrap-text.ts";
 export { type DetectedHeadSet, detectHeads } from "./detect/detect.ts";
 export { type DetectionExample, type DetectionExampleInput, parseExamples } from "./detect/examples.ts";
 export { formatHeadSet } from "./detect/format.ts";

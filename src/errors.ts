@@ -13,6 +13,8 @@ export type QRHeadErrorCode =
   | "HEADS_UNKNOWN"
   | "HEADS_MISMATCH"
   | "HEADS_INVALID"
+  | "CORPUS_INVALID"
+  | "CORPUS_MISMATCH"
   | "ATTENTION_INVALID"
   | "ENGINE_FAILED"
   | "DISPOSED"
@@ -39,7 +41,13 @@ export class InputError extends QRHeadError {
   constructor(
     code: Extract<
       QRHeadErrorCode,
-      "INVALID_ARGUMENT" | "INVALID_INPUT" | "HEADS_UNKNOWN" | "HEADS_MISMATCH" | "HEADS_INVALID"
+      | "INVALID_ARGUMENT"
+      | "INVALID_INPUT"
+      | "HEADS_UNKNOWN"
+      | "HEADS_MISMATCH"
+      | "HEADS_INVALID"
+      | "CORPUS_INVALID"
+      | "CORPUS_MISMATCH"
     >,
     message: string,
     options?: ErrorOptions,

@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { z } from "zod";
 import { InputError, invalidArgument } from "./errors.ts";
 import type { HeadSet } from "./heads/head-set.ts";
@@ -30,6 +30,12 @@ export type ScoringOptions = {
   weights?: boolean | undefined;
   /** Order of the documents in the prompt; `"reverse"` puts the first one next to the query. Defaults to `"given"`. */
   order?: "given" | "reverse" | undefined;
+  /**
+   * `"listwise"`, the published setting: documents stand in one prompt, numbered, and each sees those before it.
+   * `"independent"`: each is read by itself and the query attends to all of them, so that their order does not matter and
+   * one that was read before is not read again. Defaults to `"listwise"`.
+   */
+  layout?: "listwise" | "independent" | undefined;
   /** Cut each document's text after this many tokens, at least 1; its result then has `truncated`. Defaults to no limit. */
   maxDocumentTokens?: number | undefined;
 };
@@ -62,6 +68,11 @@ export type LoadOptions = ScoringOptions & {
   flashAttention?: boolean | undefined;
   /** End every forward pass after the deepest wanted layer. Defaults to `true`. */
   earlyStop?: boolean | undefined;
+  /**
+   * Bytes of KV cache that corpora may hold together, and as many again that independent documents may, at least 0: those
+   * used least recently are let go. Defaults to a quarter of the machine's memory.
+   */
+  corpusMemory?: number | undefined;
   /** Map the file into memory instead of reading it. Defaults to `true`. */
   mmap?: boolean | undefined;
   /** Folder of another llama.cpp build of the same release. Defaults to `QRHEAD_LLAMA_DIR`, then to node-llama-cpp's. */
@@ -94,6 +105,7 @@ const scoring = {
   mask: flag,
   weights: flag,
   order: z.enum(["given", "reverse"]).optional(),
+  layout: z.enum(["listwise", "independent"]).optional(),
   maxDocumentTokens: integer(1, 2 ** 31),
 };
 
@@ -113,6 +125,7 @@ const loadSchema = z.strictObject({
   cacheTypeV: z.enum(CACHE_TYPES).optional(),
   flashAttention: flag,
   earlyStop: flag,
+  corpusMemory: integer(0, Number.MAX_SAFE_INTEGER),
   mmap: flag,
   libraryDirectory: z.string().min(1).optional(),
   signal: abortSignal,
@@ -135,6 +148,8 @@ const EXPECTED: Record<string, string> = {
   mask: "true or false",
   weights: "true or false",
   order: '"given" or "reverse"',
+  layout: '"listwise" or "independent"',
+  corpusMemory: "a number of bytes, an integer of at least 0",
   maxDocumentTokens: "an integer of at least 1",
   model: "a path or an hf: URI",
   heads: "a string, a list of [layer, head] pairs or a head set",
@@ -183,4 +198,8 @@ function parse(schema: typeof loadSchema | typeof rankSchema, options: unknown):
 /** Threads beyond the memory's bandwidth slow a prefill down rather than speed it up. */
 export function defaultThreads(): number {
   return Math.min(availableParallelism(), 8);
+}
+
+export function defaultCorpusMemory(): number {
+  return Math.floor(totalmem() / 4);
 }

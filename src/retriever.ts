@@ -1,12 +1,19 @@
 import PQueue from "p-queue";
+import { Corpus, type CorpusHost } from "./corpus/corpus.ts";
+import { DocumentStore } from "./corpus/document-store.ts";
+import { IndependentSession } from "./corpus/independent-session.ts";
+import { type CorpusOptions, parseCorpusOptions } from "./corpus/options.ts";
+import { Pool } from "./corpus/pool.ts";
+import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "./corpus/rank-many.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents.ts";
-import { invalidArgument, QRHeadError } from "./errors.ts";
+import { QRHeadError } from "./errors.ts";
 import { readHeadFile } from "./head-file.ts";
 import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
 import { type LoadedModel, loadModel } from "./model.ts";
 import { callNative } from "./native/call.ts";
 import {
   DEFAULT_NULL_QUERY,
+  defaultCorpusMemory,
   type LoadOptions,
   parseLoadOptions,
   parseRankOptions,
@@ -16,7 +23,7 @@ import { type PromptProfile, selectProfile } from "./prompt/profiles.ts";
 import { describeTokens, type RankedDocument, type RankResult } from "./results.ts";
 import { scoreDocuments } from "./scoring/documents.ts";
 import { rankDocuments } from "./scoring/ranking.ts";
-import { Session } from "./session.ts";
+import { type Reader, Session } from "./session.ts";
 import type { Head, ModelIdentity, RankDocument } from "./types.ts";
 
 /**
@@ -32,6 +39,9 @@ export class QRRetriever implements AsyncDisposable {
   readonly #options: LoadOptions;
   readonly #weights: Float32Array | null;
   readonly #session: Session;
+  readonly #store: DocumentStore;
+  readonly #independent: IndependentSession;
+  readonly #corpora: CorpusHost;
   readonly #queue = new PQueue({ concurrency: 1 });
   #disposal: Promise<void> | undefined;
 
@@ -42,6 +52,20 @@ export class QRRetriever implements AsyncDisposable {
     this.#options = options;
     this.#weights = heads.weights ? Float32Array.from(heads.weights) : null;
     this.#session = new Session(model, heads.heads, profile, options);
+    const corpusMemory = options.corpusMemory ?? defaultCorpusMemory();
+    this.#store = new DocumentStore(model, heads.heads, options, corpusMemory);
+    const parts = { model, heads: heads.heads, profile, options };
+    const independent = () => new IndependentSession(parts, this.#store, (...args) => this.#session.truncate(...args));
+    this.#independent = independent();
+    this.#corpora = {
+      ...parts,
+      nullQuery: options.nullQuery ?? heads.nullQuery ?? DEFAULT_NULL_QUERY,
+      pool: new Pool(corpusMemory),
+      run: (work, signal) => this.#run(work, signal),
+      rank: (query, documents, rankOptions, reader) => this.#rank(query, documents, rankOptions, reader),
+      createReader: (layout) =>
+        layout === "independent" ? independent() : new Session(model, heads.heads, profile, options),
+    };
   }
 
   /**
@@ -101,22 +125,89 @@ export class QRRetriever implements AsyncDisposable {
    */
   async rank(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<RankResult> {
     const parsed = parseRankOptions(options);
-    if (typeof query !== "string" || query.trim() === "") {
-      throw invalidArgument("query", "a text that is not blank", query);
-    }
+    assertQuery(query);
     const normalized = normalizeDocuments(documents);
-    parsed.signal?.throwIfAborted();
+    return this.#run(() => this.#rank(query, normalized, parsed), parsed.signal);
+  }
+
+  /**
+   * Ranks the same documents for many queries, one after another, and reports how fast. The documents are read once.
+   *
+   * @throws What `rank` throws; the results before a failure went to `onResult`.
+   */
+  async rankMany(
+    queries: readonly string[],
+    documents: readonly DocumentInput[],
+    options: BatchOptions = {},
+  ): Promise<BatchResult> {
+    const { onResult, ...rest } = options;
+    const parsed = parseRankOptions(rest);
+    const normalized = normalizeDocuments(documents);
+    const work = () => rankBatch(queries, (query) => this.#rank(query, normalized, parsed), onResult);
+    return this.#run(work, parsed.signal);
+  }
+
+  /**
+   * Reads documents once, for queries over them that then cost the query only.
+   *
+   * @throws InputError and ContextOverflowError as `rank`; InputError for options that belong to a query.
+   */
+  async corpus(
+    documents: readonly DocumentInput[],
+    options: CorpusOptions & Pick<RankOptions, "signal" | "onProgress"> = {},
+  ): Promise<Corpus> {
+    const { signal, onProgress, ...rest } = parseCorpusOptions(options);
+    const { order, maxDocumentTokens, layout } = this.#options;
+    const settings = {
+      ...(order && { order }),
+      ...(maxDocumentTokens && { maxDocumentTokens }),
+      ...(layout && { layout }),
+    };
+    const corpus = new Corpus(this.#corpora, normalizeDocuments(documents), { ...settings, ...rest });
+    return this.#filled(corpus, () => corpus.prefill({ signal, onProgress }));
+  }
+
+  /**
+   * A corpus that `Corpus.save` wrote, ready for queries. Its scores are those of the corpus that was saved, to the last bit.
+   *
+   * @throws InputError `CORPUS_INVALID` for a file that is no corpus, is cut short or damaged; `CORPUS_MISMATCH` for one of
+   * another model, prompt, null query, cache type or llama.cpp release, or with heads in layers that were not read.
+   */
+  async loadCorpus(file: string, options: Pick<RankOptions, "signal" | "onProgress"> = {}): Promise<Corpus> {
+    const { signal, onProgress } = parseRankOptions(options);
+    this.#assertUsable();
+    return Corpus.load(this.#corpora, file, { signal, onProgress });
+  }
+
+  async #filled(corpus: Corpus, fill: () => Promise<unknown>): Promise<Corpus> {
+    try {
+      await fill();
+      return corpus;
+    } catch (error) {
+      await corpus.dispose();
+      throw error;
+    }
+  }
+
+  async #run<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    signal?.throwIfAborted();
     this.#assertUsable();
     try {
-      return await this.#enqueue(() => this.#rank(query, normalized, parsed), parsed.signal);
+      return await this.#enqueue(() => {
+        this.#assertUsable();
+        return work();
+      }, signal);
     } finally {
-      parsed.signal?.throwIfAborted();
+      signal?.throwIfAborted();
     }
   }
 
   /** Frees the model after the running call; calls still waiting are rejected. Idempotent. */
   dispose(): Promise<void> {
     this.#disposal ??= this.#queue.onIdle().then(async () => {
+      await this.#corpora.pool.clear();
+      await this.#independent.dispose();
+      await this.#store.dispose();
       await this.#session.dispose();
       await this.#model.native.dispose();
     });
@@ -146,18 +237,18 @@ export class QRRetriever implements AsyncDisposable {
     }
   }
 
-  async #rank(query: string, documents: RankDocument[], options: RankOptions): Promise<RankResult> {
-    this.#assertUsable();
+  async #rank(query: string, documents: RankDocument[], options: RankOptions, own?: Reader): Promise<RankResult> {
     const began = performance.now();
     const settings = { ...this.#options, ...options };
+    const reader = own ?? (settings.layout === "independent" ? this.#independent : this.#session);
     const nullQuery = settings.nullQuery ?? this.#heads.nullQuery ?? DEFAULT_NULL_QUERY;
     const mask = settings.mask ?? true;
 
-    const shortened = await this.#session.truncate(documents, settings.maxDocumentTokens, options.signal);
+    const shortened = await reader.truncate(documents, settings.maxDocumentTokens, options.signal);
     const order = documents.map((_, index) => index);
     if (settings.order === "reverse") order.reverse();
     const positionOf = (index: number) => (settings.order === "reverse" ? documents.length - 1 - index : index);
-    const layout = await this.#session.layOut(
+    const layout = await reader.layOut(
       order.map((index) => shortened[index]!),
       query,
       (settings.calibration ?? true) ? nullQuery : null,
@@ -166,7 +257,7 @@ export class QRRetriever implements AsyncDisposable {
 
     const weights = (settings.weights ?? true) ? this.#weights : null;
     // Heads that do not count alike cannot be summed while they are captured.
-    const observed = await this.#session.observe(layout, options.headScores === true || weights !== null, options);
+    const observed = await reader.observe(layout, options.headScores === true || weights !== null, options);
     const tokenScores = observed.query.sumOverHeads(observed.null, layout.querySpan[0], weights);
     const scores = scoreDocuments(tokenScores, layout.documentSpans, { mask });
     const headScores = options.headScores

@@ -1,6 +1,7 @@
 import { ContextOverflowError } from "./errors.ts";
 import type { LoadedModel } from "./model.ts";
-import type { NativeAttention, NativeContext } from "./native/addon-types.ts";
+import type { CellState, NativeAttention, NativeContext, NativeContextOptions } from "./native/addon-types.ts";
+import { bytesPerToken } from "./native/cache-size.ts";
 import { callNative, reporter } from "./native/call.ts";
 import { defaultThreads, type LoadOptions, type Progress } from "./options.ts";
 import { layOutPrompt, type PromptLayout, sameTokens } from "./prompt/layout.ts";
@@ -24,7 +25,10 @@ export type Observed = {
   timings: { prefillMs: number; nullMs: number; queryMs: number };
 };
 
-type CallOptions = { signal?: AbortSignal | undefined; onProgress?: ((progress: Progress) => void) | undefined };
+export type CallOptions = { signal?: AbortSignal | undefined; onProgress?: ((progress: Progress) => void) | undefined };
+
+/** Turns documents and a query into a prompt, and a prompt into attention. */
+export type Reader = Pick<Session, "truncate" | "layOut" | "observe">;
 
 /**
  * A model, the heads to look through and the documents that it has read last. Not for two calls at a time.
@@ -40,6 +44,8 @@ export class Session {
   readonly #options: LoadOptions;
   #context: NativeContext | undefined;
   #cached: Cached | undefined;
+  /** Cells of documents that would otherwise be prefilled, from where they were saved; undefined for none. */
+  restore: ((documents: Int32Array, signal: AbortSignal | undefined) => Promise<CellState | undefined>) | undefined;
 
   constructor(model: LoadedModel, heads: readonly Head[], profile: PromptProfile, options: LoadOptions) {
     this.#model = model;
@@ -118,26 +124,61 @@ export class Session {
     };
 
     const documents = layout.tokens.slice(0, begin);
-    if (!this.#cached || !sameTokens(this.#cached.documents, documents)) {
-      this.#cached = undefined;
-      const { report, finish } = reporter(onProgress, "prefill", begin);
-      await timed("prefillMs", () =>
-        callNative(addon, signal, (cancellation, guard) => {
-          context.rollback(0);
-          return context.prefill(documents, cancellation, onProgress && guard(report));
-        }),
-      );
-      finish();
-      this.#cached = { documents };
-    }
+    const read = () => this.#read(context, documents, { signal, onProgress });
+    const cached = this.#holds(documents) ?? (await timed("prefillMs", read));
     let calibration: NativeAttention | null = null;
     if (layout.nullTokens) {
-      const known = this.#cached.null;
+      const known = cached.null;
       const fits = known && known.perHead === perHead && sameTokens(known.tokens, layout.nullTokens);
       calibration = fits ? known.attention : await look("null", layout.nullTokens);
-      this.#cached.null = { tokens: layout.nullTokens, perHead, attention: calibration };
+      cached.null = { tokens: layout.nullTokens, perHead, attention: calibration };
     }
     return { query: await look("query", query), null: calibration, timings };
+  }
+
+  /** Reads the documents, so that the next `observe` over them costs the query only. Throws as that does. */
+  async prefill(layout: PromptLayout, options: CallOptions): Promise<void> {
+    this.assertFits(layout);
+    const context = await this.#contextFor(tokensOf(layout), options.signal);
+    const documents = layout.tokens.slice(0, layout.querySpan[0]);
+    if (!this.#holds(documents)) await this.#read(context, documents, options);
+  }
+
+  #holds(documents: Int32Array): Cached | undefined {
+    return this.#cached && sameTokens(this.#cached.documents, documents) ? this.#cached : undefined;
+  }
+
+  /** Bytes of the KV cache; 0 while there is none. */
+  get bytes(): number {
+    return (this.#context?.contextSize ?? 0) * bytesPerToken(this.#model.info, this.#options);
+  }
+
+  /** A copy of the cells of the documents that were read last. They must have been. */
+  async saveCells(signal?: AbortSignal): Promise<CellState> {
+    const documents = this.#cached!.documents.length;
+    return callNative(this.#model.library.addon, signal, () => {
+      this.#context!.rollback(documents);
+      return this.#context!.saveCells();
+    });
+  }
+
+  /** Fills the cache with these documents alone. */
+  async #read(context: NativeContext, documents: Int32Array, { signal, onProgress }: CallOptions): Promise<Cached> {
+    const { addon } = this.#model.library;
+    this.#cached = undefined;
+    const state = await this.restore?.(documents, signal);
+    if (state) {
+      await callNative(addon, signal, () => context.loadCells(state));
+    } else {
+      const { report, finish } = reporter(onProgress, "prefill", documents.length);
+      await callNative(addon, signal, (cancellation, guard) => {
+        context.rollback(0);
+        return context.prefill(documents, cancellation, onProgress && guard(report));
+      });
+      finish();
+    }
+    this.#cached = { documents };
+    return this.#cached;
   }
 
   async dispose(): Promise<void> {
@@ -157,24 +198,31 @@ export class Session {
     if (this.#context && this.#context.contextSize >= tokens) return this.#context;
     await this.dispose();
     const grown = Math.ceil((tokens + PADDED_ROWS) / CONTEXT_STEP) * CONTEXT_STEP;
+    const contextSize = options.contextSize ?? Math.min(this.#limit, grown);
     this.#context = await callNative(this.#model.library.addon, signal, (cancellation) =>
-      this.#model.native.createContext(
-        {
-          contextSize: options.contextSize ?? Math.min(this.#limit, grown),
-          batchSize: options.batchSize ?? 512,
-          threads: options.threads ?? defaultThreads(),
-          cacheTypeK: options.cacheTypeK ?? "f16",
-          cacheTypeV: options.cacheTypeV ?? "f16",
-          flashAttention: options.flashAttention ?? true,
-          offloadKqv: options.gpu !== false && options.gpuLayers !== 0,
-          heads: Int32Array.from(this.#heads.flat()),
-          earlyStop: options.earlyStop ?? true,
-        },
-        cancellation,
-      ),
+      this.#model.native.createContext(contextOptions(options, this.#heads, contextSize), cancellation),
     );
     return this.#context;
   }
+}
+
+/** What the addon makes a context from. */
+export function contextOptions(
+  options: LoadOptions,
+  heads: readonly Head[],
+  contextSize: number,
+): NativeContextOptions {
+  return {
+    contextSize,
+    batchSize: options.batchSize ?? 512,
+    threads: options.threads ?? defaultThreads(),
+    cacheTypeK: options.cacheTypeK ?? "f16",
+    cacheTypeV: options.cacheTypeV ?? "f16",
+    flashAttention: options.flashAttention ?? true,
+    offloadKqv: options.gpu !== false && options.gpuLayers !== 0,
+    heads: Int32Array.from(heads.flat()),
+    earlyStop: options.earlyStop ?? true,
+  };
 }
 
 /** Tokens that must fit at once: the documents, and behind them the longer of the query and the null query. */

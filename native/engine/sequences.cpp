@@ -156,6 +156,7 @@ void Context::decode_rows(llama_token * ids, llama_pos * positions, llama_seq_id
         throw EngineError("ENGINE_FAILED", "llama_decode returned " + std::to_string(status) + " for " + std::to_string(n_tokens) +
                                                " tokens of documents" + (reason.empty() ? "" : ": " + reason));
     }
+    capture_->finish_ubatch();
 }
 
 void Context::put_documents(const std::vector<std::shared_ptr<const CellState>> & documents) {

@@ -7,6 +7,7 @@ import { registerBench } from "./commands/bench.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDetect } from "./commands/detect.ts";
 import { registerDoctor } from "./commands/doctor.ts";
+import { registerEval } from "./commands/eval.ts";
 import { registerHeads } from "./commands/heads.ts";
 import { registerRerank } from "./commands/rerank.ts";
 import { registerSlim } from "./commands/slim.ts";
@@ -18,6 +19,7 @@ const commands = [
   registerDemo,
   registerRerank,
   registerDetect,
+  registerEval,
   registerHeads,
   registerSlim,
   registerDoctor,

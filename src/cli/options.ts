@@ -24,7 +24,13 @@ export type PassFlags = {
 
 /** Options that say how documents become a prompt and a prompt becomes scores. */
 export type RankFlags = PromptFlags &
-  PassFlags & { calibration: boolean; mask: boolean; weights: boolean; order?: "given" | "reverse" };
+  PassFlags & {
+    calibration: boolean;
+    mask: boolean;
+    weights: boolean;
+    order?: "given" | "reverse";
+    layout?: "listwise" | "independent";
+  };
 
 /** An option whose value is an integer within bounds. */
 export function integerOption(flags: string, description: string, min: number, max: number): Option {
@@ -33,6 +39,21 @@ export function integerOption(flags: string, description: string, min: number, m
   return new Option(flags, description).argParser((text) => {
     const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
     if (!(value >= min && value <= max)) throw wrongOption(flag, expected, text);
+    return value;
+  });
+}
+
+/** An option whose value is a number that `accepts` takes. */
+export function numberOption(
+  flags: string,
+  description: string,
+  expected: string,
+  accepts: (value: number) => boolean,
+) {
+  const flag = flags.split(" ")[0]!;
+  return new Option(flags, description).argParser((text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (!(Number.isFinite(value) && accepts(value))) throw wrongOption(flag, expected, text);
     return value;
   });
 }
@@ -110,7 +131,10 @@ export function addRankOptions(command: Command): Command {
     .option("--no-calibration", "do not subtract the null query's attention")
     .option("--no-mask", "keep outlier tokens")
     .option("--no-weights", "count every head alike, also where the head set has weights")
-    .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]));
+    .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]))
+    .addOption(
+      choiceOption("--layout <NAME>", "documents in one prompt, or each by itself", ["listwise", "independent"]),
+    );
   return addPassOptions(command);
 }
 
@@ -133,6 +157,6 @@ export function toPassOptions(flags: PassFlags) {
 }
 
 export function toRankLoadOptions(flags: RankFlags): LoadOptions & ScoringOptions {
-  const { prompt, nullQuery, calibration, mask, weights, order } = flags;
-  return { prompt, nullQuery, calibration, mask, weights, order, ...toPassOptions(flags) };
+  const { prompt, nullQuery, calibration, mask, weights, order, layout } = flags;
+  return { prompt, nullQuery, calibration, mask, weights, order, layout, ...toPassOptions(flags) };
 }

@@ -16,6 +16,10 @@ export type Addon = {
   loadBackends(directory: string): Promise<void>;
   libraryInfo(): Promise<LibraryInfo>;
   Cancellation: new () => Cancellation;
+  /** Takes up to `cells` cells of a KV cache, whose bytes are then appended. */
+  CellState: new (
+    cells: number,
+  ) => CellState;
   loadModel(
     options: { path: string; gpuLayers: number; useMmap: boolean },
     cancellation: Cancellation,
@@ -53,6 +57,15 @@ export type LibraryInfo = {
 
 /** A flag that running work polls, at the latest once per ubatch. */
 export type Cancellation = { cancel(): void; readonly cancelled: boolean };
+
+/** Cells of a KV cache, copied out of it: opaque, and of use only for a context of the same model and options. */
+export interface CellState {
+  readonly cells: number;
+  readonly bytes: number;
+  /** A copy of bytes `[begin, end)`. */
+  slice(begin: number, end: number): Uint8Array;
+  append(bytes: Uint8Array): void;
+}
 
 export type NativeModelInfo = {
   architecture: string;
@@ -105,6 +118,8 @@ export type NativeContextOptions = {
   heads: Int32Array;
   /** True ends every forward pass after the deepest wanted layer. */
   earlyStop: boolean;
+  /** Sequences that share the cache, 1 to 64. Defaults to 1; `putDocuments` needs 2, `readDocuments` reads one less than this at a time. */
+  sequences?: number;
 };
 
 export interface NativeModel {
@@ -130,6 +145,21 @@ export interface NativeContext {
   observe(tokens: Int32Array, options: { perHead: boolean }, cancellation: Cancellation): Promise<NativeAttention>;
   /** Forgets every token from `position` on. */
   rollback(position: number): void;
+  /** A copy of all cells. Not for models with a sliding window: `MODEL_UNSUPPORTED`. */
+  saveCells(): Promise<CellState>;
+  /** Puts cells in place of all there are. `CORPUS_INVALID` for others than this model's and these options'; the context is then empty. */
+  loadCells(state: CellState): Promise<void>;
+  /** Reads each document as if it alone stood behind the tokens in the cache, and leaves the cache as it was. */
+  readDocuments(
+    documents: Int32Array[],
+    cancellation: Cancellation,
+    onProgress?: (done: number) => void,
+  ): Promise<CellState[]>;
+  /**
+   * Appends documents that were read behind the same tokens. Their cells lie one behind the other; their positions all begin
+   * at the end of those tokens, and what follows stands behind the longest document and attends to all.
+   */
+  putDocuments(documents: CellState[]): Promise<void>;
   /** Frees the cache, or leaves that to the call that is still running: does not wait for it. Idempotent. */
   dispose(): Promise<void>;
 }

@@ -7,6 +7,7 @@ const inputCodes: ReadonlySet<string> = new Set([
   "HEADS_UNKNOWN",
   "HEADS_MISMATCH",
   "HEADS_INVALID",
+  "CORPUS_INVALID",
 ]);
 
 /**

@@ -1,10 +1,12 @@
 import type { Command } from "commander";
+import type { BatchResult } from "../../corpus/rank-many.ts";
 import { parseDocuments } from "../../documents.ts";
 import { InputError } from "../../errors.ts";
 import type { LoadOptions } from "../../options.ts";
 import type { RankedDocument, RankResult } from "../../results.ts";
 import { QRRetriever } from "../../retriever.ts";
 import type { RankDocument } from "../../types.ts";
+import { openCorpus } from "../corpus-cache.ts";
 import { wrongOption } from "../failure.ts";
 import { markBestWords } from "../highlight.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
@@ -22,7 +24,7 @@ import {
   toLoadOptions,
   toRankLoadOptions,
 } from "../options.ts";
-import { note, print, printJson } from "../output.ts";
+import { bold, note, oneLine, print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { rankingTable } from "../table.ts";
 
@@ -32,7 +34,9 @@ type RerankFlags = CommonFlags &
     heads?: string;
     query?: string;
     queryFile?: string;
+    queries?: string;
     docs?: string;
+    cache?: string;
     topK?: number;
     headScores?: boolean;
     tokenScores?: boolean;
@@ -47,7 +51,9 @@ Examples:
   $ qrhead rerank --query "why is the sky blue" --docs notes.txt --top-k 5 --json
   $ grep -h . *.txt | qrhead rerank --query-file question.txt --docs -
   $ qrhead rerank --model Llama-3.1-8B-Instruct-Q4_K_M.gguf --query "…" --docs notes.jsonl
-  $ qrhead rerank --model my.gguf --heads my-heads.json --query "…" --docs notes.jsonl`;
+  $ qrhead rerank --model my.gguf --heads my-heads.json --query "…" --docs notes.jsonl
+  $ qrhead rerank --queries queries.jsonl --docs notes.jsonl --json > rankings.jsonl
+  $ qrhead rerank --query "…" --docs notes.jsonl --cache notes.corpus    # the next query reads notes.corpus instead`;
 
 /** `qrhead rerank`: ranks the documents of a file for a query. */
 export function registerRerank(program: Command): void {
@@ -55,7 +61,9 @@ export function registerRerank(program: Command): void {
   command
     .addOption(textOption("--query <Q>", "the query", "a text that is not blank"))
     .option("--query-file <FILE>", "file that holds the query, - for standard input")
-    .option("--docs <FILE>", "documents file, - for standard input");
+    .option("--queries <FILE>", "many queries: a file like the documents'; --json then prints a line for each")
+    .option("--docs <FILE>", "documents file, - for standard input")
+    .addOption(textOption("--cache <FILE>", "keep what was read of the documents in this file", "a path"));
   addHeadsOption(addModelOptions(command)).addOption(integerOption("--top-k <N>", "print the best N only", 1, 2 ** 31));
   addRankOptions(command)
     .option("--json", "print one JSON object")
@@ -67,27 +75,57 @@ export function registerRerank(program: Command): void {
 async function rerank(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<RerankFlags>();
   const signal = interruptSignal();
-  const query = await readQuery(flags, signal);
-  const documents = await readDocuments(flags, signal);
+  const queries = await readQueries(flags, signal);
+  const given = flags.docs === undefined && flags.cache !== undefined ? undefined : await readDocuments(flags, signal);
 
   const bar = await progressBar(flags.quiet ?? false);
   try {
     const { onProgress } = bar;
     const options: LoadOptions = { ...toLoadOptions(flags), ...toRankLoadOptions(flags), signal, onProgress };
     await using retriever = await QRRetriever.load(options);
-    const { topK, headScores, tokenScores } = flags;
-    const result = await retriever.rank(query, documents, { topK, headScores, tokenScores, signal, onProgress });
+    const { topK, headScores, tokenScores, cache, order, maxDocumentTokens, quiet = false } = flags;
+    const corpus =
+      cache === undefined
+        ? undefined
+        : await openCorpus(retriever, cache, given, { order, maxDocumentTokens }, { signal, onProgress, quiet });
+    const documents = given ?? corpus!.documents;
+    const show = (result: RankResult, index: number) => {
+      bar.stop();
+      const { id } = queries[index]!;
+      if (flags.json) return printJson({ ...toContract(retriever, result), ...(id !== undefined && { queryId: id }) });
+      const marks = (ranked: RankedDocument) => markBestWords(ranked.tokenScores!, documents[ranked.index]!);
+      if (id !== undefined) print(`${index > 0 ? "\n" : ""}${bold(oneLine(result.query))}`);
+      print(rankingTable(result.results, documents, tokenScores ? marks : undefined));
+    };
+    const batch = { topK, headScores, tokenScores, signal, onProgress, onResult: show };
+    const texts = queries.map(({ text }) => text);
+    const { results, throughput } = await (corpus
+      ? corpus.rankMany(texts, batch)
+      : retriever.rankMany(texts, documents, batch));
     bar.stop();
-    if (flags.json) return printJson(toContract(retriever, result));
-    const marks = (ranked: RankedDocument) => markBestWords(ranked.tokenScores!, documents[ranked.index]!);
-    print(rankingTable(result.results, documents, tokenScores ? marks : undefined));
-    if (!flags.quiet) {
-      for (const warning of result.warnings) note(`qrhead: warning: ${warning}`);
-      note(footer(retriever, result));
-    }
+    if (quiet || flags.json) return;
+    for (const warning of results[0]!.warnings) note(`qrhead: warning: ${warning}`);
+    note(footer(retriever, results.at(-1)!, flags.queries === undefined ? undefined : throughput));
   } finally {
     bar.stop();
   }
+}
+
+/** One query, or those of a file, which have ids. */
+async function readQueries(flags: RerankFlags, signal: AbortSignal): Promise<{ id?: string; text: string }[]> {
+  const { queries, query, queryFile, docs } = flags;
+  if (queries === undefined) return [{ text: await readQuery(flags, signal) }];
+  if (query !== undefined || queryFile !== undefined) {
+    throw new InputError("INVALID_ARGUMENT", "Expected --queries, --query or --query-file but received two of them");
+  }
+  if (queries === "-" && docs === "-") {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      "Expected standard input for --queries or for --docs but received - for both",
+    );
+  }
+  const name = queries === "-" ? STDIN_NAME : queries;
+  return parseDocuments(await readInput(queries, "Queries file", signal), name);
 }
 
 async function readQuery({ query, queryFile, docs }: RerankFlags, signal: AbortSignal): Promise<string> {
@@ -133,7 +171,11 @@ function toContract(retriever: QRRetriever, result: RankResult) {
   };
 }
 
-function footer(retriever: QRRetriever, { usage, timings, heads }: RankResult): string {
+function footer(
+  retriever: QRRetriever,
+  { usage, timings, heads }: RankResult,
+  throughput: BatchResult["throughput"] | undefined,
+): string {
   const count = usage.documentTokens.length;
   const named = /^[\d\s,_-]+$/.test(retriever.headSet) ? "" : ` of ${retriever.headSet}`;
   return [
@@ -141,6 +183,8 @@ function footer(retriever: QRRetriever, { usage, timings, heads }: RankResult): 
     `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}`,
     `${count} ${count === 1 ? "document" : "documents"}`,
     `${usage.promptTokens} tokens`,
-    `${Math.round(timings.totalMs)} ms and ${Math.round(timings.loadMs)} ms to load`,
+    throughput
+      ? `${throughput.queries} queries in ${Math.round(throughput.totalMs)} ms, ${throughput.queriesPerSecond.toPrecision(3)} a second`
+      : `${Math.round(timings.totalMs)} ms and ${Math.round(timings.loadMs)} ms to load`,
   ].join(" · ");
 }

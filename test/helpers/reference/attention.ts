@@ -39,13 +39,19 @@ function rotate(model: ReferenceModel, x: Float64Array, position: number): void 
   }
 }
 
-/** softmax(q·k/√size) over positions 0 to `position`, zeros behind. */
+/** Where tokens stand and which of those before it each sees. In a plain sequence: at their index, and all. */
+export type Arrangement = { positionOf: (token: number) => number; sees: (token: number, other: number) => boolean };
+
+const SEQUENCE: Arrangement = { positionOf: (token) => token, sees: () => true };
+
+/** softmax(q·k/√size) over the tokens 0 to `position` that are seen, zeros elsewhere. */
 function attend(
   model: ReferenceModel,
   query: Float64Array,
   keys: readonly Float64Array[],
   head: number,
   position: number,
+  sees: Arrangement["sees"],
 ): Float64Array {
   const { headSize, heads, kvHeads } = model;
   const queryAt = head * headSize;
@@ -53,6 +59,7 @@ function attend(
   const row = new Float64Array(keys.length);
   let largest = Number.NEGATIVE_INFINITY;
   for (let t = 0; t <= position; t++) {
+    if (!sees(position, t)) continue;
     const key = keys[t]!;
     let dot = 0;
     for (let i = 0; i < headSize; i++) dot += query[queryAt + i]! * key[keyAt + i]!;
@@ -61,6 +68,7 @@ function attend(
   }
   let sum = 0;
   for (let t = 0; t <= position; t++) {
+    if (!sees(position, t)) continue;
     row[t] = Math.exp(row[t]! - largest);
     sum += row[t]!;
   }
@@ -83,7 +91,7 @@ function feedForward(layer: Layer, x: Float64Array): Float64Array {
 
 /**
  * Attention of the query positions `[begin, end)` of a token sequence, every layer and head, with the whole sequence before
- * each position in view. Every returned row has one probability per token; those behind the row's own position are 0.
+ * each position in view, unless `arrangement` says otherwise. Every returned row has one probability per token; those behind the row's own position are 0.
  * @throws when the range is not within the tokens
  */
 export function attentionRows(
@@ -91,6 +99,7 @@ export function attentionRows(
   tokens: readonly number[],
   begin: number,
   end: number,
+  { positionOf, sees }: Arrangement = SEQUENCE,
 ): AttentionRows {
   if (begin < 0 || end > tokens.length || begin > end) {
     throw new Error(`Expected a range within 0 to ${tokens.length} but received [${begin}, ${end})`);
@@ -103,14 +112,14 @@ export function attentionRows(
     const keys = inputs.map((x) => multiply(layer.key, x, layer.keyBias));
     const values = inputs.map((x) => multiply(layer.value, x, layer.valueBias));
     for (let position = 0; position < tokens.length; position++) {
-      rotate(model, queries[position]!, position);
-      rotate(model, keys[position]!, position);
+      rotate(model, queries[position]!, positionOf(position));
+      rotate(model, keys[position]!, positionOf(position));
     }
     const kept: Float64Array[][] = Array.from({ length: heads }, () => []);
     for (let position = 0; position < tokens.length; position++) {
       const mixed = new Float64Array(heads * headSize);
       for (let head = 0; head < heads; head++) {
-        const row = attend(model, queries[position]!, keys, head, position);
+        const row = attend(model, queries[position]!, keys, head, position, sees);
         if (position >= begin && position < end) kept[head]!.push(row);
         const valueAt = Math.floor(head / (heads / kvHeads)) * headSize;
         for (let t = 0; t <= position; t++) {

@@ -122,6 +122,18 @@ describe("examples", () => {
     }
   });
 
+  test("never show the gold passage twice, nor ask for a sentence that stands in several", () => {
+    const passages = BOOTSTRAP_TEXT.trim().split("\n\n").slice(0, 8);
+    const footer = "All of this may be copied and given away.";
+    const repeated = [...passages, ...passages].map((passage) => `${passage} ${footer} Next.`).join("\n\n");
+    for (const example of bootstrapExamples([repeated], { needle: "sentence", examples: 60, documents: 50 })) {
+      expect(example.docs).toHaveLength(8);
+      expect(example.query).not.toBe(footer);
+      const holders = example.docs!.filter((document) => (document as { text: string }).text.includes(example.query!));
+      expect(holders).toHaveLength(1);
+    }
+  });
+
   test("have fewer documents where the text has fewer passages", () => {
     const small = BOOTSTRAP_TEXT.trim().split("\n\n").slice(0, 6).join("\n\n");
     expect(bootstrapExamples([small], { documents: 50, needle: "fact" })[0]!.docs).toHaveLength(6);

@@ -1,0 +1,10 @@
+import { loadModel } from "./src/model.ts";
+import { Trial } from "./src/bench/passes.ts";
+const [name, tokens] = [process.argv[2] as "plain" | "detect" | "all", Number(process.argv[3])];
+const model = await loadModel({ model: "/tmp/big.gguf", gpu: false });
+const trial = await Trial.create(name, model, { documentTokens: tokens, queryTokens: 40, nullTokens: 28, heads: [[0, 0]], threads: 1 });
+const t = performance.now(); const c = process.cpuUsage();
+await trial.run();
+const u = process.cpuUsage(c);
+console.log(name, tokens, "peak MB", (process.resourceUsage().maxRSS / 1024).toFixed(1), "wall", ((performance.now() - t) / 1000).toFixed(1), "cpu", ((u.user + u.system) / 1e6).toFixed(1), "formula MB", (1024 * (tokens + 40) * 8 / 2 ** 20).toFixed(1));
+await trial.dispose(); await model.native.dispose();

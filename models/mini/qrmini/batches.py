@@ -40,8 +40,13 @@ class Batch:
     def to(self, device) -> "Batch":
         return Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
 
-    def pin_memory(self) -> "Batch":
-        return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
+    def arrays(self) -> list[np.ndarray]:
+        """To send between processes through a pipe: tensors would go through shared memory, which may be small."""
+        return [getattr(self, f.name).numpy() for f in fields(self)]
+
+    @staticmethod
+    def of(arrays: list[np.ndarray]) -> "Batch":
+        return Batch(*map(torch.from_numpy, arrays))
 
     def mask(self) -> torch.Tensor:
         """[B, R, C + R]: rows look at visible columns, at the instruction, and at earlier rows of their own query."""
@@ -157,8 +162,12 @@ class Plan:
     prompts: int
     documents: int
     document_tokens: int
+    #: Queries at most.
+    queries: int
 
 
+#: Prompts of a step at most.
+_MOST_PROMPTS = 192
 #: Tokens around a document: its number and the separator.
 _AROUND = 7
 #: A document of fewer tokens than this is hardly one.
@@ -176,7 +185,7 @@ def plan(rng: np.random.Generator, stage: Stage, longest_instruction: int = 40) 
     draw = rng.random()
     modes = (False, True) if draw < stage.both else (bool(rng.random() < stage.independent),)
     prompts = stage.step_tokens // (documents * (size + _AROUND) * len(modes))
-    return Plan(modes, int(min(max(1, prompts), 96)), documents, size)
+    return Plan(modes, int(min(max(1, prompts), _MOST_PROMPTS)), documents, size, min(stage.queries, max(2, documents)))
 
 
 class Steps(torch.utils.data.Dataset):
@@ -188,13 +197,16 @@ class Steps(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return self.count - self.first
 
-    def __getitem__(self, index: int) -> list[tuple[bool, Batch]]:
+    def __getitem__(self, index: int) -> list[tuple[bool, list[np.ndarray]]]:
+        return [(mode, batch.arrays()) for mode, batch in self.step(index)]
+
+    def step(self, index: int) -> list[tuple[bool, Batch]]:
         rng = np.random.default_rng([self.seed, self.first + index])
         drawn = plan(rng, self.stage)
         prompts: list[Prompt] = []
         while len(prompts) < drawn.prompts:
-            prompt = self.sampler.draw(rng, self.stage, drawn.documents, drawn.document_tokens)
+            prompt = self.sampler.draw(rng, self.stage, drawn.documents, drawn.document_tokens, drawn.queries)
             if prompt.queries:
                 prompts.append(prompt)
         pieces = self.sampler.corpus.pieces
-        return [(mode, collate(prompts, pieces, mode, self.stage.queries, self.pad)) for mode in drawn.modes]
+        return [(mode, collate(prompts, pieces, mode, drawn.queries, self.pad)) for mode in drawn.modes]

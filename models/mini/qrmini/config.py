@@ -72,9 +72,9 @@ STAGES = {
     # Words: many short documents, mostly apart from each other, which learns fastest.
     "words": Stage(1.5e-3, 1.5e-3, 300, 65536, 2048, (8, 60), 160, 0.6, 0.15, 12, 0.3),
     # Lists: the published prompt up to 4k tokens.
-    "lists": Stage(1.5e-3, 1.0e-3, 100, 65536, 4096, (2, 60), 400, 0.35, 0.3, 12, 0.1, 0.1),
+    "lists": Stage(1.5e-3, 1.0e-3, 100, 65536, 4096, (4, 60), 400, 0.35, 0.3, 12, 0.1, 0.1),
     # Finish: prompts up to 8k, more real questions, the rate down to zero; the average of the weights is what ships.
-    "finish": Stage(1.0e-3, 0.0, 100, 65536, 8000, (2, 60), 700, 0.35, 0.4, 12, 0.0, 0.2),
+    "finish": Stage(1.0e-3, 0.0, 100, 65536, 8000, (3, 60), 700, 0.35, 0.4, 12, 0.0, 0.2),
     # What a CPU can prove in minutes.
     "cpu": Stage(3e-4, 0.0, 10, 3000, 900, (4, 16), 110, 0.4, 0.35, 6, 0.1, 0.1),
     "test": Stage(1e-3, 0.0, 2, 400, 300, (2, 5), 40, 0.5, 0.3, 2, 0.1, 0.3),

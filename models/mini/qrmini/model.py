@@ -157,9 +157,11 @@ class Mini(nn.Module):
                 else:
                     # Values that say which document a column belongs to: what a row fetches is its mass on each
                     # document, and no kernel ever writes the attention itself.
-                    membership = F.pad(target, (0, 0, 0, k.shape[2] - target.shape[1])).to(q.dtype)
+                    # A multiple of 8 documents, or the fast kernels refuse.
+                    documents = target.shape[2]
+                    membership = F.pad(target, (0, -documents % 8, 0, k.shape[2] - target.shape[1])).to(q.dtype)
                     membership = membership[:, None].expand(-1, self.config.heads, -1, -1)
-                    found.append(attend(q, k, membership, mask).float())
+                    found.append(attend(q, k, membership, mask)[..., :documents].float())
             if not layer.last:
                 x = layer.finish(x, attend(q, k, torch.cat((v_columns, v), 2), mask))
         return torch.stack(found)

@@ -38,8 +38,8 @@ class Sampler:
         total = np.concatenate([[0], np.cumsum(lengths)])
         self._passage_tokens = np.diff(total[wiki.passage_offsets])
 
-    def draw(self, rng: np.random.Generator, stage: Stage, documents: int, document_tokens: int) -> Prompt:
-        """A prompt of exactly `documents` documents of at most `document_tokens` tokens, at most `stage.queries` queries."""
+    def draw(self, rng: np.random.Generator, stage: Stage, documents: int, document_tokens: int, queries: int) -> Prompt:
+        """A prompt of exactly `documents` documents of at most `document_tokens` tokens, and at most `queries` queries."""
         chosen: list = []
         questions: list[tuple[int, list[int]]] = []
         if len(self.corpus.questions.text) and rng.random() < stage.real:
@@ -53,8 +53,8 @@ class Sampler:
         place = np.empty(documents, np.int64)
         place[order] = np.arange(documents)
         prompt = Prompt()
-        prompt.queries = [(self.corpus.questions.text[row], [int(place[g]) for g in gold]) for row, gold in questions][: stage.queries]
-        self._write(rng, prompt, [chosen[i] for i in order], stage.queries, document_tokens)
+        prompt.queries = [(self.corpus.questions.text[row], [int(place[g]) for g in gold]) for row, gold in questions][:queries]
+        self._write(rng, prompt, [chosen[i] for i in order], queries, document_tokens)
         return prompt
 
     def _add_questions(self, rng, chosen, questions, documents) -> None:

@@ -165,14 +165,19 @@ def prepare(options: Options, device: torch.device, stage: Stage) -> Trainer:
     return trainer
 
 
-def loader(options: Options, stage: Stage, first: int, count: int, device: torch.device):
+def _same(batch):
+    return batch
+
+
+def loader(options: Options, corpus: Corpus, stage: Stage, first: int, count: int, device: torch.device):
     """The stage's batches from step `first` on. Every stage has its own sequence."""
     seed = options.seed * 1000 + sorted(STAGES).index(options.stage)
-    steps = Steps(Sampler(Corpus(options.data)), stage, seed, first, count, 64 if device.type == "cuda" else 8)
+    steps = Steps(Sampler(corpus), stage, seed, first, count, 64 if device.type == "cuda" else 8)
     parallel = {"prefetch_factor": 4} if options.workers else {}
-    return torch.utils.data.DataLoader(
-        steps, batch_size=None, shuffle=False, num_workers=options.workers, pin_memory=device.type == "cuda", **parallel
+    made = torch.utils.data.DataLoader(
+        steps, batch_size=None, shuffle=False, num_workers=options.workers, collate_fn=_same, **parallel
     )
+    return ([(mode, Batch.of(arrays)) for mode, arrays in batch] for batch in made)
 
 
 def compile_blocks(trainer: Trainer) -> None:
@@ -195,13 +200,14 @@ def run(options: Options) -> dict:
         torch.set_float32_matmul_precision("high")
     device, stage = pick_device(options.device), STAGES[options.stage]
     trainer = prepare(options, device, stage)
-    vocabulary = len(Corpus(options.data).vocabulary.pieces)
+    corpus = Corpus(options.data)
+    vocabulary = len(corpus.vocabulary.pieces)
     if vocabulary != trainer.config.vocabulary:
         raise SystemExit(f"the data has {vocabulary} pieces, the model {trainer.config.vocabulary}")
     if options.compile == "on":
         compile_blocks(trainer)
     last = options.steps or 1 << 40
-    batches = loader(options, stage, trainer.step, last, device)
+    batches = loader(options, corpus, stage, trainer.step, last, device)
     limit = options.smoke or (options.minutes * 60 if options.minutes else math.inf)
     options.output.mkdir(parents=True, exist_ok=True)
     history: list[dict] = []

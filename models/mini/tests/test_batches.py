@@ -15,7 +15,7 @@ def drawn(seed=0, documents=5):
     sampler = Sampler(corpus())
     rng = np.random.default_rng(seed)
     while True:
-        prompt = sampler.draw(rng, STAGES["test"], documents, 60)
+        prompt = sampler.draw(rng, STAGES["test"], documents, 60, 2)
         if prompt.queries:
             return prompt
 
@@ -83,7 +83,7 @@ class Drawing(unittest.TestCase):
     def test_steps_do_not_depend_on_where_a_run_begins(self):
         stage, sampler = STAGES["test"], Sampler(corpus())
         whole, later = Steps(sampler, stage, 1, 0, 8, 8), Steps(sampler, stage, 1, 5, 8, 8)
-        for (mode, a), (other, b) in zip(whole[6], later[1]):
+        for (mode, a), (other, b) in zip(whole.step(6), later.step(1)):
             self.assertEqual(mode, other)
             self.assertTrue(bool((a.tokens == b.tokens).all()) and bool((a.rows == b.rows).all()))
 

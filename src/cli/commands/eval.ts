@@ -2,12 +2,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Command, Option } from "commander";
-import { InputError } from "../../errors.ts";
+import { InputError, QRHeadError } from "../../errors.ts";
 import { GRANULARITIES, type Granularity } from "../../eval/data/longmemeval.ts";
 import { FORMATS, type Format } from "../../eval/data/open.ts";
 import { evaluate } from "../../eval/evaluate.ts";
 import { parseMethods } from "../../eval/methods/spec.ts";
 import { GAINS, type Gain, parseMeasure } from "../../eval/metrics/measures.ts";
+import { renderHtml } from "../../eval/report/html.ts";
 import type { EvalReport } from "../../eval/report/report.ts";
 import { writeTrecFiles } from "../../eval/report/trec.ts";
 import { findSetting, SETTINGS, type Setting } from "../../eval/settings.ts";
@@ -41,6 +42,7 @@ type EvalFlags = CommonFlags &
     split?: string;
     granularity?: Granularity;
     run?: string;
+    qrels?: string;
     setting?: string;
     method?: string[];
     heads?: string;
@@ -88,6 +90,7 @@ export function registerEval(program: Command): void {
     .addOption(textOption("--split <NAME>", "judgements of BEIR's folder qrels (default: test)", "a name"))
     .addOption(choiceOption("--granularity <UNIT>", "what LongMemEval and LoCoMo retrieve", GRANULARITIES))
     .addOption(textOption("--run <FILE>", "TREC run whose documents are the candidates", "a path"))
+    .addOption(textOption("--qrels <FILE>", "judgements of a BEIR folder from elsewhere, BEIR's or TREC's", "a path"))
     .addOption(textOption("--setting <NAME>", `a published setting: ${Object.keys(SETTINGS).join(", ")}`, "a name"))
     .addOption(listOption("--method <METHOD>", "how to rank; may be given several times (default: bm25 and qrhead)"))
     .addOption(
@@ -110,7 +113,9 @@ export function registerEval(program: Command): void {
     .addOption(
       integerOption("--jobs <N>", "rankers at once, each with a model of its own (default: 1)", 1, 64).default(1),
     )
-    .addOption(textOption("-o, --output <DIR>", "folder for results.jsonl, report.json and TREC runs", "a folder"))
+    .addOption(
+      textOption("-o, --output <DIR>", "folder for results.jsonl, report.json, report.html and TREC runs", "a folder"),
+    )
     .option("--resume", "go on with the results of the folder")
     .addOption(numbersOption("--lengths <LIST>", "words of the haystacks, such as 500,1000", 1, 10_000_000))
     .addOption(numbersOption("--depths <LIST>", "places of the needle from 0 to 1, such as 0,0.5,1", 0, 1))
@@ -141,6 +146,7 @@ async function run(_: unknown, command: Command): Promise<void> {
         split: flags.split,
         granularity: flags.granularity ?? setting.granularity,
         run: flags.run,
+        qrels: flags.qrels,
         depth: flags.candidates ?? setting.candidates ?? 0,
         lengths: flags.lengths,
         depths: flags.depths,
@@ -180,6 +186,13 @@ async function run(_: unknown, command: Command): Promise<void> {
 async function writeReport(report: EvalReport, folder: string): Promise<void> {
   await writeWhole(path.join(folder, "report.json"), `${JSON.stringify(report)}\n`, true);
   await writeTrecFiles(report, folder);
+  try {
+    await writeWhole(path.join(folder, "report.html"), await renderHtml(report), true);
+  } catch (error) {
+    // Plots need packages that ranking does not; the figures are in report.json all the same.
+    if (!(error instanceof QRHeadError && error.code === "LIBRARY_NOT_FOUND")) throw error;
+    note(`qrhead: warning: ${error.message}`);
+  }
 }
 
 function describeFailures({ failures }: EvalReport): void {

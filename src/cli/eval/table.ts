@@ -15,7 +15,7 @@ function taskTable(task: TaskSummary, measures: readonly string[]): string {
     ["Method", ({ method }) => method],
     ...measures.map((key): (typeof columns)[number] => [key, ({ measures: found }) => found[key]!.mean.toFixed(3)]),
     [
-      "95 % of " + first,
+      `95 % of ${first}`,
       ({ measures: found }) => `${found[first]!.low.toFixed(3)} to ${found[first]!.high.toFixed(3)}`,
     ],
     ["p (Holm)", ({ comparison }) => (comparison ? formatP(comparison.pHolm) : "")],

@@ -17,15 +17,16 @@ const DEFAULT_DEPTH = 100;
  * Opens a folder in BEIR's format: `corpus.jsonl`, `queries.jsonl`, and `qrels.tsv` or `qrels/SPLIT.tsv`, each also with
  * `.gz`. Candidates are BM25's best, or the documents of a TREC run.
  *
+ * @param qrels Judgements instead of the folder's, in BEIR's or TREC's form.
  * @param split Of the folder `qrels`. Defaults to `test`, else the only one there is.
  * @throws InputError `INVALID_INPUT` for a missing or malformed file, or where no query can be measured.
  */
 export async function openBeir(
   folder: string,
-  options: CandidateOptions & { split?: string | undefined },
+  options: CandidateOptions & { split?: string | undefined; qrels?: string | undefined },
 ): Promise<Task> {
   const notes = new Notes();
-  const qrels = await readQrels(await findQrels(folder, options.split), notes);
+  const qrels = await readQrels(options.qrels ?? (await findQrels(folder, options.split)), notes);
   const queries = await readQueries(await need(folder, "queries.jsonl"), notes);
   const run = options.run === undefined ? undefined : await readTrecRun(options.run, notes);
   const index = new Bm25Index();

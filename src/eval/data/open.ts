@@ -18,6 +18,8 @@ export type OpenOptions = CandidateOptions &
     /** Defaults to what the files look like. */
     format?: Format | undefined;
     split?: string | undefined;
+    /** Judgements of a BEIR folder from elsewhere, in BEIR's or TREC's form. */
+    qrels?: string | undefined;
     granularity?: Granularity | undefined;
   };
 

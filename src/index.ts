@@ -3,8 +3,15 @@ export type { CorpusOptions, SaveOptions } from "./corpus/options.ts";
 export type { BatchOptions, BatchResult } from "./corpus/rank-many.ts";
 export { type DetectedHeadSet, detectHeads } from "./detect/detect.ts";
 export { type DetectionExample, type DetectionExampleInput, parseExamples } from "./detect/examples.ts";
+export type { HiddenFact } from "./detect/haystack.ts";
 export type { Objective } from "./detect/objectives.ts";
 export type { DetectOptions, ExampleProgress } from "./detect/options.ts";
+export {
+  detectRetrievalHeads,
+  type RetrievalHeadOptions,
+  type RetrievalHeads,
+  type Trial,
+} from "./detect/retrieval-heads.ts";
 export type { DocumentInput } from "./documents.ts";
 export { parseDocuments } from "./documents.ts";
 export { ContextOverflowError, InputError, isQRHeadError, QRHeadError, type QRHeadErrorCode } from "./errors.ts";

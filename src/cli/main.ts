@@ -9,6 +9,7 @@ import { registerDetect } from "./commands/detect.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerHeads } from "./commands/heads.ts";
 import { registerRerank } from "./commands/rerank.ts";
+import { registerRetrievalHeads } from "./commands/retrieval-heads.ts";
 import { registerSlim } from "./commands/slim.ts";
 import { reportFailure } from "./failure.ts";
 import { endQuietlyOnClosedPipe, print } from "./output.ts";
@@ -18,6 +19,7 @@ const commands = [
   registerDemo,
   registerRerank,
   registerDetect,
+  registerRetrievalHeads,
   registerHeads,
   registerSlim,
   registerDoctor,

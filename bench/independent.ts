@@ -1,14 +1,15 @@
 // What the independent layout costs in quality and gains in speed against the listwise one.
 //
-//   npx tsx bench/independent.ts quality DIR…   DIR has corpus.jsonl, queries.jsonl and qrels.tsv, as BEIR has them
+//   npx tsx bench/independent.ts quality CANDIDATES TOKENS DIR…   DIR has corpus.jsonl, queries.jsonl and qrels.tsv, as BEIR has
 //   npx tsx bench/independent.ts speed [MODEL] [COUNT…]
+//
+// Candidates are the best of BM25 (MiniSearch), cut to so many tokens; the best stands last, next to the query.
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import MiniSearch from "minisearch";
 import { seededRandom } from "../src/heads/heads.ts";
 import { QRRetriever, type RankDocument, type RankResult } from "../src/index.ts";
 
-const CANDIDATES = 30;
 const QUERIES = 50;
 const DOCUMENT_TOKENS = 100;
 const LAYOUTS = ["listwise", "independent"] as const;
@@ -19,9 +20,10 @@ function readSet(folder: string) {
   const lines = (name: string) => readFileSync(path.join(folder, name), "utf8").split("\n").filter(Boolean);
   const rows = (name: string) =>
     lines(name).map((line) => JSON.parse(line) as { _id: string; title?: string; text: string });
-  const documents = rows("corpus.jsonl").map(
-    ({ _id, title, text }): RankDocument => ({ id: _id, ...(title && { title }), text }),
-  );
+  // The title counts as text, so that cutting bounds the whole.
+  const documents = rows("corpus.jsonl").map(({ _id, title, text }): RankDocument => {
+    return { id: _id, text: title ? `${title}\n${text}` : text };
+  });
   const qrels = new Map<string, Grades>();
   for (const line of lines("qrels.tsv").slice(1)) {
     const [query, document, grade] = line.split("\t") as [string, string, string];
@@ -44,14 +46,14 @@ function ndcg(ranking: readonly string[], grades: Grades): number {
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const idsOf = ({ results }: RankResult) => results.map(({ id }) => id);
 
-async function quality(folders: readonly string[]): Promise<void> {
-  await using retriever = await QRRetriever.load({ gpu: false, threads: 1, maxDocumentTokens: DOCUMENT_TOKENS });
+async function quality(candidates: number, maxDocumentTokens: number, folders: readonly string[]): Promise<void> {
+  await using retriever = await QRRetriever.load({ gpu: false, threads: 1, maxDocumentTokens, order: "reverse" });
   console.log(
     `| set | first stage | listwise | independent | difference, 95 % | top-1 agrees |\n|---|---|---|---|---|---|`,
   );
   for (const folder of folders) {
     const { documents, qrels, queries } = readSet(folder);
-    const index = new MiniSearch<RankDocument>({ fields: ["title", "text"] });
+    const index = new MiniSearch<RankDocument>({ fields: ["text"] });
     index.addAll(documents);
     const byId = new Map(documents.map((document) => [document.id, document]));
     const scores: Record<string, number[]> = { first: [], listwise: [], independent: [] };
@@ -59,7 +61,7 @@ async function quality(folders: readonly string[]): Promise<void> {
     for (const { _id, text } of queries) {
       const found = index
         .search(text)
-        .slice(0, CANDIDATES)
+        .slice(0, candidates)
         .map(({ id }) => byId.get(id as string)!);
       const grades = qrels.get(_id)!;
       scores.first!.push(
@@ -125,7 +127,7 @@ async function speed(model: string | undefined, counts: readonly number[]): Prom
 }
 
 const [mode, ...rest] = process.argv.slice(2);
-if (mode === "quality" && rest.length > 0) await quality(rest);
+if (mode === "quality" && rest.length > 2) await quality(Number(rest[0]), Number(rest[1]), rest.slice(2));
 else if (mode === "speed") {
   const counts = rest.filter((argument) => /^\d+$/.test(argument)).map(Number);
   await speed(
@@ -133,6 +135,6 @@ else if (mode === "speed") {
     counts.length > 0 ? counts : [1, 10, 100, 1000],
   );
 } else {
-  console.error("Expected quality DIR… or speed [MODEL] [COUNT…]");
+  console.error("Expected quality CANDIDATES TOKENS DIR… or speed [MODEL] [COUNT…]");
   process.exitCode = 2;
 }

@@ -6,8 +6,15 @@ export { BOOTSTRAP_TEXT } from "./detect/bootstrap-text.ts";
 export { type DetectedHeadSet, detectHeads } from "./detect/detect.ts";
 export { type DetectionExample, type DetectionExampleInput, parseExamples } from "./detect/examples.ts";
 export { formatHeadSet } from "./detect/format.ts";
+export type { HiddenFact } from "./detect/hidden-fact.ts";
 export type { Objective } from "./detect/objectives.ts";
 export type { DetectOptions, ExampleProgress } from "./detect/options.ts";
+export {
+  detectRetrievalHeads,
+  type RetrievalHeadOptions,
+  type RetrievalHeads,
+  type Trial,
+} from "./detect/retrieval-heads.ts";
 export type { DocumentInput } from "./documents.ts";
 export { parseDocuments } from "./documents.ts";
 export { ContextOverflowError, InputError, isQRHeadError, QRHeadError, type QRHeadErrorCode } from "./errors.ts";

@@ -39,6 +39,7 @@ class AttentionCapture {
     void finish_ubatch();
 
     const HeadSelection & selection() const noexcept { return selection_; }
+    bool                  stops_early() const noexcept { return early_stop_; }
 
   private:
     enum class NodeKind { other, flash_attention, soft_max, key_write };

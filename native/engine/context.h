@@ -27,6 +27,14 @@ struct ContextOptions {
     uint32_t          n_sequences = 1;
 };
 
+// What a model wrote, and for each token and head (row-major, heads in the order of the context's) the cell that the head
+// attended to most while the token was chosen.
+struct Generation {
+    std::vector<llama_token> tokens;
+    std::vector<int32_t>     attended;
+    std::string              text;  // bytes: it may end inside a character
+};
+
 // A KV cache, and the heads that are read from it. One thread at a time.
 //
 // With early stop, layers above the deepest wanted one are never computed: their part of the cache stays empty, and the
@@ -70,6 +78,10 @@ class Context {
     // all begin at the same position; tokens that follow stand behind the longest of them and attend to them all.
     void put_documents(const std::vector<std::shared_ptr<const CellState>> & documents);
 
+    // Decodes greedily from `last` on, until a token that holds a line break, an end of generation or `n_max` tokens, and
+    // forgets it all again. Needs a context without early stop.
+    Generation generate(llama_token last, size_t n_max, const Cancellation & cancellation, const Progress & on_progress);
+
   private:
     // Cells [begin, end) hold documents, all of which begin at position `begin`.
     struct Documents {
@@ -89,7 +101,8 @@ class Context {
     void      restore_sequence(llama_seq_id sequence, const CellState & state, size_t begin);
     void      require_whole_cells() const;
     void      decode_rows(llama_token * ids, llama_pos * positions, llama_seq_id * sequences, size_t n_tokens,
-                          const Cancellation & cancellation);
+                          const Cancellation & cancellation, Attention * sink = nullptr, const int8_t * outputs = nullptr);
+    llama_token decode_row(llama_token token, Attention & attention, int32_t n_vocab, const Cancellation & cancellation);
 
     void append(const std::vector<llama_token> & tokens, Attention * sink, const Cancellation & cancellation,
                 const Progress & on_progress);

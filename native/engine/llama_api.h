@@ -48,6 +48,8 @@ namespace qrhead {
     X(llama_vocab_bos)                   \
     X(llama_vocab_eos)                   \
     X(llama_vocab_get_add_bos)           \
+    X(llama_vocab_is_eog)                \
+    X(llama_get_logits_ith)              \
     X(llama_tokenize)                    \
     X(llama_token_to_piece)              \
     X(llama_context_default_params)      \

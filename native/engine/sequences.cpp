@@ -137,16 +137,19 @@ std::vector<CellState> Context::read_documents(const std::vector<std::vector<lla
 }
 
 void Context::decode_rows(llama_token * ids, llama_pos * positions, llama_seq_id * sequences, size_t n_tokens,
-                          const Cancellation & cancellation) {
+                          const Cancellation & cancellation, Attention * sink, const int8_t * outputs) {
     cancellation.throw_if_requested();
     std::vector<int32_t>        n_seq_ids(n_tokens, 1);
     std::vector<llama_seq_id *> seq_ids(n_tokens);
-    std::vector<int8_t>         outputs(n_tokens, 0);
+    std::vector<int8_t>         wanted(n_tokens, 0);
+    if (outputs != nullptr) {
+        std::copy(outputs, outputs + n_tokens, wanted.begin());
+    }
     for (size_t i = 0; i < n_tokens; i++) {
         seq_ids[i] = sequences + i;
     }
-    const llama_batch batch{ static_cast<int32_t>(n_tokens), ids, nullptr, positions, n_seq_ids.data(), seq_ids.data(), outputs.data() };
-    capture_->begin_ubatch(nullptr, position_, n_tokens, 0);
+    const llama_batch batch{ static_cast<int32_t>(n_tokens), ids, nullptr, positions, n_seq_ids.data(), seq_ids.data(), wanted.data() };
+    capture_->begin_ubatch(sink, position_, n_tokens, 0);
     const int32_t status = api().llama_decode(handle_.get(), batch);
     api().llama_synchronize(handle_.get());
     cancellation.throw_if_requested();
@@ -154,7 +157,7 @@ void Context::decode_rows(llama_token * ids, llama_pos * positions, llama_seq_id
     if (status != 0) {
         const std::string reason = LogGuard::first_error();
         throw EngineError("ENGINE_FAILED", "llama_decode returned " + std::to_string(status) + " for " + std::to_string(n_tokens) +
-                                               " tokens of documents" + (reason.empty() ? "" : ": " + reason));
+                                               " tokens" + (reason.empty() ? "" : ": " + reason));
     }
     capture_->finish_ubatch();
 }

@@ -17,6 +17,7 @@ Napi::Function ContextObject::define(Napi::Env env) {
                          InstanceMethod<&ContextObject::js_prefill>("prefill"),
                          InstanceMethod<&ContextObject::js_observe>("observe"),
                          InstanceMethod<&ContextObject::js_rollback>("rollback"),
+                         InstanceMethod<&ContextObject::js_generate>("generate"),
                          InstanceMethod<&ContextObject::js_save_cells>("saveCells"),
                          InstanceMethod<&ContextObject::js_load_cells>("loadCells"),
                          InstanceMethod<&ContextObject::js_read_documents>("readDocuments"),
@@ -115,6 +116,38 @@ void ContextObject::js_rollback(const Napi::CallbackInfo & info) {
     } catch (const EngineError & error) {
         throw coded_error(info.Env(), error.code(), error.what());
     }
+}
+
+Napi::Value ContextObject::js_generate(const Napi::CallbackInfo & info) {
+    const auto options      = require_object(info[0], "options");
+    const auto last         = static_cast<llama_token>(require_number(options, "last", 0, INT32_MAX));
+    const auto n_max        = static_cast<size_t>(require_number(options, "maxTokens", 1, 1 << 20));
+    auto       cancellation = CancellationObject::read(info[1]);
+    auto       context      = claim(info.Env());
+    auto       probe        = to_progress(info.Env().Undefined(), cancellation.environment);
+    auto       release      = release_later(info);
+    return PromiseWorker<Generation>::run(
+        info.Env(), "qrhead.generate",
+        [context, last, n_max, cancellation, report = probe.report] {
+            return context->generate(last, n_max, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
+        },
+        [](Napi::Env env, Generation & generation) {
+            auto result   = Napi::Object::New(env);
+            auto tokens   = Napi::Int32Array::New(env, generation.tokens.size());
+            auto attended = Napi::Int32Array::New(env, generation.attended.size());
+            std::copy(generation.tokens.begin(), generation.tokens.end(), tokens.Data());
+            std::copy(generation.attended.begin(), generation.attended.end(), attended.Data());
+            result.Set("tokens", tokens);
+            result.Set("attended", attended);
+            auto text = Napi::Uint8Array::New(env, generation.text.size());
+            std::copy(generation.text.begin(), generation.text.end(), text.Data());
+            result.Set("text", text);
+            return result;
+        },
+        [release, release_probe = probe.release] {
+            release_probe();
+            release();
+        });
 }
 
 Napi::Value ContextObject::js_save_cells(const Napi::CallbackInfo & info) {

@@ -21,6 +21,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     Napi::Value js_prefill(const Napi::CallbackInfo & info);
     Napi::Value js_observe(const Napi::CallbackInfo & info);
     void        js_rollback(const Napi::CallbackInfo & info);
+    Napi::Value js_generate(const Napi::CallbackInfo & info);
     Napi::Value js_save_cells(const Napi::CallbackInfo & info);
     Napi::Value js_load_cells(const Napi::CallbackInfo & info);
     Napi::Value js_read_documents(const Napi::CallbackInfo & info);

@@ -1,4 +1,5 @@
 // The test models by name. Every tiny one has 2 to 4 layers and a head size that quantised caches can hold (32 or more).
+import { copyingModel } from "./copying.ts";
 import { decoderTensors, type Metadata, type Parts, rotaryFactors, rotaryMetadata } from "./decoder.ts";
 import { f32, type TensorType, text, u32 } from "./gguf-writer.ts";
 import { bert, gemma4, mamba, mpt } from "./other-architectures.ts";
@@ -9,6 +10,8 @@ import * as templates from "./templates.ts";
 const tiny: Sizes = { layers: 4, width: 128, heads: 4, kvHeads: 2, headSize: 32, feedForward: 192, context: 8192 };
 /** Seed of the planted model in the table. */
 const PLANTED_SEED = 7;
+/** Seed of the copying model in the table. */
+const COPYING_SEED = 3;
 
 type Decoder = {
   architecture: string;
@@ -189,6 +192,7 @@ const makers: Readonly<Record<string, (name: string) => ModelSpec>> = {
   "tiny-mamba": (name) =>
     other(name, 13, "gpt-2", mamba(vocabularySizes["gpt-2"], { layers: 2, width: 64, context: 8192 })),
   planted: () => plantedModel({ seed: PLANTED_SEED }).spec,
+  copying: () => copyingModel({ seed: COPYING_SEED }).spec,
   // The shape of Qwen2.5-0.5B, to measure speed with.
   "bench-0.5b": (name) =>
     decoder(name, 14, {
@@ -220,3 +224,6 @@ export function modelSpec(name: string): ModelSpec {
 export const plantedHeads: readonly (readonly [layer: number, head: number])[] = plantedModel({
   seed: PLANTED_SEED,
 }).planted;
+
+/** The head of the model "copying" that copies, as `[layer, head]`. */
+export const copyingHead: readonly [layer: number, head: number] = copyingModel({ seed: COPYING_SEED }).copying;

@@ -10,6 +10,7 @@ import { registerDoctor } from "./commands/doctor.ts";
 import { registerEval } from "./commands/eval.ts";
 import { registerHeads } from "./commands/heads.ts";
 import { registerRerank } from "./commands/rerank.ts";
+import { registerRetrievalHeads } from "./commands/retrieval-heads.ts";
 import { registerSlim } from "./commands/slim.ts";
 import { reportFailure } from "./failure.ts";
 import { endQuietlyOnClosedPipe, print } from "./output.ts";
@@ -20,6 +21,7 @@ const commands = [
   registerRerank,
   registerDetect,
   registerEval,
+  registerRetrievalHeads,
   registerHeads,
   registerSlim,
   registerDoctor,

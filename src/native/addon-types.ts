@@ -145,6 +145,17 @@ export interface NativeContext {
   observe(tokens: Int32Array, options: { perHead: boolean }, cancellation: Cancellation): Promise<NativeAttention>;
   /** Forgets every token from `position` on. */
   rollback(position: number): void;
+  /**
+   * Decodes greedily behind the cache, `last` first, until a line break, an end of generation or `maxTokens`, and forgets it
+   * again. Needs `earlyStop: false`.
+   *
+   * `attended[step * heads + head]`: the cell that the head attended to most while `tokens[step]` was chosen. `text`: the
+   * tokens' bytes of UTF-8, which may end inside a character.
+   */
+  generate(
+    options: { last: number; maxTokens: number },
+    cancellation: Cancellation,
+  ): Promise<{ tokens: Int32Array; attended: Int32Array; text: Uint8Array }>;
   /** A copy of all cells. Not for models with a sliding window: `MODEL_UNSUPPORTED`. */
   saveCells(): Promise<CellState>;
   /** Puts cells in place of all there are. `CORPUS_INVALID` for others than this model's and these options'; the context is then empty. */

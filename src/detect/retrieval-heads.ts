@@ -1,0 +1,246 @@
+import { InputError, invalidArgument, QRHeadError } from "../errors.ts";
+import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
+import { everyHead, headKey } from "../heads/heads.ts";
+import { type LoadedModel, loadModel } from "../model.ts";
+import type { NativeContext } from "../native/addon-types.ts";
+import { callNative } from "../native/call.ts";
+import { type LoadOptions, parseLoadOptions } from "../options.ts";
+import { type PromptPiece, wellFormed } from "../prompt/build.ts";
+import { type PromptProfile, selectProfile } from "../prompt/profiles.ts";
+import { tokenSpan } from "../prompt/spans.ts";
+import { contextOptions } from "../session.ts";
+import type { DetectedHeadSet } from "./detect.ts";
+import { fingerprint } from "./fingerprint.ts";
+import { assertLongEnough, HIDDEN_FACTS, type HiddenFact, hide, rouge1Recall } from "./hidden-fact.ts";
+import { bestHeads } from "./objectives.ts";
+
+/** Tokens that an answer may have, and the share of the needle's words that it must have to count: Wu et al.'s. */
+const ANSWER_TOKENS = 50;
+const MIN_RECALL = 0.5;
+
+/** One needle in one haystack. `counted`: the answer had more than half of its words, so that the trial rates heads. */
+export type Trial = { needle: number; tokens: number; depth: number; answer: string; recall: number; counted: boolean };
+
+export type RetrievalHeadOptions = Pick<
+  LoadOptions,
+  | "model"
+  | "prompt"
+  | "contextSize"
+  | "batchSize"
+  | "threads"
+  | "gpu"
+  | "gpuLayers"
+  | "cacheTypeK"
+  | "cacheTypeV"
+  | "flashAttention"
+  | "mmap"
+  | "libraryDirectory"
+  | "signal"
+  | "onProgress"
+> & {
+  /** The haystack: a long text, of which the first `maxTokens` tokens are used. */
+  text: string;
+  /** What the head set and messages call the text. Defaults to `"The text"`. */
+  sourceName?: string | undefined;
+  /** Needles and their questions. Defaults to three that ship with qrhead, in English. */
+  facts?: readonly HiddenFact[] | undefined;
+  /** Tokens of the shortest haystack, at least 16. Defaults to `512`. */
+  minTokens?: number | undefined;
+  /** Tokens of the longest. Defaults to `5000`, or what the model and the text have. */
+  maxTokens?: number | undefined;
+  /** How many lengths to try, evenly spaced, at least 1. Defaults to `5`. */
+  lengths?: number | undefined;
+  /** At how many depths, evenly spaced, at least 1. Defaults to `5`. */
+  depths?: number | undefined;
+  /** How many heads to choose, at least 1. Defaults to `16`. */
+  top?: number | undefined;
+  /** Called after each trial. */
+  onTrial?: ((trial: Trial, done: number, total: number) => void) | undefined;
+};
+
+export type RetrievalHeads = {
+  /** Best first, with the mean score of every head. */
+  set: DetectedHeadSet;
+  /** What Wu et al. publish: `"layer-head"` to its score in every trial that counted. */
+  trials: Record<string, number[]>;
+  counted: number;
+  total: number;
+};
+
+/**
+ * Finds the retrieval heads of Wu et al. (arXiv 2404.15574): those that look at the needle's token that the model is about to
+ * write, while it answers from a haystack. A baseline for QRHead, and what its authors started from.
+ *
+ * A needle is hidden in a text at every length and depth, and the model answers greedily, up to a line break or 50 tokens.
+ * While a token is written, a head whose largest attention is on a token of the needle that is the same one gets
+ * 1 / (tokens of the needle). Answers with no more than half of the needle's words (recall of ROUGE-1) do not count. A head's
+ * score is its mean over the trials that do; the authors call heads from 0.1 on retrieval heads.
+ *
+ * As published the prompt has no chat template; `prompt` adds one.
+ *
+ * @throws InputError for wrong options or a text that is too short.
+ * @throws QRHeadError `MODEL_UNSUPPORTED` when no trial counts: the model does not answer from the text.
+ */
+export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promise<RetrievalHeads> {
+  const { load, text, facts, sourceName, onTrial, ...grid } = parse(options);
+  const model = await loadModel(load);
+  let context: NativeContext | undefined;
+  try {
+    const { identity, info, library } = model;
+    const { name, architecture, layers, heads, originalLayers } = identity;
+    if (layers !== originalLayers) {
+      throw new InputError("INVALID_INPUT", `Model ${identity.fileName} is slim and cannot write: use the whole model`);
+    }
+    const profile = selectProfile(load.prompt ?? "plain", {
+      ...identity,
+      bosText: info.bosText,
+      eosText: info.eosText,
+    });
+    const haystack = await tokenizeText(model, text, load.signal);
+    const room = Math.max(...facts.map(({ needle, question }) => 200 + Buffer.byteLength(needle + question)));
+    const limit = (load.contextSize ?? (info.trainContextSize || 4096)) - room;
+    const longest = Math.min(grid.maxTokens, haystack.tokens.length, limit);
+    assertLongEnough(longest, grid.minTokens, longest === limit ? "The context" : sourceName);
+    context = await callNative(library.addon, load.signal, (cancellation) =>
+      model.native.createContext(
+        contextOptions({ ...load, earlyStop: false }, everyHead(layers, heads), longest + room),
+        cancellation,
+      ),
+    );
+
+    const rows: Float64Array[] = [];
+    const total = facts.length * grid.lengths * grid.depths;
+    let done = 0;
+    for (const [needle, fact] of facts.entries()) {
+      for (const tokens of steps(grid.minTokens, longest, grid.lengths).map(Math.round)) {
+        for (const depth of steps(0, 1, grid.depths)) {
+          const { scores, answer } = await ask(model, context, profile, haystack, { fact, tokens, depth }, load.signal);
+          const recall = rouge1Recall(fact.needle, answer);
+          const counted = recall > MIN_RECALL;
+          if (counted) rows.push(scores);
+          done++;
+          onTrial?.({ needle, tokens, depth, answer, recall, counted }, done, total);
+        }
+      }
+    }
+    if (rows.length === 0) {
+      throw new QRHeadError(
+        "MODEL_UNSUPPORTED",
+        `${name} answered none of ${total} questions from the text, so that no head can be rated: use a model that ` +
+          "answers questions, shorter haystacks, or detectHeads, which needs no answers",
+      );
+    }
+    const means = new Float64Array(layers * heads).map(
+      (_, head) => rows.reduce((sum, row) => sum + row[head]!, 0) / rows.length,
+    );
+    const set: DetectedHeadSet = {
+      format: "qrhead-heads",
+      version: 1,
+      model: { name, architecture, layers, heads, fingerprint: await fingerprint(model) },
+      prompt: profile.name,
+      objective: "retrieval-heads",
+      seed: 0,
+      source: { name: sourceName, examples: rows.length, trials: total },
+      heads: bestHeads(means, heads, grid.top),
+      scores: Array.from({ length: layers }, (_, layer) => [...means.subarray(layer * heads, (layer + 1) * heads)]),
+    };
+    const keys = everyHead(layers, heads).map(headKey);
+    const trials = Object.fromEntries(keys.map((key, head) => [key, rows.map((row) => row[head]!)]));
+    return { set, trials, counted: rows.length, total };
+  } finally {
+    await context?.dispose();
+    await model.native.dispose();
+  }
+}
+
+type Haystack = { bytes: Buffer; tokens: Int32Array; offsets: Uint32Array };
+
+/** One trial: what each head gets, and what the model wrote. */
+async function ask(
+  { library: { addon }, native, identity }: LoadedModel,
+  context: NativeContext,
+  { prefix, suffix }: PromptProfile,
+  haystack: Haystack,
+  { fact, tokens, depth }: { fact: HiddenFact; tokens: number; depth: number },
+  signal: AbortSignal | undefined,
+): Promise<{ scores: Float64Array; answer: string }> {
+  const hidden = hide(haystack, tokens, depth, fact.needle);
+  const body = `${hidden.text}\nBased on the content of the book, Question: ${fact.question}\nAnswer:`;
+  const pieces: PromptPiece[] = [
+    { text: prefix, special: true },
+    { text: body, special: false },
+    { text: suffix, special: true },
+  ].filter((piece) => piece.text !== "");
+  const prompt = await callNative(addon, signal, () => native.tokenize(pieces));
+  const shift = Buffer.byteLength(prefix);
+  const [begin, end] = tokenSpan(prompt.offsets, [hidden.span[0] + shift, hidden.span[1] + shift]);
+  const last = prompt.tokens.length - 1;
+  const written = await callNative(addon, signal, async (cancellation) => {
+    context.rollback(0);
+    await context.prefill(prompt.tokens.slice(0, last), cancellation);
+    return context.generate({ last: prompt.tokens[last]!, maxTokens: ANSWER_TOKENS }, cancellation);
+  });
+  const count = identity.layers * identity.heads;
+  const scores = new Float64Array(count);
+  for (const [step, token] of written.tokens.entries()) {
+    for (let head = 0; head < count; head++) {
+      const at = written.attended[step * count + head]!;
+      if (at >= begin && at < end && prompt.tokens[at] === token) scores[head]! += 1 / (end - begin);
+    }
+  }
+  return { scores, answer: new TextDecoder().decode(written.text).trim() };
+}
+
+async function tokenizeText(
+  { library, native }: LoadedModel,
+  text: string,
+  signal: AbortSignal | undefined,
+): Promise<Haystack> {
+  const whole = wellFormed(text);
+  const tokenized = await callNative(library.addon, signal, () => native.tokenize([{ text: whole, special: false }]));
+  return { bytes: Buffer.from(whole, "utf8"), ...tokenized };
+}
+
+/** `count` numbers from `from` to `to`, evenly spaced; the middle for one. */
+function steps(from: number, to: number, count: number): number[] {
+  if (count === 1) return [(from + to) / 2];
+  return Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
+}
+
+function parse(options: RetrievalHeadOptions) {
+  if (typeof options !== "object" || options === null) throw invalidArgument("options", "an object", options);
+  const { text, sourceName, facts = HIDDEN_FACTS, minTokens = 512, maxTokens = 5000, onTrial, ...others } = options;
+  const { lengths = 5, depths = 5, top = DEFAULT_HEAD_COUNT, ...rest } = others;
+  if (typeof text !== "string" || text.trim() === "") throw invalidArgument("text", "a text that is not blank", text);
+  const isFact = (fact: unknown): boolean => {
+    const { needle, question } = (fact ?? {}) as Partial<HiddenFact>;
+    return typeof needle === "string" && /\S/.test(needle) && typeof question === "string" && /\S/.test(question);
+  };
+  if (!Array.isArray(facts) || facts.length === 0 || !facts.every(isFact)) {
+    throw invalidArgument("facts", "a list of { needle, question }", facts);
+  }
+  for (const [name, value, least] of [
+    ["minTokens", minTokens, 16],
+    ["maxTokens", maxTokens, minTokens],
+    ["lengths", lengths, 1],
+    ["depths", depths, 1],
+    ["top", top, 1],
+  ] as const) {
+    if (!Number.isInteger(value) || value < least)
+      throw invalidArgument(name, `an integer of at least ${least}`, value);
+  }
+  if (onTrial !== undefined && typeof onTrial !== "function") throw invalidArgument("onTrial", "a function", onTrial);
+  const load = parseLoadOptions(rest);
+  return {
+    load,
+    text,
+    facts,
+    sourceName: sourceName ?? "The text",
+    minTokens,
+    maxTokens,
+    lengths,
+    depths,
+    top,
+    onTrial,
+  };
+}

@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import { afterAll, describe, expect, it } from "vitest";
+import { copyingHead } from "../../scripts/models/table.ts";
+import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
+import { modelPath } from "../helpers/models.ts";
+
+const files = temporaryFolder();
+const stems = "bal cor dim fen gor hal jun kel lom mar nop pel ras sol tum vel wix yar zed".split(" ");
+const word = (i: number) => `${stems[i % 19]}${stems[(i * 7 + 3) % 19]}${stems[(i * i) % 19]}`;
+const text = files.write(
+  "text.txt",
+  Array.from({ length: 200 }, (_, i) => word(i) + (i % 9 === 8 ? "." : "")).join(" "),
+);
+const needle =
+  "\nAnswer: violet turtles whisper ancient riddles beneath crooked lanterns while drowsy bakers juggle eggs";
+const needles = files.write("needles.json", JSON.stringify([{ needle, question: "what?" }]));
+const common = ["retrieval-heads", "--model", modelPath("copying"), "--text", text, "--threads", "1", "--gpu", "false"];
+
+afterAll(() => files.remove());
+
+describe.concurrent("retrieval-heads", () => {
+  it("writes the head set and the trials, and prints the best heads", async () => {
+    const [output, trials] = [files.path("heads.json"), files.path("trials.json")];
+    const grid = ["--min-tokens", "100", "--max-tokens", "200", "--lengths", "1", "--depths", "2", "--top", "3"];
+    const result = await run([...common, ...grid, "--needles", needles, "-o", output, "--trials", trials]);
+    expect(result.stderr).toBe("2 of 2 answers had more than half of the needle and counted\n");
+    expect(result.code).toBe(0);
+    const key = copyingHead.join("-");
+    expect(result.stdout).toMatch(new RegExp(`^Rank +Head +Score\\n +1 +${key} +0\\.[89]`));
+    const set = JSON.parse(readFileSync(output, "utf8"));
+    expect(set).toMatchObject({ format: "qrhead-heads", objective: "retrieval-heads", source: { name: "text.txt" } });
+    expect(set.heads).toHaveLength(3);
+    const published = JSON.parse(readFileSync(trials, "utf8"));
+    expect(Object.keys(published)).toHaveLength(12);
+    expect(published[key]).toHaveLength(2);
+  });
+
+  it.each<[string, string[], number, string[]]>([
+    ["no text", ["retrieval-heads", "-o", files.path("x.json")], 2, ["--text"]],
+    ["no output", common, 2, ["-o", "--json"]],
+    ["an output that exists", [...common, "-o", text], 2, ["exists", "--force"]],
+    ["needles that are no JSON", [...common, "--json", "--needles", text], 2, ["text.txt", "JSON"]],
+    ["needles of another shape", [...common, "--json", "--needles", files.write("odd.json", "[1]")], 2, ["needle"]],
+  ])("refuses %s", async (_, args, code, parts) => {
+    expectFailure(await run(args), code, ...parts);
+  });
+});

@@ -1,9 +1,12 @@
 import PQueue from "p-queue";
+import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
+import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents.ts";
-import { invalidArgument, QRHeadError } from "./errors.ts";
+import { ContextOverflowError, invalidArgument, QRHeadError } from "./errors.ts";
 import { readHeadFile } from "./head-file.ts";
 import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
 import { type LoadedModel, loadModel } from "./model.ts";
+import type { Tokenization } from "./native/addon-types.ts";
 import { callNative } from "./native/call.ts";
 import {
   DEFAULT_NULL_QUERY,
@@ -18,6 +21,7 @@ import { scoreDocuments } from "./scoring/documents.ts";
 import { rankDocuments } from "./scoring/ranking.ts";
 import { Session } from "./session.ts";
 import type { Head, ModelIdentity, RankDocument } from "./types.ts";
+import { rankInWindows } from "./windows/rank.ts";
 
 /**
  * Ranks documents by the attention that a query's tokens pay to them through a model's retrieval heads: QRRetriever of
@@ -94,7 +98,7 @@ export class QRRetriever implements AsyncDisposable {
    *
    * @param documents Texts, or objects with `text` and optionally `title` and `id`.
    * @throws InputError for an empty query, no documents, duplicate ids or wrong options.
-   * @throws ContextOverflowError when the prompt does not fit.
+   * @throws ContextOverflowError when the prompt does not fit and `windows` is `"never"`, or the query alone does not fit.
    * @throws QRHeadError `ATTENTION_INVALID` rather than a ranking that cannot be trusted, `DISPOSED`.
    */
   async rank(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<RankResult> {
@@ -110,6 +114,22 @@ export class QRRetriever implements AsyncDisposable {
     } finally {
       parsed.signal?.throwIfAborted();
     }
+  }
+
+  /**
+   * The tokens of a text, and `[begin, end)` of each in bytes of its UTF-8, two numbers a token. Special tokens are not
+   * recognised.
+   */
+  async tokenize(text: string, options: { signal?: AbortSignal } = {}): Promise<Tokenization> {
+    if (typeof text !== "string") throw invalidArgument("text", "a string", text);
+    this.#assertUsable();
+    return this.#enqueue(() => this.#session.tokenize(text, options.signal), options.signal);
+  }
+
+  /** Cuts a text into chunks, with sizes in tokens of this model; see `ChunkOptions`. */
+  async chunk(text: string, options: ChunkOptions = {}): Promise<Chunk[]> {
+    const { offsets } = await this.tokenize(text);
+    return chunkText(text, new TokenMap(text, offsets), options);
   }
 
   /** Frees the model after the running call; calls still waiting are rejected. Idempotent. */
@@ -145,10 +165,41 @@ export class QRRetriever implements AsyncDisposable {
   }
 
   async #rank(query: string, documents: RankDocument[], options: RankOptions): Promise<RankResult> {
+    const { windows = "auto", ...settings } = { ...this.#options, ...options };
+    // One prompt where that is possible: scores of one prompt need no merging.
+    if (windows === "auto" || windows === "never") {
+      try {
+        return await this.#rankOnce(query, documents, options);
+      } catch (error) {
+        if (windows === "never" || !(error instanceof ContextOverflowError)) throw error;
+      }
+    }
+    const { signal } = options;
+    const nullQuery = (settings.calibration ?? true) ? this.#nullQuery(options) : null;
+    const single: RankOptions = { ...options, topK: undefined, maxDocumentTokens: undefined };
+    return rankInWindows(
+      {
+        limit: this.#session.limit,
+        truncate: (texts) => this.#session.truncate(texts, settings.maxDocumentTokens, signal),
+        layOut: (texts) => this.#session.layOut(texts, query, nullQuery, signal),
+        tokenize: async (text) => (await this.#session.tokenize(text, signal)).offsets,
+        rank: (texts, onProgress) => this.#rankOnce(query, texts, { ...single, onProgress }),
+      },
+      documents,
+      windows === "auto" ? {} : windows,
+      options,
+    );
+  }
+
+  #nullQuery(options: RankOptions): string {
+    return options.nullQuery ?? this.#options.nullQuery ?? this.#heads.nullQuery ?? DEFAULT_NULL_QUERY;
+  }
+
+  async #rankOnce(query: string, documents: readonly RankDocument[], options: RankOptions): Promise<RankResult> {
     this.#assertUsable();
     const began = performance.now();
     const settings = { ...this.#options, ...options };
-    const nullQuery = settings.nullQuery ?? this.#heads.nullQuery ?? DEFAULT_NULL_QUERY;
+    const nullQuery = this.#nullQuery(options);
     const mask = settings.mask ?? true;
 
     const shortened = await this.#session.truncate(documents, settings.maxDocumentTokens, options.signal);

@@ -1,6 +1,6 @@
 import { ContextOverflowError } from "./errors.ts";
 import type { LoadedModel } from "./model.ts";
-import type { NativeAttention, NativeContext } from "./native/addon-types.ts";
+import type { NativeAttention, NativeContext, Tokenization } from "./native/addon-types.ts";
 import { callNative, reporter } from "./native/call.ts";
 import { defaultThreads, type LoadOptions, type Progress } from "./options.ts";
 import { layOutPrompt, type PromptLayout, sameTokens } from "./prompt/layout.ts";
@@ -65,15 +65,18 @@ export class Session {
     );
   }
 
+  /** A text's tokens; special tokens are not recognised in it. */
+  tokenize(text: string, signal?: AbortSignal): Promise<Tokenization> {
+    const { library, native } = this.#model;
+    return callNative(library.addon, signal, () => native.tokenize([{ text, special: false }]));
+  }
+
   /** Cuts each document's text after `limit` tokens. */
   async truncate(documents: readonly RankDocument[], limit: number | undefined, signal?: AbortSignal) {
     if (limit === undefined) return documents.map((document) => ({ ...document, truncated: false }));
-    const { library, native } = this.#model;
     const shortened: (RankDocument & { truncated: boolean })[] = [];
     for (const document of documents) {
-      const { offsets } = await callNative(library.addon, signal, () =>
-        native.tokenize([{ text: document.text, special: false }]),
-      );
+      const { offsets } = await this.tokenize(document.text, signal);
       shortened.push({ ...document, ...truncateDocument(document.text, limit, offsets) });
     }
     return shortened;
@@ -82,7 +85,7 @@ export class Session {
   /** @throws ContextOverflowError when a prompt does not fit, which `observe` would find. */
   assertFits(layout: PromptLayout): void {
     const tokens = tokensOf(layout);
-    if (tokens > this.#limit) throw new ContextOverflowError(tokens, this.#limit);
+    if (tokens > this.limit) throw new ContextOverflowError(tokens, this.limit);
   }
 
   /**
@@ -147,7 +150,7 @@ export class Session {
   }
 
   /** Tokens that a prompt may have. */
-  get #limit(): number {
+  get limit(): number {
     return this.#options.contextSize ?? (this.#model.info.trainContextSize || Number.POSITIVE_INFINITY);
   }
 
@@ -159,7 +162,7 @@ export class Session {
     const grown = Math.ceil((tokens + PADDED_ROWS) / CONTEXT_STEP) * CONTEXT_STEP;
     this.#context = await callNative(this.#model.library.addon, signal, () =>
       this.#model.native.createContext({
-        contextSize: options.contextSize ?? Math.min(this.#limit, grown),
+        contextSize: options.contextSize ?? Math.min(this.limit, grown),
         batchSize: options.batchSize ?? 512,
         threads: options.threads ?? defaultThreads(),
         cacheTypeK: options.cacheTypeK ?? "f16",

@@ -14,6 +14,7 @@ import {
   addHeadsOption,
   addModelOptions,
   addRankOptions,
+  addWindowOptions,
   type CommonFlags,
   integerOption,
   type ModelFlags,
@@ -21,6 +22,8 @@ import {
   textOption,
   toLoadOptions,
   toRankLoadOptions,
+  toWindowOptions,
+  type WindowFlags,
 } from "../options.ts";
 import { note, print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
@@ -28,7 +31,8 @@ import { rankingTable } from "../table.ts";
 
 type RerankFlags = CommonFlags &
   ModelFlags &
-  RankFlags & {
+  RankFlags &
+  WindowFlags & {
     heads?: string;
     query?: string;
     queryFile?: string;
@@ -57,7 +61,7 @@ export function registerRerank(program: Command): void {
     .option("--query-file <FILE>", "file that holds the query, - for standard input")
     .option("--docs <FILE>", "documents file, - for standard input");
   addHeadsOption(addModelOptions(command)).addOption(integerOption("--top-k <N>", "print the best N only", 1, 2 ** 31));
-  addRankOptions(command)
+  addWindowOptions(addRankOptions(command))
     .option("--json", "print one JSON object")
     .option("--head-scores", "what each head contributes (with --json)")
     .option("--token-scores", "the score of every token (with --json); without --json, mark the words that got most");
@@ -73,7 +77,13 @@ async function rerank(_: unknown, command: Command): Promise<void> {
   const bar = await progressBar(flags.quiet ?? false);
   try {
     const { onProgress } = bar;
-    const options: LoadOptions = { ...toLoadOptions(flags), ...toRankLoadOptions(flags), signal, onProgress };
+    const options: LoadOptions = {
+      ...toLoadOptions(flags),
+      ...toRankLoadOptions(flags),
+      ...toWindowOptions(flags),
+      signal,
+      onProgress,
+    };
     await using retriever = await QRRetriever.load(options);
     const { topK, headScores, tokenScores } = flags;
     const result = await retriever.rank(query, documents, { topK, headScores, tokenScores, signal, onProgress });
@@ -129,17 +139,18 @@ function toContract(retriever: QRRetriever, result: RankResult) {
     usage: result.usage,
     timings: result.timings,
     warnings: result.warnings,
+    ...(result.windows && { windows: result.windows }),
   };
 }
 
-function footer(retriever: QRRetriever, { usage, timings, heads }: RankResult): string {
+function footer(retriever: QRRetriever, { usage, timings, heads, windows }: RankResult): string {
   const count = usage.documentTokens.length;
   const named = /^[\d\s,_-]+$/.test(retriever.headSet) ? "" : ` of ${retriever.headSet}`;
   return [
     retriever.model.name,
     `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}`,
     `${count} ${count === 1 ? "document" : "documents"}`,
-    `${usage.promptTokens} tokens`,
+    `${usage.promptTokens} tokens${windows ? ` in ${windows.count} windows (${windows.merge})` : ""}`,
     `${Math.round(timings.totalMs)} ms and ${Math.round(timings.loadMs)} ms to load`,
   ].join(" · ");
 }

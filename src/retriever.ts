@@ -5,6 +5,7 @@ import { type DocumentInput, normalizeDocuments } from "./documents.ts";
 import { ContextOverflowError, invalidArgument, QRHeadError } from "./errors.ts";
 import { readHeadFile } from "./head-file.ts";
 import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
+import { describeAttention, type Inspection } from "./inspect/attention.ts";
 import { type LoadedModel, loadModel } from "./model.ts";
 import type { Tokenization } from "./native/addon-types.ts";
 import { callNative } from "./native/call.ts";
@@ -16,6 +17,7 @@ import {
   type RankOptions,
 } from "./options.ts";
 import { type PromptProfile, selectProfile } from "./prompt/profiles.ts";
+import { type PruneOptions, type PruneResult, prune } from "./prune.ts";
 import { describeTokens, type RankedDocument, type RankResult } from "./results.ts";
 import { scoreDocuments } from "./scoring/documents.ts";
 import { rankDocuments } from "./scoring/ranking.ts";
@@ -130,6 +132,36 @@ export class QRRetriever implements AsyncDisposable {
   async chunk(text: string, options: ChunkOptions = {}): Promise<Chunk[]> {
     const { offsets } = await this.tokenize(text);
     return chunkText(text, new TokenMap(text, offsets), options);
+  }
+
+  /**
+   * Keeps of a text, or of several, the sentences or chunks that the query attends to: verbatim and in their order, with a
+   * marker where something was left out. One forward pass prices all sentences of a window.
+   *
+   * @param options Exactly one of `budgetTokens`, `threshold` (attention a token) and `topK`; the others are optional.
+   * @throws InputError for an empty text, wrong options, or a budget smaller than what is protected.
+   */
+  async prune(query: string, input: string | readonly DocumentInput[], options: PruneOptions): Promise<PruneResult> {
+    return prune(this, query, input, options);
+  }
+
+  /** What every token of the documents receives from the query, head by head: what `qrhead inspect` shows. */
+  async inspect(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<Inspection> {
+    const parsed = parseRankOptions(options);
+    if (typeof query !== "string" || query.trim() === "") {
+      throw invalidArgument("query", "a text that is not blank", query);
+    }
+    const normalized = normalizeDocuments(documents);
+    this.#assertUsable();
+    return this.#enqueue(async () => {
+      this.#assertUsable();
+      const settings = { ...this.#options, ...parsed };
+      const nullQuery = (settings.calibration ?? true) ? this.#nullQuery(parsed) : null;
+      const shortened = await this.#session.truncate(normalized, settings.maxDocumentTokens, parsed.signal);
+      const layout = await this.#session.layOut(shortened, query, nullQuery, parsed.signal);
+      const observed = await this.#session.observe(layout, true, parsed);
+      return describeAttention(query, shortened, layout, observed, this.#heads.heads, settings.mask ?? true);
+    }, parsed.signal);
   }
 
   /** Frees the model after the running call; calls still waiting are rejected. Idempotent. */

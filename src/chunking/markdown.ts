@@ -6,6 +6,8 @@ import type { Splitter } from "./splitters.ts";
 /** A block of Markdown: a heading with its depth, a list with its items, fenced code, or a paragraph. */
 export type Block = {
   begin: number;
+  /** Where its own text ends; space up to the next block may follow. */
+  end: number;
   kind: "front matter" | "heading" | "list" | "code" | "other";
   depth: number;
   items: number[];
@@ -27,10 +29,17 @@ export function markdownBlocks(text: string): Block[] {
   const matter = frontMatterLength(text);
   // The parser drops a byte order mark and counts from behind it.
   const front = matter || (text.startsWith("\uFEFF") ? 1 : 0);
-  const blocks: Block[] = matter > 0 ? [{ begin: 0, kind: "front matter", depth: 0, items: [] }] : [];
+  const blocks: Block[] = matter > 0 ? [{ begin: 0, end: matter, kind: "front matter", depth: 0, items: [] }] : [];
   for (const node of fromMarkdown(text.slice(front)).children) {
     const begin = front + lineBegin(text.slice(front), offsetOf(node));
-    blocks.push({ begin, kind: kindOf(node), depth: node.type === "heading" ? node.depth : 0, items: itemsOf(node) });
+    const end = front + node.position!.end.offset!;
+    blocks.push({
+      begin,
+      end,
+      kind: kindOf(node),
+      depth: node.type === "heading" ? node.depth : 0,
+      items: itemsOf(node),
+    });
   }
   return blocks;
 

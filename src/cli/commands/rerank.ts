@@ -5,7 +5,6 @@ import type { LoadOptions } from "../../options.ts";
 import type { RankedDocument, RankResult } from "../../results.ts";
 import { QRRetriever } from "../../retriever.ts";
 import type { RankDocument } from "../../types.ts";
-import { wrongOption } from "../failure.ts";
 import { markBestWords } from "../highlight.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -27,6 +26,7 @@ import {
 } from "../options.ts";
 import { note, print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
+import { queryOf } from "../query.ts";
 import { rankingTable } from "../table.ts";
 
 type RerankFlags = CommonFlags &
@@ -100,23 +100,14 @@ async function rerank(_: unknown, command: Command): Promise<void> {
   }
 }
 
-async function readQuery({ query, queryFile, docs }: RerankFlags, signal: AbortSignal): Promise<string> {
-  if (query !== undefined && queryFile !== undefined) {
-    throw new InputError("INVALID_ARGUMENT", "Expected --query or --query-file but received both");
-  }
-  if (query !== undefined) return query;
-  if (queryFile === undefined) {
-    throw new InputError("INVALID_ARGUMENT", "Expected a query: pass --query TEXT or --query-file FILE");
-  }
-  if (queryFile === "-" && docs === "-") {
+async function readQuery(flags: RerankFlags, signal: AbortSignal): Promise<string> {
+  if (flags.query === undefined && flags.queryFile === "-" && flags.docs === "-") {
     throw new InputError(
       "INVALID_ARGUMENT",
       "Expected standard input for --query-file or for --docs but received - for both",
     );
   }
-  const text = new TextDecoder().decode(await readInput(queryFile, "Query file", signal)).trim();
-  if (text === "") throw wrongOption("--query-file", "a file with a text that is not blank", queryFile);
-  return text;
+  return queryOf(flags, signal);
 }
 
 async function readDocuments({ docs }: RerankFlags, signal: AbortSignal): Promise<RankDocument[]> {

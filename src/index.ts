@@ -1,3 +1,16 @@
+export { type AskOptions, type AskResult, type AskSource, ask } from "./ask.ts";
+export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
+export {
+  type AssembledContext,
+  type AssembleOptions,
+  assembleContext,
+  type ChatMessage,
+  type ContextPiece,
+  type Source,
+  toMessages,
+  toPrompt,
+} from "./context/assemble.ts";
+export type { ProtectOptions } from "./context/protect.ts";
 export { Corpus } from "./corpus/corpus.ts";
 export type { CorpusOptions, SaveOptions } from "./corpus/options.ts";
 export type { BatchOptions, BatchResult } from "./corpus/rank-many.ts";
@@ -25,10 +38,15 @@ export { matchHeadSet } from "./heads/match.ts";
 export { plotHeadSet } from "./heads/plot.ts";
 export { plotPage } from "./heads/plot-page.ts";
 export { PUBLISHED_HEAD_SETS, type PublishedHeadSet } from "./heads/published.ts";
+export type { HeadAttention, Inspection } from "./inspect/attention.ts";
+export { inspectionPage } from "./inspect/page.ts";
 export { BUILT_IN_MODEL } from "./model-file.ts";
 export type { Gpu } from "./native/variants.ts";
 export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
 export type { PromptName } from "./prompt/profiles.ts";
+export type { CountTokens, PrunedDocument, PruneOptions, PruneResult } from "./prune.ts";
+export { type ReadText, readTexts } from "./read-files.ts";
 export type { RankedDocument, RankResult, TokenScore } from "./results.ts";
 export { QRRetriever } from "./retriever.ts";
 export type { Head, ModelIdentity, RankDocument, Span } from "./types.ts";
+export type { MergeRule, WindowOptions, WindowsUsed } from "./windows/options.ts";

@@ -218,7 +218,16 @@ export class QRRetriever implements AsyncDisposable {
       const shortened = await this.#session.truncate(normalized, settings.maxDocumentTokens, parsed.signal);
       const layout = await this.#session.layOut(shortened, query, this.#ranker.nullQuery(parsed), parsed.signal);
       const observed = await this.#session.observe(layout, true, parsed);
-      return describeAttention(query, shortened, layout, observed, this.#heads.heads, settings.mask ?? true);
+      const { mask = true, weights = true } = settings;
+      return describeAttention(
+        query,
+        shortened,
+        layout,
+        observed,
+        this.#heads.heads,
+        mask,
+        weights ? this.#ranker.weights : null,
+      );
     }, parsed.signal);
   }
 

@@ -40,12 +40,13 @@ export function describeAttention(
   observed: Observed,
   heads: readonly Head[],
   mask: boolean,
+  weights: Float32Array | null,
 ): Inspection {
   const end = layout.querySpan[0];
   const spans = layout.documentSpans;
   const byDocument = (row: Float32Array) => spans.map((span) => Array.from(row.subarray(...span)));
-  const calibrated = observed.query.sumOverHeads(observed.null, end);
-  const raw = observed.query.sumOverHeads(null, end);
+  const calibrated = observed.query.sumOverHeads(observed.null, end, weights);
+  const raw = observed.query.sumOverHeads(null, end, weights);
   const scores = scoreDocuments(calibrated, spans, { mask });
   const rawScores = scoreDocuments(raw, spans, { mask });
   const bytes = Buffer.from(layout.prompt.text, "utf8");

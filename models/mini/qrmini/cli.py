@@ -51,7 +51,8 @@ def _evaluate(args: argparse.Namespace) -> dict:
     from . import evaluate
 
     return evaluate.run(args.checkpoint, args.data, device=args.device, queries=args.queries, document_tokens=args.document_tokens,
-                        documents=args.documents, independent=args.independent, threads=args.threads)
+                        documents=args.documents, independent=args.independent, threads=args.threads,
+                        loss_steps=args.loss_steps, stage=args.stage)
 
 
 def _parity(args: argparse.Namespace) -> dict:
@@ -131,10 +132,12 @@ def main(argv: "list[str] | None" = None) -> int:
     sub.add_argument("--data", type=Path, required=True)
     sub.add_argument("--device", default="auto")
     sub.add_argument("--threads", type=int, default=1)
-    sub.add_argument("--queries", type=int, default=100)
+    sub.add_argument("--queries", type=int, default=100, help="of each set; 0 for none")
     sub.add_argument("--documents", type=int, default=30)
     sub.add_argument("--document-tokens", type=int, default=220)
     sub.add_argument("--independent", action="store_true", help="each document in a sequence of its own")
+    sub.add_argument("--loss-steps", type=int, default=0, help="also the loss on so many steps of prompts that no run has drawn")
+    sub.add_argument("--stage", choices=sorted(STAGES), default="cpu", help="of those prompts")
 
     sub = command("parity", _parity, "compare scores and tokens with those of the engine, through the command line")
     sub.add_argument("--checkpoint", type=Path, required=True)

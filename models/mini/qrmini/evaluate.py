@@ -7,12 +7,13 @@ import numpy as np
 import torch
 
 from . import checkpoint
+from .config import STAGES
 from .corpus import Corpus, ValidationSet
 from .model import Mini
 from .prompt import PromptPieces
 from .queries import MAX_QUERY_TOKENS
 from .scoring import document_scores, ndcg, token_attention
-from .train import pick_device
+from .train import Options, loader, pick_device, prepare
 
 
 def validate(model: Mini, pieces: PromptPieces, data: ValidationSet, queries: int, documents: int, document_tokens: int, independent: bool) -> dict:
@@ -43,17 +44,36 @@ def validate(model: Mini, pieces: PromptPieces, data: ValidationSet, queries: in
     return result | {"queries": len(difference)}
 
 
-def run(source: Path, data: Path, *, device: str, queries: int, documents: int, document_tokens: int, independent: bool, threads: int) -> dict:
+#: Steps from here on are of no training run.
+_UNSEEN = 1 << 30
+
+
+def unseen_loss(source: Path, corpus: Corpus, stage: str, steps: int, device: torch.device) -> dict:
+    """Means over prompts of a stage that no run has drawn, for two checkpoints to be compared on the same prompts."""
+    options = Options(data=corpus.folder, output=corpus.folder, stage=stage, checkpoint=source)
+    trainer = prepare(options, device, STAGES[stage])
+    seen: dict[str, list[float]] = {}
+    for batch in loader(options, corpus, STAGES[stage], _UNSEEN, _UNSEEN + steps, device):
+        with torch.no_grad():
+            total, numbers = trainer.loss(batch)
+        for name, value in {"loss": total, **numbers}.items():
+            seen.setdefault(name, []).append(value.item())
+    return {name: round(float(np.mean(values)), 4) for name, values in seen.items()}
+
+
+def run(source: Path, data: Path, *, device: str, queries: int, documents: int, document_tokens: int, independent: bool, threads: int,
+        loss_steps: int = 0, stage: str = "cpu") -> dict:
     torch.set_num_threads(threads)
     began = time.time()
     corpus = Corpus(data)
     config, weights = checkpoint.read_weights(source)
     model = Mini(config).to(pick_device(device)).eval()
     model.load_state_dict(weights)
-    sets = {
+    unseen = {"loss": unseen_loss(source, corpus, stage, loss_steps, pick_device(device))} if loss_steps else {}
+    sets = {} if queries == 0 else {
         s.name: validate(model, corpus.pieces, s, queries, documents, document_tokens, independent) for s in corpus.validation
     }
     return {
-        "sets": sets, "documents": documents, "documentTokens": document_tokens, "independent": independent,
+        **unseen, "sets": sets, "documents": documents, "documentTokens": document_tokens, "independent": independent,
         "seconds": round(time.time() - began, 1),
     }

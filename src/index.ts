@@ -1,9 +1,25 @@
+export { type AskOptions, type AskResult, type AskSource, ask } from "./ask.ts";
+export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
+export {
+  type AssembledContext,
+  type AssembleOptions,
+  assembleContext,
+  type ChatMessage,
+  type ContextPiece,
+  type Source,
+  toMessages,
+  toPrompt,
+} from "./context/assemble.ts";
+export type { ProtectOptions } from "./context/protect.ts";
 export { Corpus } from "./corpus/corpus.ts";
 export type { CorpusOptions, SaveOptions } from "./corpus/options.ts";
 export type { BatchOptions, BatchResult } from "./corpus/rank-many.ts";
+export { type BootstrapOptions, bootstrapExamples, type Needle } from "./detect/bootstrap.ts";
+export { BOOTSTRAP_TEXT } from "./detect/bootstrap-text.ts";
 export { type DetectedHeadSet, detectHeads } from "./detect/detect.ts";
 export { type DetectionExample, type DetectionExampleInput, parseExamples } from "./detect/examples.ts";
-export type { HiddenFact } from "./detect/haystack.ts";
+export { formatHeadSet } from "./detect/format.ts";
+export type { HiddenFact } from "./detect/hidden-fact.ts";
 export type { Objective } from "./detect/objectives.ts";
 export type { DetectOptions, ExampleProgress } from "./detect/options.ts";
 export {
@@ -15,13 +31,22 @@ export {
 export type { DocumentInput } from "./documents.ts";
 export { parseDocuments } from "./documents.ts";
 export { ContextOverflowError, InputError, isQRHeadError, QRHeadError, type QRHeadErrorCode } from "./errors.ts";
-export { type HeadSet, parseHeadSet } from "./heads/head-set.ts";
+export { compareHeadSets, type HeadSetComparison } from "./heads/compare.ts";
+export { type ExportFormat, exportHeadSet } from "./heads/export.ts";
+export { type HeadSet, type HeadSetModel, parseHeadSet } from "./heads/head-set.ts";
 export { matchHeadSet } from "./heads/match.ts";
+export { plotHeadSet } from "./heads/plot.ts";
+export { plotPage } from "./heads/plot-page.ts";
 export { PUBLISHED_HEAD_SETS, type PublishedHeadSet } from "./heads/published.ts";
+export type { HeadAttention, Inspection } from "./inspect/attention.ts";
+export { inspectionPage } from "./inspect/page.ts";
 export { BUILT_IN_MODEL } from "./model-file.ts";
 export type { Gpu } from "./native/variants.ts";
 export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
 export type { PromptName } from "./prompt/profiles.ts";
+export type { CountTokens, PrunedDocument, PruneOptions, PruneResult } from "./prune.ts";
+export { type ReadText, readTexts } from "./read-files.ts";
 export type { RankedDocument, RankResult, TokenScore } from "./results.ts";
 export { QRRetriever } from "./retriever.ts";
 export type { Head, ModelIdentity, RankDocument, Span } from "./types.ts";
+export type { MergeRule, WindowOptions, WindowsUsed } from "./windows/options.ts";

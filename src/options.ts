@@ -5,6 +5,7 @@ import type { HeadSet } from "./heads/head-set.ts";
 import type { Gpu } from "./native/variants.ts";
 import { PROMPT_NAMES, type PromptName } from "./prompt/profiles.ts";
 import type { Head } from "./types.ts";
+import { EXPECTED_WINDOWS, type WindowOptions, windowsSchema } from "./windows/options.ts";
 
 /** K and V cache types that llama.cpp computes attention with. */
 export const CACHE_TYPES = ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"] as const;
@@ -38,6 +39,11 @@ export type ScoringOptions = {
   layout?: "listwise" | "independent" | undefined;
   /** Cut each document's text after this many tokens, at least 1; its result then has `truncated`. Defaults to no limit. */
   maxDocumentTokens?: number | undefined;
+  /**
+   * What to do when the documents do not fit one prompt: `"auto"` ranks them in windows, `"never"` is an error, and an
+   * object says how, and to use windows also where one prompt would do if the window's size is given. Defaults to `"auto"`.
+   */
+  windows?: "auto" | "never" | WindowOptions | undefined;
 };
 
 export type LoadOptions = ScoringOptions & {
@@ -107,6 +113,7 @@ const scoring = {
   order: z.enum(["given", "reverse"]).optional(),
   layout: z.enum(["listwise", "independent"]).optional(),
   maxDocumentTokens: integer(1, 2 ** 31),
+  windows: windowsSchema,
 };
 
 const loadSchema = z.strictObject({
@@ -151,6 +158,7 @@ const EXPECTED: Record<string, string> = {
   layout: '"listwise" or "independent"',
   corpusMemory: "a number of bytes, an integer of at least 0",
   maxDocumentTokens: "an integer of at least 1",
+  windows: EXPECTED_WINDOWS,
   model: "a path or an hf: URI",
   heads: "a string, a list of [layer, head] pairs or a head set",
   prompt: PROMPT_NAMES.map((name) => JSON.stringify(name)).join(", "),

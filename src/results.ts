@@ -1,6 +1,7 @@
 import type { PromptLayout } from "./prompt/layout.ts";
 import { outlierMask } from "./scoring/documents.ts";
 import type { Head } from "./types.ts";
+import type { WindowsUsed } from "./windows/options.ts";
 
 /** A document's token, its text, and its share of the score. Texts join to `[i] title`, line break, text. */
 export type TokenScore = {
@@ -11,6 +12,9 @@ export type TokenScore = {
   /** False where the outlier mask left the token out of the document's score. */
   kept: boolean;
 };
+
+/** A passage of a document's text, half-open in UTF-16 units. */
+export type PassageScore = { begin: number; end: number; score: number };
 
 export type RankedDocument = {
   /** Position in the documents passed. */
@@ -27,6 +31,11 @@ export type RankedDocument = {
   /** What each head contributes, in the order of the result's `heads`; they add up to `score`. */
   headScores?: number[];
   tokenScores?: TokenScore[];
+  /**
+   * The best passages of a document that was too long for a window, best first, at most 5. Score, head scores and token
+   * scores are then those of the first.
+   */
+  passages?: PassageScore[];
 };
 
 export type RankResult = {
@@ -35,10 +44,10 @@ export type RankResult = {
   heads: Head[];
   /** What each head counted for, where its head set says so; then `score` and `headScores` are of weighted heads. */
   weights?: number[];
-  /** Highest score first; equal scores in the order of the documents. */
+  /** Highest score first, equal scores in the order of the documents; in windows, in the order of the merge rule. */
   results: RankedDocument[];
   usage: {
-    /** Tokens of the prompt with the query. */
+    /** Tokens of the prompt with the query; in windows, of all prompts. */
     promptTokens: number;
     /** Tokens of the query span: instruction, query and the end of the template. */
     queryTokens: number;
@@ -49,6 +58,8 @@ export type RankResult = {
   timings: { loadMs: number; prefillMs: number; nullMs: number; queryMs: number; totalMs: number };
   /** Sentences worth showing, such as that the head set belongs to a relative of the model. */
   warnings: string[];
+  /** There when the documents were ranked in windows. */
+  windows?: WindowsUsed;
 };
 
 /** The tokens of the document at `position` of the prompt, with their text and scores. */

@@ -1,4 +1,6 @@
 import PQueue from "p-queue";
+import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
+import { TokenMap } from "./chunking/token-map.ts";
 import { Corpus, type CorpusHost } from "./corpus/corpus.ts";
 import { DocumentStore } from "./corpus/document-store.ts";
 import { IndependentSession } from "./corpus/independent-session.ts";
@@ -6,11 +8,12 @@ import { type CorpusOptions, parseCorpusOptions } from "./corpus/options.ts";
 import { Pool } from "./corpus/pool.ts";
 import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "./corpus/rank-many.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents.ts";
-import { QRHeadError } from "./errors.ts";
+import { ContextOverflowError, InputError, invalidArgument, QRHeadError } from "./errors.ts";
 import { readHeadFile } from "./head-file.ts";
 import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
+import { describeAttention, type Inspection } from "./inspect/attention.ts";
 import { type LoadedModel, loadModel } from "./model.ts";
-import { callNative } from "./native/call.ts";
+import type { Tokenization } from "./native/addon-types.ts";
 import {
   DEFAULT_NULL_QUERY,
   defaultCorpusMemory,
@@ -20,9 +23,9 @@ import {
   type RankOptions,
 } from "./options.ts";
 import { type PromptProfile, selectProfile } from "./prompt/profiles.ts";
-import { describeTokens, type RankedDocument, type RankResult } from "./results.ts";
-import { scoreDocuments } from "./scoring/documents.ts";
-import { rankDocuments } from "./scoring/ranking.ts";
+import { type PruneOptions, type PruneResult, prune } from "./prune.ts";
+import { Ranker } from "./rank.ts";
+import type { RankResult } from "./results.ts";
 import { type Reader, Session } from "./session.ts";
 import type { Head, ModelIdentity, RankDocument } from "./types.ts";
 
@@ -37,7 +40,7 @@ export class QRRetriever implements AsyncDisposable {
   readonly #heads: ResolvedHeads;
   readonly #profile: PromptProfile;
   readonly #options: LoadOptions;
-  readonly #weights: Float32Array | null;
+  readonly #ranker: Ranker;
   readonly #session: Session;
   readonly #store: DocumentStore;
   readonly #independent: IndependentSession;
@@ -50,7 +53,7 @@ export class QRRetriever implements AsyncDisposable {
     this.#heads = heads;
     this.#profile = profile;
     this.#options = options;
-    this.#weights = heads.weights ? Float32Array.from(heads.weights) : null;
+    this.#ranker = new Ranker(model, heads, profile, options);
     this.#session = new Session(model, heads.heads, profile, options);
     const corpusMemory = options.corpusMemory ?? defaultCorpusMemory();
     this.#store = new DocumentStore(model, heads.heads, options, corpusMemory);
@@ -120,7 +123,7 @@ export class QRRetriever implements AsyncDisposable {
    *
    * @param documents Texts, or objects with `text` and optionally `title` and `id`.
    * @throws InputError for an empty query, no documents, duplicate ids or wrong options.
-   * @throws ContextOverflowError when the prompt does not fit.
+   * @throws ContextOverflowError when the prompt does not fit and `windows` is `"never"`, or the query alone does not fit.
    * @throws QRHeadError `ATTENTION_INVALID` rather than a ranking that cannot be trusted, `DISPOSED`.
    */
   async rank(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<RankResult> {
@@ -177,6 +180,55 @@ export class QRRetriever implements AsyncDisposable {
     const { signal, onProgress } = parseRankOptions(options);
     this.#assertUsable();
     return Corpus.load(this.#corpora, file, { signal, onProgress });
+  }
+
+  /**
+   * The tokens of a text, and `[begin, end)` of each in bytes of its UTF-8, two numbers a token. Special tokens are not
+   * recognised.
+   */
+  async tokenize(text: string, options: { signal?: AbortSignal } = {}): Promise<Tokenization> {
+    if (typeof text !== "string") throw invalidArgument("text", "a string", text);
+    return this.#run(() => this.#session.tokenize(text, options.signal), options.signal);
+  }
+
+  /** Cuts a text into chunks, with sizes in tokens of this model; see `ChunkOptions`. */
+  async chunk(text: string, options: ChunkOptions = {}): Promise<Chunk[]> {
+    const { offsets } = await this.tokenize(text);
+    return chunkText(text, new TokenMap(text, offsets), options);
+  }
+
+  /**
+   * Keeps of a text, or of several, the sentences or chunks that the query attends to: verbatim and in their order, with a
+   * marker where something was left out. One forward pass prices all sentences of a window.
+   *
+   * @param options Exactly one of `budgetTokens`, `threshold` (attention a token) and `topK`; the others are optional.
+   * @throws InputError for an empty text, wrong options, or a budget smaller than what is protected.
+   */
+  async prune(query: string, input: string | readonly DocumentInput[], options: PruneOptions): Promise<PruneResult> {
+    return prune(this, query, input, options);
+  }
+
+  /** What every token of the documents receives from the query, head by head: what `qrhead inspect` shows. */
+  async inspect(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<Inspection> {
+    const parsed = parseRankOptions(options);
+    assertQuery(query);
+    const normalized = normalizeDocuments(documents);
+    return this.#run(async () => {
+      const settings = { ...this.#options, ...parsed };
+      const shortened = await this.#session.truncate(normalized, settings.maxDocumentTokens, parsed.signal);
+      const layout = await this.#session.layOut(shortened, query, this.#ranker.nullQuery(parsed), parsed.signal);
+      const observed = await this.#session.observe(layout, true, parsed);
+      const { mask = true, weights = true } = settings;
+      return describeAttention(
+        query,
+        shortened,
+        layout,
+        observed,
+        this.#heads.heads,
+        mask,
+        weights ? this.#ranker.weights : null,
+      );
+    }, parsed.signal);
   }
 
   async #filled(corpus: Corpus, fill: () => Promise<unknown>): Promise<Corpus> {
@@ -238,79 +290,22 @@ export class QRRetriever implements AsyncDisposable {
   }
 
   async #rank(query: string, documents: RankDocument[], options: RankOptions, own?: Reader): Promise<RankResult> {
-    const began = performance.now();
-    const settings = { ...this.#options, ...options };
-    const reader = own ?? (settings.layout === "independent" ? this.#independent : this.#session);
-    const nullQuery = settings.nullQuery ?? this.#heads.nullQuery ?? DEFAULT_NULL_QUERY;
-    const mask = settings.mask ?? true;
-
-    const shortened = await reader.truncate(documents, settings.maxDocumentTokens, options.signal);
-    const order = documents.map((_, index) => index);
-    if (settings.order === "reverse") order.reverse();
-    const positionOf = (index: number) => (settings.order === "reverse" ? documents.length - 1 - index : index);
-    const layout = await reader.layOut(
-      order.map((index) => shortened[index]!),
-      query,
-      (settings.calibration ?? true) ? nullQuery : null,
-      options.signal,
-    );
-
-    const weights = (settings.weights ?? true) ? this.#weights : null;
-    // Heads that do not count alike cannot be summed while they are captured.
-    const observed = await reader.observe(layout, options.headScores === true || weights !== null, options);
-    const tokenScores = observed.query.sumOverHeads(observed.null, layout.querySpan[0], weights);
-    const scores = scoreDocuments(tokenScores, layout.documentSpans, { mask });
-    const headScores = options.headScores
-      ? await callNative(this.#model.library.addon, options.signal, () =>
-          observed.query.documentScores({
-            baseline: observed.null,
-            spans: Uint32Array.from(layout.documentSpans.flat()),
-            mask: mask ? "shared" : "none",
-            weights,
-          }),
-        )
-      : undefined;
-    const bytes = options.tokenScores ? Buffer.from(layout.prompt.text, "utf8") : undefined;
-
-    const describe = (index: number): RankedDocument => {
-      const position = positionOf(index);
-      return {
-        index,
-        id: documents[index]!.id,
-        score: scores[position]!,
-        ...(shortened[index]!.truncated && { truncated: true }),
-        ...(headScores && {
-          headScores: this.#heads.heads.map((_, row) => headScores[row * documents.length + position]!),
-        }),
-        ...(bytes && { tokenScores: describeTokens(layout, bytes, tokenScores, position, mask) }),
-      };
-    };
-    const byIndex = documents.map((_, index) => scores[positionOf(index)]!);
-    const lengths = layout.documentSpans.map(([begin, end]) => end - begin);
-    return {
-      query,
-      heads: this.heads,
-      ...(weights && { weights: [...this.#heads.weights!] }),
-      results: rankDocuments(byIndex, options.topK).map(describe),
-      usage: {
-        promptTokens: layout.tokens.length,
-        queryTokens: layout.querySpan[1] - layout.querySpan[0],
-        documentTokens: documents.map((_, index) => lengths[positionOf(index)]!),
-      },
-      timings: { loadMs: this.#model.loadMs, ...observed.timings, totalMs: performance.now() - began },
-      warnings: this.#warnings(),
-    };
-  }
-
-  #warnings(): string[] {
-    const { warning, prompt, name } = this.#heads;
-    const warnings = warning ? [warning] : [];
-    if (prompt && prompt !== "auto" && prompt !== this.#profile.name) {
-      warnings.push(
-        `Heads ${name} were found with the ${prompt} prompt, and rank with the ${this.#profile.name} prompt here`,
-      );
+    const { windows = "auto", layout } = { ...this.#options, ...options };
+    if (own || layout === "independent") {
+      if (typeof windows === "object") {
+        throw new InputError("INVALID_ARGUMENT", "Windows have no use for a corpus or for independent documents");
+      }
+      return this.#ranker.rank(own ?? this.#independent, query, documents, options);
     }
-    return warnings;
+    // One prompt where that is possible: scores of one prompt need no merging.
+    if (typeof windows === "string") {
+      try {
+        return await this.#ranker.rank(this.#session, query, documents, options);
+      } catch (error) {
+        if (windows === "never" || !(error instanceof ContextOverflowError)) throw error;
+      }
+    }
+    return this.#ranker.rankInWindows(this.#session, query, documents, windows === "auto" ? {} : windows, options);
   }
 
   #assertUsable(): void {

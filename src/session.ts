@@ -1,6 +1,12 @@
 import { ContextOverflowError } from "./errors.ts";
 import type { LoadedModel } from "./model.ts";
-import type { CellState, NativeAttention, NativeContext, NativeContextOptions } from "./native/addon-types.ts";
+import type {
+  CellState,
+  NativeAttention,
+  NativeContext,
+  NativeContextOptions,
+  Tokenization,
+} from "./native/addon-types.ts";
 import { bytesPerToken } from "./native/cache-size.ts";
 import { callNative, reporter } from "./native/call.ts";
 import { defaultThreads, type LoadOptions, type Progress } from "./options.ts";
@@ -71,15 +77,20 @@ export class Session {
     );
   }
 
+  /** A text's tokens; special tokens are not recognised in it. */
+  tokenize(text: string, signal?: AbortSignal): Promise<Tokenization> {
+    const { library, native } = this.#model;
+    return callNative(library.addon, signal, (cancellation) =>
+      native.tokenize([{ text, special: false }], cancellation),
+    );
+  }
+
   /** Cuts each document's text after `limit` tokens. */
   async truncate(documents: readonly RankDocument[], limit: number | undefined, signal?: AbortSignal) {
     if (limit === undefined) return documents.map((document) => ({ ...document, truncated: false }));
-    const { library, native } = this.#model;
     const shortened: (RankDocument & { truncated: boolean })[] = [];
     for (const document of documents) {
-      const { offsets } = await callNative(library.addon, signal, (cancellation) =>
-        native.tokenize([{ text: document.text, special: false }], cancellation),
-      );
+      const { offsets } = await this.tokenize(document.text, signal);
       shortened.push({ ...document, ...truncateDocument(document.text, limit, offsets) });
     }
     return shortened;
@@ -88,7 +99,7 @@ export class Session {
   /** @throws ContextOverflowError when a prompt does not fit, which `observe` would find. */
   assertFits(layout: PromptLayout): void {
     const tokens = tokensOf(layout);
-    if (tokens > this.#limit) throw new ContextOverflowError(tokens, this.#limit);
+    if (tokens > this.limit) throw new ContextOverflowError(tokens, this.limit);
   }
 
   /**
@@ -188,7 +199,7 @@ export class Session {
   }
 
   /** Tokens that a prompt may have. */
-  get #limit(): number {
+  get limit(): number {
     return this.#options.contextSize ?? (this.#model.info.trainContextSize || Number.POSITIVE_INFINITY);
   }
 
@@ -198,7 +209,7 @@ export class Session {
     if (this.#context && this.#context.contextSize >= tokens) return this.#context;
     await this.dispose();
     const grown = Math.ceil((tokens + PADDED_ROWS) / CONTEXT_STEP) * CONTEXT_STEP;
-    const contextSize = options.contextSize ?? Math.min(this.#limit, grown);
+    const contextSize = options.contextSize ?? Math.min(this.limit, grown);
     this.#context = await callNative(this.#model.library.addon, signal, (cancellation) =>
       this.#model.native.createContext(contextOptions(options, this.#heads, contextSize), cancellation),
     );

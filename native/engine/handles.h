@@ -18,6 +18,7 @@ using ModelHandle       = std::unique_ptr<llama_model, Deleter<&LlamaApi::llama_
 using ContextHandle     = std::unique_ptr<llama_context, Deleter<&LlamaApi::llama_free>>;
 using GgmlContextHandle = std::unique_ptr<ggml_context, Deleter<&LlamaApi::ggml_free>>;
 using BackendHandle     = std::unique_ptr<ggml_backend, Deleter<&LlamaApi::ggml_backend_free>>;
+using GgufHandle        = std::unique_ptr<gguf_context, Deleter<&LlamaApi::gguf_free>>;
 using AllocatorHandle   = std::unique_ptr<ggml_gallocr, Deleter<&LlamaApi::ggml_gallocr_free>>;
 
 }  // namespace qrhead

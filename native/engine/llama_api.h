@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gguf.h"
 #include "llama.h"
 
 #include <string>
@@ -22,7 +23,6 @@ namespace qrhead {
     X(llama_model_get_vocab)             \
     X(llama_model_meta_count)            \
     X(llama_model_meta_key_by_index)     \
-    X(llama_model_meta_val_str)          \
     X(llama_model_meta_val_str_by_index) \
     X(llama_model_desc)                  \
     X(llama_model_n_layer)               \
@@ -55,13 +55,9 @@ namespace qrhead {
     X(llama_context_default_params)      \
     X(llama_init_from_model)             \
     X(llama_free)                        \
-    X(llama_n_ctx)                       \
-    X(llama_n_batch)                     \
     X(llama_n_ubatch)                    \
     X(llama_get_memory)                  \
-    X(llama_memory_clear)                \
     X(llama_memory_seq_rm)               \
-    X(llama_memory_seq_pos_max)          \
     X(llama_memory_seq_cp)               \
     X(llama_state_seq_get_size)          \
     X(llama_state_seq_get_data)          \
@@ -69,7 +65,6 @@ namespace qrhead {
     X(llama_decode)                      \
     X(llama_synchronize)                 \
     X(ggml_backend_load_all_from_path)   \
-    X(ggml_backend_reg_count)            \
     X(ggml_backend_reg_get_proc_address) \
     X(ggml_backend_dev_count)            \
     X(ggml_backend_dev_get)              \
@@ -94,7 +89,6 @@ namespace qrhead {
     X(ggml_gallocr_free)                 \
     X(ggml_init)                         \
     X(ggml_free)                         \
-    X(ggml_reset)                        \
     X(ggml_tensor_overhead)              \
     X(ggml_graph_overhead_custom)        \
     X(ggml_new_graph_custom)             \
@@ -112,8 +106,18 @@ namespace qrhead {
     X(ggml_tanh)                         \
     X(ggml_soft_max_ext)                 \
     X(ggml_soft_max_add_sinks)           \
-    X(ggml_blck_size)                    \
-    X(ggml_type_name)
+    X(ggml_type_name)                    \
+    X(gguf_init_from_file)               \
+    X(gguf_free)                         \
+    X(gguf_find_key)                     \
+    X(gguf_get_kv_type)                  \
+    X(gguf_get_arr_type)                 \
+    X(gguf_get_arr_n)                    \
+    X(gguf_get_arr_data)                 \
+    X(gguf_get_arr_str)                  \
+    X(gguf_get_val_u32)                  \
+    X(gguf_get_val_f32)                  \
+    X(gguf_get_val_str)
 
 // The bound functions, under their own names: `api().llama_decode(...)`.
 struct LlamaApi {

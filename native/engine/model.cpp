@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "log_guard.h"
+#include "model_check.h"
 
 #include <algorithm>
 #include <cstring>
@@ -155,6 +156,7 @@ std::shared_ptr<Model> Model::load(const ModelOptions & options, const Cancellat
     params.progress_callback_user_data = &progress;
 
     cancellation.throw_if_requested();
+    check_model_file(options.path);
     ModelHandle handle(llama.llama_model_load_from_file(options.path.c_str(), params));
     cancellation.throw_if_requested();
     if (!handle) {
@@ -167,6 +169,8 @@ void write_slim_model(const std::string & input, const std::string & output, int
                       const std::map<std::string, std::string> & metadata) {
     const auto & llama = api();
     LogGuard     log(llama);
+
+    check_model_file(input);
 
     std::vector<int32_t> pruned;
     for (int32_t layer = n_keep; layer < n_layer; layer++) {

@@ -1,6 +1,6 @@
 import { everyHead } from "../heads/heads.ts";
 import type { LoadedModel } from "../model.ts";
-import type { Cancellation, NativeContext } from "../native/addon-types.ts";
+import type { Cancellation, NativeAttention, NativeContext } from "../native/addon-types.ts";
 import { defaultThreads } from "../options.ts";
 import type { Head } from "../types.ts";
 
@@ -10,6 +10,7 @@ export const TRIALS = {
   rerank: "documents, null query, query through the heads, stopped after the deepest of them",
   stopped: "the same passes, stopped at the same layer, nobody looking",
   all: "every head of every layer (ICR)",
+  detect: "every head of every layer, kept apart and added up by document (detection)",
   softMax: "the same heads read from kq_soft_max with flash attention off and no early stop",
 } as const;
 export type TrialName = keyof typeof TRIALS;
@@ -47,6 +48,8 @@ export class Trial {
   readonly #context: NativeContext;
   readonly #tokens: ReturnType<typeof benchTokens>;
   readonly #cancellation: Cancellation;
+  /** The last two attentions that were looked at. */
+  #seen: [NativeAttention | null, NativeAttention | null] = [null, null];
 
   private constructor(name: TrialName, context: NativeContext, tokens: Trial["tokens"], cancellation: Cancellation) {
     this.name = name;
@@ -65,7 +68,8 @@ export class Trial {
     options: BenchSize & { heads: readonly Head[]; threads?: number | undefined; gpu?: boolean },
   ): Promise<Trial> {
     const { layers, heads, vocabularySize } = model.info;
-    const wanted = name === "plain" ? [] : name === "all" ? everyHead(layers, heads) : options.heads;
+    const wanted =
+      name === "plain" ? [] : name === "all" || name === "detect" ? everyHead(layers, heads) : options.heads;
     const context = await model.native.createContext({
       contextSize: options.documentTokens + Math.max(64, options.queryTokens, options.nullTokens),
       batchSize: 512,
@@ -85,7 +89,7 @@ export class Trial {
     this.#context.rollback(0);
     const prefillMs = await timed(() => this.#context.prefill(documents, this.#cancellation));
     const nullMs = this.name === "plain" ? 0 : await this.#look(nullQuery);
-    const queryMs = await this.#look(query);
+    const queryMs = (await this.#look(query)) + (this.name === "detect" ? await this.#addUp() : 0);
     const againMs = await this.#look(query);
     return { prefillMs, nullMs, queryMs, totalMs: prefillMs + nullMs + queryMs, againMs };
   }
@@ -96,10 +100,25 @@ export class Trial {
 
   #look(tokens: Int32Array): Promise<number> {
     this.#context.rollback(this.tokens.documents.length);
-    return timed<unknown>(() =>
-      this.name === "plain" || this.name === "stopped"
-        ? this.#context.prefill(tokens, this.#cancellation)
-        : this.#context.observe(tokens, { perHead: false }, this.#cancellation),
+    return timed<unknown>(async () => {
+      if (this.name === "plain" || this.name === "stopped") {
+        return this.#context.prefill(tokens, this.#cancellation);
+      }
+      const perHead = this.name === "detect";
+      this.#seen = [this.#seen[1], await this.#context.observe(tokens, { perHead }, this.#cancellation)];
+    });
+  }
+
+  /** What detection does with the attention of null query and query: scores per head of documents of 100 tokens. */
+  #addUp(): Promise<number> {
+    const [baseline, attention] = this.#seen;
+    const { length } = this.tokens.documents;
+    const spans = Array.from({ length: Math.ceil(length / 100) }, (_, index) => [
+      index * 100,
+      Math.min(length, (index + 1) * 100),
+    ]);
+    return timed(() =>
+      attention!.documentScores({ baseline: baseline!, spans: Uint32Array.from(spans.flat()), mask: "per-head" }),
     );
   }
 }

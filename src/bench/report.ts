@@ -49,6 +49,7 @@ export function timeRows(rounds: readonly Partial<Record<TrialName, TrialTime>>[
   add("rerank / plain decode", 0.68, total("rerank", "plain"));
   add("capture / the same early-stopped passes", 1.05, total("rerank", "stopped"));
   add("all heads (ICR) / plain decode", 1.15, total("all", "plain"));
+  add("detection of all heads / plain decode", 1.3, total("detect", "plain"));
   add("a further query / the first call", null, ({ rerank }) => rerank && rerank.againMs / rerank.totalMs);
   add("reading kq_soft_max / rerank", null, total("softMax", "rerank"));
   return rows;

@@ -3,14 +3,14 @@ import type { ProgressBar } from "./progress.ts";
 
 /** Shows examples on the bar, with the part of the running one that has been read, and the time left. */
 export function exampleBar(bar: ProgressBar): Required<Pick<DetectOptions, "onProgress" | "onExample">> {
-  let scored = { done: 0, total: 0 };
+  let scored = { done: 0, total: 0, resumed: 0 };
   let began = 0;
   const show = (done: number) => {
     bar.onProgress({
       phase: "score",
       done,
       total: scored.total,
-      note: timeLeft(performance.now() - began, done, scored.total),
+      note: timeLeft(performance.now() - began, done - scored.resumed, scored.total - scored.resumed),
     });
   };
   return {
@@ -18,13 +18,13 @@ export function exampleBar(bar: ProgressBar): Required<Pick<DetectOptions, "onPr
       if (progress.phase === "download" || progress.phase === "load") return bar.onProgress(progress);
       if (progress.phase === "prefill") show(scored.done + progress.done / progress.total);
     },
-    onExample({ phase, done, total }) {
+    onExample({ phase, done, total, resumed = 0 }) {
       if (phase === "check") {
-        scored = { done: 0, total };
+        scored = { done: 0, total, resumed };
         began = performance.now();
         return bar.onProgress({ phase, done, total });
       }
-      scored = { done, total };
+      scored = { done, total, resumed };
       show(done);
     },
   };

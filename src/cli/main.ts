@@ -3,11 +3,15 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
 import { packageRoot } from "../native/addon.ts";
+import { registerAsk } from "./commands/ask.ts";
 import { registerBench } from "./commands/bench.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDetect } from "./commands/detect.ts";
 import { registerDoctor } from "./commands/doctor.ts";
+import { registerEval } from "./commands/eval.ts";
 import { registerHeads } from "./commands/heads.ts";
+import { registerInspect } from "./commands/inspect.ts";
+import { registerPrune } from "./commands/prune.ts";
 import { registerRerank } from "./commands/rerank.ts";
 import { registerRetrievalHeads } from "./commands/retrieval-heads.ts";
 import { registerSlim } from "./commands/slim.ts";
@@ -18,7 +22,11 @@ import { endQuietlyOnClosedPipe, print } from "./output.ts";
 const commands = [
   registerDemo,
   registerRerank,
+  registerPrune,
+  registerAsk,
+  registerInspect,
   registerDetect,
+  registerEval,
   registerRetrievalHeads,
   registerHeads,
   registerSlim,

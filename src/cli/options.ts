@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { CACHE_TYPES, GPU_NAMES, type LoadOptions, type ScoringOptions } from "../options.ts";
 import { PROMPT_NAMES, type PromptName } from "../prompt/profiles.ts";
+import { MERGE_RULES, type MergeRule } from "../windows/options.ts";
 import { wrongOption } from "./failure.ts";
 
 /** Options of every command. */
@@ -32,6 +33,14 @@ export type RankFlags = PromptFlags &
     layout?: "listwise" | "independent";
   };
 
+/** Options that say what happens when the documents do not fit one prompt. */
+export type WindowFlags = {
+  windows?: "auto" | "never";
+  windowSize?: number;
+  windowDocuments?: number;
+  merge?: MergeRule;
+};
+
 /** An option whose value is an integer within bounds. */
 export function integerOption(flags: string, description: string, min: number, max: number): Option {
   const flag = flags.split(" ")[0]!;
@@ -39,6 +48,21 @@ export function integerOption(flags: string, description: string, min: number, m
   return new Option(flags, description).argParser((text) => {
     const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
     if (!(value >= min && value <= max)) throw wrongOption(flag, expected, text);
+    return value;
+  });
+}
+
+/** An option whose value is a number that `accepts` takes. */
+export function numberOption(
+  flags: string,
+  description: string,
+  expected: string,
+  accepts: (value: number) => boolean,
+) {
+  const flag = flags.split(" ")[0]!;
+  return new Option(flags, description).argParser((text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (!(Number.isFinite(value) && accepts(value))) throw wrongOption(flag, expected, text);
     return value;
   });
 }
@@ -121,6 +145,28 @@ export function addRankOptions(command: Command): Command {
       choiceOption("--layout <NAME>", "documents in one prompt, or each by itself", ["listwise", "independent"]),
     );
   return addPassOptions(command);
+}
+
+export function addWindowOptions(command: Command): Command {
+  return command
+    .addOption(
+      choiceOption("--windows <WHEN>", "rank in windows what does not fit one prompt (default: auto)", [
+        "auto",
+        "never",
+      ]),
+    )
+    .addOption(integerOption("--window-size <N>", "tokens of a window (default: what the context holds)", 16, 2 ** 27))
+    .addOption(integerOption("--window-documents <N>", "documents of a window (default: what fits)", 2, 2 ** 31))
+    .addOption(choiceOption("--merge <RULE>", "how windows become one ranking (default: calibrated)", MERGE_RULES));
+}
+
+/** @throws InputError when windows are forbidden and described at once. */
+export function toWindowOptions(flags: WindowFlags): Pick<LoadOptions, "windows"> {
+  const { windows, windowSize, windowDocuments, merge } = flags;
+  if (windowSize === undefined && windowDocuments === undefined && merge === undefined) return { windows };
+  if (windows === "never")
+    throw wrongOption("--windows", "auto beside --window-size, --window-documents or --merge", windows);
+  return { windows: { windowTokens: windowSize, windowDocuments, merge } };
 }
 
 /** The library's options for these flags. */

@@ -4,7 +4,7 @@ import type { Progress } from "../options.ts";
 const DELAY_MS = 500;
 
 /** What the bar shows; `note` stands behind it. */
-export type Shown = Omit<Progress, "phase"> & { phase: Progress["phase"] | "check" | "score"; note?: string };
+export type Shown = Omit<Progress, "phase"> & { phase: Progress["phase"] | "check" | "score" | "rank"; note?: string };
 
 const LABELS: Readonly<Record<Shown["phase"], string>> = {
   download: "Downloading the model",
@@ -14,6 +14,7 @@ const LABELS: Readonly<Record<Shown["phase"], string>> = {
   query: "Asking the query",
   check: "Checking the examples",
   score: "Reading the examples",
+  rank: "Ranking",
 };
 
 export type ProgressBar = { onProgress: (progress: Shown) => void; stop: () => void };

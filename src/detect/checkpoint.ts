@@ -39,26 +39,29 @@ export type Checkpoint = {
  * documents and gold, so that no example can be counted twice or taken for another.
  *
  * @param heads Rows that every example's scores must have.
- * @param resume Take up what is there; without it an existing file is an error.
- * @throws InputError `INVALID_INPUT` for a file that exists and is not to be resumed, is no checkpoint, is of another run or
- * of other examples, or is damaged.
+ * @param resume Take up what is there; without it a file that holds examples is an error.
+ * @throws InputError `INVALID_INPUT` for a file that holds examples and is not to be resumed, is no checkpoint, is of another
+ * run or of other examples, or is damaged.
  */
 export async function openCheckpoint(
   file: string,
   key: CheckpointKey,
   { examples, heads, resume }: { examples: readonly DetectionExample[]; heads: number; resume: boolean },
 ): Promise<Checkpoint> {
-  const handle = await openFile(file, resume);
+  const handle = await openFile(file);
   try {
     const content = await handle.readFile();
     const end = content.lastIndexOf(0x0a) + 1;
     const lines = content.subarray(0, end).toString("utf8").split("\n").slice(0, -1);
     if (lines.length === 0) assertMayBegin(file, content.toString("utf8"));
-    else assertSameRun(file, lines[0]!, key);
+    else if (resume) assertSameRun(file, lines[0]!, key);
+    else assertEmpty(file, lines);
+    if (!resume) lines.length = 0;
     const known = lines
       .slice(1)
       .map((line, index) => readRecord(line, `${file}, line ${index + 2}`, examples[index], heads));
-    if (end < content.length) await handle.truncate(end);
+    if (lines.length === 0) await handle.truncate(0);
+    else if (end < content.length) await handle.truncate(end);
     const write = async (value: unknown) => {
       await handle.appendFile(`${JSON.stringify(value)}\n`);
       await handle.datasync();
@@ -71,18 +74,24 @@ export async function openCheckpoint(
   }
 }
 
-async function openFile(file: string, resume: boolean): Promise<FileHandle> {
+async function openFile(file: string): Promise<FileHandle> {
   try {
-    // Appending wherever the file was cut off; the other flag refuses a file that exists.
-    return await open(file, resume ? "a+" : "ax+");
+    return await open(file, "a+");
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const what =
-      code === "EEXIST"
-        ? "exists, from a run that did not end: continue it with --resume (resume), or begin anew with --force"
-        : `cannot be written: ${message}`;
-    throw new InputError("INVALID_INPUT", `Checkpoint ${file} ${what}`, { cause: error });
+    const reason = (error as Error).message;
+    throw new InputError("INVALID_INPUT", `Checkpoint ${file} cannot be written: ${reason}`, { cause: error });
   }
+}
+
+/** A checkpoint without examples has nothing to lose; any other would be lost by beginning anew. */
+function assertEmpty(file: string, lines: readonly string[]): void {
+  if (!headerSchema.safeParse(parseJson(lines[0]!)).success) throw notACheckpoint(file);
+  if (lines.length === 1) return;
+  throw new InputError(
+    "INVALID_INPUT",
+    `Checkpoint ${file} holds ${lines.length - 1} examples of a run that did not end: continue it with --resume, or begin ` +
+      "anew with --force",
+  );
 }
 
 /** Without a whole line, the file is new or was cut off in its first one; anything else is somebody's file. */

@@ -1,14 +1,17 @@
 import { rankDocuments } from "../scoring/ranking.ts";
 import { type ExampleScores, meanRates, ndcg } from "./objectives.ts";
 import { addRow, foldsOf, mean, paired, without } from "./quality.ts";
-import { type Problem, solve, strongestL1, toProblem } from "./softmax-fit.ts";
+import { type Effort, type Problem, QUICK, solve, strongestL1, THOROUGH, toProblem } from "./softmax-fit.ts";
 import { MIN_EXAMPLES } from "./stability.ts";
 
 /** Strengths of L1 that are tried, as shares of the smallest that makes every weight 0. */
-const L1_SHARES = [0.3, 0.1, 0.03, 0.01, 0.003, 0.001];
+const L1_SHARES = [0.3, 0.1, 0.03, 0.01, 0.003];
+
+/** Fewer examples than this cannot be split twice. */
+export const MIN_FIT_EXAMPLES = 2 * MIN_EXAMPLES;
 
 /** Parts for choosing L1 inside the examples of one outer fold. */
-const INNER_FOLDS = 4;
+const INNER_FOLDS = 3;
 
 /** What fitting weights gave, kept or not. */
 export type Fit = {
@@ -32,7 +35,7 @@ export type Fit = {
  *
  * @param heads Indexes of the heads to weigh, chosen on all examples.
  * @param rates Of each example, one number per head: choose the heads of each fold.
- * @returns null for fewer than 2 × `MIN_EXAMPLES`. Weights are in the order of `heads`, and of mean 1.
+ * @returns null for fewer than `MIN_FIT_EXAMPLES`. Weights are in the order of `heads`, and of mean 1.
  */
 export function fitWeights(
   examples: readonly ExampleScores[],
@@ -40,25 +43,22 @@ export function fitWeights(
   heads: readonly number[],
   seed: number,
 ): { fit: Fit; weights: Float64Array } | null {
-  if (examples.length < 2 * MIN_EXAMPLES) return null;
+  if (examples.length < MIN_FIT_EXAMPLES) return null;
   const plain = new Float64Array(examples.length);
   const weighted = new Float64Array(examples.length);
   const folds = foldsOf(examples.length, seed);
   for (const fold of folds) {
     const training = without(examples.length, fold);
     const chosen = rankDocuments(meanRates(rates, training), heads.length);
-    const { weights } = fitOn(
-      training.map((index) => examples[index]!),
-      chosen,
-      seed,
-    );
+    const subset = training.map((index) => examples[index]!);
+    const { weights } = fitOn(subset, chosen, seed, QUICK);
     for (const index of fold) {
       const example = examples[index]!;
       plain[index] = ndcg(weigh(example, chosen), example.gold);
       weighted[index] = ndcg(weigh(example, chosen, weights), example.gold);
     }
   }
-  const { l1, weights } = fitOn(examples, heads, seed);
+  const { l1, weights } = fitOn(examples, heads, seed, THOROUGH);
   const { mean: gain, standardError } = paired(weighted, plain);
   const kept = gain > standardError && weights.some((weight) => weight > 0);
   return {
@@ -72,29 +72,30 @@ function fitOn(
   examples: readonly ExampleScores[],
   heads: readonly number[],
   seed: number,
+  effort: Effort,
 ): { l1: number; weights: Float64Array } {
   const problem = toProblem(examples, heads);
   const losses = new Float64Array(L1_SHARES.length);
   for (const fold of foldsOf(examples.length, seed, INNER_FOLDS)) {
     const training = without(examples.length, fold).map((index) => problem[index]!);
     const held = fold.map((index) => problem[index]!);
-    for (const [column, { loss }] of path(training, held).entries()) losses[column]! += loss;
+    for (const [column, { loss }] of path(training, held, QUICK).entries()) losses[column]! += loss;
   }
   const best = rankDocuments(
     losses.map((loss) => -loss),
     1,
   )[0]!;
-  const weights = path(problem, problem)[best]!.weights;
+  const weights = path(problem, problem, effort)[best]!.weights;
   const average = mean(weights);
   return { l1: L1_SHARES[best]!, weights: average > 0 ? weights.map((weight) => weight / average) : weights };
 }
 
 /** Weights for every strength of L1, the strongest first, and the loss that each leaves on `held`. */
-function path(training: Problem, held: Problem): { weights: Float64Array; loss: number }[] {
+function path(training: Problem, held: Problem, effort: Effort): { weights: Float64Array; loss: number }[] {
   const strongest = strongestL1(training);
   let weights: Float64Array = new Float64Array(training[0]!.heads);
   return L1_SHARES.map((share) => {
-    weights = solve(training, share * strongest, weights);
+    weights = solve(training, share * strongest, weights, effort);
     return { weights, loss: held.reduce((sum, example) => sum + example.loss(weights), 0) };
   });
 }

@@ -1,93 +1,112 @@
-import { InputError } from "../errors.ts";
-import type { Span } from "../types.ts";
+import { shuffled } from "../heads/heads.ts";
+import { type Passage, wordsOf } from "./passages.ts";
 
-/** A sentence that is hidden in a text, and what it answers. */
-export type HiddenFact = { needle: string; question: string };
+/** Needles of one kind; see `bootstrapExamples`. */
+export type PureNeedle = "fact" | "sentence" | "cloze" | "keywords";
 
-/** Three needles of different kinds: an activity in a city, a thing in a place, a person's habit. */
-export const HIDDEN_FACTS: readonly HiddenFact[] = [
-  {
-    needle:
-      "The nicest thing to do in Lisbon on a rainy afternoon is to ride the yellow tram up the hill and drink hot chocolate in the old bakery.",
-    question: "What is the nicest thing to do in Lisbon on a rainy afternoon?",
-  },
-  {
-    needle:
-      "The harbour office of Tromsø keeps its spare lighthouse key inside a blue biscuit tin behind the third volume of tide tables.",
-    question: "Where does the harbour office of Tromsø keep its spare lighthouse key?",
-  },
-  {
-    needle:
-      "Every Thursday before breakfast, the clockmaker Anselm Brandt walks around the frozen pond twice while reciting the names of his grandchildren.",
-    question: "What does the clockmaker Anselm Brandt do every Thursday before breakfast?",
-  },
-];
+const KEYWORDS = 4;
+/** A sentence of fewer words, such as a heading, says too little to be looked for. */
+const QUERY_WORDS = 5;
 
-/**
- * The first `tokens` tokens of a text, with a needle between two of its sentences.
- *
- * @param depth From 0, before everything, to 1, behind everything.
- * @returns The text, and where the needle stands in it, in bytes of its UTF-8.
- */
-export function hide(
-  haystack: { bytes: Buffer; offsets: Uint32Array },
-  tokens: number,
-  depth: number,
-  needle: string,
-): { text: string; span: Span } {
-  const endOf = (token: number) => (token === 0 ? 0 : haystack.offsets[2 * token - 1]!);
-  const whole = wholeCharacters(haystack.bytes, endOf(tokens));
-  const before = sentenceEnd(
-    haystack.bytes.subarray(0, whole),
-    wholeCharacters(haystack.bytes, endOf(Math.floor(tokens * depth))),
-  );
-  const head = haystack.bytes.subarray(0, before).toString("utf8");
-  const tail = haystack.bytes.subarray(before, whole).toString("utf8");
-  const lead = head === "" ? "" : `${head.trimEnd()} `;
-  const begin = Buffer.byteLength(lead);
-  return { text: `${lead}${needle} ${tail.trimStart()}`, span: [begin, begin + Buffer.byteLength(needle)] };
-}
+/** Passages, and how many of them hold each word. */
+export class Haystack {
+  readonly #passages: readonly Passage[];
+  readonly #words: readonly ReadonlySet<string>[];
+  readonly #frequencies = new Map<string, number>();
+  /** Words that names are made of, and how many passages hold each. */
+  readonly #names: readonly [word: string, passages: number][];
 
-/** The last place at or before `end` that begins a character. */
-function wholeCharacters(bytes: Uint8Array, end: number): number {
-  let at = end;
-  while (at > 0 && at < bytes.length && (bytes[at]! & 0xc0) === 0x80) at--;
-  return at;
-}
-
-/** The end of the last sentence at or before `end`; 0 where there is none. */
-function sentenceEnd(bytes: Buffer, end: number): number {
-  if (end >= bytes.length) return bytes.length;
-  const text = bytes.subarray(0, end).toString("utf8");
-  let last = 0;
-  for (const match of text.matchAll(/[.!?…。！？]["'”’)\]]*(?=\s|$)/gu)) last = match.index + match[0].length;
-  return Buffer.byteLength(text.slice(0, last));
-}
-
-/**
- * Share of the words of `reference` that `answer` has, each as often as it stands there: recall of ROUGE-1 (Lin, 2004).
- * Words are letters and digits in lower case.
- */
-export function rouge1Recall(reference: string, answer: string): number {
-  const words = (text: string) => text.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
-  const left = new Map<string, number>();
-  for (const word of words(answer)) left.set(word, (left.get(word) ?? 0) + 1);
-  const wanted = words(reference);
-  let found = 0;
-  for (const word of wanted) {
-    const count = left.get(word) ?? 0;
-    if (count === 0) continue;
-    found++;
-    left.set(word, count - 1);
+  constructor(passages: readonly Passage[]) {
+    this.#passages = passages;
+    this.#words = passages.map(({ sentences }) => new Set(wordsOf(sentences.join(" "))));
+    for (const words of this.#words) {
+      for (const word of words) this.#frequencies.set(word, (this.#frequencies.get(word) ?? 0) + 1);
+    }
+    this.#names = [...this.#frequencies].filter(([word]) => isTelling(word));
   }
-  return wanted.length === 0 ? 0 : found / wanted.length;
+
+  /** Other passages in random order: up to half are the nearest ones of the same text, the rest are any. */
+  around(gold: number, count: number, random: () => number): number[] {
+    const others = [...this.#passages.keys()].filter((index) => index !== gold);
+    const near = others
+      .filter((index) => this.#passages[index]!.text === this.#passages[gold]!.text)
+      .sort((a, b) => Math.abs(a - gold) - Math.abs(b - gold) || a - b)
+      .slice(0, Math.floor(count / 2));
+    const far = shuffled(
+      others.filter((index) => !near.includes(index)),
+      random,
+    );
+    return shuffled([...near, ...far].slice(0, count), random);
+  }
+
+  /** The query, and the documents' texts; `place` is where the gold one stands among `chosen`. */
+  plant(needle: PureNeedle, chosen: readonly number[], place: number, random: () => number) {
+    const texts = chosen.map((index) => this.#passages[index]!.sentences.join(" "));
+    const { sentences } = this.#passages[chosen[place]!]!;
+    if (needle === "fact") return this.#plantFacts(chosen, place, random);
+    if (needle === "keywords") return { query: this.#rarest(chosen[place]!, KEYWORDS).join(" "), texts };
+    const position = this.#telling(sentences, chosen, place, random);
+    if (needle === "cloze") this.#takeOut(texts, chosen, place, position, random);
+    return { query: sentences[position]!, texts };
+  }
+
+  /** Which sentence to ask for: a whole one, that stands in no other document, where there is one. */
+  #telling(sentences: readonly string[], chosen: readonly number[], place: number, random: () => number): number {
+    const others = chosen.filter((_, document) => document !== place);
+    const stands = (sentence: string) => others.some((index) => this.#passages[index]!.sentences.includes(sentence));
+    const all = [...sentences.keys()];
+    const own = all.filter((index) => !stands(sentences[index]!));
+    const whole = own.filter((index) => wordsOf(sentences[index]!).length >= QUERY_WORDS);
+    const candidates = [whole, own, all].find((list) => list.length > 0)!;
+    return candidates[Math.floor(random() * candidates.length)]!;
+  }
+
+  /** Every document loses a sentence: heads that prefer short ones must not seem to have found the one it is about. */
+  #takeOut(texts: string[], chosen: readonly number[], place: number, position: number, random: () => number): void {
+    for (const [document, index] of chosen.entries()) {
+      const { sentences } = this.#passages[index]!;
+      const out = document === place ? position : Math.floor(random() * sentences.length);
+      texts[document] = sentences.filter((_, sentence) => sentence !== out).join(" ");
+    }
+  }
+
+  #plantFacts(chosen: readonly number[], place: number, random: () => number) {
+    const names = this.#nameAll(chosen, random);
+    const texts = chosen.map((index, document) => {
+      const sentences = [...this.#passages[index]!.sentences];
+      const number = 10_000 + Math.floor(random() * 90_000);
+      const position = Math.floor(random() * (sentences.length + 1));
+      sentences.splice(position, 0, `The access code for ${names[document]} is ${number}.`);
+      return sentences.join(" ");
+    });
+    return { query: `What is the access code for ${names[place]}?`, texts };
+  }
+
+  /** A name for each document: two rare words that stand in none of the documents, and in no other name where possible. */
+  #nameAll(chosen: readonly number[], random: () => number): string[] {
+    const inside = new Set(chosen.flatMap((index) => [...this.#words[index]!]));
+    const outside = this.#names.filter(([word]) => !inside.has(word));
+    // A small text has few words outside the documents: then those inside serve, rather than none.
+    const candidates = outside.length >= 2 * chosen.length ? outside : this.#names;
+    const rare = shuffled(candidates, random)
+      .sort((a, b) => a[1] - b[1])
+      .map(([word]) => word);
+    return chosen.map((_, document) => {
+      const pair = [rare[(2 * document) % rare.length]!, rare[(2 * document + 1) % rare.length]!];
+      return pair.map((word) => word[0]!.toUpperCase() + word.slice(1)).join(" ");
+    });
+  }
+
+  #rarest(passage: number, count: number): string[] {
+    const words = [...this.#words[passage]!];
+    const telling = words.filter(isTelling);
+    return (telling.length >= count ? telling : words)
+      .sort((a, b) => this.#frequencies.get(a)! - this.#frequencies.get(b)!)
+      .slice(0, count);
+  }
 }
 
-/** @throws InputError `INVALID_INPUT` when the text has fewer tokens than the shortest prompt needs. */
-export function assertLongEnough(available: number, needed: number, name: string): void {
-  if (available >= needed) return;
-  throw new InputError(
-    "INVALID_INPUT",
-    `${name} has ${available} tokens where the shortest haystack has ${needed}: pass a longer text, or a smaller --min-tokens`,
-  );
+/** Words that may stand for something: longer than articles are in most scripts, and no number. */
+function isTelling(word: string): boolean {
+  return /\p{L}/u.test(word) && (!/^\p{Script=Latin}+$/u.test(word) || word.length >= 4);
 }

@@ -2,7 +2,9 @@ import { InputError, invalidArgument } from "../errors.ts";
 import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
 import { DEFAULT_NULL_QUERY, type LoadOptions, parseLoadOptions } from "../options.ts";
 import { type DetectionExample, type DetectionExampleInput, normalizeExamples } from "./examples.ts";
+import { MIN_FIT_EXAMPLES } from "./fit.ts";
 import { CORE_TEMPERATURE, OBJECTIVES, type Objective } from "./objectives.ts";
+import { MIN_EXAMPLES } from "./stability.ts";
 
 /**
  * How far detection has come. First every prompt is checked for its length, then all are scored. `resumed` of `done` were
@@ -149,9 +151,13 @@ export function parseDetectOptions(options: DetectOptions): ParsedDetectOptions 
   const isNamed = sourceName === undefined || (typeof sourceName === "string" && sourceName.trim() !== "");
   expect(isNamed, "sourceName", "a text that is not blank", sourceName);
   expect(onExample === undefined || typeof onExample === "function", "onExample", "a function", onExample);
+  const normalized = normalizeExamples(examples);
+  const count = Math.min(normalized.length, limit ?? Number.POSITIVE_INFINITY);
+  if (top === "auto") assertEnough('top "auto"', MIN_EXAMPLES, count);
+  if (fitWeights) assertEnough("fitWeights", MIN_FIT_EXAMPLES, count);
   return {
     load,
-    examples: normalizeExamples(examples),
+    examples: normalized,
     objective,
     name: rawMass ? "raw-mass" : objective,
     nullQuery: isRaw ? null : (load.nullQuery ?? DEFAULT_NULL_QUERY),
@@ -169,6 +175,12 @@ export function parseDetectOptions(options: DetectOptions): ParsedDetectOptions 
     sourceName: sourceName ?? "examples",
     onExample,
   };
+}
+
+/** @throws InputError `INVALID_INPUT` for fewer examples than something needs. */
+export function assertEnough(what: string, needed: number, examples: number): void {
+  if (examples >= needed) return;
+  throw new InputError("INVALID_INPUT", `Expected at least ${needed} examples for ${what} but received ${examples}`);
 }
 
 function isInteger(value: number, min: number, max: number): boolean {

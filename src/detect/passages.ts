@@ -1,5 +1,5 @@
-/** Words that a passage is meant to have; it ends with the sentence that reaches them. */
-const PASSAGE_WORDS = 70;
+/** A passage ends with its paragraph if it has as many words as this, and inside of a paragraph at as many as that. */
+const PASSAGE_WORDS = { atEnd: 50, inside: 100 };
 /** A passage has at least this many sentences, so that one can be taken out. */
 const MIN_SENTENCES = 3;
 /** A "sentence" of more words is no sentence (a table, a poem, a text without stops) and is cut. */
@@ -25,14 +25,19 @@ export function passagesOf(texts: readonly string[]): Passage[] {
     const passages: Passage[] = [];
     let sentences: string[] = [];
     let words = 0;
-    for (const sentence of sentencesOf(content)) {
-      sentences.push(sentence);
-      words += wordsOf(sentence).length;
-      if (words >= PASSAGE_WORDS && sentences.length >= MIN_SENTENCES) {
-        passages.push({ sentences, text });
-        sentences = [];
-        words = 0;
+    const endAt = (limit: number) => {
+      if (words < limit || sentences.length < MIN_SENTENCES) return;
+      passages.push({ sentences, text });
+      sentences = [];
+      words = 0;
+    };
+    for (const paragraph of paragraphsOf(content)) {
+      for (const sentence of sentencesOf(paragraph)) {
+        sentences.push(sentence);
+        words += wordsOf(sentence).length;
+        endAt(PASSAGE_WORDS.inside);
       }
+      endAt(PASSAGE_WORDS.atEnd);
     }
     return passages;
   });
@@ -47,17 +52,19 @@ export function wordsOf(text: string): string[] {
   return words;
 }
 
-/** Sentences of at least two words, without what Markdown puts before a line. */
-function sentencesOf(text: string): string[] {
-  const paragraphs = text
+/** What stands between blank lines, without what Markdown puts before a line. */
+function paragraphsOf(text: string): string[] {
+  return text
     .normalize("NFC")
     .split(/\r?\n[^\S\n]*\r?\n/)
     .map((paragraph) => paragraph.replace(/^[ \t]*(?:[#>*+-]+|\d+[.)])[ \t]+/gm, "").replace(/\s+/g, " "));
-  return paragraphs.flatMap((paragraph) =>
-    Array.from(sentenceSegmenter.segment(paragraph), ({ segment }) => segment.trim())
-      .flatMap(cutLong)
-      .filter((sentence) => wordsOf(sentence).length >= 2),
-  );
+}
+
+/** Sentences of at least two words. */
+function sentencesOf(paragraph: string): string[] {
+  return Array.from(sentenceSegmenter.segment(paragraph), ({ segment }) => segment.trim())
+    .flatMap(cutLong)
+    .filter((sentence) => wordsOf(sentence).length >= 2);
 }
 
 function cutLong(sentence: string): string[] {

@@ -11,7 +11,7 @@ import { tokenSpan } from "../prompt/spans.ts";
 import { contextOptions } from "../session.ts";
 import type { DetectedHeadSet } from "./detect.ts";
 import { fingerprint } from "./fingerprint.ts";
-import { assertLongEnough, HIDDEN_FACTS, type HiddenFact, hide, rouge1Recall } from "./haystack.ts";
+import { assertLongEnough, HIDDEN_FACTS, type HiddenFact, hide, rouge1Recall } from "./hidden-fact.ts";
 import { bestHeads } from "./objectives.ts";
 
 /** Tokens that an answer may have, and the share of the needle's words that it must have to count: Wu et al.'s. */

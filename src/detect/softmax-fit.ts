@@ -1,8 +1,12 @@
 import type { ExampleScores } from "./objectives.ts";
 
-/** Steps of one fit at most; it ends sooner where the weights hardly move. */
-const MAX_STEPS = 500;
-const TOLERANCE = 1e-7;
+/** Steps of one fit at most, and the change of the largest weight, as a share of it, at which a fit ends sooner. */
+export type Effort = { steps: number; tolerance: number };
+
+/** For the weights that are kept. */
+export const THOROUGH: Effort = { steps: 500, tolerance: 1e-6 };
+/** For comparing strengths of L1: held-out losses hardly move any more. */
+export const QUICK: Effort = { steps: 80, tolerance: 1e-3 };
 
 /** Examples as a function of the weights of some heads. */
 export type Problem = readonly ListwiseExample[];
@@ -16,40 +20,38 @@ export class ListwiseExample {
   /** `[documents × heads]`. */
   readonly #features: Float64Array;
   readonly #target: Float64Array;
+  /** Scratch, one number per document: a fit evaluates each example thousands of times. */
+  readonly #logits: Float64Array;
 
   constructor(features: Float64Array, documents: number, gold: readonly number[]) {
     this.heads = features.length / documents;
     this.#features = features;
     this.#target = new Float64Array(documents);
+    this.#logits = new Float64Array(documents);
     for (const document of gold) this.#target[document] = 1 / gold.length;
   }
 
-  loss(weights: Float64Array): number {
-    return this.#evaluate(weights, null);
-  }
-
-  /** The loss; its gradient is added to `gradient`. */
-  addGradient(weights: Float64Array, gradient: Float64Array): number {
-    return this.#evaluate(weights, gradient);
-  }
-
-  #evaluate(weights: Float64Array, gradient: Float64Array | null): number {
-    const logits = this.#target.map((_, document) => dot(this.#row(document), weights));
-    const highest = Math.max(...logits);
-    const powers = logits.map((logit) => Math.exp(logit - highest));
-    const sum = powers.reduce((total, power) => total + power, 0);
+  /** The loss; its gradient is added to `gradient` where there is one. */
+  loss(weights: Float64Array, gradient?: Float64Array): number {
+    const [heads, features, target, logits] = [this.heads, this.#features, this.#target, this.#logits];
+    let highest = Number.NEGATIVE_INFINITY;
+    let wanted = 0;
+    for (let document = 0; document < logits.length; document++) {
+      let logit = 0;
+      for (let head = 0; head < heads; head++) logit += weights[head]! * features[document * heads + head]!;
+      logits[document] = logit;
+      highest = Math.max(highest, logit);
+      wanted += target[document]! * logit;
+    }
+    let sum = 0;
+    for (const logit of logits) sum += Math.exp(logit - highest);
     if (gradient) {
-      for (const [document, power] of powers.entries()) {
-        const slope = power / sum - this.#target[document]!;
-        const row = this.#row(document);
-        for (let head = 0; head < row.length; head++) gradient[head]! += slope * row[head]!;
+      for (let document = 0; document < logits.length; document++) {
+        const slope = Math.exp(logits[document]! - highest) / sum - target[document]!;
+        for (let head = 0; head < heads; head++) gradient[head]! += slope * features[document * heads + head]!;
       }
     }
-    return highest + Math.log(sum) - dot(this.#target, logits);
-  }
-
-  #row(document: number): Float64Array {
-    return this.#features.subarray(document * this.heads, (document + 1) * this.heads);
+    return highest + Math.log(sum) - wanted;
   }
 }
 
@@ -88,12 +90,17 @@ export function strongestL1(problem: Problem): number {
  *
  * @param start Weights to begin with: a solution for a similar `l1` saves steps.
  */
-export function solve(problem: Problem, l1: number, start: Float64Array): Float64Array {
+export function solve(
+  problem: Problem,
+  l1: number,
+  start: Float64Array,
+  { steps, tolerance }: Effort = THOROUGH,
+): Float64Array {
   let weights = start;
   let ahead = start;
   let momentum = 1;
   let step = 1;
-  for (let count = 0; count < MAX_STEPS; count++) {
+  for (let count = 0; count < steps; count++) {
     const { loss, gradient } = evaluate(problem, ahead);
     const move = () => ahead.map((weight, head) => Math.max(0, weight - step * (gradient[head]! + l1)));
     let next = move();
@@ -108,7 +115,7 @@ export function solve(problem: Problem, l1: number, start: Float64Array): Float6
     ahead = uphill ? next : next.map((weight, head) => weight + ((momentum - 1) / grown) * change[head]!);
     momentum = grown;
     weights = next;
-    if (Math.max(...change.map(Math.abs)) <= TOLERANCE * Math.max(1, ...weights)) break;
+    if (Math.max(...change.map(Math.abs)) <= tolerance * Math.max(1, ...weights)) break;
   }
   return weights;
 }
@@ -131,7 +138,7 @@ function isBelowParabola(
 function evaluate(problem: Problem, weights: Float64Array): { loss: number; gradient: Float64Array } {
   const gradient = new Float64Array(weights.length);
   let loss = 0;
-  for (const example of problem) loss += example.addGradient(weights, gradient);
+  for (const example of problem) loss += example.loss(weights, gradient);
   return { loss: loss / problem.length, gradient: gradient.map((slope) => slope / problem.length) };
 }
 

@@ -1,12 +1,11 @@
-import { InputError } from "../errors.ts";
 import type { HeadSetModel } from "../heads/head-set.ts";
 import type { PromptName } from "../prompt/profiles.ts";
 import type { Collected } from "./collect.ts";
 import type { DetectedHeadSet } from "./detect.ts";
-import { fitWeights } from "./fit.ts";
+import { fitWeights, MIN_FIT_EXAMPLES } from "./fit.ts";
 import { bestHeads, meanRates } from "./objectives.ts";
-import type { ParsedDetectOptions } from "./options.ts";
-import { chooseCount, type Quality, qualityOf } from "./quality.ts";
+import { assertEnough, type ParsedDetectOptions } from "./options.ts";
+import { chooseCount, qualityOf } from "./quality.ts";
 import { MIN_EXAMPLES, stabilityOf } from "./stability.ts";
 
 /** Digits of numbers that say how far to trust a set; more would only look exact. */
@@ -27,7 +26,10 @@ export function summarize({ examples, rates, skipped }: Collected, options: Summ
   const { layers, heads } = model;
   const means = meanRates(rates);
   const measured = qualityOf(examples, rates, seed);
-  const top = options.top === "auto" ? chooseCount(...enough(measured, examples.length)) : options.top;
+  // Checked before the examples were read, but long ones may have been left out since.
+  if (options.top === "auto") assertEnough('top "auto"', MIN_EXAMPLES, examples.length);
+  if (options.fitWeights) assertEnough("fitWeights", MIN_FIT_EXAMPLES, examples.length);
+  const top = options.top === "auto" ? chooseCount(measured!.quality, measured!.ndcgs) : options.top;
   const chosen = bestHeads(means, heads, top);
   const stability = stabilityOf(rates, chosen.length, seed);
   const fitted = options.fitWeights ? weigh({ examples, rates }, chosen, heads, seed) : null;
@@ -57,11 +59,6 @@ export function summarize({ examples, rates, skipped }: Collected, options: Summ
   };
 }
 
-function enough(measured: ReturnType<typeof qualityOf>, examples: number): [Quality, Float64Array[]] {
-  if (measured) return [measured.quality, measured.ndcgs];
-  throw tooFew("top auto", MIN_EXAMPLES, examples);
-}
-
 function weigh(
   { examples, rates }: Pick<Collected, "examples" | "rates">,
   chosen: DetectedHeadSet["heads"],
@@ -69,13 +66,7 @@ function weigh(
   seed: number,
 ) {
   const indexes = chosen.map(([layer, head]) => layer * headsPerLayer + head);
-  const fitted = fitWeights(examples, rates, indexes, seed);
-  if (!fitted) throw tooFew("fitting weights", 2 * MIN_EXAMPLES, examples.length);
-  return fitted;
-}
-
-function tooFew(what: string, needed: number, examples: number): InputError {
-  return new InputError("INVALID_INPUT", `Expected at least ${needed} examples for ${what} but received ${examples}`);
+  return fitWeights(examples, rates, indexes, seed);
 }
 
 function rounded(value: number): number {

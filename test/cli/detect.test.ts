@@ -1,6 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { timeLeft } from "../../src/cli/example-bar.ts";
+import { BOOTSTRAP_TEXT } from "../../src/detect/bootstrap-text.ts";
 import { parseHeadSet } from "../../src/heads/head-set.ts";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
 import { EXAMPLES } from "../helpers/detect-examples.ts";
@@ -75,7 +77,8 @@ describe.concurrent("detect", () => {
     const set = JSON.parse(only.stdout);
     expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(set);
     expect(Object.keys(set)).toEqual([
-      ...["format", "version", "model", "prompt", "objective", "source", "heads", "scores"],
+      ...["format", "version", "model", "prompt", "objective", "temperature", "seed", "source", "heads"],
+      ...["stability", "quality", "scores"],
     ]);
     expect(set).toMatchObject({ objective: "contrastive", source: { name: "standard input", examples: 5 } });
     expect(sorted(set.heads)).toEqual(sorted(plantedHeads));
@@ -90,12 +93,75 @@ describe.concurrent("detect", () => {
     expect(parseHeadSet(readFileSync(taken, "utf8"), taken).heads).toHaveLength(16);
   });
 
+  it("makes examples from a folder of texts, draws a map, and leaves no checkpoint", async () => {
+    const notes = files.path("notes");
+    mkdirSync(path.join(notes, "deeper"), { recursive: true });
+    const passages = BOOTSTRAP_TEXT.trim().split("\n\n");
+    files.write("notes/first.md", passages.slice(0, 5).join("\n\n"));
+    files.write("notes/deeper/second.TXT", passages.slice(5, 9).join("\n\n"));
+    files.write("notes/picture.png", Buffer.from([0xff, 0xd8, 0xff]));
+    const [output, map] = [files.path("boot.json"), files.path("boot.svg")];
+    const options = ["--bootstrap", notes, "--limit", "4", "--documents", "6", "--top", best, "--seed", "1"];
+    const { stdout, code } = await run(["detect", ...planted, ...options, "-o", output, "--plot", map]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("mass, 4 examples of bootstrap (mixed) of notes, prompt plain");
+    expect(stdout).toMatch(
+      /\n {2}stable {2}100% of the heads are the same when 2 other examples choose \(16% by chance\)\n/,
+    );
+    expect(stdout).toMatch(/\n {2}ranks {3}nDCG@10 of held-out examples by number of heads: 4: 1\.000, .* all \d/);
+    const set = parseHeadSet(readFileSync(output, "utf8"), output);
+    expect(sorted(set.heads)).toEqual(sorted(plantedHeads));
+    expect(readFileSync(map, "utf8")).toMatch(/^<svg /);
+    expect(readdirSync(files.folder).filter((name) => name.includes("checkpoint"))).toEqual([]);
+  });
+
+  it("goes on after it was killed, to the same file", async () => {
+    const many = files.write("many.jsonl", [...lines, ...lines, ...lines].join(""));
+    const [whole, output] = [files.path("whole.json"), files.path("killed.json")];
+    const args = ["detect", ...planted, "--examples", many, "-o"];
+    expect((await run([...args, whole])).code).toBe(0);
+    const checkpoint = `${output}.checkpoint.jsonl`;
+    const killed = await run([...args, output], {
+      onSpawn(child) {
+        const timer = setInterval(() => {
+          if (existsSync(checkpoint) && readFileSync(checkpoint, "utf8").split("\n").length > 4) child.kill("SIGKILL");
+        }, 5);
+        child.on("close", () => clearInterval(timer));
+      },
+    });
+    expect(killed.signal).toBe("SIGKILL");
+    expect(existsSync(output)).toBe(false);
+    expectFailure(await run([...args, output]), 2, checkpoint, "--resume", "--force");
+    expect((await run([...args, output, "--resume"])).code).toBe(0);
+    expect(readFileSync(output, "utf8")).toBe(readFileSync(whole, "utf8"));
+    expect(existsSync(checkpoint)).toBe(false);
+  });
+
   const broken = files.write("broken.jsonl", `${lines[0]}{"query":"q"\n`);
   const unknown = files.write("unknown.jsonl", `\n${lines[0]!.replace('"gold":["lighthouse"]', '"gold":["nowhere"]')}`);
   const output = files.path("never.json");
+  const empty = files.write("empty.txt", "");
+  const latin = files.write("latin.txt", Buffer.from("fine\ncaf\xe9\n", "latin1"));
+  const bare = files.path("bare");
+  mkdirSync(bare);
   const to = ["-o", output];
   it.each<[what: string, args: string[], parts: string[]]>([
-    ["no examples", ["detect", ...planted, ...to], ["--examples"]],
+    ["no examples", ["detect", ...planted, ...to], ["--examples", "--bootstrap"]],
+    ["examples and a bootstrap", [...detect, ...to, "--bootstrap"], ["--examples or --bootstrap", "both"]],
+    ["a needle without a bootstrap", [...detect, ...to, "--needle", "fact"], ["--needle", "--bootstrap only"]],
+    ["a bootstrap from nothing", ["detect", ...planted, ...to, "--bootstrap", empty], [empty, "0 passages"]],
+    [
+      "a bootstrap from nowhere",
+      ["detect", ...planted, ...to, "--bootstrap", "/no.txt"],
+      ["/no.txt", "does not exist"],
+    ],
+    ["a folder without text", ["detect", ...planted, ...to, "--bootstrap", bare], [bare, ".txt or .md"]],
+    ["a text that is not UTF-8", ["detect", ...planted, ...to, "--bootstrap", latin], [latin, "line 2", "UTF-8"]],
+    ["a share above 1", [...detect, ...to, "--until-stable", "90"], ["--until-stable", "at most 1"]],
+    ["a picture of another kind", [...detect, ...to, "--plot", "map.png"], ["--plot", ".html or .svg"]],
+    ["weights of too few examples", [...detect, ...to, "--fit-weights"], ["at least 8 examples", "received 6"]],
+    ["to resume nothing", [...detect, "--json", "--resume"], ["--checkpoint FILE"]],
+    ["a checkpoint that is none", [...detect, ...to, "--resume", "--checkpoint", docs], [docs, "no checkpoint"]],
     ["no output", detect, ["-o FILE", "--json"]],
     [
       "a missing examples file",

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { parseHeadSet } from "../../src/heads/head-set.ts";
 import { PUBLISHED_HEAD_SETS } from "../../src/heads/published.ts";
@@ -40,6 +41,43 @@ describe.concurrent("heads", () => {
     ]);
     expect(converted.model).toMatchObject({ name: "Random tiny-llama", layers: 4, heads: 4 });
     expect(parseHeadSet(matched.stdout, "output").model?.name).toBe("qrhead mini");
+  });
+
+  it("compares two sets, also with random heads of a model", async () => {
+    const one = files.write("one.json", '{"0-0": 4, "0-1": 3, "1-0": 2, "1-1": 1}');
+    const two = files.write("two.json", '{"0-0": 3, "0-1": 4, "1-0": 2, "1-1": 1}');
+    const tiny = ["--model", modelPath("tiny-llama")];
+    const [text, json, random, unclear] = await Promise.all([
+      run(["heads", "compare", one, two]),
+      run(["heads", "compare", one, two, "--json"]),
+      run(["heads", "compare", "all", "random:4:1", ...tiny]),
+      run(["heads", "compare", "all", "random:4:1"]),
+    ]);
+    expect(text.stdout).toMatch(
+      /overlap {3}100% of the smaller set, 100% by chance\n {2}jaccard {3}1\.000\n {2}spearman {2}0\.800 over/,
+    );
+    expect(JSON.parse(json.stdout)).toMatchObject({ overlap: 1, top: [{ heads: 1, overlap: 0 }], spearman: 0.8 });
+    expect(random.stdout).toMatch(/^all \(16 heads\) and random:4:1 \(4 heads\)\n {2}shared {4}4: /);
+    expectFailure(unclear, 2, '"all" depend on the model', "--model");
+  });
+
+  it("exports a set in formats that others read, and draws it", async () => {
+    const scores = files.write("scores.json", '{"0-0": 4, "0-1": 3, "1-0": 2, "1-1": 1}');
+    const [yaml, map] = [files.path("out.yaml"), files.path("map.html")];
+    const [written, list, none, drawn, unknown] = await Promise.all([
+      run(["heads", "export", "qrhead-llama-3.1-8b-lme", "--format", "qrhead-yaml", "-o", yaml]),
+      run(["heads", "export", scores, "--format", "qrhead-list"]),
+      run(["heads", "export", "qrhead-llama-3.1-8b-lme", "--format", "wu"]),
+      run(["heads", "plot", "qrhead-llama-3.1-8b-lme", "-o", map]),
+      run(["heads", "plot", scores, "-o", files.path("scores.svg")]),
+    ]);
+    expect(written.code).toBe(0);
+    expect(readFileSync(yaml, "utf8")).toContain('attn_head_set: "13-18,13-21,');
+    expect(list.stdout).toBe('[["0-0",4],["0-1",3],["1-0",2],["1-1",1]]\n');
+    expectFailure(none, 2, "qrhead-llama-3.1-8b-lme", "qrhead-yaml");
+    expect(drawn.stdout).toContain("16 heads marked");
+    expect(readFileSync(map, "utf8")).toContain("Layer 13, head 18: number 1 of the set");
+    expectFailure(unknown, 2, "does not say which model", "--model");
   });
 
   it("says whether a set fits a model", async () => {

@@ -1,15 +1,18 @@
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import path from "node:path";
 import { type Command, Option } from "commander";
-import { type DetectedHeadSet, detectHeads } from "../../detect/detect.ts";
-import { type DetectionExample, parseExamples } from "../../detect/examples.ts";
+import { NEEDLES } from "../../detect/bootstrap.ts";
+import { detectHeads } from "../../detect/detect.ts";
 import { formatHeadSet } from "../../detect/format.ts";
 import { OBJECTIVES, type Objective } from "../../detect/objectives.ts";
 import { InputError } from "../../errors.ts";
-import { deepestLayer, headKey } from "../../heads/heads.ts";
 import { assertWritable, writeWhole } from "../../output-file.ts";
+import { describeDetected } from "../describe-detected.ts";
+import { readSource, type SourceFlags } from "../detect-source.ts";
 import { exampleBar } from "../example-bar.ts";
 import { wrongOption } from "../failure.ts";
-import { readInput, STDIN_NAME } from "../input.ts";
+import { formatPlot, plotOption } from "../head-plot.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -20,28 +23,33 @@ import {
   choiceOption,
   integerOption,
   type ModelFlags,
+  numberOption,
   type PassFlags,
   type PromptFlags,
   textOption,
   toLoadOptions,
   toPassOptions,
 } from "../options.ts";
-import { note, oneLine, print, printJson } from "../output.ts";
+import { note, print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
-import { decimalsFor, plainTable } from "../table.ts";
 
 type DetectFlags = CommonFlags &
   ModelFlags &
   PromptFlags &
-  PassFlags & {
-    examples?: string;
+  PassFlags &
+  SourceFlags & {
     output?: string;
+    plot?: string;
     objective?: Objective;
     temperature?: number;
     rawMass?: boolean;
-    top?: number;
-    limit?: number;
+    top?: number | "auto";
+    fitWeights?: boolean;
+    untilStable?: number;
     shuffle?: number;
+    skipLong?: boolean;
+    checkpoint?: string;
+    resume?: boolean;
     force?: boolean;
     json?: boolean;
   };
@@ -51,110 +59,112 @@ Examples: JSON Lines or a JSON array of {"id", "query", "docs": [{"id", "title",
 own files with question, paragraphs and gt_docs. QRHead used 70 and 128. Documents are shown to the model in the order
 given: the gold ones should not always stand at the same place.
 
+No examples? --bootstrap makes them from text: your own, or a small English one that comes with qrhead.
+
 Objectives: mass rates a head by its calibrated attention on the gold documents, ndcg by nDCG@10 of the ranking that it alone
 gives, contrastive (CoRe) by the share of the gold documents in a softmax over attention.
 
 Examples:
   $ qrhead detect --model my.gguf --examples examples.jsonl -o my-heads.json
-  $ qrhead detect --model my.gguf --examples examples.jsonl -o my-heads.json --objective contrastive --top 8
+  $ qrhead detect --model my.gguf --bootstrap notes/ -o my-heads.json --plot my-heads.html
+  $ qrhead detect --model my.gguf --examples examples.jsonl -o my-heads.json --objective ndcg --top auto --fit-weights
+  $ qrhead detect --model my.gguf --examples examples.jsonl -o my-heads.json --resume
   $ qrhead detect --model my.gguf --examples - --limit 70 --shuffle 42 --json < examples.jsonl
   $ qrhead rerank --model my.gguf --heads my-heads.json --query "…" --docs notes.jsonl`;
 
 /** `qrhead detect`: finds the heads of a model that retrieve, and writes them as a head-set file. */
 export function registerDetect(program: Command): void {
-  const command = program.command("detect").description("find a model's retrieval heads with labelled examples");
+  const command = program
+    .command("detect")
+    .description("find a model's retrieval heads, with labelled examples or without");
   command
     .option("--examples <FILE>", "examples file, - for standard input")
+    .option("--bootstrap [FILE_OR_DIR]", "make examples from this text, or from one that comes with qrhead")
+    .addOption(choiceOption("--needle <KIND>", "of --bootstrap: how queries are made (default: mixed)", NEEDLES))
+    .addOption(integerOption("--documents <N>", "of --bootstrap: documents in an example (default: 20)", 4, 2 ** 16))
     .addOption(textOption("-o, --output <OUT>", "head-set file to write", "a path"))
+    .addOption(plotOption("--plot <OUT>", "also draw a map of all heads, .html or .svg"))
     .addOption(choiceOption("--objective <NAME>", "what rates a head (default: mass)", OBJECTIVES))
-    .addOption(temperatureOption())
+    .addOption(
+      numberOption("--temperature <T>", "of contrastive (default: 0.1)", "a number above 0", (value) => value > 0),
+    )
     .option("--raw-mass", "for mass: neither calibrated nor masked, as in the paper's equations")
-    .addOption(integerOption("--top <N>", "heads to choose (default: 16)", 1, 2 ** 31))
+    .addOption(topOption())
+    .option("--fit-weights", "fit weights for the heads, kept if they rank held-out examples better")
     .addOption(integerOption("--limit <N>", "use the first N examples, after shuffling (default: all)", 1, 2 ** 31))
     .addOption(integerOption("--shuffle <SEED>", "shuffle the examples by this seed", 0, 2 ** 32 - 1))
-    .option("--force", "replace the file if it exists")
+    .addOption(integerOption("--seed <SEED>", "of --bootstrap, and of splits (default: 0)", 0, 2 ** 32 - 1))
+    .addOption(
+      numberOption(
+        "--until-stable <SHARE>",
+        "stop when halves of the examples agree on this share of the heads, such as 0.9",
+        "a number above 0 and at most 1",
+        (value) => value > 0 && value <= 1,
+      ),
+    )
+    .option("--skip-long", "leave out examples that are longer than the context")
+    .addOption(textOption("--checkpoint <FILE>", "keep what is read here (default: beside the output)", "a path"))
+    .option("--resume", "go on where an earlier run ended")
+    .option("--force", "replace the file if it exists, and begin anew")
     .option("--json", "print the head set instead of a summary");
   addPassOptions(addPromptOptions(addModelOptions(command)));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(detect);
 }
 
-function temperatureOption(): Option {
-  return new Option("--temperature <T>", "of the objective contrastive (default: 0.1)").argParser((text) => {
-    const value = text.trim() === "" ? Number.NaN : Number(text);
-    if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw wrongOption("--temperature", "a number above 0", text);
-    return value;
-  });
+function topOption(): Option {
+  return new Option("--top <N>", "heads to choose, or auto for as many as rank best (default: 16)").argParser(
+    (text) => {
+      if (text === "auto") return text;
+      const value = /^\d+$/.test(text) ? Number(text) : 0;
+      if (!(value >= 1 && value <= 2 ** 31)) throw wrongOption("--top", "an integer of at least 1 or auto", text);
+      return value;
+    },
+  );
 }
 
 async function detect(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<DetectFlags>();
-  const {
-    output,
-    force = false,
-    json,
-    objective,
-    temperature,
-    rawMass,
-    top,
-    limit,
-    shuffle,
-    prompt,
-    nullQuery,
-  } = flags;
+  const { output, plot, force = false, resume = false, json, signal } = { ...flags, signal: interruptSignal() };
   if (output === undefined && !json) {
     throw new InputError("INVALID_ARGUMENT", "Expected an output: pass -o FILE, or --json to print the head set");
   }
-  if (output !== undefined) await assertWritable(path.resolve(output), force);
-  const signal = interruptSignal();
-  const examples = await readExamples(flags, signal);
+  for (const file of [output, plot]) if (file !== undefined) await assertWritable(path.resolve(file), force);
+  const { examples, sourceName } = await readSource(flags, signal);
+  const checkpoint = flags.checkpoint ?? (output === undefined ? undefined : `${output}.checkpoint.jsonl`);
+  if (resume && checkpoint === undefined) {
+    throw new InputError("INVALID_ARGUMENT", "Expected a checkpoint to resume: pass -o FILE or --checkpoint FILE");
+  }
+  if (checkpoint !== undefined && force && !resume) await rm(checkpoint, { force: true });
 
   const bar = await progressBar(flags.quiet ?? false);
   try {
+    const { objective, temperature, rawMass, top, fitWeights, untilStable, skipLong } = flags;
+    const { limit, shuffle, seed, prompt, nullQuery } = flags;
     const set = await detectHeads({
       ...toLoadOptions(flags),
       ...toPassOptions(flags),
-      ...{ examples, objective, temperature, rawMass, top, limit, shuffle, prompt, nullQuery, signal },
-      sourceName: flags.examples === "-" ? STDIN_NAME : path.basename(flags.examples!),
+      ...{ examples, objective, temperature, rawMass, top, fitWeights, untilStable, skipLong, limit, shuffle, seed },
+      ...{ prompt, nullQuery, sourceName, signal, checkpoint, resume },
       ...exampleBar(bar),
     });
     bar.stop();
     if (output !== undefined) await writeWhole(path.resolve(output), formatHeadSet(set), force);
+    if (plot !== undefined)
+      await writeWhole(path.resolve(plot), formatPlot(set, path.basename(output ?? sourceName), plot), force);
+    // One that was asked for by name may serve again, with more examples.
+    if (checkpoint !== undefined && flags.checkpoint === undefined) await rm(checkpoint, { force: true });
     if (json) return printJson(set);
-    print(describeSet(set, output!));
+    print(describeDetected(set, output!));
     if (!flags.quiet) note(nextStep(flags));
+  } catch (error) {
+    if (signal.aborted && checkpoint !== undefined && existsSync(checkpoint) && !flags.quiet) {
+      bar.stop();
+      note(`Examples that have been read are kept in ${checkpoint}: go on with --resume`);
+    }
+    throw error;
   } finally {
     bar.stop();
   }
-}
-
-async function readExamples({ examples }: DetectFlags, signal: AbortSignal): Promise<DetectionExample[]> {
-  if (examples === undefined) {
-    throw new InputError(
-      "INVALID_ARGUMENT",
-      "Expected examples: pass --examples FILE, or --examples - for standard input",
-    );
-  }
-  return parseExamples(await readInput(examples, "Examples file", signal), examples === "-" ? STDIN_NAME : examples);
-}
-
-function describeSet({ model, heads, objective, source, prompt, scores }: DetectedHeadSet, output: string): string {
-  const deepest = deepestLayer(heads);
-  const needed =
-    deepest + 1 === model.layers
-      ? `all ${model.layers} are needed`
-      : `0 to ${deepest} of ${model.layers} are needed: qrhead slim leaves out the rest`;
-  const values = heads.map(([layer, head]) => scores[layer]![head]!);
-  const decimals = decimalsFor(values);
-  const count = `${source.examples} ${source.examples === 1 ? "example" : "examples"}`;
-  const rows = heads.map((head, rank) => [String(rank + 1), headKey(head), values[rank]!.toFixed(decimals)]);
-  return [
-    `${output}: ${heads.length} of ${model.layers * model.heads} heads`,
-    `  model   ${oneLine(model.name)} (${model.architecture}, ${model.layers} layers of ${model.heads} heads)`,
-    `  found   ${objective}, ${count} of ${oneLine(source.name)}, prompt ${prompt}`,
-    `  layers  ${needed}`,
-    "",
-    plainTable(["Rank", "Head", "Score"], rows, [], [0, 2]),
-  ].join("\n");
 }
 
 function nextStep({ model, output }: DetectFlags): string {

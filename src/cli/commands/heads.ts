@@ -1,18 +1,13 @@
-import path from "node:path";
 import type { Command } from "commander";
-import { InputError } from "../../errors.ts";
-import { readHeadFile } from "../../head-file.ts";
-import { type HeadSet, parseHeadSet } from "../../heads/head-set.ts";
+import type { HeadSet } from "../../heads/head-set.ts";
 import { deepestLayer, headKey } from "../../heads/heads.ts";
-import { matchHeadSet } from "../../heads/match.ts";
-import { findPublished, PUBLISHED_HEAD_SETS } from "../../heads/published.ts";
-import { resolveHeads } from "../../heads/spec.ts";
-import { loadModel } from "../../model.ts";
-import type { ModelIdentity } from "../../types.ts";
+import { PUBLISHED_HEAD_SETS } from "../../heads/published.ts";
+import { findSet, modelFor } from "../find-set.ts";
 import { interruptSignal } from "../interrupt.ts";
-import { addCommonOptions, addModelOptions, type CommonFlags, type ModelFlags, toLoadOptions } from "../options.ts";
+import { addCommonOptions, addModelOptions, type CommonFlags, type ModelFlags } from "../options.ts";
 import { note, oneLine, print, printJson } from "../output.ts";
 import { plainTable } from "../table.ts";
+import { registerHeadTools } from "./heads-tools.ts";
 
 type ListFlags = CommonFlags & { json?: boolean };
 type ShowFlags = CommonFlags & ModelFlags & { json?: boolean };
@@ -22,18 +17,25 @@ Examples:
   $ qrhead heads list
   $ qrhead heads show qrhead-llama-3.1-8b-lme
   $ qrhead heads show auto --model model.gguf
-  $ qrhead heads show published.yaml --model model.gguf --json > heads.json`;
+  $ qrhead heads show published.yaml --model model.gguf --json > heads.json
+  $ qrhead heads compare mine.json random:16:1 --model model.gguf
+  $ qrhead heads export mine.json --format qrhead-yaml -o config.yaml
+  $ qrhead heads plot mine.json -o mine.html`;
 
 /** `qrhead heads`: the head sets that are known, and what one holds. */
 export function registerHeads(program: Command): void {
-  const heads = program.command("heads").description("list the published head sets, or show one");
+  const heads = program.command("heads").description("list, show, compare, export and draw head sets");
   heads.addHelpText("after", EXAMPLES);
   const listing = heads.command("list").description("the head sets that ship with qrhead");
   addCommonOptions(listing.option("--json", "print one JSON array")).action(list);
   const showing = heads.command("show").description("what a head set holds, and whether it fits a model");
-  showing.argument("<set>", "a published set's name, a head-set file, or auto for the set that matches --model");
+  showing.argument(
+    "<set>",
+    "a published set's name, a head-set file, auto for the set that matches --model, or any heads of it",
+  );
   addModelOptions(showing).option("--json", "print the set as a head-set file");
   addCommonOptions(showing).addHelpText("after", EXAMPLES).action(show);
+  registerHeadTools(heads);
 }
 
 function list(_: unknown, command: Command): void {
@@ -54,40 +56,12 @@ function list(_: unknown, command: Command): void {
 
 async function show(spec: string, _: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<ShowFlags>();
-  const signal = interruptSignal();
-  // `auto` without a model means the built-in one, as everywhere.
-  const model = flags.model !== undefined || spec === "auto" ? await identityOf(flags, signal) : undefined;
+  const model = await modelFor([spec], flags, interruptSignal());
   const { name, set, warning } = findSet(spec, model);
-  if (model) resolveHeads(spec, model, readHeadFile);
   if (flags.json) return printJson(set);
   print(describeSet(name, set));
   if (model) print(`  fits    ${model.name}, ${model.fileName}`);
   if (warning && !flags.quiet) note(`qrhead: warning: ${warning}`);
-}
-
-async function identityOf(flags: ModelFlags, signal: AbortSignal): Promise<ModelIdentity> {
-  const { identity, native } = await loadModel({ ...toLoadOptions(flags), signal });
-  await native.dispose();
-  return identity;
-}
-
-type Found = { name: string; set: HeadSet; warning?: string };
-
-function findSet(spec: string, model: ModelIdentity | undefined): Found {
-  if (spec === "auto" && model) {
-    const match = matchHeadSet(model);
-    if (match) return match;
-    // Throws the sentence that every command has for this.
-    resolveHeads("auto", model, readHeadFile);
-  }
-  const published = findPublished(spec);
-  if (published) return published;
-  const text = readHeadFile(spec);
-  if (text !== undefined) return { name: path.basename(spec), set: parseHeadSet(text, spec, model) };
-  throw new InputError(
-    "HEADS_UNKNOWN",
-    `Head set ${JSON.stringify(spec)} is no published set and no file that exists: see qrhead heads list`,
-  );
 }
 
 function describeSet(name: string, set: HeadSet): string {

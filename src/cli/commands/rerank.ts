@@ -7,7 +7,6 @@ import type { RankedDocument, RankResult } from "../../results.ts";
 import { QRRetriever } from "../../retriever.ts";
 import type { RankDocument } from "../../types.ts";
 import { openCorpus } from "../corpus-cache.ts";
-import { wrongOption } from "../failure.ts";
 import { markBestWords } from "../highlight.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -16,6 +15,7 @@ import {
   addHeadsOption,
   addModelOptions,
   addRankOptions,
+  addWindowOptions,
   type CommonFlags,
   integerOption,
   type ModelFlags,
@@ -23,14 +23,18 @@ import {
   textOption,
   toLoadOptions,
   toRankLoadOptions,
+  toWindowOptions,
+  type WindowFlags,
 } from "../options.ts";
 import { bold, note, oneLine, print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
+import { queryOf } from "../query.ts";
 import { rankingTable } from "../table.ts";
 
 type RerankFlags = CommonFlags &
   ModelFlags &
-  RankFlags & {
+  RankFlags &
+  WindowFlags & {
     heads?: string;
     query?: string;
     queryFile?: string;
@@ -65,7 +69,7 @@ export function registerRerank(program: Command): void {
     .option("--docs <FILE>", "documents file, - for standard input")
     .addOption(textOption("--cache <FILE>", "keep what was read of the documents in this file", "a path"));
   addHeadsOption(addModelOptions(command)).addOption(integerOption("--top-k <N>", "print the best N only", 1, 2 ** 31));
-  addRankOptions(command)
+  addWindowOptions(addRankOptions(command))
     .option("--json", "print one JSON object")
     .option("--head-scores", "what each head contributes (with --json)")
     .option("--token-scores", "the score of every token (with --json); without --json, mark the words that got most");
@@ -81,7 +85,13 @@ async function rerank(_: unknown, command: Command): Promise<void> {
   const bar = await progressBar(flags.quiet ?? false);
   try {
     const { onProgress } = bar;
-    const options: LoadOptions = { ...toLoadOptions(flags), ...toRankLoadOptions(flags), signal, onProgress };
+    const options: LoadOptions = {
+      ...toLoadOptions(flags),
+      ...toRankLoadOptions(flags),
+      ...toWindowOptions(flags),
+      signal,
+      onProgress,
+    };
     await using retriever = await QRRetriever.load(options);
     const { topK, headScores, tokenScores, cache, order, maxDocumentTokens, quiet = false } = flags;
     const corpus =
@@ -128,23 +138,14 @@ async function readQueries(flags: RerankFlags, signal: AbortSignal): Promise<{ i
   return parseDocuments(await readInput(queries, "Queries file", signal), name);
 }
 
-async function readQuery({ query, queryFile, docs }: RerankFlags, signal: AbortSignal): Promise<string> {
-  if (query !== undefined && queryFile !== undefined) {
-    throw new InputError("INVALID_ARGUMENT", "Expected --query or --query-file but received both");
-  }
-  if (query !== undefined) return query;
-  if (queryFile === undefined) {
-    throw new InputError("INVALID_ARGUMENT", "Expected a query: pass --query TEXT or --query-file FILE");
-  }
-  if (queryFile === "-" && docs === "-") {
+async function readQuery(flags: RerankFlags, signal: AbortSignal): Promise<string> {
+  if (flags.query === undefined && flags.queryFile === "-" && flags.docs === "-") {
     throw new InputError(
       "INVALID_ARGUMENT",
       "Expected standard input for --query-file or for --docs but received - for both",
     );
   }
-  const text = new TextDecoder().decode(await readInput(queryFile, "Query file", signal)).trim();
-  if (text === "") throw wrongOption("--query-file", "a file with a text that is not blank", queryFile);
-  return text;
+  return queryOf(flags, signal);
 }
 
 async function readDocuments({ docs }: RerankFlags, signal: AbortSignal): Promise<RankDocument[]> {
@@ -168,12 +169,13 @@ function toContract(retriever: QRRetriever, result: RankResult) {
     usage: result.usage,
     timings: result.timings,
     warnings: result.warnings,
+    ...(result.windows && { windows: result.windows }),
   };
 }
 
 function footer(
   retriever: QRRetriever,
-  { usage, timings, heads }: RankResult,
+  { usage, timings, heads, windows }: RankResult,
   throughput: BatchResult["throughput"] | undefined,
 ): string {
   const count = usage.documentTokens.length;
@@ -182,7 +184,7 @@ function footer(
     retriever.model.name,
     `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}`,
     `${count} ${count === 1 ? "document" : "documents"}`,
-    `${usage.promptTokens} tokens`,
+    `${usage.promptTokens} tokens${windows ? ` in ${windows.count} windows (${windows.merge})` : ""}`,
     throughput
       ? `${throughput.queries} queries in ${Math.round(throughput.totalMs)} ms, ${throughput.queriesPerSecond.toPrecision(3)} a second`
       : `${Math.round(timings.totalMs)} ms and ${Math.round(timings.loadMs)} ms to load`,

@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { Command } from "commander";
 import { formatHeadSet } from "../../detect/format.ts";
-import type { HiddenFact } from "../../detect/haystack.ts";
+import type { HiddenFact } from "../../detect/hidden-fact.ts";
 import { detectRetrievalHeads } from "../../detect/retrieval-heads.ts";
 import { decodeText } from "../../documents.ts";
 import { InputError } from "../../errors.ts";

@@ -7,6 +7,11 @@ const original = readFileSync(given.base);
 const vocabulary = original.indexOf("tokenizer.ggml.tokens");
 const tensors = original.indexOf("token_embd.weight");
 
+/** Where the vocabulary's entries begin. */
+const entries = [];
+for (let at = original.indexOf("tokenizer."); at !== -1 && at < tensors; at = original.indexOf("tokenizer.", at + 1))
+  entries.push(at);
+
 /** Uniform numbers below 1, the same for a seed on every machine (mulberry32). */
 function random(seed) {
   let state = Math.imul(seed, 2654435761);
@@ -23,6 +28,11 @@ const damages = {
   truncated: (bytes, next) => bytes.subarray(0, Math.floor(next() * (next() < 0.5 ? tensors : bytes.length))),
   /** A few bits of the metadata in front of the vocabulary. */
   metadata: (bytes, next) => flip(bytes, next, 0, vocabulary),
+  /** A few bits of the vocabulary, most of them in the entries' names, types and lengths. */
+  vocabulary: (bytes, next) => {
+    const entry = entries[Math.floor(next() * entries.length)];
+    return next() < 0.7 ? flip(bytes, next, entry, entry + 64) : flip(bytes, next, vocabulary, tensors - 24);
+  },
   /** A few bits of the tensors' names, shapes, types and places. */
   tensors: (bytes, next) => flip(bytes, next, tensors - 24, tensors + 700),
 };

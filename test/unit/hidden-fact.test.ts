@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { hide, rouge1Recall } from "../../src/detect/haystack.ts";
+import { hide, rouge1Recall } from "../../src/detect/hidden-fact.ts";
 
 /** One token a character, by its bytes. */
 function perCharacter(text: string) {

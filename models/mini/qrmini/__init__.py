@@ -1,0 +1,1 @@
+"""Training of qrhead mini: a small llama whose last two layers are trained to be retrieval heads."""

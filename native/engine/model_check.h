@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+namespace qrhead {
+
+// Reads a GGUF's header with llama.cpp's own reader and refuses what llama.cpp's loader would assert on, which ends the
+// process: sizes out of its range, head counts whose products overflow, contradictory experts, a token that stands twice.
+// What the loader reports by itself is left to it, so a file that cannot be read passes.
+// Throws MODEL_LOAD_FAILED with the key, its value and what was expected.
+void check_model_file(const std::string & path);
+
+}  // namespace qrhead

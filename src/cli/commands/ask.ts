@@ -1,0 +1,130 @@
+import type { Command } from "commander";
+import { type AskResult, ask as answer } from "../../ask.ts";
+import { CHUNK_UNITS, type ChunkUnit } from "../../chunking/chunk.ts";
+import { InputError } from "../../errors.ts";
+import { GPU_NAMES } from "../../options.ts";
+import { readTexts } from "../../read-files.ts";
+import { interruptSignal } from "../interrupt.ts";
+import {
+  addCommonOptions,
+  type CommonFlags,
+  choiceOption,
+  integerOption,
+  type ModelFlags,
+  textOption,
+  toLoadOptions,
+} from "../options.ts";
+import { dim, note, oneLine, print, printJson } from "../output.ts";
+import { progressBar } from "../progress.ts";
+import { queryOf } from "../query.ts";
+
+type AskFlags = CommonFlags &
+  Omit<ModelFlags, "library"> & {
+    retriever?: string;
+    heads?: string;
+    query?: string;
+    queryFile?: string;
+    topK?: number;
+    budget?: number;
+    chunkBy?: ChunkUnit;
+    chunkSize?: number;
+    neighbours?: number;
+    contextSize?: number;
+    maxTokens?: number;
+    json?: boolean;
+  };
+
+const EXAMPLES = `
+Files: texts, Markdown, source code; JSON Lines and JSON arrays are read as documents.
+The answer is streamed; its sources follow. Any chat model answers; the built-in model only retrieves.
+
+Examples:
+  $ qrhead ask --model Llama-3.2-3B-Instruct-Q4_K_M.gguf --query "who betrays whom" book.txt
+  $ qrhead ask --model big.gguf --retriever small-slim.gguf --query "…" --top-k 5 notes/*.md`;
+
+/** `qrhead ask`: answers a question from files. */
+export function registerAsk(program: Command): void {
+  const command = program.command("ask").description("answer a question from files, with sources");
+  command
+    .argument("[files...]", "files to answer from")
+    .addOption(textOption("--model <M>", "GGUF that answers: a path or an hf: URI", "a path or an hf: URI"))
+    .addOption(
+      textOption("--retriever <M>", "GGUF that retrieves (default: the built-in model)", "a path or an hf: URI"),
+    )
+    .addOption(textOption("--heads <SPEC>", "heads of the retriever (default: auto)", "heads"))
+    .addOption(textOption("--query <Q>", "the question", "a text that is not blank"))
+    .option("--query-file <FILE>", "file that holds the question")
+    .addOption(integerOption("--top-k <N>", "chunks to answer from (default: as many as fit)", 1, 2 ** 31))
+    .addOption(integerOption("--budget <N>", "tokens of the sources (default: what the context leaves)", 1, 2 ** 31))
+    .addOption(choiceOption("--chunk-by <WHAT>", "how files are cut (default: by their ending)", CHUNK_UNITS))
+    .addOption(integerOption("--chunk-size <N>", "tokens of a chunk (default: 200)", 8, 2 ** 31))
+    .addOption(integerOption("--neighbours <N>", "chunks around each that come with it (default: 0)", 0, 1000))
+    .addOption(integerOption("--context-size <N>", "tokens of the generator's context (default: 4096)", 64, 2 ** 27))
+    .addOption(integerOption("--max-tokens <N>", "tokens of the answer (default: 512)", 1, 2 ** 31))
+    .addOption(choiceOption("--gpu <WHICH>", "build of llama.cpp", GPU_NAMES))
+    .addOption(integerOption("--threads <N>", "CPU threads", 1, 512))
+    .option("--json", "print one JSON object when the answer is complete");
+  addCommonOptions(command).addHelpText("after", EXAMPLES).action(ask);
+}
+
+async function ask(files: string[], _: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<AskFlags>();
+  const { model, json, quiet = false } = flags;
+  if (model === undefined) {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      "Expected a model that answers: pass --model FILE.gguf (the built-in model cannot)",
+    );
+  }
+  if (files.length === 0) throw new InputError("INVALID_ARGUMENT", "Expected files to answer from: pass their names");
+  const signal = interruptSignal();
+  const query = await queryOf(flags, signal);
+  const texts = await readTexts(files, signal);
+  const bar = await progressBar(quiet);
+  try {
+    const { topK, budget, chunkBy, chunkSize, neighbours, contextSize, maxTokens, threads, heads, retriever, gpu } =
+      flags;
+    const shared = toLoadOptions({ ...(gpu && { gpu }), ...(threads !== undefined && { threads }) });
+    const result = await answer(query, texts, {
+      model,
+      retriever: { ...shared, model: retriever, heads },
+      ...{ topK, neighbours, contextSize, maxTokens, budgetTokens: budget, chunkTokens: chunkSize },
+      chunk: chunkBy && { by: chunkBy },
+      threads: shared.threads,
+      gpu: shared.gpu,
+      signal,
+      onProgress: bar.onProgress,
+      onText: (text) => {
+        bar.stop();
+        if (!json) process.stdout.write(text);
+      },
+    });
+    bar.stop();
+    if (json) return printJson({ query, model, ...result });
+    print(
+      `${result.answer.endsWith("\n") ? "" : "\n"}\n${sourceList(
+        result,
+        texts.map(({ file }) => file),
+      )}`,
+    );
+    if (!quiet) note(footer(result));
+  } finally {
+    bar.stop();
+  }
+}
+
+function sourceList({ sources }: AskResult, files: readonly string[]): string {
+  const lines = sources.map(({ citation, document, begin, end }) =>
+    dim(`[${citation}] ${oneLine(files[document]!)}, characters ${begin} to ${end}`),
+  );
+  return ["Sources:", ...lines].join("\n");
+}
+
+function footer({ usage, timings, sources, stopped }: AskResult): string {
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+  return [
+    `${sources.length} of ${usage.chunks} chunks, ${usage.contextTokens} tokens`,
+    `${usage.answerTokens} tokens of answer${stopped === "maxTokens" ? " (cut at --max-tokens)" : ""}`,
+    `${seconds(timings.retrieveMs)} to retrieve, ${seconds(timings.generateMs)} to generate`,
+  ].join(" · ");
+}

@@ -1,0 +1,231 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type Command, Option } from "commander";
+import { InputError, QRHeadError } from "../../errors.ts";
+import { GRANULARITIES, type Granularity } from "../../eval/data/longmemeval.ts";
+import { FORMATS, type Format } from "../../eval/data/open.ts";
+import { evaluate } from "../../eval/evaluate.ts";
+import { parseMethods } from "../../eval/methods/spec.ts";
+import { GAINS, type Gain, parseMeasure } from "../../eval/metrics/measures.ts";
+import { renderHtml } from "../../eval/report/html.ts";
+import type { EvalReport } from "../../eval/report/report.ts";
+import { writeTrecFiles } from "../../eval/report/trec.ts";
+import { findSetting, SETTINGS, type Setting } from "../../eval/settings.ts";
+import { writeWhole } from "../../output-file.ts";
+import { evalTables } from "../eval/table.ts";
+import { timeLeft } from "../example-bar.ts";
+import { wrongOption } from "../failure.ts";
+import { interruptSignal } from "../interrupt.ts";
+import {
+  addCommonOptions,
+  addHeadsOption,
+  addModelOptions,
+  addRankOptions,
+  type CommonFlags,
+  choiceOption,
+  integerOption,
+  type ModelFlags,
+  type RankFlags,
+  textOption,
+  toLoadOptions,
+  toRankLoadOptions,
+} from "../options.ts";
+import { note, print, printJson } from "../output.ts";
+import { progressBar } from "../progress.ts";
+
+type EvalFlags = CommonFlags &
+  ModelFlags &
+  RankFlags & {
+    data?: string[];
+    format?: Format;
+    split?: string;
+    granularity?: Granularity;
+    run?: string;
+    qrels?: string;
+    setting?: string;
+    method?: string[];
+    heads?: string;
+    candidates?: number;
+    limit?: number;
+    seed?: number;
+    maxDocumentWords?: number;
+    permutations?: number;
+    measure?: string[];
+    gain: Gain;
+    baseline?: string;
+    jobs: number;
+    output?: string;
+    resume?: boolean;
+    lengths?: number[];
+    depths?: number[];
+    passageWords?: number;
+    json?: boolean;
+  };
+
+const EXAMPLES = `
+Data: BEIR folders (corpus.jsonl, queries.jsonl, qrels), pools (JSON Lines of query, docs and gold, or QRHead's own files),
+LongMemEval, LoCoMo, CLIPPER, folders of needles and essays; .gz is read. Every method ranks the same candidates: BM25's
+best, those of a TREC run (--run), or all documents of a pool.
+
+Methods: first-stage, bm25, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL,
+rrf(A,B), NAME=METHOD.
+
+Settings: ${Object.keys(SETTINGS).join(", ")}.
+
+Examples:
+  $ qrhead eval --data beir/scifact --candidates 20 --limit 100 --method bm25 --method qrhead --method 'rrf(bm25,qrhead)'
+  $ qrhead eval --data beir/nfcorpus --setting beir --model M.gguf --method bm25 --method qrhead --method icr -o results
+  $ qrhead eval --data beir/nfcorpus --setting beir --model M.gguf --method bm25 --method qrhead --method icr -o results --resume
+  $ qrhead eval --data longmemeval_s.json --setting longmemeval --model M.gguf --method qrhead`;
+
+/** `qrhead eval`: how well methods retrieve, on labelled data. */
+export function registerEval(program: Command): void {
+  const command = program
+    .command("eval")
+    .description("measure retrieval and reranking on labelled data, against baselines");
+  command
+    .addOption(listOption("--data <PATH>", "folder or file with data; may be given several times"))
+    .addOption(choiceOption("--format <NAME>", "format of the data (default: what it looks like)", FORMATS))
+    .addOption(textOption("--split <NAME>", "judgements of BEIR's folder qrels (default: test)", "a name"))
+    .addOption(choiceOption("--granularity <UNIT>", "what LongMemEval and LoCoMo retrieve", GRANULARITIES))
+    .addOption(textOption("--run <FILE>", "TREC run whose documents are the candidates", "a path"))
+    .addOption(textOption("--qrels <FILE>", "judgements of a BEIR folder from elsewhere, BEIR's or TREC's", "a path"))
+    .addOption(textOption("--setting <NAME>", `a published setting: ${Object.keys(SETTINGS).join(", ")}`, "a name"))
+    .addOption(listOption("--method <METHOD>", "how to rank; may be given several times (default: bm25 and qrhead)"))
+    .addOption(
+      integerOption(
+        "--candidates <N>",
+        "candidates a query; 0 for a pool's all (default: 100 of a corpus)",
+        0,
+        2 ** 31,
+      ),
+    )
+    .addOption(integerOption("--limit <N>", "draw N queries of each set (default: all)", 1, 2 ** 31))
+    .addOption(integerOption("--seed <N>", "seed of every draw (default: 42)", 0, 2 ** 32 - 1))
+    .addOption(integerOption("--max-document-words <N>", "cut documents after this many words", 1, 2 ** 31))
+    .addOption(integerOption("--permutations <N>", "rank N permutations of the candidates besides", 0, 1000))
+    .addOption(listOption("--measure <NAME>", "such as ndcg@10, recall@5, p@1, success@1, map, mrr; several"))
+    .addOption(
+      choiceOption("--gain <KIND>", "of nDCG: grade or 2^grade - 1 (default: linear)", GAINS).default("linear"),
+    )
+    .addOption(textOption("--baseline <METHOD>", "what the others are tested against (default: the first)", "a method"))
+    .addOption(
+      integerOption("--jobs <N>", "rankers at once, each with a model of its own (default: 1)", 1, 64).default(1),
+    )
+    .addOption(
+      textOption("-o, --output <DIR>", "folder for results.jsonl, report.json, report.html and TREC runs", "a folder"),
+    )
+    .option("--resume", "go on with the results of the folder")
+    .addOption(numbersOption("--lengths <LIST>", "words of the haystacks, such as 500,1000", 1, 10_000_000))
+    .addOption(numbersOption("--depths <LIST>", "places of the needle from 0 to 1, such as 0,0.5,1", 0, 1))
+    .addOption(integerOption("--passage-words <N>", "words of a haystack's passages (default: 100)", 1, 100_000))
+    .option("--json", "print one JSON object");
+  addRankOptions(addHeadsOption(addModelOptions(command)));
+  addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
+}
+
+async function run(_: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<EvalFlags>();
+  const signal = interruptSignal();
+  const { data = [], output, quiet = false } = flags;
+  if (data.length === 0) throw new InputError("INVALID_ARGUMENT", "Expected data: pass --data FOLDER or --data FILE");
+  if (flags.resume && output === undefined) {
+    throw new InputError("INVALID_ARGUMENT", "Expected the folder to go on with: pass -o DIR beside --resume");
+  }
+  const setting: Partial<Setting> = flags.setting === undefined ? {} : findSetting(flags.setting);
+  const methods = parseMethods(flags.method ?? ["bm25", "qrhead"]);
+  const bar = await progressBar(quiet);
+  const temporary = output === undefined ? await mkdtemp(path.join(tmpdir(), "qrhead-eval-")) : undefined;
+  const began = performance.now();
+  try {
+    const report = await evaluate({
+      data,
+      open: {
+        format: flags.format,
+        split: flags.split,
+        granularity: flags.granularity ?? setting.granularity,
+        run: flags.run,
+        qrels: flags.qrels,
+        depth: flags.candidates ?? setting.candidates ?? 0,
+        lengths: flags.lengths,
+        depths: flags.depths,
+        passageWords: flags.passageWords,
+      },
+      methods,
+      load: { ...toLoadOptions(flags), ...toRankLoadOptions(flags), order: flags.order ?? setting.order ?? "given" },
+      measures: (flags.measure ?? setting.measures ?? ["ndcg@10", "recall@10", "mrr"]).map(parseMeasure),
+      gain: flags.gain,
+      baseline: flags.baseline ?? methods[0]!.name,
+      limit: flags.limit ?? setting.limit ?? 0,
+      seed: flags.seed ?? setting.seed ?? 42,
+      maxDocumentWords: flags.maxDocumentWords ?? setting.maxDocumentWords ?? 0,
+      permutations: flags.permutations ?? setting.permutations ?? 0,
+      jobs: flags.jobs,
+      output: output ?? temporary!,
+      resume: flags.resume ?? false,
+      command: commandLine(),
+      signal,
+      onTask: (name, topics) => !quiet && !process.stderr.isTTY && note(`${name}: ${topics} queries`),
+      onOutcome: ({ task, method }, { done, total, resumed }) => {
+        const left = timeLeft(performance.now() - began, done - resumed, total - resumed);
+        bar.onProgress({ phase: "rank", done, total, note: `${task} ${method} ${left}` });
+      },
+    });
+    bar.stop();
+    if (output !== undefined) await writeReport(report, output);
+    if (flags.json) printJson(report);
+    else print(evalTables(report));
+    if (!quiet && !flags.json) describeFailures(report);
+  } finally {
+    bar.stop();
+    if (temporary) await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function writeReport(report: EvalReport, folder: string): Promise<void> {
+  await writeWhole(path.join(folder, "report.json"), `${JSON.stringify(report)}\n`, true);
+  await writeTrecFiles(report, folder);
+  try {
+    await writeWhole(path.join(folder, "report.html"), await renderHtml(report), true);
+  } catch (error) {
+    // Plots need packages that ranking does not; the figures are in report.json all the same.
+    if (!(error instanceof QRHeadError && error.code === "LIBRARY_NOT_FOUND")) throw error;
+    note(`qrhead: warning: ${error.message}`);
+  }
+}
+
+function describeFailures({ failures }: EvalReport): void {
+  const first = failures[0];
+  if (!first) return;
+  note(
+    `qrhead: warning: ${failures.length} rankings failed and count 0; the first, ${first.method} on ${first.query}: ${first.error}`,
+  );
+}
+
+function commandLine(): string {
+  const quoted = process.argv
+    .slice(2)
+    .map((text) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`));
+  return ["qrhead", ...quoted].join(" ");
+}
+
+/** An option that may be given several times. */
+function listOption(flags: string, description: string): Option {
+  const flag = flags.split(" ")[0]!;
+  return new Option(flags, description).argParser((text: string, before: string[] | undefined) => {
+    if (text.trim() === "") throw wrongOption(flag, "a text that is not blank", text);
+    return [...(before ?? []), text];
+  });
+}
+
+/** An option whose value is a list of numbers within bounds. */
+function numbersOption(flags: string, description: string, min: number, max: number): Option {
+  const flag = flags.split(" ")[0]!;
+  return new Option(flags, description).argParser((text) => {
+    const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+    if (!values.every((value) => value >= min && value <= max))
+      throw wrongOption(flag, `numbers from ${min} to ${max}, separated by commas`, text);
+    return values;
+  });
+}

@@ -1,0 +1,98 @@
+import path from "node:path";
+import type { Command } from "commander";
+import { InputError } from "../../errors.ts";
+import { compareHeadSets, type HeadSetComparison } from "../../heads/compare.ts";
+import { EXPORT_FORMATS, type ExportFormat, exportHeadSet } from "../../heads/export.ts";
+import { headKey } from "../../heads/heads.ts";
+import { assertWritable, writeWhole } from "../../output-file.ts";
+import { type FoundSet, findSet, modelFor } from "../find-set.ts";
+import { formatPlot, plotOption } from "../head-plot.ts";
+import { interruptSignal } from "../interrupt.ts";
+import {
+  addCommonOptions,
+  addModelOptions,
+  type CommonFlags,
+  choiceOption,
+  type ModelFlags,
+  textOption,
+} from "../options.ts";
+import { note, oneLine, print, printJson } from "../output.ts";
+import { plainTable } from "../table.ts";
+
+type ToolFlags = CommonFlags & ModelFlags & { json?: boolean; output?: string; force?: boolean };
+
+const SET = "a published set's name, a head-set file, or with --model any heads";
+
+/** `qrhead heads compare`, `export` and `plot`. */
+export function registerHeadTools(heads: Command): void {
+  const comparing = heads.command("compare").description("what two head sets of one model have in common");
+  comparing.argument("<a>", SET).argument("<b>", "another");
+  addModelOptions(comparing).option("--json", "print one JSON object");
+  addCommonOptions(comparing).action(compare);
+
+  const exporting = heads.command("export").description("write a head set in a published format");
+  exporting.argument("<set>", SET);
+  addModelOptions(exporting)
+    .addOption(choiceOption("--format <NAME>", "format", EXPORT_FORMATS).makeOptionMandatory())
+    .addOption(textOption("-o, --output <OUT>", "file to write (default: standard output)", "a path"))
+    .option("--force", "replace the file if it exists");
+  addCommonOptions(exporting).action(exportSet);
+
+  const plotting = heads.command("plot").description("draw a map of all heads with the chosen ones marked");
+  plotting.argument("<set>", SET);
+  addModelOptions(plotting)
+    .addOption(plotOption("-o, --output <OUT>", "picture to write, .html or .svg").makeOptionMandatory())
+    .option("--force", "replace the file if it exists");
+  addCommonOptions(plotting).action(plot);
+}
+
+async function compare(a: string, b: string, _: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<ToolFlags>();
+  const model = await modelFor([a, b], flags, interruptSignal());
+  const [first, second] = [findSet(a, model), findSet(b, model)];
+  const comparison = compareHeadSets(first.set, second.set);
+  if (flags.json) return printJson(comparison);
+  print(describeComparison(first, second, comparison));
+}
+
+function describeComparison(a: FoundSet, b: FoundSet, comparison: HeadSetComparison): string {
+  const { shared, overlap, jaccard, chance, top, spearman } = comparison;
+  const counted = ({ name, set }: FoundSet) => `${oneLine(name)} (${set.heads.length} heads)`;
+  const lines = [
+    `${counted(a)} and ${counted(b)}`,
+    `  shared    ${shared.length}: ${shared.map(headKey).join(",") || "none"}`,
+    `  overlap   ${percent(overlap)} of the smaller set${chance === null ? "" : `, ${percent(chance)} by chance`}`,
+    `  jaccard   ${jaccard.toFixed(3)}`,
+  ];
+  if (spearman !== null) lines.push(`  spearman  ${spearman.toFixed(3)} over all heads`);
+  if (top.length === 0) return lines.join("\n");
+  const rows = top.map((entry) => [String(entry.heads), percent(entry.overlap), percent(entry.chance)]);
+  return [...lines, "", plainTable(["Best heads", "Overlap", "By chance"], rows, [], [0, 1, 2])].join("\n");
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)}%`;
+}
+
+async function exportSet(spec: string, _: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<ToolFlags & { format: ExportFormat }>();
+  const { output, force = false } = flags;
+  if (output !== undefined) await assertWritable(path.resolve(output), force);
+  const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
+  const text = exportHeadSet(set, flags.format, name);
+  if (output === undefined) print(text);
+  else await writeWhole(path.resolve(output), text, force);
+  if (set.weights && !flags.quiet) note(`qrhead: warning: ${flags.format} has no place for weights: they are left out`);
+}
+
+async function plot(spec: string, _: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<ToolFlags>();
+  const { output, force = false } = flags;
+  if (output === undefined) throw new InputError("INVALID_ARGUMENT", "Expected a picture to write: pass -o FILE");
+  await assertWritable(path.resolve(output), force);
+  const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
+  await writeWhole(path.resolve(output), formatPlot(set, name, output), force);
+  print(
+    `${output}: ${set.heads.length} heads marked${set.scores ? "" : "; the set has no scores to colour the others by"}`,
+  );
+}

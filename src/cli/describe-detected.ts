@@ -1,0 +1,63 @@
+import type { DetectedHeadSet } from "../detect/detect.ts";
+import { deepestLayer, headKey } from "../heads/heads.ts";
+import { oneLine } from "./output.ts";
+import { decimalsFor, plainTable } from "./table.ts";
+
+/** What was found, how far it can be trusted, and the heads, as text. */
+export function describeDetected(set: DetectedHeadSet, output: string): string {
+  const { model, heads, weights, objective, source, prompt, scores } = set;
+  const deepest = deepestLayer(heads);
+  const needed =
+    deepest + 1 === model.layers
+      ? `all ${model.layers} are needed`
+      : `0 to ${deepest} of ${model.layers} are needed: qrhead slim leaves out the rest`;
+  const values = heads.map(([layer, head]) => scores[layer]![head]!);
+  const decimals = decimalsFor(values);
+  const count = `${source.examples} ${source.examples === 1 ? "example" : "examples"}`;
+  const skipped = source.skipped === undefined ? "" : ` (${source.skipped} longer than the context left out)`;
+  const rows = heads.map((head, rank) => [
+    String(rank + 1),
+    headKey(head),
+    values[rank]!.toFixed(decimals),
+    ...(weights ? [weights[rank]!.toFixed(3)] : []),
+  ]);
+  const columns = ["Rank", "Head", "Score", ...(weights ? ["Weight"] : [])];
+  return [
+    `${output}: ${heads.length} of ${model.layers * model.heads} heads`,
+    `  model   ${oneLine(model.name)} (${model.architecture}, ${model.layers} layers of ${model.heads} heads)`,
+    `  found   ${objective}, ${count} of ${oneLine(source.name)}, prompt ${prompt}${skipped}`,
+    `  layers  ${needed}`,
+    ...trust(set),
+    "",
+    plainTable(columns, rows, [], [0, 2, 3]),
+  ].join("\n");
+}
+
+function trust({ heads, stability, quality, fit, source }: DetectedHeadSet): string[] {
+  if (!stability || !quality) {
+    return [
+      `  trust   unknown: ${source.examples === 1 ? "1 example is" : `${source.examples} examples are`} too few to say`,
+    ];
+  }
+  const lines = [
+    `  stable  ${percent(stability.overlap)} of the heads are the same when ${stability.examples} other examples choose ` +
+      `(${percent(stability.chance)} by chance)`,
+  ];
+  const held = quality.byHeads.map(({ heads, ndcg }, index) =>
+    index === quality.byHeads.length - 1 ? `all ${ndcg.toFixed(3)}` : `${heads}: ${ndcg.toFixed(3)}`,
+  );
+  lines.push(`  ranks   nDCG@10 of held-out examples by number of heads: ${held.join(", ")}`);
+  if (fit) {
+    const { plain, weighted } = fit.ndcg;
+    const verdict = fit.kept ? `kept, ${heads.length} heads are left` : "left out, the plain sum is used";
+    lines.push(
+      `  weights ${verdict}: nDCG@10 of held-out examples ${weighted.toFixed(3)} weighted, ${plain.toFixed(3)} plain, ` +
+        `standard error of the difference ${fit.standardError.toFixed(3)}`,
+    );
+  }
+  return lines;
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)}%`;
+}

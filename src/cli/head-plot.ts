@@ -1,0 +1,30 @@
+import { Option } from "commander";
+import { InputError } from "../errors.ts";
+import type { HeadSet } from "../heads/head-set.ts";
+import { plotHeadSet } from "../heads/plot.ts";
+import { plotPage } from "../heads/plot-page.ts";
+import { wrongOption } from "./failure.ts";
+
+const ENDING = /\.(html|svg)$/i;
+
+/** An option whose value is the path of a picture; its ending says which kind. */
+export function plotOption(flags: string, description: string): Option {
+  const flag = flags.split(/[ ,]/).find((part) => part.startsWith("--")) ?? flags;
+  return new Option(flags, description).argParser((text) => {
+    if (!ENDING.test(text)) throw wrongOption(flag, "a path that ends in .html or .svg", text);
+    return text;
+  });
+}
+
+/**
+ * The picture of a set for a file of this name.
+ *
+ * @throws InputError `INVALID_INPUT` for a set that does not say how many layers and heads its model has.
+ */
+export function formatPlot(set: HeadSet, name: string, file: string): string {
+  const { model } = set;
+  if (!model) {
+    throw new InputError("INVALID_INPUT", `${name} does not say which model it is for: name one with --model`);
+  }
+  return /\.svg$/i.test(file) ? plotHeadSet({ ...set, model }, name) : plotPage({ ...set, model }, name);
+}

@@ -1,0 +1,148 @@
+import { InputError, invalidArgument } from "../errors.ts";
+
+/** A piece of a context: a chunk, a turn, a chapter. */
+export type ContextPiece = {
+  id: string;
+  text: string;
+  title?: string | undefined;
+  /** Higher is better. */
+  score: number;
+  /** Pieces of one group are neighbours when they stand side by side: a file, a session, a book. Defaults to one group. */
+  group?: string | undefined;
+  /** Sorts by `"date"`: anything that Date.parse reads. */
+  date?: string | undefined;
+  /** Sorts by `"number"`. */
+  number?: number | undefined;
+};
+
+export type AssembleOptions = {
+  /** Pieces to take at most, neighbours not counted, at least 1. Defaults to as many as fit. */
+  topK?: number | undefined;
+  /** Tokens that the context may have, citations included, at least 1. */
+  budgetTokens: number;
+  /** Counts a text's tokens for the model that will read it. */
+  countTokens: (text: string) => number | Promise<number>;
+  /** Order in the context: as given, by `number`, by `date`, or best first. Pieces without the key keep their place behind. Defaults to `"given"`. */
+  order?: "given" | "number" | "date" | "score" | undefined;
+  /** Pieces before and after each in its group that come with it where they fit. Defaults to 0. */
+  neighbours?: number | undefined;
+};
+
+export type Source = { citation: number; index: number; id: string; title?: string; score: number; neighbour: boolean };
+export type AssembledContext = { text: string; sources: Source[]; tokens: number; leftOut: number };
+export type ChatMessage = { role: "system" | "user"; content: string };
+
+const SEPARATOR = "\n\n";
+
+/**
+ * Puts the best pieces that fit a budget into one text, in their original order, each under a number to be cited by.
+ *
+ * Nothing is cut: a piece that does not fit is passed over, and a smaller one further down may still fit.
+ *
+ * @param pieces In their original order.
+ * @throws InputError `INVALID_ARGUMENT` for wrong options, `INVALID_INPUT` when not even the smallest piece fits.
+ */
+export async function assembleContext(
+  pieces: readonly ContextPiece[],
+  options: AssembleOptions,
+): Promise<AssembledContext> {
+  const { topK = Number.POSITIVE_INFINITY, budgetTokens, countTokens, order = "given", neighbours = 0 } = options;
+  if (!(Number.isInteger(budgetTokens) && budgetTokens >= 1)) {
+    throw invalidArgument("budgetTokens", "an integer of at least 1", budgetTokens);
+  }
+  if (!(topK >= 1)) throw invalidArgument("topK", "an integer of at least 1", topK);
+  if (!(Number.isInteger(neighbours) && neighbours >= 0)) {
+    throw invalidArgument("neighbours", "an integer of at least 0", neighbours);
+  }
+  const costs = new Map<number, number>();
+  const costOf = async (index: number) => {
+    // The widest number there can be: which one it gets is not known yet.
+    const known = costs.get(index) ?? (await countTokens(block(pieces[index]!, pieces.length) + SEPARATOR));
+    costs.set(index, known);
+    return known;
+  };
+  const best = pieces.map((_, index) => index).sort((a, b) => pieces[b]!.score - pieces[a]!.score || a - b);
+  const chosen = new Map<number, { neighbour: boolean }>();
+  let left = budgetTokens;
+  let taken = 0;
+  const take = async (index: number, neighbour: boolean): Promise<boolean> => {
+    const known = chosen.get(index);
+    if (known) {
+      known.neighbour &&= neighbour;
+      return true;
+    }
+    const cost = await costOf(index);
+    if (cost > left) return false;
+    left -= cost;
+    chosen.set(index, { neighbour });
+    return true;
+  };
+  for (const index of best) {
+    if (taken >= topK || left <= 0) break;
+    if (!(await take(index, false))) continue;
+    taken++;
+    for (let distance = 1; distance <= neighbours; distance++) {
+      for (const near of [index - distance, index + distance]) {
+        if (pieces[near] && pieces[near].group === pieces[index]!.group) await take(near, true);
+      }
+    }
+  }
+  if (chosen.size === 0 && pieces.length > 0) {
+    const least = Math.min(...costs.values());
+    throw new InputError(
+      "INVALID_INPUT",
+      `No piece fits the budget of ${budgetTokens} tokens: the smallest needs ${least}`,
+    );
+  }
+  const sorted = [...chosen.keys()].sort(comparator(pieces, order));
+  const text = sorted.map((index, position) => block(pieces[index]!, position + 1)).join(SEPARATOR);
+  const sources = sorted.map((index, position) => {
+    const { id, title, score } = pieces[index]!;
+    return {
+      citation: position + 1,
+      index,
+      id,
+      ...(title && { title }),
+      score,
+      neighbour: chosen.get(index)!.neighbour,
+    };
+  });
+  return { text, sources, tokens: await countTokens(text), leftOut: pieces.length - chosen.size };
+}
+
+/** The number to be cited by, the title, and the text as it is but for space around it. */
+function block({ title, text }: ContextPiece, citation: number): string {
+  return `[${citation}] ${title ? `${title}\n` : ""}${text.trim()}`;
+}
+
+function comparator(pieces: readonly ContextPiece[], order: NonNullable<AssembleOptions["order"]>) {
+  const key = (index: number): number => {
+    const { number, date, score } = pieces[index]!;
+    if (order === "number") return number ?? Number.POSITIVE_INFINITY;
+    if (order === "score") return -score;
+    const time = order === "date" ? Date.parse(date ?? "") : 0;
+    return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time;
+  };
+  return (a: number, b: number) => {
+    const [left, right] = [key(a), key(b)];
+    return left === right ? a - b : left - right;
+  };
+}
+
+export const DEFAULT_INSTRUCTION =
+  "Answer the question from the numbered sources alone, and cite them as [1]. Say so if they do not answer it.";
+
+/** The context with instruction and question, as messages of a chat. */
+export function toMessages(context: string, question: string, instruction = DEFAULT_INSTRUCTION): ChatMessage[] {
+  return [
+    { role: "system", content: instruction },
+    { role: "user", content: `Sources:\n\n${context}\n\nQuestion: ${question}` },
+  ];
+}
+
+/** The same as one text. */
+export function toPrompt(context: string, question: string, instruction = DEFAULT_INSTRUCTION): string {
+  return toMessages(context, question, instruction)
+    .map(({ content }) => content)
+    .join("\n\n");
+}

@@ -1,0 +1,191 @@
+import type { RankDocument } from "../types.ts";
+import { sortAsTrec } from "./metrics/order.ts";
+
+/** Term saturation and length normalisation of Anserini's BM25, which BEIR's published baselines use. */
+const K1 = 0.9;
+const B = 0.4;
+
+/** Endings that light stemming takes off, the first that fits, where at least `SHORTEST_STEM` letters stay. */
+const SUFFIXES = ["ing", "ed", "es", "s", "ly"];
+const SHORTEST_STEM = 3;
+
+/** English words that say nothing about a topic: articles, pronouns, prepositions, auxiliaries, question words. */
+const STOP_WORDS = new Set(
+  (
+    "a an the this that these those there here such i me my we us our you your he him his she her it its they them their " +
+    "am is are was were be been being do does did have has had can could may might must shall should will would " +
+    "and or but nor if so as than then too very also only just more most some any all both each few other own same " +
+    "of at by for with about from to in into on out up down over under again further once between during before after " +
+    "above below through against because until while now no not " +
+    "what who whom whose which when where why how"
+  ).split(" "),
+);
+
+/** A document's searchable text: its title and its text are one field. */
+export function textOf({ title, text }: RankDocument): string {
+  return title ? `${title} ${text}` : text;
+}
+
+/** Terms of a text: runs of letters and digits in lower case, without stop words, lightly stemmed. */
+export function analyze(text: string): string[] {
+  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return words.filter((word) => !STOP_WORDS.has(word)).map(stem);
+}
+
+function stem(word: string): string {
+  const suffix = SUFFIXES.find((ending) => word.endsWith(ending) && word.length - ending.length >= SHORTEST_STEM);
+  return suffix === undefined ? word : word.slice(0, -suffix.length);
+}
+
+/**
+ * An inverted index that scores by BM25 (Robertson and Zaragoza 2009) with k1 = 0.9 and b = 0.4:
+ * Σ over query terms, repeated ones counted again, of ln(1 + (N − n + 0.5) / (n + 0.5)) · tf·(k1 + 1) / (tf + k1·(1 − b + b·|d| / avg|d|)).
+ *
+ * Postings are typed arrays, so that a large corpus costs about ten bytes for every different term of a document.
+ */
+export class Bm25Index {
+  readonly #terms = new Map<string, number>();
+  readonly #lengths = new Growing(Uint32Array);
+  readonly #term = new Growing(Uint32Array);
+  readonly #document = new Growing(Uint32Array);
+  readonly #count = new Growing(Uint16Array);
+  /** Begin of every term's postings; made by `finish`. */
+  #begins: Uint32Array | undefined;
+  #documents = new Uint32Array();
+  #counts = new Uint16Array();
+  #normalizers = new Float64Array();
+  #sums = new Float64Array();
+
+  static of(texts: readonly string[]): Bm25Index {
+    const index = new Bm25Index();
+    for (const text of texts) index.add(text);
+    index.finish();
+    return index;
+  }
+
+  get size(): number {
+    return this.#lengths.length;
+  }
+
+  /** Adds the next document; its index is the number of those before it. */
+  add(text: string): void {
+    const counts = new Map<number, number>();
+    const terms = analyze(text);
+    for (const term of terms) {
+      let id = this.#terms.get(term);
+      if (id === undefined) {
+        id = this.#terms.size;
+        this.#terms.set(term, id);
+      }
+      counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+    for (const [id, count] of counts) {
+      this.#term.push(id);
+      this.#document.push(this.size);
+      this.#count.push(Math.min(count, 0xffff));
+    }
+    this.#lengths.push(terms.length);
+  }
+
+  /** Sorts what was added by term. Nothing can be added afterwards. */
+  finish(): void {
+    const postings = this.#term.length;
+    const begins = new Uint32Array(this.#terms.size + 1);
+    const terms = this.#term.values();
+    const [documents, counts] = [this.#document.values(), this.#count.values()];
+    for (const term of terms) begins[term + 1]!++;
+    for (let term = 0; term < this.#terms.size; term++) begins[term + 1]! += begins[term]!;
+    const next = begins.slice();
+    this.#documents = new Uint32Array(postings);
+    this.#counts = new Uint16Array(postings);
+    for (let i = 0; i < postings; i++) {
+      const at = next[terms[i]!]!++;
+      this.#documents[at] = documents[i]!;
+      this.#counts[at] = counts[i]!;
+    }
+    for (const list of [this.#term, this.#document, this.#count]) list.clear();
+    const lengths = this.#lengths.values();
+    const average = lengths.reduce((sum, length) => sum + length, 0) / Math.max(1, lengths.length);
+    this.#normalizers = Float64Array.from(lengths, (length) => K1 * (1 - B + (B * length) / (average || 1)));
+    this.#sums = new Float64Array(this.size);
+    this.#begins = begins;
+  }
+
+  /** The best documents that share a term with the query, at most `depth`, in trec_eval's order of equal scores. */
+  search(query: string, depth: number, ids: readonly string[]): { index: number; score: number }[] {
+    const touched = this.#accumulate(query);
+    const values = Float64Array.from(touched, (index) => this.#sums[index]!).sort();
+    const least = values.length > depth ? values[values.length - depth]! : 0;
+    const found = touched.filter((index) => this.#sums[index]! >= least);
+    const scores = found.map((index) => this.#sums[index]!);
+    this.#forget(touched);
+    const order = sortAsTrec(
+      found.map((index) => ids[index]!),
+      scores,
+    );
+    return order.slice(0, depth).map((i) => ({ index: found[i]!, score: scores[i]! }));
+  }
+
+  /** Scores of the documents at `indexes`; 0 for one that shares no term with the query. */
+  scores(query: string, indexes: readonly number[]): number[] {
+    const touched = this.#accumulate(query);
+    const scores = indexes.map((index) => this.#sums[index]!);
+    this.#forget(touched);
+    return scores;
+  }
+
+  /** Adds up scores in `#sums`; the documents that got any. */
+  #accumulate(query: string): number[] {
+    const begins: Uint32Array | undefined = this.#begins;
+    if (!begins) throw new Error("finish() must come before the first search");
+    const touched: number[] = [];
+    for (const term of analyze(query)) {
+      const id = this.#terms.get(term);
+      if (id === undefined) continue;
+      const begin: number = begins[id]!;
+      const end: number = begins[id + 1]!;
+      const idf = Math.log(1 + (this.size - (end - begin) + 0.5) / (end - begin + 0.5));
+      for (let i = begin; i < end; i++) {
+        const document = this.#documents[i]!;
+        const count = this.#counts[i]!;
+        if (this.#sums[document] === 0) touched.push(document);
+        this.#sums[document]! += (idf * count * (K1 + 1)) / (count + this.#normalizers[document]!);
+      }
+    }
+    return touched;
+  }
+
+  #forget(touched: readonly number[]): void {
+    for (const index of touched) this.#sums[index] = 0;
+  }
+}
+
+type NumberArray = Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+
+/** A typed array that doubles when it is full. */
+class Growing<T extends NumberArray> {
+  #values: T;
+  length = 0;
+
+  constructor(readonly make: new (size: number) => T) {
+    this.#values = new make(1024);
+  }
+
+  push(value: number): void {
+    if (this.length === this.#values.length) {
+      const larger = new this.make(this.length * 2);
+      larger.set(this.#values);
+      this.#values = larger;
+    }
+    this.#values[this.length++] = value;
+  }
+
+  values(): T {
+    return this.#values.subarray(0, this.length) as T;
+  }
+
+  clear(): void {
+    this.#values = new this.make(0);
+    this.length = 0;
+  }
+}

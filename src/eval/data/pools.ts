@@ -1,0 +1,93 @@
+import { open } from "node:fs/promises";
+import path from "node:path";
+import { normalizeDocuments } from "../../documents.ts";
+import type { RankDocument } from "../../types.ts";
+import type { CandidateOptions, Grades, Task, Topic } from "../types.ts";
+import { invalid, Notes } from "./notes.ts";
+import { openPools } from "./pool-task.ts";
+import { isRelevant } from "./qrels.ts";
+import { readJson, readJsonAt } from "./records.ts";
+import { unpacked } from "./temporary.ts";
+
+type Place = { offset: number; length: number; position: string };
+
+/**
+ * Opens a file of queries that bring their documents, `{"id", "query", "docs": [{"id", "title", "text"}], "gold": ["id"]}`
+ * as JSON Lines or one array, or the files that QRHead's own preprocessing writes (`question`, `paragraphs`, `gt_docs`).
+ * `gold` may also be an object of grades by id. Read as a stream; a query's documents are read again when its turn comes.
+ *
+ * @throws InputError `INVALID_INPUT`, naming the line, for a malformed query, or where none can be measured.
+ */
+export async function openPoolFile(file: string, options: CandidateOptions): Promise<Task> {
+  const notes = new Notes();
+  const { plain, remove } = await unpacked(file);
+  const topics: Topic[] = [];
+  const places = new Map<string, Place>();
+  try {
+    for await (const { value, ...place } of readJson(plain, notes)) {
+      const position = place.position.replace(plain, file);
+      const topic = toTopic(value, String(places.size), position, notes);
+      if (!topic) continue;
+      if (places.has(topic.id)) {
+        notes.add("queries whose id another one has, the first kept", topic.id);
+        continue;
+      }
+      places.set(topic.id, { ...place, position });
+      topics.push(topic);
+    }
+    if (topics.length === 0) throw invalid(file, "has no query that can be measured");
+    const handle = await open(plain);
+    const close = async () => {
+      await handle.close();
+      await remove();
+    };
+    const documentsOf = async ({ id }: Topic) => {
+      const { offset, length, position } = places.get(id)!;
+      return documentsIn(await readJsonAt(handle, offset, length, position), position);
+    };
+    const name = path.basename(file).replace(/\.(jsonl|json|gz)+$/, "");
+    return await openPools({ name, format: "pools", topics, notes, documentsOf, close }, options);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+function toTopic(value: unknown, index: string, position: string, notes: Notes): Topic | null {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw invalid(position, 'must be an object with "query", "docs" and "gold"');
+  }
+  const fields = value as Record<string, unknown>;
+  const id = String(fields.id ?? fields._id ?? fields.idx ?? index);
+  const query = fields.query ?? fields.question;
+  if (typeof query !== "string") throw invalid(position, 'has no "query" (nor "question") that is a text');
+  const known = new Set(documentsIn(value, position).map((document) => document.id));
+  const grades = readGold(fields.gold ?? fields.gt_docs, position);
+  for (const document of grades.keys()) {
+    if (!known.has(document))
+      notes.add("judgements of documents that the pool lacks, which count as not found", `${id} ${document}`);
+  }
+  if (query.trim() === "") notes.add("queries that are blank", id);
+  else if (known.size === 0) notes.add("queries without documents", id);
+  else if (!isRelevant(grades)) notes.add("queries without a relevant document", id);
+  else return { id, query, grades };
+  return null;
+}
+
+function documentsIn(value: unknown, position: string): RankDocument[] {
+  const fields = value as Record<string, unknown>;
+  const docs = fields.docs ?? fields.paragraphs;
+  if (!Array.isArray(docs)) throw invalid(position, 'has no "docs" (nor "paragraphs") that is an array');
+  return docs.length === 0 ? [] : normalizeDocuments(docs, `${position}, docs`);
+}
+
+function readGold(value: unknown, position: string): Grades {
+  if (Array.isArray(value) && value.every((id) => typeof id === "string" || typeof id === "number")) {
+    return new Map(value.map((id) => [String(id), 1]));
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    const grades = Object.entries(value);
+    if (grades.every(([, grade]) => Number.isInteger(grade))) return new Map(grades);
+  }
+  throw invalid(position, 'has no "gold" (nor "gt_docs") that is an array of ids or an object of integer grades by id');
+}

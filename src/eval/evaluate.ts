@@ -1,0 +1,144 @@
+import { mkdir, stat } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import path from "node:path";
+import { InputError } from "../errors.ts";
+import { findModelFile } from "../model-file.ts";
+import { type OpenOptions, openTask } from "./data/open.ts";
+import { Journal, type RunSettings } from "./journal.ts";
+import type { Method, MethodContext } from "./methods/method.ts";
+import type { Gain, Measure } from "./metrics/measures.ts";
+import type { Outcome } from "./outcome.ts";
+import { type EvalReport, makeReport } from "./report/report.ts";
+import { checkMethods, countOutcomes, drawTopics, type RunOptions, runTask } from "./run.ts";
+import type { TaskFacts } from "./summary.ts";
+import type { Dropped } from "./types.ts";
+
+/** Name of the journal in a results folder. */
+export const JOURNAL_NAME = "results.jsonl";
+
+export type EvalOptions = Pick<RunOptions, "limit" | "seed" | "maxDocumentWords" | "permutations" | "jobs"> & {
+  /** Folders and files with data, each a task; their names must differ. */
+  data: readonly string[];
+  open: OpenOptions;
+  methods: readonly Method[];
+  load: MethodContext["load"];
+  measures: readonly Measure[];
+  gain: Gain;
+  /** Method that the others are tested against. */
+  baseline: string;
+  /** Folder of the results. Without one nothing is kept, and nothing can be resumed. */
+  output: string;
+  resume: boolean;
+  command: string;
+  signal?: AbortSignal | undefined;
+  /** Told of every task before it runs, and of every outcome. */
+  onTask?: ((name: string, topics: number, dropped: readonly Dropped[]) => void) | undefined;
+  onOutcome?: ((outcome: Outcome, progress: Progress) => void) | undefined;
+};
+
+/** Outcomes that there are, of the whole run; `resumed` of them are from an earlier one. */
+export type Progress = { done: number; total: number; resumed: number };
+
+/**
+ * Ranks every task by every method and reports. Tasks are opened one after another, so that memory holds one index;
+ * they are opened once before that, to find mistakes and to count.
+ *
+ * @throws InputError for wrong data, methods or models, and where the folder has results and `resume` is not set.
+ */
+export async function evaluate(options: EvalOptions): Promise<EvalReport> {
+  const { methods, load, signal } = options;
+  if (!methods.some(({ name }) => name === options.baseline)) {
+    const names = methods.map(({ name }) => name).join(", ");
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `Expected one of the methods (${names}) for --baseline but received ${options.baseline}`,
+    );
+  }
+  const context: MethodContext = { load, signal };
+  const facts: TaskFacts[] = [];
+  for (const source of options.data) {
+    await using task = await openTask(source, options.open);
+    if (facts.some(({ name }) => name === task.name)) {
+      throw new InputError("INVALID_ARGUMENT", `Two sets of data are named ${task.name}: evaluate them in two runs`);
+    }
+    const topics = drawTopics(task.topics, options.limit, options.seed);
+    const { name, format, firstStage, documents, dropped } = task;
+    facts.push({ name, format, firstStage, documents, dropped, topics });
+    options.onTask?.(name, topics.length, dropped);
+    signal?.throwIfAborted();
+  }
+  const settings = await describeRun(options);
+  await mkdir(options.output, { recursive: true });
+  const file = path.join(options.output, JOURNAL_NAME);
+  if (!options.resume && (await stat(file).catch(() => undefined))) {
+    throw new InputError("INVALID_INPUT", `Results ${file} exist: go on with --resume, or choose another folder`);
+  }
+  await checkMethods(methods, context);
+  const journal = options.resume ? await Journal.resume(file, settings) : await Journal.create(file, settings);
+  try {
+    const progress: Progress = {
+      done: 0,
+      total: facts.reduce((sum, { topics }) => sum + countOutcomes(topics.length, options), 0),
+      resumed: 0,
+    };
+    for (const source of options.data) {
+      await using task = await openTask(source, options.open);
+      await runTask(task, {
+        ...options,
+        context,
+        journal,
+        onOutcome(outcome, resumed) {
+          progress.done++;
+          if (resumed) progress.resumed++;
+          options.onOutcome?.(outcome, progress);
+        },
+      });
+    }
+    const names = methods.map(({ name }) => name);
+    return makeReport(
+      { command: options.command, settings, machine: machine() },
+      facts,
+      journal.outcomes,
+      names,
+      options,
+    );
+  } finally {
+    journal.close();
+  }
+}
+
+/** What a resumed run must have in common with the one that it goes on with. */
+async function describeRun({ data, open, methods, load, ...rest }: EvalOptions): Promise<RunSettings> {
+  const { signal: _, onProgress: __, threads: ___, ...model } = load;
+  const { limit, seed, maxDocumentWords, permutations } = rest;
+  return {
+    data: await Promise.all(
+      data.map(async (source) => ({ source: path.resolve(source), bytes: await sizeOf(source) })),
+    ),
+    ...open,
+    methods: Object.fromEntries(methods.map(({ name, spec }) => [name, spec])),
+    model: { ...model, bytes: await sizeOf(await findModelFile(load.model, {})) },
+    ...{ limit, seed, maxDocumentWords, permutations },
+  };
+}
+
+/** Bytes of a file; of a folder those of its corpus, where it has one: another corpus is another run. */
+async function sizeOf(source: string): Promise<number> {
+  const found = await stat(source);
+  if (!found.isDirectory()) return found.size;
+  for (const name of ["corpus.jsonl", "corpus.jsonl.gz", "claims.jsonl", "questions.jsonl", "needles.jsonl"]) {
+    const inside = await stat(path.join(source, name)).catch(() => undefined);
+    if (inside) return inside.size;
+  }
+  return 0;
+}
+
+export function machine(): EvalReport["machine"] {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+  };
+}

@@ -1,0 +1,125 @@
+import { appendFileSync, closeSync, openSync } from "node:fs";
+import { open, readFile, rm, truncate } from "node:fs/promises";
+import { InputError } from "../errors.ts";
+import { type Outcome, outcomeKey } from "./outcome.ts";
+
+const FORMAT = "qrhead-eval-journal";
+const VERSION = 1;
+
+/** Everything that decides the outcomes: a run may only go on with what it began with. */
+export type RunSettings = Record<string, unknown>;
+
+/**
+ * Outcomes as they come, one line of JSON each behind a first line with the settings. Every line is written in one piece,
+ * so that a process killed at any moment leaves whole lines and at most one broken one at the end.
+ */
+export class Journal {
+  readonly #descriptor: number;
+  readonly #known: Map<string, Outcome>;
+
+  private constructor(descriptor: number, known: Map<string, Outcome>) {
+    this.#descriptor = descriptor;
+    this.#known = known;
+  }
+
+  /** @throws InputError `INVALID_INPUT` where the file exists. */
+  static async create(file: string, settings: RunSettings): Promise<Journal> {
+    const handle = await open(file, "wx").catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST")
+        throw new InputError("INVALID_INPUT", `Results ${file} cannot be written: ${error.message}`);
+      throw new InputError("INVALID_INPUT", `Results ${file} exist: go on with --resume, or choose another folder`);
+    });
+    await handle.writeFile(`${JSON.stringify({ format: FORMAT, version: VERSION, settings })}\n`);
+    await handle.close();
+    return new Journal(openSync(file, "a"), new Map());
+  }
+
+  /**
+   * Goes on where a run ended, in whatever way: a line cut short is dropped, and one that stands twice counts once.
+   *
+   * @throws InputError `INVALID_INPUT` where the run had other settings, or a line in the middle is broken.
+   */
+  static async resume(file: string, settings: RunSettings): Promise<Journal> {
+    const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return null;
+      throw new InputError("INVALID_INPUT", `Results ${file} cannot be read: ${error.message}`);
+    });
+    const end = bytes === null ? 0 : bytes.lastIndexOf(0x0a) + 1;
+    if (bytes === null || end === 0) {
+      // Nothing was written, or the process ended within the first line.
+      await rm(file, { force: true });
+      return Journal.create(file, settings);
+    }
+    const lines = bytes.subarray(0, end).toString("utf8").split("\n").slice(0, -1);
+    const known = new Map<string, Outcome>();
+    for (const outcome of parseJournal(lines, file, settings)) {
+      const key = outcomeKey(outcome);
+      if (!known.has(key)) known.set(key, outcome);
+    }
+    await truncate(file, end);
+    return new Journal(openSync(file, "a"), known);
+  }
+
+  /** Outcomes of earlier runs and of this one, in the order written. */
+  get outcomes(): Outcome[] {
+    return [...this.#known.values()];
+  }
+
+  get(key: string): Outcome | undefined {
+    return this.#known.get(key);
+  }
+
+  add(outcome: Outcome): void {
+    appendFileSync(this.#descriptor, `${JSON.stringify(outcome)}\n`);
+    this.#known.set(outcomeKey(outcome), outcome);
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+/** Reads a journal to report from: its settings and its outcomes, each once. */
+export async function readJournal(file: string): Promise<{ settings: RunSettings; outcomes: Outcome[] }> {
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new InputError("INVALID_INPUT", `Results ${file} cannot be read: ${error.message}`);
+  });
+  const lines = text
+    .slice(0, text.lastIndexOf("\n") + 1)
+    .split("\n")
+    .slice(0, -1);
+  const known = new Map<string, Outcome>();
+  for (const outcome of parseJournal(lines, file)) known.set(outcomeKey(outcome), outcome);
+  return { settings: JSON.parse(lines[0]!).settings, outcomes: [...known.values()] };
+}
+
+function parseJournal(lines: readonly string[], file: string, settings?: RunSettings): Outcome[] {
+  const values = lines.map((line, index) => {
+    try {
+      return JSON.parse(line);
+    } catch (error) {
+      throw new InputError(
+        "INVALID_INPUT",
+        `${file}, line ${index + 1} is not valid JSON (${(error as Error).message})`,
+      );
+    }
+  });
+  const [heading, ...outcomes] = values;
+  if (heading?.format !== FORMAT || heading.version !== VERSION) {
+    throw new InputError("INVALID_INPUT", `${file} holds no results of qrhead eval, version ${VERSION}`);
+  }
+  if (settings) assertSame(heading.settings, settings, file);
+  return outcomes;
+}
+
+function assertSame(before: RunSettings, now: RunSettings, file: string): void {
+  for (const name of new Set([...Object.keys(before), ...Object.keys(now)])) {
+    const [then, here] = [JSON.stringify(before[name]), JSON.stringify(now[name])];
+    if (then === here) continue;
+    throw new InputError(
+      "INVALID_INPUT",
+      `${file} began with ${name} ${then ?? "unset"} but this run has ${here ?? "unset"}: ` +
+        "resume with what it began with, or choose another folder",
+    );
+  }
+}

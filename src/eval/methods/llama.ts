@@ -1,0 +1,48 @@
+import type { Llama, LlamaModel } from "node-llama-cpp";
+import { QRHeadError } from "../../errors.ts";
+import { findModelFile } from "../../model-file.ts";
+import { defaultThreads } from "../../options.ts";
+import type { MethodContext } from "./method.ts";
+
+let llama: Promise<Llama> | undefined;
+let device: unknown;
+
+/**
+ * Loads a GGUF with node-llama-cpp, for the methods that are not ours. Its engine is the one that qrhead is bound to.
+ *
+ * @throws InputError for a file that is missing or no GGUF; QRHeadError `MODEL_LOAD_FAILED`.
+ */
+export async function loadWithLlama(
+  model: string | undefined,
+  { load, signal }: MethodContext,
+): Promise<{ model: LlamaModel; threads: number }> {
+  const file = await findModelFile(model, { signal });
+  const gpu = load.gpu ?? "auto";
+  if (!llama || device !== gpu) {
+    const { getLlama, LlamaLogLevel } = await import("node-llama-cpp");
+    device = gpu;
+    llama = getLlama({ gpu, build: "never", logLevel: LlamaLogLevel.disabled, progressLogs: false });
+  }
+  try {
+    const loaded = await (await llama).loadModel({
+      modelPath: file,
+      ...(load.gpuLayers !== undefined && { gpuLayers: load.gpuLayers }),
+      ...(signal && { loadSignal: signal }),
+    });
+    return { model: loaded, threads: load.threads ?? defaultThreads() };
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw loadFailure(file, error);
+  }
+}
+
+/** What node-llama-cpp says of a model that it cannot use, as our own error. */
+export function loadFailure(file: string, error: unknown): QRHeadError {
+  const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+  return new QRHeadError("MODEL_LOAD_FAILED", `node-llama-cpp cannot use ${file}: ${reason}`, { cause: error });
+}
+
+/** A document as models read it: the title on a line of its own. */
+export function withTitle({ title, text }: { title?: string; text: string }): string {
+  return title ? `${title}\n${text}` : text;
+}

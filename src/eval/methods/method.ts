@@ -1,0 +1,52 @@
+import type { LoadOptions } from "../../options.ts";
+import type { RankDocument } from "../../types.ts";
+import type { Topic } from "../types.ts";
+
+/** What a method ranks: a query and its candidates, cut to size and in the order that they are to be seen in. */
+export type Request = {
+  topic: Topic;
+  documents: readonly RankDocument[];
+  /** First-stage scores. */
+  scores: readonly number[];
+  bm25: () => Promise<number[]>;
+  signal?: AbortSignal | undefined;
+};
+
+/** Scores of the candidates, in their order; higher is better. */
+export type Response = {
+  scores: number[];
+  /** Tokens that the model read and wrote; absent where there is no model. */
+  tokens?: number;
+  /** Answers of the model that were asked for, and those that did not follow the format. */
+  answers?: number;
+  malformed?: number;
+};
+
+/** A method that is ready to rank; one request at a time. */
+export interface Ranker extends AsyncDisposable {
+  rank(request: Request): Promise<Response>;
+}
+
+/** What opening a method may need. */
+export type MethodContext = {
+  /** How QRHead loads its model; other GGUF methods take the model's path, device and threads from it. */
+  load: LoadOptions;
+  signal?: AbortSignal | undefined;
+};
+
+/** A way to rank, by the name that reports give it. */
+export type Method = {
+  name: string;
+  /** What was asked for, in full. */
+  spec: string;
+  /** Names of the methods whose rankings this one fuses; then there is nothing to open. */
+  fuses?: readonly string[];
+  /** False where the order of the candidates cannot matter. */
+  seesOrder: boolean;
+  open(context: MethodContext): Promise<Ranker>;
+};
+
+/** A ranker without anything to free. */
+export function plainRanker(rank: (request: Request) => Promise<Response>): Ranker {
+  return { rank, async [Symbol.asyncDispose]() {} };
+}

@@ -1,0 +1,31 @@
+/** What one method made of one query: a line of the journal. */
+export type Outcome = {
+  task: string;
+  query: string;
+  method: string;
+  /** 0 is the candidates' own order; others are seeded permutations of it. */
+  permutation: number;
+  status: "ok" | "failed";
+  /** Candidates in first-stage order; none when the method failed. */
+  ids: string[];
+  /** As long as `ids`, higher is better. */
+  scores: number[];
+  /** Milliseconds of ranking, without finding the candidates. */
+  ms: number;
+  tokens?: number;
+  /** Answers that the model was asked for, and those that were no permutation. */
+  answers?: number;
+  malformed?: number;
+  /** Largest resident memory of the process seen while the method ran, up to this query. */
+  peakBytes?: number;
+  error?: string;
+};
+
+export function outcomeKey({
+  task,
+  query,
+  method,
+  permutation,
+}: Pick<Outcome, "task" | "query" | "method" | "permutation">): string {
+  return JSON.stringify([task, query, method, permutation]);
+}

@@ -1,0 +1,55 @@
+import { InputError } from "../errors.ts";
+
+/** What a named setting fixes; what is given beside it wins. */
+export type Setting = {
+  /** Where it comes from, and what of it cannot be had. */
+  note: string;
+  candidates?: number;
+  limit?: number;
+  seed?: number;
+  order?: "given" | "reverse";
+  maxDocumentWords?: number;
+  permutations?: number;
+  granularity?: "round" | "session" | "turn";
+  measures?: string[];
+};
+
+/** Settings of QRHead (arXiv 2506.09944) and, for the order, of QRRanker (arXiv 2602.12192). */
+export const SETTINGS: Readonly<Record<string, Setting>> = {
+  beir: {
+    note:
+      "BM25's best 200, 512 sampled queries, the best document last, 400 words a document. The paper drew its queries " +
+      "with NumPy's generator and seed 42; ours is another, so the 512 are not the same ones.",
+    candidates: 200,
+    limit: 512,
+    seed: 42,
+    order: "reverse",
+    maxDocumentWords: 400,
+    measures: ["ndcg@10"],
+  },
+  longmemeval: {
+    note: "Rounds of every question's haystack in their order, all of them candidates; recall@5 and @10.",
+    candidates: 0,
+    order: "given",
+    granularity: "round",
+    measures: ["recall@5", "recall@10"],
+  },
+  clipper: {
+    note: "Chapters of the claim's book in their order, all of them candidates; recall@3 and @5.",
+    candidates: 0,
+    order: "given",
+    measures: ["recall@3", "recall@5"],
+  },
+  "order-sensitivity": {
+    note: "Five seeded permutations of the candidates beside their own order; Kendall's tau between every two rankings.",
+    permutations: 5,
+  },
+};
+
+/** @throws InputError `INVALID_ARGUMENT` for a name that is none of them. */
+export function findSetting(name: string): Setting {
+  const found = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
+  if (found) return found;
+  const known = Object.keys(SETTINGS).join(", ");
+  throw new InputError("INVALID_ARGUMENT", `Expected a setting (${known}) but received ${JSON.stringify(name)}`);
+}

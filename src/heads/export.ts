@@ -1,0 +1,53 @@
+import { InputError } from "../errors.ts";
+import { rankDocuments } from "../scoring/ranking.ts";
+import type { HeadSet } from "./head-set.ts";
+import { everyHead, headKey } from "./heads.ts";
+
+/** Published formats that a head set can be written in; `parseHeadSet` reads them back. */
+export const EXPORT_FORMATS = ["qrhead-yaml", "qrhead-list", "wu"] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/**
+ * Writes a head set in a published format.
+ *
+ * - `qrhead-yaml`: the configuration that QRRetriever of QRHead's code loads; heads without scores
+ * - `qrhead-list`: what QRHead's detection scripts write, `[["13-18", score], …]`, every head, best first
+ * - `wu`: scores of the retrieval heads' repository (arXiv 2404.15574), `{"13-18": [score], …}`, one trial for each head
+ *
+ * None of them has a place for weights, prompt or provenance.
+ *
+ * @throws InputError `INVALID_INPUT` for a format of scores and a set that does not score every head.
+ */
+export function exportHeadSet(set: HeadSet, format: ExportFormat, name: string): string {
+  if (format === "qrhead-yaml") return toQRHeadYaml(set);
+  if (!set.scores) {
+    throw new InputError(
+      "INVALID_INPUT",
+      `${name} does not score every head, and ${format} is a format of scores: export it as qrhead-yaml`,
+    );
+  }
+  return format === "wu" ? toWuScores(set.scores) : toQRHeadList(set.scores);
+}
+
+/** QRHead's configuration. */
+export function toQRHeadYaml({ heads, model }: HeadSet): string {
+  const lines = [`attn_head_set: ${JSON.stringify(heads.map(headKey).join(","))}`];
+  // A JSON string is a YAML string.
+  if (model) lines.push(`model_base_class: ${JSON.stringify(model.name)}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** QRHead's detection list, on one line as its scripts write it. @param scores `[layer][head]` */
+export function toQRHeadList(scores: readonly (readonly number[])[]): string {
+  const flat = scores.flat();
+  const heads = everyHead(scores.length, scores[0]!.length);
+  return `${JSON.stringify(rankDocuments(flat).map((index) => [headKey(heads[index]!), flat[index]]))}\n`;
+}
+
+/** The scores of Wu et al. on one line. @param scores `[layer][head]`: the score of each trial, or one for all. */
+export function toWuScores(scores: readonly (readonly (number | readonly number[])[])[]): string {
+  const entries = scores.flatMap((row, layer) =>
+    row.map((trials, head) => [headKey([layer, head]), typeof trials === "number" ? [trials] : trials]),
+  );
+  return `${JSON.stringify(Object.fromEntries(entries))}\n`;
+}

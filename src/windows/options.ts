@@ -1,0 +1,52 @@
+import { z } from "zod";
+
+/** How the scores of several windows become one ranking; see `rules.ts`. */
+export const MERGE_RULES = ["calibrated", "anchors", "tournament", "sliding"] as const;
+export type MergeRule = (typeof MERGE_RULES)[number];
+
+export type WindowOptions = {
+  /** Tokens of one window's prompt, at least 16. Defaults to what the context holds. */
+  windowTokens?: number | undefined;
+  /** Documents of one window, at least 2. Defaults to as many as fit. */
+  windowDocuments?: number | undefined;
+  /** How windows become one ranking. Defaults to `"calibrated"`. */
+  merge?: MergeRule | undefined;
+  /** Documents that stand in every window with `"anchors"`, 1 to 16. Defaults to 3. */
+  anchors?: number | undefined;
+  /** Tokens of the passages that a document is cut into when it does not fit, at least 8. Defaults to half a window, at most 512. */
+  passageTokens?: number | undefined;
+};
+
+export const DEFAULT_MERGE: MergeRule = "calibrated";
+export const DEFAULT_ANCHORS = 3;
+
+const integer = (min: number, max = 2 ** 31) => z.int().min(min).max(max).optional();
+
+export const windowsSchema = z
+  .union([
+    z.enum(["auto", "never"]),
+    z.strictObject({
+      windowTokens: integer(16),
+      windowDocuments: integer(2),
+      merge: z.enum(MERGE_RULES).optional(),
+      anchors: integer(1, 16),
+      passageTokens: integer(8),
+    }),
+  ])
+  .optional();
+
+/** For messages about a wrong value. */
+export const EXPECTED_WINDOWS =
+  '"auto", "never" or an object with windowTokens (at least 16), windowDocuments (at least 2), ' +
+  `merge (${MERGE_RULES.join(", ")}), anchors (1 to 16) and passageTokens (at least 8)`;
+
+/** Where the ranking came from, when one prompt did not hold all documents. */
+export type WindowsUsed = {
+  /** Prompts that were read. */
+  count: number;
+  merge: MergeRule;
+  /** Tokens that a window may have. */
+  windowTokens: number;
+  /** Documents that were cut into passages. */
+  split: number;
+};

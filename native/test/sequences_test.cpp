@@ -1,6 +1,7 @@
 #include "check.h"
 #include "context.h"
 
+#include <algorithm>
 #include <cmath>
 
 using namespace qrhead;
@@ -207,4 +208,60 @@ TEST("documents apart that cannot be read or put in leave the context as it was"
     small.prefill(parts.prefix, never, nullptr);
     CHECK_ERROR("CONTEXT_OVERFLOW", small.put_documents(states));
     CHECK(small.position() == parts.prefix.size());
+}
+
+TEST("greedy decoding sees where heads look, stops where it should and forgets what it wrote") {
+    const auto llama    = model("tiny-llama");
+    const auto parts    = parts_of(*llama);
+    auto       options  = options_for();
+    options.early_stop  = false;
+    const auto all      = parts.documents[0];
+    const auto before   = slice(all, 0, all.size() - 1);
+    for (const bool flash_attention : { true, false }) {
+        options.flash_attention = flash_attention;
+        Context context(llama, options);
+        context.prefill(before, never, nullptr);
+        const auto first = context.generate(all.back(), 8, never, nullptr);
+        CHECK(first.tokens.size() <= 8 && !first.tokens.empty() && first.attended.size() == 2 * first.tokens.size());
+        CHECK(context.position() == before.size());
+        CHECK(context.generate(all.back(), 8, never, nullptr).tokens == first.tokens);
+        // What a head looked at most is the largest entry of its row of attention.
+        const auto row = context.observe({ all.back() }, true, never);
+        for (size_t r = 0; r < 2; r++) {
+            const float * values = row->row(r);
+            CHECK(std::max_element(values, values + row->n_tokens()) - values == first.attended[r]);
+        }
+        // One token at a time is the same text.
+        context.rollback(before.size());
+        std::vector<llama_token> one_by_one;
+        auto                     input = all.back();
+        for (size_t i = 0; i < first.tokens.size(); i++) {
+            const auto next = context.generate(input, 1, never, nullptr);
+            one_by_one.push_back(next.tokens.at(0));
+            context.prefill({ input }, never, nullptr);
+            input = next.tokens[0];
+        }
+        CHECK(one_by_one == first.tokens);
+    }
+}
+
+TEST("greedy decoding is refused without logits, ends with the context, and is cancelled") {
+    const auto llama = model("tiny-llama");
+    Context    early(llama, options_for());
+    early.prefill({ 1, 2 }, never, nullptr);
+    CHECK_ERROR("INVALID_ARGUMENT", early.generate(3, 4, never, nullptr));
+    auto options       = options_for();
+    options.early_stop = false;
+    options.n_ctx      = 24;
+    Context context(llama, options);
+    context.prefill(std::vector<llama_token>(20, 1000), never, nullptr);
+    CHECK(context.generate(1000, 50, never, nullptr).tokens.size() <= 4);
+    CHECK_ERROR("INVALID_ARGUMENT", context.generate(-1, 4, never, nullptr));
+    const Cancellation cancelled{ make_cancel_flag(), nullptr };
+    *cancelled.call = true;
+    CHECK_ERROR("ABORTED", context.generate(1000, 4, cancelled, nullptr));
+    CHECK(context.position() == 20);
+    options.heads = {};
+    Context headless(llama, options);
+    CHECK_ERROR("INVALID_ARGUMENT", headless.generate(3, 4, never, nullptr));
 }

@@ -32,7 +32,7 @@ export type BootstrapOptions = {
 };
 
 /**
- * Makes detection examples from texts without labels: needles in a haystack, as in section 3.4 of QRHead (EMNLP 2025).
+ * Makes detection examples from texts without labels: needles in a haystack, with which QRHead (EMNLP 2025) finds heads too.
  *
  * The texts are cut into passages of about 70 words, which are the documents; one of them holds the needle, in turn at every
  * place of the prompt, and it alone is gold. Half of the others are its neighbours in the text where there are any.

@@ -1,9 +1,14 @@
 // What the public types accept and give; tsc checks this file with the rest of the repository.
 import { describe, expectTypeOf, test } from "vitest";
 import {
+  bootstrapExamples,
   type CacheType,
   type ContextOverflowError,
+  compareHeadSets,
+  type DetectOptions,
   type DocumentInput,
+  detectHeads,
+  type ExportFormat,
   type Gpu,
   type Head,
   type HeadSet,
@@ -16,7 +21,9 @@ import {
   type PromptName,
   type PUBLISHED_HEAD_SETS,
   parseDocuments,
+  parseExamples,
   parseHeadSet,
+  plotPage,
   type QRHeadError,
   type QRHeadErrorCode,
   QRRetriever,
@@ -152,6 +159,23 @@ describe("head sets", () => {
     expectTypeOf<NonNullable<ReturnType<typeof matchHeadSet>>["set"]>().toExtend<LoadOptions["heads"]>();
     expectTypeOf<{ format: "qrhead-heads"; version: 1; heads: QRRetriever["heads"] }>().toExtend<HeadSet>();
     expectTypeOf<Span>().toEqualTypeOf<readonly [begin: number, end: number]>();
+  });
+});
+
+describe("detection", () => {
+  test("takes examples of both kinds, and gives a set with all its scores", () => {
+    expectTypeOf(bootstrapExamples).returns.toExtend<DetectOptions["examples"]>();
+    expectTypeOf(parseExamples).returns.toExtend<DetectOptions["examples"]>();
+    expectTypeOf<DetectOptions["top"]>().toEqualTypeOf<number | "auto" | undefined>();
+    expectTypeOf(detectHeads).returns.resolves.toExtend<LoadOptions["heads"]>();
+    expectTypeOf<Awaited<ReturnType<typeof detectHeads>>["scores"]>().toEqualTypeOf<number[][]>();
+    expectTypeOf<DetectOptions>().not.toHaveProperty("heads");
+  });
+
+  test("of sets that can be compared, written and drawn", () => {
+    expectTypeOf(compareHeadSets).parameters.toEqualTypeOf<[a: HeadSet, b: HeadSet]>();
+    expectTypeOf<ExportFormat>().toEqualTypeOf<"qrhead-yaml" | "qrhead-list" | "wu">();
+    expectTypeOf(plotPage).parameter(0).toExtend<HeadSet>();
   });
 });
 

@@ -8,6 +8,7 @@ import { registerDemo } from "./commands/demo.ts";
 import { registerDetect } from "./commands/detect.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEval } from "./commands/eval.ts";
+import { registerEvalAnswer } from "./commands/eval-answer.ts";
 import { registerHeads } from "./commands/heads.ts";
 import { registerRerank } from "./commands/rerank.ts";
 import { registerSlim } from "./commands/slim.ts";
@@ -20,6 +21,7 @@ const commands = [
   registerRerank,
   registerDetect,
   registerEval,
+  registerEvalAnswer,
   registerHeads,
   registerSlim,
   registerDoctor,

@@ -4,7 +4,15 @@ import { decoderTensors, type Metadata, type Parts, rotaryFactors, rotaryMetadat
 import { f32, type TensorType, text, u32 } from "./gguf-writer.ts";
 import { bert, gemma4, mamba, mpt } from "./other-architectures.ts";
 import { plantedModel } from "./planted.ts";
-import { type ModelSpec, type Sizes, type TensorSpec, type VocabularyName, vocabularySizes } from "./spec.ts";
+import {
+  linear,
+  type ModelSpec,
+  random,
+  type Sizes,
+  type TensorSpec,
+  type VocabularyName,
+  vocabularySizes,
+} from "./spec.ts";
 import * as templates from "./templates.ts";
 
 const tiny: Sizes = { layers: 4, width: 128, heads: 4, kvHeads: 2, headSize: 32, feedForward: 192, context: 8192 };
@@ -189,6 +197,21 @@ const makers: Readonly<Record<string, (name: string) => ModelSpec>> = {
     other(name, 15, "llama-spm", gemma4(vocabularySizes["llama-spm"], { ...tiny, layers: 7, headSize: 64 })),
   "tiny-bert": (name) =>
     other(name, 12, "bert-bge", bert(vocabularySizes["bert-bge"], { ...tiny, layers: 2, kvHeads: 4, context: 512 })),
+  "tiny-bert-ranker": (name) => {
+    const made = bert(vocabularySizes["bert-bge"], { ...tiny, layers: 2, kvHeads: 4, context: 512 });
+    return {
+      ...{ name, architecture: "bert", seed: 15, vocabulary: "bert-bge" },
+      // A head with one output in place of a vector of the text, in llama.cpp's numbering.
+      metadata: { ...titled(name), ...made.metadata, "bert.pooling_type": u32(4) },
+      tensors: [
+        ...made.tensors,
+        linear("cls.weight", tiny.width, tiny.width),
+        random("cls.bias", [tiny.width], 0.1),
+        linear("cls.output.weight", tiny.width, 1),
+        random("cls.output.bias", [1], 0.1),
+      ],
+    };
+  },
   "tiny-mamba": (name) =>
     other(name, 13, "gpt-2", mamba(vocabularySizes["gpt-2"], { layers: 2, width: 64, context: 8192 })),
   planted: () => plantedModel({ seed: PLANTED_SEED }).spec,

@@ -9,6 +9,7 @@ import { registerDemo } from "./commands/demo.ts";
 import { registerDetect } from "./commands/detect.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEval } from "./commands/eval.ts";
+import { registerEvalAnswer } from "./commands/eval-answer.ts";
 import { registerHeads } from "./commands/heads.ts";
 import { registerInspect } from "./commands/inspect.ts";
 import { registerPrune } from "./commands/prune.ts";
@@ -28,6 +29,7 @@ const commands = [
   registerDetect,
   registerEval,
   registerRetrievalHeads,
+  registerEvalAnswer,
   registerHeads,
   registerSlim,
   registerDoctor,

@@ -11,7 +11,6 @@ import type { Outcome } from "./outcome.ts";
 import { type EvalReport, makeReport } from "./report/report.ts";
 import { checkMethods, countOutcomes, drawTopics, type RunOptions, runTask } from "./run.ts";
 import type { TaskFacts } from "./summary.ts";
-import type { Dropped } from "./types.ts";
 
 /** Name of the journal in a results folder. */
 export const JOURNAL_NAME = "results.jsonl";
@@ -31,8 +30,6 @@ export type EvalOptions = Pick<RunOptions, "limit" | "seed" | "maxDocumentWords"
   resume: boolean;
   command: string;
   signal?: AbortSignal | undefined;
-  /** Told of every task before it runs, and of every outcome. */
-  onTask?: ((name: string, topics: number, dropped: readonly Dropped[]) => void) | undefined;
   onOutcome?: ((outcome: Outcome, progress: Progress) => void) | undefined;
 };
 
@@ -64,7 +61,6 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
     const topics = drawTopics(task.topics, options.limit, options.seed);
     const { name, format, firstStage, documents, dropped } = task;
     facts.push({ name, format, firstStage, documents, dropped, topics });
-    options.onTask?.(name, topics.length, dropped);
     signal?.throwIfAborted();
   }
   const settings = await describeRun(options);

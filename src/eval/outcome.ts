@@ -19,6 +19,8 @@ export type Outcome = {
   /** Largest resident memory of the process seen while the method ran, up to this query. */
   peakBytes?: number;
   error?: string;
+  /** What a generator answered, where that was the task; `ids` are then the documents that it saw. */
+  answer?: { given: string; expected: string; exact: number; f1: number };
 };
 
 export function outcomeKey({

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { InputError, QRHeadError } from "../../errors.ts";
 import { GRANULARITIES, type Granularity } from "../../eval/data/longmemeval.ts";
 import { FORMATS, type Format } from "../../eval/data/open.ts";
@@ -13,9 +13,9 @@ import type { EvalReport } from "../../eval/report/report.ts";
 import { writeTrecFiles } from "../../eval/report/trec.ts";
 import { findSetting, SETTINGS, type Setting } from "../../eval/settings.ts";
 import { writeWhole } from "../../output-file.ts";
+import { listOption, numbersOption } from "../eval/options.ts";
 import { evalTables } from "../eval/table.ts";
 import { timeLeft } from "../example-bar.ts";
-import { wrongOption } from "../failure.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -166,7 +166,6 @@ async function run(_: unknown, command: Command): Promise<void> {
       resume: flags.resume ?? false,
       command: commandLine(),
       signal,
-      onTask: (name, topics) => !quiet && !process.stderr.isTTY && note(`${name}: ${topics} queries`),
       onOutcome: ({ task, method }, { done, total, resumed }) => {
         const left = timeLeft(performance.now() - began, done - resumed, total - resumed);
         bar.onProgress({ phase: "rank", done, total, note: `${task} ${method} ${left}` });
@@ -208,24 +207,4 @@ function commandLine(): string {
     .slice(2)
     .map((text) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`));
   return ["qrhead", ...quoted].join(" ");
-}
-
-/** An option that may be given several times. */
-function listOption(flags: string, description: string): Option {
-  const flag = flags.split(" ")[0]!;
-  return new Option(flags, description).argParser((text: string, before: string[] | undefined) => {
-    if (text.trim() === "") throw wrongOption(flag, "a text that is not blank", text);
-    return [...(before ?? []), text];
-  });
-}
-
-/** An option whose value is a list of numbers within bounds. */
-function numbersOption(flags: string, description: string, min: number, max: number): Option {
-  const flag = flags.split(" ")[0]!;
-  return new Option(flags, description).argParser((text) => {
-    const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
-    if (!values.every((value) => value >= min && value <= max))
-      throw wrongOption(flag, `numbers from ${min} to ${max}, separated by commas`, text);
-    return values;
-  });
 }

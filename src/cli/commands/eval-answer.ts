@@ -1,0 +1,101 @@
+import path from "node:path";
+import type { Command } from "commander";
+import { InputError } from "../../errors.ts";
+import { openGenerator } from "../../eval/answer/generator.ts";
+import { type AnswerSummary, answerTask, listSources, summarizeAnswers } from "../../eval/answer/run.ts";
+import type { Granularity } from "../../eval/data/longmemeval.ts";
+import { openTask } from "../../eval/data/open.ts";
+import { JOURNAL_NAME } from "../../eval/evaluate.ts";
+import { Journal, readJournal } from "../../eval/journal.ts";
+import { numbersOption } from "../eval/options.ts";
+import { interruptSignal } from "../interrupt.ts";
+import {
+  addCommonOptions,
+  addModelOptions,
+  type CommonFlags,
+  integerOption,
+  type ModelFlags,
+  textOption,
+  toLoadOptions,
+} from "../options.ts";
+import { print, printJson } from "../output.ts";
+import { progressBar } from "../progress.ts";
+import { plainTable } from "../table.ts";
+
+type AnswerFlags = CommonFlags &
+  ModelFlags & {
+    data?: string;
+    results?: string;
+    topK: number[];
+    full?: boolean;
+    contextSize?: number;
+    json?: boolean;
+  };
+
+const EXAMPLES = `
+The documents that a method ranked first go to the generator in their own order. A claim counts when the model says "true"
+of it, a pair when it also says "false" of its corrupted twin. Answers are kept in answers.jsonl of the results folder, and
+a run that was stopped goes on.
+
+Examples:
+  $ qrhead eval --data clipper --setting clipper --model small.gguf --method bm25 --method qrhead -o results
+  $ qrhead eval-answer --data clipper --results results --model large.gguf --top-k 3,5 --full`;
+
+/** `qrhead eval-answer`: how well a generator answers from what methods retrieved. */
+export function registerEvalAnswer(program: Command): void {
+  const command = program
+    .command("eval-answer")
+    .description("measure answers from retrieved documents (CLIPPER, LoCoMo)");
+  command
+    .addOption(textOption("--data <PATH>", "the data that was evaluated", "a path"))
+    .addOption(textOption("--results <DIR>", "results folder of qrhead eval", "a folder"))
+    .addOption(numbersOption("--top-k <LIST>", "documents to show, such as 3,5", 1, 100_000).default([5]))
+    .option("--full", "also show all documents")
+    .addOption(integerOption("--context-size <N>", "tokens that a prompt may have (default: what fits)", 16, 2 ** 27))
+    .option("--json", "print one JSON object");
+  addCommonOptions(addModelOptions(command)).addHelpText("after", EXAMPLES).action(run);
+}
+
+async function run(_: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<AnswerFlags>();
+  const signal = interruptSignal();
+  const { data, results } = flags;
+  if (data === undefined || results === undefined) {
+    throw new InputError("INVALID_ARGUMENT", "Expected --data PATH and --results DIR of an earlier qrhead eval");
+  }
+  const { settings, outcomes } = await readJournal(path.join(results, JOURNAL_NAME));
+  const methods = Object.keys(settings.methods as Record<string, string>);
+  const sources = listSources(methods, flags.topK, flags.full ?? false);
+  const granularity = settings.granularity as Granularity | undefined;
+  await using task = await openTask(data, { depth: 0, granularity });
+  const load = { ...toLoadOptions(flags), contextSize: flags.contextSize };
+  const bar = await progressBar(flags.quiet ?? false);
+  const journal = await Journal.resume(path.join(results, "answers.jsonl"), {
+    generator: flags.model ?? "built-in",
+    task: task.name,
+  });
+  try {
+    await using generator = await openGenerator(flags.model, { load, signal });
+    const queries = new Set(outcomes.map(({ query }) => query)).size;
+    const total = queries * sources.length * (task.format === "clipper" ? 2 : 1);
+    let done = journal.outcomes.length;
+    const onOutcome = () => bar.onProgress({ phase: "rank", done: ++done, total });
+    await answerTask(task, outcomes, sources, generator, journal, { signal, onOutcome });
+    bar.stop();
+    const summary = summarizeAnswers(journal.outcomes, sources, 42);
+    if (flags.json) printJson(summary);
+    else print(answerTable(summary));
+  } finally {
+    bar.stop();
+    journal.close();
+  }
+}
+
+function answerTable(summaries: readonly AnswerSummary[]): string {
+  const share = (value: { mean: number; low: number; high: number } | null) =>
+    value ? `${value.mean.toFixed(3)} (${value.low.toFixed(3)} to ${value.high.toFixed(3)})` : "";
+  const rows = summaries.map(({ source, count, accuracy, f1, pairs, malformed, failed }) => {
+    return [source, String(count), share(accuracy), share(f1), share(pairs), String(malformed), String(failed)];
+  });
+  return plainTable(["Source", "answers", "exact", "F1", "pairs", "malformed", "failed"], rows, [], [1, 2, 3, 4, 5, 6]);
+}

@@ -1,0 +1,269 @@
+import { mkdirSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import { afterAll, describe, expect, it } from "vitest";
+import { makeHaystack } from "../../src/eval/data/niah.ts";
+import { Notes } from "../../src/eval/data/notes.ts";
+import { openTask } from "../../src/eval/data/open.ts";
+import { readQrels } from "../../src/eval/data/qrels.ts";
+import { readJson } from "../../src/eval/data/records.ts";
+import { formatTrecRun, readTrecRun } from "../../src/eval/data/trec-run.ts";
+import { temporaryFolder } from "../helpers/cli.ts";
+
+const files = temporaryFolder();
+afterAll(files.remove);
+
+const lines = (...values: unknown[]) =>
+  values.map((value) => (typeof value === "string" ? value : JSON.stringify(value))).join("\n");
+const CORPUS = lines(
+  { _id: "d1", title: "Ferry", text: "The ferry crosses the fjord every morning." },
+  { _id: "d2", title: "", text: "Bread rises in a warm kitchen." },
+  { _id: "d3", text: "A ferry needs a captain." },
+);
+const QUERIES = lines(
+  { _id: "q1", text: "ferry captain" },
+  { _id: "q2", text: "bread" },
+  { _id: "q3", text: "unjudged" },
+);
+const QRELS = "query-id\tcorpus-id\tscore\nq1\td3\t2\nq1\td1\t1\nq2\td2\t1\nq4\td1\t1\nq1\tgone\t1\n";
+
+function beir(
+  name: string,
+  given: { corpus?: string | Uint8Array; queries?: string; qrels?: string; packed?: boolean } = {},
+) {
+  mkdirSync(files.path(name), { recursive: true });
+  const corpus = given.corpus ?? CORPUS;
+  if (given.packed) files.write(`${name}/corpus.jsonl.gz`, gzipSync(corpus));
+  else files.write(`${name}/corpus.jsonl`, corpus);
+  files.write(`${name}/queries.jsonl`, given.queries ?? QUERIES);
+  files.write(`${name}/qrels.tsv`, given.qrels ?? QRELS);
+  return files.path(name);
+}
+
+describe("BEIR", () => {
+  it.each([false, true])("reads a folder and says what it left out (packed: %s)", async (packed) => {
+    await using task = await openTask(beir(`beir-${packed}`, { packed }), { depth: 10 });
+    expect(task.topics.map(({ id }) => id)).toEqual(["q1", "q2"]);
+    expect(task.documents).toBe(3);
+    const { documents, scores, bm25 } = await task.candidates(task.topics[0]!);
+    expect(documents).toEqual([
+      { id: "d3", text: "A ferry needs a captain." },
+      { id: "d1", title: "Ferry", text: "The ferry crosses the fjord every morning." },
+    ]);
+    expect(await bm25()).toEqual(scores);
+    const dropped = Object.fromEntries(task.dropped.map(({ reason, count }) => [reason, count]));
+    expect(dropped).toEqual({
+      "judged queries that the queries file lacks": 1,
+      "judgements of documents that the corpus lacks, which count as not found": 1,
+      "queries without judgements": 1,
+    });
+    // As trec_eval counts: what cannot be found is missed, not forgotten.
+    expect(task.topics[0]!.grades.get("gone")).toBe(1);
+  });
+
+  it("takes a byte order mark, mixed line ends and a second document of one id, and says so", async () => {
+    const corpus = `\ufeff${CORPUS.replace("\n", "\r\n")}\n\n${JSON.stringify({ _id: "d2", text: "Other." })}`;
+    await using task = await openTask(beir("odd", { corpus }), { depth: 10 });
+    expect(task.documents).toBe(3);
+    expect((await task.candidates(task.topics[1]!)).documents[0]!.text).toBe("Bread rises in a warm kitchen.");
+    const reasons = task.dropped.map(({ reason }) => reason);
+    expect(reasons).toContain("files with mixed line ends, read all the same");
+    expect(reasons).toContain("documents whose id another one has, the first kept");
+  });
+
+  it("has an empty list of candidates where no word is known", async () => {
+    const queries = lines({ _id: "q1", text: "zebra" }, { _id: "q2", text: "bread" });
+    await using task = await openTask(beir("empty", { queries }), { depth: 10 });
+    expect((await task.candidates(task.topics[0]!)).documents).toEqual([]);
+  });
+
+  it.each([
+    ["corpus", { corpus: `${CORPUS}\n{"_id": "d4", "text": ` }, /corpus\.jsonl, line 4 is not valid JSON/],
+    ["no id", { corpus: lines({ text: "x" }) }, /line 1.*has no "_id"/],
+    ["no text", { corpus: lines({ _id: "x" }) }, /line 1.*has no "text"/],
+    [
+      "latin1",
+      {
+        corpus: Buffer.concat([Buffer.from(`${CORPUS}\n{"_id":"d9","text":"`), Buffer.from([0xe9]), Buffer.from('"}')]),
+      },
+      /line 4 is not valid UTF-8/,
+    ],
+    ["queries", { queries: lines({ _id: "q1" }) }, /queries\.jsonl, line 1 has no "text"/],
+    ["columns", { qrels: "q1 d1\n" }, /qrels\.tsv, line 1 has 2 columns/],
+    ["grade", { qrels: "q1\td1\t1\nq1\td2\thigh\n" }, /line 2 has the grade "high"/],
+    [
+      "contradiction",
+      { qrels: "q1\td1\t1\nq1\td1\t2\n" },
+      /line 2 grades d1 for query q1 with 2, and an earlier line with 1/,
+    ],
+    ["nothing to measure", { qrels: "q1\td1\t0\n" }, /no query that can be measured/],
+  ])("names the mistake: %s", async (name, given, message) => {
+    await expect(openTask(beir(`wrong-${name}`, given), { depth: 10 })).rejects.toThrow(message);
+  });
+
+  it("takes candidates and their order from a TREC run", async () => {
+    const run = files.write("given.trec", "q1 Q0 d1 1 9.5 mine\nq1 Q0 d3 2 9.5 mine\nq1 Q0 nowhere 3 1 mine\n");
+    await using task = await openTask(beir("run"), { depth: 10, run });
+    expect(task.firstStage).toBe("run");
+    expect(task.topics.map(({ id }) => id)).toEqual(["q1"]);
+    expect((await task.candidates(task.topics[0]!)).documents.map(({ id }) => id)).toEqual(["d3", "d1"]);
+  });
+});
+
+describe("records", () => {
+  it("streams the elements of one array as it streams lines", async () => {
+    const values = [{ a: 'with ] , } and \\" inside "' }, [1, [2]], "text, too", 5, null];
+    const file = files.write(
+      "array.json",
+      ` [ ${values.map((value) => JSON.stringify(value, null, 1)).join(" ,\n")} ] `,
+    );
+    const found: unknown[] = [];
+    for await (const { value } of readJson(file)) found.push(value);
+    expect(found).toEqual(values);
+    const cut = readJson(files.write("cut.json", `[{"a": 1}, {"b"`));
+    await cut.next();
+    await expect(cut.next()).rejects.toThrow(/does not end after element 1/);
+  });
+
+  it("reads what it writes of a TREC run, and refuses a line of another shape", async () => {
+    const text = formatTrecRun("q", ["a", "b", "c"], [0.1, 0.30000000000000004, 0.1], "me");
+    const { name, rankings } = await readTrecRun(files.write("own.trec", text), new Notes());
+    expect(name).toBe("me");
+    expect(rankings.get("q")).toEqual({ ids: ["b", "c", "a"], scores: [0.30000000000000004, 0.1, 0.1] });
+    await expect(readTrecRun(files.write("bad.trec", "q Q0 a 1 x me"), new Notes())).rejects.toThrow(
+      /line 1 has the score "x"/,
+    );
+    await expect(readTrecRun(files.write("twice.trec", "q Q0 a 1 2 me\nq Q0 a 2 1 me"), new Notes())).rejects.toThrow(
+      /line 2 has a a second time/,
+    );
+  });
+
+  it("reads TREC judgements", async () => {
+    const qrels = await readQrels(files.write("trec.qrels", "q 0 a 1\r\nq 0 b 0\r\n"), new Notes());
+    expect(qrels.get("q")).toEqual(
+      new Map([
+        ["a", 1],
+        ["b", 0],
+      ]),
+    );
+  });
+});
+
+describe("formats that bring documents", () => {
+  const docs = [
+    { id: "x", title: "T", text: "one ferry" },
+    { id: "y", text: "two breads" },
+  ];
+
+  it("reads pools, and QRHead's own files", async () => {
+    const file = files.write(
+      "pools.jsonl",
+      lines(
+        { id: "1", query: "breads", docs, gold: ["y"] },
+        { id: "2", query: "nothing", docs: [], gold: ["y"] },
+        { id: "3", query: "none", docs, gold: [] },
+        { idx: 4, question: "ferry?", paragraphs: [{ idx: 7, title: "", paragraph_text: "a ferry" }], gt_docs: [7] },
+      ),
+    );
+    await using task = await openTask(file, { depth: 0 });
+    expect(task.topics.map(({ id }) => id)).toEqual(["1", "4"]);
+    expect(task.dropped.map(({ reason }) => reason)).toContain("queries without a relevant document");
+    const given = await task.candidates(task.topics[0]!);
+    expect(given.documents.map(({ id }) => id)).toEqual(["x", "y"]);
+    expect((await task.candidates(task.topics[1]!)).documents).toEqual([{ id: "7", text: "a ferry" }]);
+    await using cut = await openTask(file, { depth: 1 });
+    expect((await cut.candidates(cut.topics[0]!)).documents.map(({ id }) => id)).toEqual(["y"]);
+  });
+
+  it("reads LongMemEval by round, by session and by turn", async () => {
+    const said = (role: string, content: string, has_answer = false) => ({
+      role,
+      content,
+      ...(has_answer && { has_answer }),
+    });
+    const question = {
+      question_id: "q",
+      question: "Which boat?",
+      question_type: "single",
+      haystack_dates: ["2024"],
+      haystack_session_ids: ["s"],
+      answer_session_ids: ["s"],
+      haystack_sessions: [
+        [said("user", "hi"), said("assistant", "hello"), said("user", "a ferry", true), said("assistant", "ok")],
+      ],
+    };
+    const file = files.write("lme.json", JSON.stringify([question, { ...question, question_id: "q_abs" }]));
+    const ids = async (granularity: "round" | "session" | "turn") => {
+      await using task = await openTask(file, { depth: 0, granularity });
+      expect(task.dropped).toMatchObject([{ reason: "questions that cannot be answered", count: 1 }]);
+      return [(await task.candidates(task.topics[0]!)).documents.length, [...task.topics[0]!.grades.keys()]];
+    };
+    expect(await ids("round")).toEqual([2, ["0:s:1"]]);
+    expect(await ids("session")).toEqual([1, ["0:s"]]);
+    expect(await ids("turn")).toEqual([4, ["0:s:2"]]);
+  });
+
+  it("reads LoCoMo as published, without adversarial questions", async () => {
+    const conversation = {
+      session_1_date_time: "May",
+      session_1: [
+        { speaker: "A", dia_id: "D1:1", text: "hi" },
+        { speaker: "B", dia_id: "D1:2", text: "a boat" },
+      ],
+    };
+    const qa = [
+      { question: "What?", answer: "boat", evidence: ["D1:2"], category: 1 },
+      { question: "No?", evidence: ["D1:1"], category: 5 },
+    ];
+    const file = files.write("locomo10.json", JSON.stringify([{ sample_id: "c", conversation, qa }]));
+    await using turns = await openTask(file, { depth: 0 });
+    expect(turns.topics).toMatchObject([{ id: "c:0", query: "What?", answer: "boat" }]);
+    expect((await turns.candidates(turns.topics[0]!)).documents[1]).toEqual({
+      id: "D1:2",
+      title: "May",
+      text: "B: a boat",
+    });
+    await using sessions = await openTask(file, { depth: 0, granularity: "session" });
+    expect([...sessions.topics[0]!.grades.keys()]).toEqual(["S1"]);
+  });
+
+  it("reads CLIPPER's claims and chapters", async () => {
+    mkdirSync(files.path("clipper/books"), { recursive: true });
+    files.write(
+      "clipper/claims.jsonl",
+      lines({ id: "b:0", book: "b", query: "It rains.", corrupted: "It snows.", gold: [2] }),
+    );
+    files.write(
+      "clipper/books/b.json",
+      JSON.stringify({
+        chapters: [
+          { id: 1, text: "Sun." },
+          { id: 2, text: "Rain." },
+        ],
+      }),
+    );
+    await using task = await openTask(files.path("clipper"), { depth: 0 });
+    expect(task.topics).toMatchObject([{ id: "b:0", corrupted: "It snows." }]);
+    expect((await task.candidates(task.topics[0]!)).documents.map(({ id }) => id)).toEqual(["1", "2"]);
+  });
+
+  it("puts a needle where it should stand, and knows its passage", () => {
+    const sentences = Array.from({ length: 50 }, (_, i) => `Sentence number ${i} has six words.`);
+    for (const [depth, place] of [
+      [0, 0],
+      [0.5, 4],
+      [1, 9],
+    ] as const) {
+      const { documents, found } = makeHaystack(sentences, "THE NEEDLE.", 300, depth, 30);
+      expect(documents.find(({ id }) => id === found)!.text).toContain("THE NEEDLE.");
+      expect(Math.abs(Number(found) - place)).toBeLessThanOrEqual(1);
+      expect(documents.filter(({ text }) => text.includes("NEEDLE"))).toHaveLength(1);
+    }
+  });
+
+  it("says which formats there are when the data look like none", async () => {
+    await expect(openTask(files.write("odd.json", '{"a": 1}'), { depth: 0 })).rejects.toThrow(
+      /no known data.*--format/,
+    );
+    await expect(openTask(files.path("absent"), { depth: 0 })).rejects.toThrow(/does not exist/);
+  });
+});

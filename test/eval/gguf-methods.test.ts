@@ -1,0 +1,49 @@
+import { expect, it } from "vitest";
+import type { Request } from "../../src/eval/methods/method.ts";
+import { conversation } from "../../src/eval/methods/rankgpt.ts";
+import { parseMethods } from "../../src/eval/methods/spec.ts";
+import { modelPath } from "../helpers/models.ts";
+
+const request: Request = {
+  topic: { id: "q", query: "red boat", grades: new Map() },
+  documents: [
+    { id: "a", text: "green hills and quiet rivers" },
+    { id: "b", text: "red boat" },
+    { id: "c", title: "Bread", text: "warm kitchens" },
+  ],
+  scores: [3, 2, 1],
+  bm25: async () => [0, 1, 0],
+};
+const context = { load: { gpu: false as const, threads: 1 } };
+
+it("a dense method gives a text that equals the query a cosine of 1, and others less", async () => {
+  const [method] = parseMethods([`dense:${modelPath("tiny-bert")}`]);
+  await using ranker = await method!.open(context);
+  const { scores, tokens } = await ranker.rank(request);
+  expect(scores[1]).toBeCloseTo(1, 4);
+  expect(Math.max(scores[0]!, scores[2]!)).toBeLessThan(0.999);
+  expect(tokens).toBeGreaterThan(5);
+  expect((await ranker.rank(request)).scores).toEqual(scores);
+});
+
+it("a cross-encoder scores every document by itself", async () => {
+  const [method] = parseMethods([`cross-encoder:${modelPath("tiny-bert-ranker")}`]);
+  await using ranker = await method!.open(context);
+  const { scores } = await ranker.rank(request);
+  expect(new Set(scores).size).toBe(3);
+  for (const score of scores) expect(score > 0 && score < 1).toBe(true);
+  const reversed = await ranker.rank({ ...request, documents: [...request.documents].reverse() });
+  expect(reversed.scores.reverse()).toEqual(scores.map((score) => expect.closeTo(score, 5)));
+});
+
+it("a model without a ranking head is refused with its name", async () => {
+  const [method] = parseMethods([`cross-encoder:${modelPath("tiny-bert")}`]);
+  await expect(method!.open(context)).rejects.toThrow(/node-llama-cpp cannot use .*tiny-bert\.gguf/);
+});
+
+it("RankGPT shows every passage in a turn of its own", () => {
+  const turns = conversation("red boat", request.documents);
+  expect(turns).toHaveLength(3 + 2 * 3 + 1);
+  expect(turns[7]).toEqual({ type: "user", text: "[3] Title: Bread Content: warm kitchens" });
+  expect(turns[8]).toEqual({ type: "model", response: ["Received passage [3]."] });
+});

@@ -32,27 +32,36 @@ export async function openModel(file: string, options: OpenOptions = {}): Promis
     return {
       model,
       count: (text) => model.tokenize(text, false, "trimLeadingSpace").length,
-      dispose: async () => {
-        await model.dispose();
-        await llama.dispose();
-      },
+      dispose: () => model.dispose(),
     };
   } catch (error) {
-    await llama.dispose();
     signal?.throwIfAborted();
     const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
     throw new QRHeadError("MODEL_LOAD_FAILED", `Could not load ${file} to generate: ${reason}`, { cause: error });
   }
 }
 
+/** Opened once for each build: node-llama-cpp tries a build in a process of its own before it uses it, which takes seconds. */
+const opened = new Map<string, Promise<Llama>>();
+
 async function openLlama(options: OpenOptions): Promise<Llama> {
   const { gpu } = await loadLibrary(options);
   if (gpu === "custom") {
     throw new InputError(
       "INVALID_ARGUMENT",
-      "Expected node-llama-cpp's own build of llama.cpp for generating but another folder is set: leave out --library and QRHEAD_LLAMA_DIR",
+      "Expected node-llama-cpp's own build of llama.cpp for generating but another folder is set: " +
+        "leave out --library and QRHEAD_LLAMA_DIR",
     );
   }
-  const { getLlama, LlamaLogLevel } = await import("node-llama-cpp");
-  return getLlama({ gpu, build: "never", skipDownload: true, progressLogs: false, logLevel: LlamaLogLevel.disabled });
+  const key = String(gpu);
+  if (!opened.has(key)) {
+    const { getLlama, LlamaLogLevel } = await import("node-llama-cpp");
+    const opening = getLlama({
+      ...{ gpu, build: "never", skipDownload: true, progressLogs: false },
+      logLevel: LlamaLogLevel.disabled,
+    });
+    opening.catch(() => opened.delete(key));
+    opened.set(key, opening);
+  }
+  return opened.get(key)!;
 }

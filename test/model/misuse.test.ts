@@ -205,7 +205,7 @@ describe("a wrong query or document", () => {
 
 describe("a prompt that does not fit", () => {
   test("says how many tokens would, and then it does", async () => {
-    await using small = await loadTiny("tiny-llama-spm", { contextSize: 64 });
+    await using small = await loadTiny("tiny-llama-spm", { contextSize: 64, windows: "never" });
     const error: unknown = await small.rank(query, documents).catch((reason: unknown) => reason);
     if (!(error instanceof ContextOverflowError)) throw new Error(`Expected an overflow but received ${error}`);
     const { promptTokens, contextSize } = error;
@@ -222,12 +222,12 @@ describe("a prompt that does not fit", () => {
     const { usage, results } = await enough.rank(query, documents);
     expect(usage.promptTokens).toBe(promptTokens);
     expect(results.map(({ id }) => id)).toEqual((await retriever.rank(query, documents)).results.map(({ id }) => id));
-    await using oneLess = await loadTiny("tiny-llama-spm", { contextSize: promptTokens - 1 });
+    await using oneLess = await loadTiny("tiny-llama-spm", { contextSize: promptTokens - 1, windows: "never" });
     await expect(oneLess.rank(query, documents)).rejects.toMatchObject({ promptTokens, contextSize: promptTokens - 1 });
   });
 
   test("leaves room for the longer of query and null query", async () => {
-    await using small = await loadTiny("tiny-llama-spm", { contextSize: 70 });
+    await using small = await loadTiny("tiny-llama-spm", { contextSize: 70, windows: "never" });
     const { usage } = await small.rank(query, ["Iron."]);
     const nullQuery = "nothing ".repeat(60);
     const error: unknown = await small.rank(query, ["Iron."], { nullQuery }).catch((reason: unknown) => reason);
@@ -237,7 +237,7 @@ describe("a prompt that does not fit", () => {
   });
 
   test("may be cut, as the message says, and the next one is right", async () => {
-    await using small = await loadTiny("tiny-llama-spm", { contextSize: 128 });
+    await using small = await loadTiny("tiny-llama-spm", { contextSize: 128, windows: "never" });
     const long = ["Copper conducts. ".repeat(60), "Zinc does not rust."];
     await expect(small.rank(query, long)).rejects.toBeInstanceOf(ContextOverflowError);
     const { results, usage } = await small.rank(query, long, { maxDocumentTokens: 20 });
@@ -250,7 +250,7 @@ describe("a prompt that does not fit", () => {
     const long = Array.from({ length: 300 }, () =>
       "Metals are ductile, shiny, and conduct heat and current well. ".repeat(3),
     );
-    const overflow = await retriever.rank(query, long).catch((reason: unknown) => reason);
+    const overflow = await retriever.rank(query, long, { windows: "never" }).catch((reason: unknown) => reason);
     expect(overflow).toMatchObject({ code: "CONTEXT_OVERFLOW", contextSize: 8192 });
     expect((overflow as ContextOverflowError).promptTokens).toBeGreaterThan(8192);
   });

@@ -1,3 +1,4 @@
+import { firstWhere } from "../first-where.ts";
 import { wellFormed } from "../prompt/build.ts";
 import type { Span } from "../types.ts";
 
@@ -99,16 +100,4 @@ function byteOffsets(text: string): Uint32Array {
   }
   bytes[text.length] = byte;
   return bytes;
-}
-
-/** The first of `count` positions at which a condition holds that stays true from there on; `count` when none. */
-function firstWhere(count: number, condition: (position: number) => boolean): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (condition(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

@@ -1,4 +1,5 @@
 import { QRHeadError } from "../errors.ts";
+import { firstWhere } from "../first-where.ts";
 import type { Span } from "../types.ts";
 
 /**
@@ -27,16 +28,4 @@ export function tokenSpan(offsets: Uint32Array, bytes: Span): Span {
     );
   }
   return [begin, end];
-}
-
-/** The first of `count` positions at which a condition holds that stays true from there on; `count` when none. */
-function firstWhere(count: number, condition: (position: number) => boolean): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (condition(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

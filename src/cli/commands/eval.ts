@@ -106,13 +106,9 @@ export function registerEval(program: Command): void {
     .addOption(integerOption("--max-document-words <N>", "cut documents after this many words", 1, 2 ** 31))
     .addOption(integerOption("--permutations <N>", "rank N permutations of the candidates besides", 0, 1000))
     .addOption(listOption("--measure <NAME>", "such as ndcg@10, recall@5, p@1, success@1, map, mrr; several"))
-    .addOption(
-      choiceOption("--gain <KIND>", "of nDCG: grade or 2^grade - 1 (default: linear)", GAINS).default("linear"),
-    )
+    .addOption(choiceOption("--gain <KIND>", "of nDCG: grade or 2^grade - 1", GAINS).default("linear"))
     .addOption(textOption("--baseline <METHOD>", "what the others are tested against (default: the first)", "a method"))
-    .addOption(
-      integerOption("--jobs <N>", "rankers at once, each with a model of its own (default: 1)", 1, 64).default(1),
-    )
+    .addOption(integerOption("--jobs <N>", "rankers at once, each with a model of its own", 1, 64).default(1))
     .addOption(
       textOption("-o, --output <DIR>", "folder for results.jsonl, report.json, report.html and TREC runs", "a folder"),
     )

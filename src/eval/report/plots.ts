@@ -23,7 +23,15 @@ export function qualityAgainstLatency({ Plot, draw }: Plotting, task: TaskSummar
   const byTime = [...points].sort((a, b) => a.ms - b.ms);
   const [even, odd] = [byTime.filter((_, i) => i % 2 === 0), byTime.filter((_, i) => i % 2 === 1)];
   const svg = draw({
-    ...{ width: WIDTH, height: 340, marginRight: 120, marginLeft: 50, style: STYLE, grid: true },
+    ...{
+      width: WIDTH,
+      ariaLabel: "Quality against latency",
+      height: 340,
+      marginRight: 120,
+      marginLeft: 50,
+      style: STYLE,
+      grid: true,
+    },
     x: { type: "log", label: "median ms a query", tickFormat: "~g" },
     y: { label: key },
     marks: [
@@ -52,7 +60,14 @@ export function perQueryDifferences({ Plot, draw }: Plotting, task: TaskSummary,
   });
   if (rows.length === 0) return [];
   const svg = draw({
-    ...{ width: WIDTH, height: 60 + 110 * others.length, marginRight: 120, marginLeft: 50, style: STYLE },
+    ...{
+      width: WIDTH,
+      ariaLabel: "Differences to the baseline by query",
+      height: 60 + 110 * others.length,
+      marginRight: 120,
+      marginLeft: 50,
+      style: STYLE,
+    },
     x: { label: "queries, best first" },
     y: { label: `difference in ${key}`, grid: true, ticks: 5 },
     fy: { label: null, domain: others.map(({ method }) => method) },
@@ -98,6 +113,7 @@ export function needleGrid({ Plot, draw }: Plotting, report: EvalReport, task: T
   const svg = draw({
     ...{
       width: WIDTH,
+      ariaLabel: "Needles found first by length and depth",
       height: 80 + 130 * task.methods.length,
       marginRight: 120,
       marginLeft: 60,
@@ -134,7 +150,14 @@ export function scoreDistributions({ Plot, draw }: Plotting, report: EvalReport,
   });
   if (rows.length === 0) return [];
   const svg = draw({
-    ...{ width: WIDTH, height: 80 + 110 * task.methods.length, marginRight: 120, marginLeft: 50, style: STYLE },
+    ...{
+      width: WIDTH,
+      ariaLabel: "Scores of relevant and of other documents",
+      height: 80 + 110 * task.methods.length,
+      marginRight: 120,
+      marginLeft: 50,
+      style: STYLE,
+    },
     x: { label: "score, 0 the lowest of its query and 1 the highest" },
     y: { label: "share, %", grid: true, ticks: 4 },
     fy: { label: null, domain: task.methods.map(({ method }) => method) },

@@ -48,22 +48,21 @@ describe.concurrent("long context", () => {
     expect(result.text).toContain("bees");
     expect(result.usage.tokens).toBeLessThanOrEqual(24);
     expect(result.documents[0].kept[0]).toMatchObject({ protected: false });
-  });
+  }, 180_000);
 
   it("asks, streams and lists its sources", async () => {
-    const args = ["ask", "--model", modelPath("tiny-llama"), ...QUERY, "--max-tokens", "4", ...QUIET];
-    const [plain, json] = await Promise.all([run([...args, text]), run([...args, "--json", text])]);
-    expect(plain.code).toBe(0);
-    expect(plain.stdout).toMatch(/\nSources:\n\[1\] .*notes\.txt, characters 0 to \d+\n$/);
-    expect(plain.stderr).toMatch(/1 of 1 chunks/);
-    expect(JSON.parse(json.stdout)).toMatchObject({ sources: [{ citation: 1, documentId: "notes.txt", begin: 0 }] });
-  });
+    const args = ["ask", "--model", modelPath("tiny-llama"), ...QUERY, "--max-tokens", "4", "--context-size", "512"];
+    const { code, stdout, stderr } = await run([...args, ...QUIET, text]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\nSources:\n\[1\] .*notes\.txt, characters 0 to \d+\n$/);
+    expect(stderr).toMatch(/1 of 1 chunks/);
+  }, 180_000);
 
   it("writes a page to look at", async () => {
     const page = files.path("why.html");
     const done = await run(["inspect", ...QUERY, "--docs", docs, "-o", page, ...QUIET]);
     expect(done.code).toBe(0);
-    expect(readFileSync(page, "utf8")).toMatch(/^<!doctype html>[\s\S]*Honey[\s\S]*<\/html>\n$/);
+    expect(readFileSync(page, "utf8")).toMatch(/^<!doctype html>[\s\S]*<article>[\s\S]*<\/html>\n$/);
     expectFailure(await run(["inspect", ...QUERY, "--docs", docs, "-o", page]), 2, page, "--force");
   });
 

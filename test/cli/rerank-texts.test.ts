@@ -30,11 +30,11 @@ describe.concurrent("texts that are out of the ordinary", () => {
     expect(results.every(({ score }) => Number.isFinite(score))).toBe(true);
   });
 
-  it("refuses a document that does not fit, and cuts it when asked to", async () => {
+  it("refuses a document that does not fit when windows are off, and cuts it when asked to", async () => {
     const long = "The mill by the river grinds wheat for the village. ".repeat(4000).slice(0, 200_000);
     const args = ["rerank", "--query", QUERY, "--docs", "-", "--json"];
     const [refused, cut] = await Promise.all([
-      run(args, { input: JSON.stringify([long, ANSWER]) }),
+      run([...args, "--windows", "never"], { input: JSON.stringify([long, ANSWER]) }),
       rank([long, ANSWER], ["--max-document-tokens", "200"]),
     ]);
     expectFailure(refused, 2, "4096", "--context-size", "--max-document-tokens");

@@ -107,16 +107,22 @@ export class Ranker {
         documentTokens: documents.map((_, index) => lengths[positionOf(index)]!),
       },
       timings: { loadMs: this.#model.loadMs, ...observed.timings, totalMs: performance.now() - began },
-      warnings: this.#warnings(),
+      warnings: this.#warnings(layout.tokens.length),
     };
   }
 
-  #warnings(): string[] {
-    const { warning, prompt, name } = this.#heads;
+  #warnings(promptTokens: number): string[] {
+    const { warning, prompt, name, promptTokens: known = Number.POSITIVE_INFINITY } = this.#heads;
     const warnings = warning ? [warning] : [];
     if (prompt && prompt !== "auto" && prompt !== this.#profile.name) {
       warnings.push(
         `Heads ${name} were found with the ${prompt} prompt, and rank with the ${this.#profile.name} prompt here`,
+      );
+    }
+    if (promptTokens > known) {
+      warnings.push(
+        `Heads ${name} are known to rank well in prompts of up to ${known} tokens, and this one has ${promptTokens}: ` +
+          `rank in windows (windows: { windowTokens: 1024 }, --window-size 1024) or cut the documents`,
       );
     }
     return warnings;

@@ -13,7 +13,7 @@ import type { Head, RankDocument } from "../types.ts";
 import { assertCorpusFits, type CorpusTerms, tokensDigest } from "./checks.ts";
 import { type CorpusHeader, readCorpusFile, type SavedCorpus, writeCorpusFile } from "./file.ts";
 import { type CorpusOptions, parseCorpusRankOptions, type SaveOptions } from "./options.ts";
-import type { Evictable, Pool } from "./pool.ts";
+import type { Pool } from "./pool.ts";
 import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "./rank-many.ts";
 
 /** A reader that keeps the documents it has read. */
@@ -46,7 +46,7 @@ export type CorpusHost = {
  * Each corpus has a KV cache of its own. Where all of them are larger than the retriever's `corpusMemory`, those that were
  * used least recently give theirs up, and are read again, or loaded from where they were saved, when they are next used.
  */
-export class Corpus implements AsyncDisposable, Evictable {
+export class Corpus implements AsyncDisposable {
   readonly #host: CorpusHost;
   readonly #documents: RankDocument[];
   readonly #settings: CorpusOptions;

@@ -28,6 +28,8 @@ const headSetSchema = z.object({
   prompt: z.enum(["auto", "llama3", "qwen2.5", "template", "plain"]).exactOptional(),
   /** The query that calibration subtracted. */
   nullQuery: z.string().exactOptional(),
+  /** Tokens of the longest prompt that these heads are known to rank well in. */
+  promptTokens: z.int().min(1).exactOptional(),
   /** What the heads were ranked by: `mass`, `ndcg`, `contrastive`, or a word of the source's own. */
   objective: z.string().exactOptional(),
   /** Where the heads come from. Further fields are kept. */

@@ -14,6 +14,8 @@ export type PublishedEntry = {
   objective?: "mass" | "ndcg" | "contrastive";
   prompt?: "llama3" | "qwen2.5" | "template";
   nullQuery?: string;
+  /** The longest prompt that the heads were trained for, in tokens. */
+  promptTokens?: number;
   heads: string;
 };
 
@@ -56,6 +58,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     source: "mini",
     prompt: "template",
     nullQuery: "N/A",
+    promptTokens: 2200,
     heads: "2-0,2-1,2-2,2-3,2-4,2-5,2-6,2-7,3-0,3-1,3-2,3-3,3-4,3-5,3-6,3-7",
   },
   {

@@ -22,7 +22,7 @@ export function findPublished(name: string): PublishedHeadSet | undefined {
 }
 
 function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
-  const { name, model, source, data, examples, objective, prompt, nullQuery, heads } = entry;
+  const { name, model, source, data, examples, objective, prompt, nullQuery, promptTokens, heads } = entry;
   return {
     name,
     modelKey: model,
@@ -32,6 +32,7 @@ function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
       model: { ...PUBLISHED_MODELS[model] },
       ...(prompt && { prompt }),
       ...(nullQuery && { nullQuery }),
+      ...(promptTokens && { promptTokens }),
       ...(objective && { objective }),
       source: { ...PUBLISHED_SOURCES[source], ...(data && { data }), ...(examples && { examples }) },
       heads: heads.split(",").map((key) => [...parseHeadKey(key)!]),

@@ -17,6 +17,8 @@ export type ResolvedHeads = {
   prompt?: PromptName;
   /** The query that calibration subtracted when they were found. */
   nullQuery?: string;
+  /** Tokens of the longest prompt that they are known to rank well in. */
+  promptTokens?: number;
   /** One sentence to show, where the heads may not suit the model. */
   warning?: string;
 };
@@ -126,6 +128,7 @@ function fromSet(set: HeadSet, model: ModelIdentity, name: string): ResolvedHead
     ...(set.weights !== undefined && { weights: [...set.weights] }),
     ...(set.prompt !== undefined && { prompt: set.prompt }),
     ...(set.nullQuery !== undefined && { nullQuery: set.nullQuery }),
+    ...(set.promptTokens !== undefined && { promptTokens: set.promptTokens }),
   };
 }
 

@@ -45,6 +45,18 @@ describe("the built-in model", () => {
     expect(disposed).toBe(false);
   });
 
+  test("warns of a prompt that is longer than what it was trained for, and of no other", async () => {
+    const long = Array.from({ length: 12 }, (_, i) => `Entry ${i}. ${passages.join(" ")}`);
+    expect((await retriever.rank(questions[0]![0], passages)).warnings).toEqual([]);
+    const { warnings, usage } = await retriever.rank(questions[0]![0], long);
+    expect(usage.promptTokens).toBeGreaterThan(2200);
+    expect(warnings).toEqual([
+      expect.stringMatching(new RegExp(`2200 tokens, and this one has ${usage.promptTokens}`)),
+    ]);
+    const windows = { windowTokens: 1024 };
+    expect((await retriever.rank(questions[0]![0], long, { windows })).warnings).toEqual([]);
+  });
+
   test.each(questions)("answers %j", async (query, best) => {
     const { results, warnings } = await retriever.rank(query, passages);
     expect(passages[results[0]!.index]).toBe(passages[best]);

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { openGenerator } from "../../src/eval/answer/generator.ts";
 import type { Request } from "../../src/eval/methods/method.ts";
 import { conversation } from "../../src/eval/methods/rankgpt.ts";
 import { parseMethods } from "../../src/eval/methods/spec.ts";
@@ -46,4 +47,15 @@ it("RankGPT shows every passage in a turn of its own", () => {
   expect(turns).toHaveLength(3 + 2 * 3 + 1);
   expect(turns[7]).toEqual({ type: "user", text: "[3] Title: Bread Content: warm kitchens" });
   expect(turns[8]).toEqual({ type: "model", response: ["Received passage [3]."] });
+});
+
+it("a generator answers from what fits, and refuses what does not instead of cutting it", async () => {
+  const small = { load: { ...context.load, contextSize: 256 } };
+  await using generator = await openGenerator(undefined, small);
+  expect(typeof (await generator.answer("red boat", 4))).toBe("string");
+  const long = "The red boat lies in the harbour. ".repeat(60);
+  await expect(generator.answer(long, 4)).rejects.toMatchObject({
+    code: "CONTEXT_OVERFLOW",
+    message: expect.stringContaining("do not fit the context of 256"),
+  });
 });

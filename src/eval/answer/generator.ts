@@ -18,19 +18,24 @@ export async function openGenerator(file: string | undefined, context: MethodCon
     const chat = new LlamaChat({ contextSequence, autoDisposeSequence: false });
     return {
       async answer(prompt, maxTokens, signal) {
+        const user = { type: "user" as const, text: prompt };
+        const { contextText } = chat.chatWrapper.generateContextState({
+          chatHistory: [user, { type: "model", response: [] }],
+        });
+        const needed = contextText.tokenize(model.tokenizer).length + maxTokens;
+        // Left to itself it would cut the middle out of the documents.
+        if (needed > session.contextSize) {
+          throw new QRHeadError(
+            "CONTEXT_OVERFLOW",
+            `Documents and answer take ${needed} tokens and do not fit the context of ${session.contextSize}: ` +
+              "show fewer documents, or pass a larger --context-size",
+          );
+        }
         await contextSequence.clearHistory();
-        const { response } = await chat.generateResponse([{ type: "user", text: prompt }], {
-          ...{ temperature: 0, maxTokens },
+        const { response } = await chat.generateResponse([user], {
+          temperature: 0,
+          maxTokens,
           ...(signal && { signal }),
-          // Left to itself it would cut the middle out of the documents.
-          contextShift: {
-            strategy: () => {
-              throw new QRHeadError(
-                "CONTEXT_OVERFLOW",
-                `The documents do not fit the context of ${session.contextSize} tokens`,
-              );
-            },
-          },
         });
         return response.trim();
       },

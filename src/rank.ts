@@ -107,7 +107,8 @@ export class Ranker {
         documentTokens: documents.map((_, index) => lengths[positionOf(index)]!),
       },
       timings: { loadMs: this.#model.loadMs, ...observed.timings, totalMs: performance.now() - began },
-      warnings: this.#warnings(layout.tokens.length),
+      // The positions of independent documents are bounded by the longest of them.
+      warnings: this.#warnings(reader.layout === "listwise" ? layout.tokens.length : 0),
     };
   }
 

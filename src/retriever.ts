@@ -208,14 +208,23 @@ export class QRRetriever implements AsyncDisposable {
     return prune(this, query, input, options);
   }
 
-  /** What every token of the documents receives from the query, head by head: what `qrhead inspect` shows. */
+  /**
+   * What every token of the documents receives from the query, head by head, in the order of the prompt: what
+   * `qrhead inspect` shows.
+   *
+   * @throws ContextOverflowError when the prompt does not fit; InputError for independent documents.
+   */
   async inspect(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<Inspection> {
     const parsed = parseRankOptions(options);
     assertQuery(query);
     const normalized = normalizeDocuments(documents);
     return this.#run(async () => {
       const settings = { ...this.#options, ...parsed };
+      if (settings.layout === "independent") {
+        throw new InputError("INVALID_ARGUMENT", "inspect shows one prompt of all documents: layout independent has no use");
+      }
       const shortened = await this.#session.truncate(normalized, settings.maxDocumentTokens, parsed.signal);
+      if (settings.order === "reverse") shortened.reverse();
       const layout = await this.#session.layOut(shortened, query, this.#ranker.nullQuery(parsed), parsed.signal);
       const observed = await this.#session.observe(layout, true, parsed);
       const { mask = true, weights = true } = settings;
@@ -292,7 +301,8 @@ export class QRRetriever implements AsyncDisposable {
   async #rank(query: string, documents: RankDocument[], options: RankOptions, own?: Reader): Promise<RankResult> {
     const { windows = "auto", layout } = { ...this.#options, ...options };
     if (own || layout === "independent") {
-      if (typeof windows === "object") {
+      // Those of `load` are for calls that can have windows.
+      if (typeof options.windows === "object") {
         throw new InputError("INVALID_ARGUMENT", "Windows have no use for a corpus or for independent documents");
       }
       return this.#ranker.rank(own ?? this.#independent, query, documents, options);

@@ -34,7 +34,7 @@ export type Observed = {
 export type CallOptions = { signal?: AbortSignal | undefined; onProgress?: ((progress: Progress) => void) | undefined };
 
 /** Turns documents and a query into a prompt, and a prompt into attention. */
-export type Reader = Pick<Session, "truncate" | "layOut" | "observe">;
+export type Reader = Pick<Session, "truncate" | "layOut" | "observe"> & { readonly layout: "listwise" | "independent" };
 
 /**
  * A model, the heads to look through and the documents that it has read last. Not for two calls at a time.
@@ -44,6 +44,7 @@ export type Reader = Pick<Session, "truncate" | "layOut" | "observe">;
  * their last digits.
  */
 export class Session {
+  readonly layout = "listwise";
   readonly #model: LoadedModel;
   readonly #heads: readonly Head[];
   readonly #profile: PromptProfile;

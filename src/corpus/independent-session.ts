@@ -37,6 +37,7 @@ type Resident = { keys: string[]; null?: { tokens: Int32Array; perHead: boolean;
  * changes nothing. The query begins behind the longest. With one document this is the listwise prompt.
  */
 export class IndependentSession implements CorpusReader {
+  readonly layout = "independent";
   readonly #model: LoadedModel;
   readonly #heads: readonly Head[];
   readonly #profile: PromptProfile;

@@ -37,6 +37,11 @@ async function runWith(methods: Method[], journal: Journal, more: Partial<RunOpt
   return task;
 }
 
+const factsOf = ({ name, format, firstStage, topics }: Awaited<ReturnType<typeof openTask>>) => ({
+  ...{ name, format, firstStage },
+  ...{ documents: null, dropped: [], topics: [...topics] },
+});
+
 describe("a run", () => {
   it("goes on after a query on which the method fails, counts it, and counts it as 0", async () => {
     const journal = await Journal.create(files.path("failing.jsonl"), {});
@@ -46,15 +51,7 @@ describe("a run", () => {
       return { scores: documents.map(({ id }) => (topic.grades.has(id) ? 1 : 0)) };
     });
     const task = await runWith([perfect, ...parseMethods(["bm25"])], journal);
-    const facts = {
-      ...task,
-      name: task.name,
-      format: task.format,
-      firstStage: task.firstStage,
-      documents: null,
-      dropped: [],
-      topics: [...task.topics],
-    };
+    const facts = factsOf(task);
     const options = {
       measures: [parseMeasure("ndcg@10")],
       gain: "linear",
@@ -108,14 +105,7 @@ describe("a run", () => {
     const swayed = fake("swayed", async ({ documents }) => ({ scores: documents.map((_, i) => -i) }));
     const steady = fake("steady", async ({ documents }) => ({ scores: documents.map(({ id }) => id.charCodeAt(1)) }));
     const task = await runWith([swayed, steady], journal, { permutations: 4, jobs: 2 });
-    const facts = {
-      name: task.name,
-      format: task.format,
-      firstStage: task.firstStage,
-      documents: null,
-      dropped: [],
-      topics: [...task.topics],
-    };
+    const facts = factsOf(task);
     const options = {
       measures: [parseMeasure("mrr")],
       gain: "linear",

@@ -1,4 +1,4 @@
-import { loadFailure, loadWithLlama, withTitle } from "./llama.ts";
+import { openWithLlama, withTitle } from "./llama.ts";
 import type { Method } from "./method.ts";
 
 /** A GGUF that was trained to rerank, through node-llama-cpp's ranking context: one forward pass a document. */
@@ -8,11 +8,9 @@ export function crossEncoder(file: string, name: string, spec: string): Method {
     spec,
     seesOrder: false,
     async open(context) {
-      const { model, threads } = await loadWithLlama(file, context);
-      const ranking = await model.createRankingContext({ threads }).catch(async (error: unknown) => {
-        await model.dispose();
-        throw loadFailure(file, error);
-      });
+      const { model, made: ranking } = await openWithLlama(file, context, (loaded, threads) =>
+        loaded.createRankingContext({ threads }),
+      );
       return {
         async rank({ topic, documents, signal }) {
           const scores: number[] = [];

@@ -1,4 +1,4 @@
-import { loadFailure, loadWithLlama, withTitle } from "./llama.ts";
+import { openWithLlama, withTitle } from "./llama.ts";
 import type { Method } from "./method.ts";
 
 /** Vectors of documents kept for the next query, which often has the same candidates. */
@@ -15,11 +15,9 @@ export function dense(argument: string, name: string, spec: string): Method {
     spec,
     seesOrder: false,
     async open(context) {
-      const { model, threads } = await loadWithLlama(file, context);
-      const embedder = await model.createEmbeddingContext({ threads }).catch(async (error: unknown) => {
-        await model.dispose();
-        throw loadFailure(file!, error);
-      });
+      const { model, made: embedder } = await openWithLlama(file, context, (loaded, threads) =>
+        loaded.createEmbeddingContext({ threads }),
+      );
       const kept = new Map<string, readonly number[]>();
       return {
         async rank({ topic, documents, signal }) {

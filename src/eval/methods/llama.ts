@@ -36,6 +36,25 @@ export async function loadWithLlama(
   }
 }
 
+/**
+ * Loads a GGUF and makes of it what a method needs; where the model is not fit for that, it is freed again.
+ *
+ * @throws What `loadWithLlama` throws.
+ */
+export async function openWithLlama<T>(
+  file: string | undefined,
+  context: MethodContext,
+  make: (model: LlamaModel, threads: number) => Promise<T>,
+): Promise<{ model: LlamaModel; made: T }> {
+  const { model, threads } = await loadWithLlama(file, context);
+  try {
+    return { model, made: await make(model, threads) };
+  } catch (error) {
+    await model.dispose();
+    throw loadFailure(file ?? "the built-in model", error);
+  }
+}
+
 /** What node-llama-cpp says of a model that it cannot use, as our own error. */
 export function loadFailure(file: string, error: unknown): QRHeadError {
   const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);

@@ -221,7 +221,10 @@ export class QRRetriever implements AsyncDisposable {
     return this.#run(async () => {
       const settings = { ...this.#options, ...parsed };
       if (settings.layout === "independent") {
-        throw new InputError("INVALID_ARGUMENT", "inspect shows one prompt of all documents: layout independent has no use");
+        throw new InputError(
+          "INVALID_ARGUMENT",
+          "inspect shows one prompt of all documents: layout independent has no use",
+        );
       }
       const shortened = await this.#session.truncate(normalized, settings.maxDocumentTokens, parsed.signal);
       if (settings.order === "reverse") shortened.reverse();

@@ -92,9 +92,8 @@ def collate(prompts: list[Prompt], pieces: PromptPieces, independent: bool, quer
         visible[:, 1:, : len(prefix_tokens(pieces))] = False
 
     head = list(pieces.instruction)
-    longest = max(len(q) for prompt in prompts for q, _ in prompt.queries)
-    longest = max(min(longest, MAX_QUERY_TOKENS), len(pieces.null_query))
-    r = _up(len(head) + (queries + 1) * longest, pad)
+    given = [[(np.asarray(q)[:MAX_QUERY_TOKENS], g) for q, g in prompt.queries[:queries]] for prompt in prompts]
+    r = _up(len(head) + len(pieces.null_query) + max(sum(len(q) for q, _ in asked) for asked in given), pad)
     rows = np.zeros((b, r), np.int64)
     positions = np.zeros((b, r), np.int64)
     segment = np.full((b, r), -1, np.int64)
@@ -106,9 +105,8 @@ def collate(prompts: list[Prompt], pieces: PromptPieces, independent: bool, quer
         rows[i, : len(head)] = head
         positions[i, : len(head)] = start + np.arange(len(head))
         segment[i, : len(head)] = 0
-        given = [(np.asarray(q)[:MAX_QUERY_TOKENS], g) for q, g in prompt.queries[:queries]]
-        for slot, (query, golds) in [*enumerate(given), (queries, (np.array(pieces.null_query), []))]:
-            at = len(head) + slot * longest
+        at = len(head)
+        for slot, (query, golds) in [*enumerate(given[i]), (queries, (np.array(pieces.null_query), []))]:
             size = len(query)
             rows[i, at : at + size] = query
             positions[i, at : at + size] = start + len(head) + np.arange(size)
@@ -119,6 +117,7 @@ def collate(prompts: list[Prompt], pieces: PromptPieces, independent: bool, quer
             if slot < queries:
                 gold[i, slot, golds] = True
                 weight[i, slot] = 1
+            at += size
     convert = torch.from_numpy
     return Batch(
         convert(tokens), convert(valid), convert(document.reshape(b, -1)), convert(visible.reshape(b, -1)), convert(rows),

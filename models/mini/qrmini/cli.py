@@ -116,6 +116,8 @@ def main(argv: "list[str] | None" = None) -> int:
     sub.add_argument("--threads", type=int, default=1, help="of the CPU")
     sub.add_argument("--workers", type=int, default=0, help="processes that make prompts")
     sub.add_argument("--compile", choices=("off", "on", "auto"), default="off", help="auto: time both, keep the faster")
+    sub.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="auto: bf16 on a GPU, f32 on the CPU; bf16 is far faster on CPUs with AMX")
+    sub.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw", help="muon needs PyTorch 2.9")
     sub.add_argument("--log-every", type=int, default=20)
     sub.add_argument("--full", type=Path, help="also keep optimizer and averages in this folder, for --resume or the next stage")
     sub.add_argument("--smoke", type=float, default=0, help="seconds: only check that training runs on this machine, and how fast")

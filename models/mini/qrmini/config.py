@@ -36,6 +36,8 @@ MODELS = {
     # of each head nearly unrotated over 8k tokens: matching by content, wherever it stands.
     "v2": ModelConfig(16384, 384, 5, 4, 96, 1024, 5e5, 8192),
     "v2-deep": ModelConfig(16384, 384, 6, 6, 64, 1024, 5e5, 8192),
+    "v2-8k": ModelConfig(8192, 384, 5, 4, 96, 1024, 5e5, 8192),
+    "v2-4": ModelConfig(8192, 384, 4, 4, 96, 1024, 5e5, 8192),
     "tiny": ModelConfig(8192, 64, 3, 4, 32, 128, 1e4, 4096),
 }
 
@@ -77,5 +79,8 @@ STAGES = {
     "finish": Stage(1.0e-3, 0.0, 100, 65536, 8000, (3, 60), 700, 0.35, 0.4, 12, 0.0, 0.2),
     # What a CPU can prove in minutes.
     "cpu": Stage(3e-4, 0.0, 10, 3000, 900, (4, 16), 110, 0.4, 0.35, 6, 0.1, 0.1),
+    "cpu-words": Stage(1.5e-3, 1.5e-3, 100, 8192, 1400, (6, 40), 160, 0.5, 0.2, 12, 0.2),
+    "cpu-lists": Stage(1.5e-3, 1.0e-3, 50, 8192, 2400, (4, 40), 300, 0.3, 0.3, 12, 0.05, 0.1),
+    "cpu-finish": Stage(1.0e-3, 0.0, 50, 8192, 4000, (3, 60), 400, 0.3, 0.4, 12, 0.0, 0.15),
     "test": Stage(1e-3, 0.0, 2, 400, 300, (2, 5), 40, 0.5, 0.3, 2, 0.1, 0.3),
 }

@@ -157,9 +157,11 @@ class Mini(nn.Module):
                 else:
                     # Values that say which document a column belongs to: what a row fetches is its mass on each
                     # document, and no kernel ever writes the attention itself.
-                    # A multiple of 8 documents, or the fast kernels refuse.
+                    # A GPU's fast kernels want a multiple of 8 documents, the CPU's want values as wide as keys.
                     documents = target.shape[2]
-                    membership = F.pad(target, (0, -documents % 8, 0, k.shape[2] - target.shape[1])).to(q.dtype)
+                    spare = self.config.head_dim - documents if q.device.type == "cpu" else -1
+                    spare = spare if spare >= 0 else -documents % 8
+                    membership = F.pad(target, (0, spare, 0, k.shape[2] - target.shape[1])).to(q.dtype)
                     membership = membership[:, None].expand(-1, self.config.heads, -1, -1)
                     found.append(attend(q, k, membership, mask)[..., :documents].float())
             if not layer.last:

@@ -46,6 +46,8 @@ class Options:
     threads: int = 1
     workers: int = 0
     compile: str = "off"
+    precision: str = "auto"
+    optimizer: str = "adamw"
     log_every: int = 20
     full: Optional[Path] = None
     smoke: float = 0
@@ -55,23 +57,37 @@ def pick_device(name: str) -> torch.device:
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
 
 
-def autocast(device: torch.device):
-    """bfloat16 on a GPU; float32 on the CPU, where runs must repeat exactly."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
+def autocast(device: torch.device, precision: str = "auto"):
+    """By itself bfloat16 on a GPU and float32 on the CPU, where few processors have matrix units for less."""
+    half = precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16) if half else contextlib.nullcontext()
+
+
+def make_optimizers(model: Mini, temperature: torch.nn.Parameter, rate: float, kind: str) -> list[torch.optim.Optimizer]:
+    """AdamW for everything; with "muon", Muon (Jordan et al., 2024) for the matrices within the blocks, its steps scaled
+    to the size of AdamW's so that one rate serves both."""
+    inner = [p for p in model.blk.parameters() if p.dim() > 1] if kind == "muon" else []
+    known = {id(p) for p in inner}
+    rest = [p for p in model.parameters() if id(p) not in known]
+    groups = [
+        {"params": [p for p in rest if p.dim() > 1], "weight_decay": 0.02},
+        {"params": [*(p for p in rest if p.dim() == 1), temperature], "weight_decay": 0.0},
+    ]
+    fused = {"fused": True} if temperature.device.type == "cuda" else {}
+    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), **fused)]
+    if inner:
+        made.append(torch.optim.Muon(inner, lr=rate, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"))
+    return made
 
 
 class Trainer:
     """Model, learned temperature, optimizer and the running average of the weights."""
 
-    def __init__(self, config: ModelConfig, device: torch.device, stage: Stage):
-        self.config, self.device, self.stage = config, device, stage
+    def __init__(self, config: ModelConfig, device: torch.device, stage: Stage, precision: str = "auto", optimizer: str = "adamw"):
+        self.config, self.device, self.stage, self.precision = config, device, stage, precision
         self.model = Mini(config).to(device)
         self.temperature = torch.nn.Parameter(torch.tensor(TEMPERATURE, device=device))
-        matrices = [p for p in self.model.parameters() if p.dim() > 1]
-        others = [p for p in self.model.parameters() if p.dim() == 1] + [self.temperature]
-        groups = [{"params": matrices, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}]
-        fused = {"fused": True} if device.type == "cuda" else {}
-        self.optimizer = torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.98), **fused)
+        self.optimizers = make_optimizers(self.model, self.temperature, stage.rate, optimizer)
         self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
         self.step = 0
 
@@ -81,7 +97,7 @@ class Trainer:
 
     def state(self) -> dict:
         return {
-            "model": self.model.state_dict(), "temperature": self.temperature.detach(), "optimizer": self.optimizer.state_dict(),
+            "model": self.model.state_dict(), "temperature": self.temperature.detach(), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "average": self.average, "step": self.step,
         }
 
@@ -89,7 +105,8 @@ class Trainer:
         """Takes up a full checkpoint; of another stage the weights, the optimizer and the averages."""
         self.model.load_state_dict(state["model"])
         self.temperature.data.copy_(state["temperature"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         self.average = {name: value.to(self.device) for name, value in state["average"].items()}
         self.step = state["step"] if same_stage else 0
 
@@ -104,14 +121,14 @@ class Trainer:
         model, total, seen, rankings = self.model, 0.0, {}, []
         for independent, part in batch:
             part = part.to(self.device)
-            with autocast(self.device):
+            with autocast(self.device, self.precision):
                 cache, hidden = model.read(part.tokens)
                 masses = model.look(cache, part.rows, part.positions, part.mask(), part.membership())
             mean = average_rows(masses.float(), part.average)
             value, calibrated, numbers = retrieval_loss(mean, part.gold, part.present, part.weight, self.temperature)
             rankings.append((calibrated, part))
             if self.stage.lm:
-                with autocast(self.device):
+                with autocast(self.device, self.precision):
                     language = language_loss(model, hidden, part.tokens, part.valid, max(256, self.stage.step_tokens // 4))
                 value = value + self.stage.lm * language
                 numbers["lm"] = language.detach()
@@ -125,15 +142,21 @@ class Trainer:
             seen["agreement"] = agreement.detach()
         return total, seen
 
+    def forget_gradients(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+
     def update(self, batch: list[tuple[bool, Batch]], progress: float):
         rate = self.rate(progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         loss, seen = self.loss(batch)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.forget_gradients()
         loss.backward()
         seen["norm"] = torch.nn.utils.clip_grad_norm_([*self.model.parameters(), self.temperature], 1.0).detach()
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         # Beyond e^5 the calibrated loss rewards what a ranking cannot see.
         self.temperature.data.clamp_(1.0, 5.0)
         decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
@@ -149,16 +172,16 @@ def prepare(options: Options, device: torch.device, stage: Stage) -> Trainer:
     torch.manual_seed(options.seed)
     source = options.checkpoint
     if source is None:
-        return Trainer(MODELS[options.model], device, stage)
+        return Trainer(MODELS[options.model], device, stage, options.precision, options.optimizer)
     if source.is_dir() and (source / "full.pt").exists():
         state = checkpoint.read_full(source)
-        trainer = Trainer(ModelConfig(**state["config"]), device, stage)
+        trainer = Trainer(ModelConfig(**state["config"]), device, stage, options.precision, options.optimizer)
         trainer.load_state(state, options.resume)
         return trainer
     if options.resume:
         raise SystemExit(f"--resume needs {source}/full.pt, which --full writes")
     config, weights = checkpoint.read_weights(source)
-    trainer = Trainer(config, device, stage)
+    trainer = Trainer(config, device, stage, options.precision, options.optimizer)
     trainer.load_weights(weights)
     if source.is_dir():
         trainer.temperature.data.fill_(checkpoint.read_facts(source)["temperature"])
@@ -224,7 +247,7 @@ def run(options: Options) -> dict:
             except torch.cuda.OutOfMemoryError if hasattr(torch.cuda, "OutOfMemoryError") else MemoryError:
                 # One batch of an unlucky shape must not end the run.
                 skipped += 1
-                trainer.optimizer.zero_grad(set_to_none=True)
+                trainer.forget_gradients()
                 torch.cuda.empty_cache()
                 if skipped > 20:
                     raise

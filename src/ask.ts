@@ -1,55 +1,55 @@
-import type { ChunkOptions } from "./chunking/chunk.ts";
+import { type ChunkDocumentsOptions, type ChunkPlace, chunkDocuments, placesOf } from "./chunk-documents.ts";
 import {
   type AssembledContext,
   type AssembleOptions,
   assembleContext,
-  type ContextPiece,
   DEFAULT_INSTRUCTION,
   toMessages,
 } from "./context/assemble.ts";
+import { Corpus } from "./corpus/corpus.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents.ts";
-import { ContextOverflowError, invalidArgument, QRHeadError } from "./errors.ts";
+import { ContextOverflowError, InputError, invalidArgument, QRHeadError } from "./errors.ts";
 import { type OpenModel, openModel } from "./generator.ts";
-import type { LoadOptions, Progress } from "./options.ts";
+import type { LoadOptions, Progress, RankOptions } from "./options.ts";
 import type { ReadText } from "./read-files.ts";
 import type { RankResult } from "./results.ts";
 import { QRRetriever } from "./retriever.ts";
+import type { RankDocument } from "./types.ts";
 
-export type AskOptions = Pick<AssembleOptions, "topK" | "order" | "neighbours"> & {
-  /** GGUF that answers; any chat model. */
-  model: string;
-  /** What retrieves: loaded, or how to load it. Defaults to the built-in model. A slim file will do. */
-  retriever?: QRRetriever | LoadOptions | undefined;
-  /** Tokens of the chunks that texts are cut into, at least 8. Defaults to 200. */
-  chunkTokens?: number | undefined;
-  /** How texts are cut; by default as their file's ending says, else at paragraphs. */
-  chunk?: Pick<ChunkOptions, "by" | "turn" | "session"> | undefined;
-  /** Tokens of the sources in the generator's prompt. Defaults to what its context leaves. */
-  budgetTokens?: number | undefined;
-  /** Tokens of the generator's context. Defaults to 4096, or what the model was trained for if that is less. */
-  contextSize?: number | undefined;
-  /** Tokens that the answer may have, at least 1. Defaults to 512. */
-  maxTokens?: number | undefined;
-  /** 0 is greedy. Defaults to 0. */
-  temperature?: number | undefined;
-  /** What the model is told to do. Defaults to answering from the sources and citing them. */
-  instruction?: string | undefined;
-  threads?: number | undefined;
-  gpu?: LoadOptions["gpu"];
-  /** Gets the answer piece by piece. */
-  onText?: ((text: string) => void) | undefined;
-  onProgress?: ((progress: Progress) => void) | undefined;
-  /** Stops retrieving and generating. */
-  signal?: AbortSignal | undefined;
-};
+export type AskOptions = Pick<AssembleOptions, "topK" | "order" | "neighbours"> &
+  Pick<ChunkDocumentsOptions, "chunkTokens" | "chunk"> & {
+    /** GGUF that answers; any chat model. */
+    model: string;
+    /**
+     * What retrieves: loaded, or how to load it. Defaults to the built-in model. A slim file will do. A corpus has its own.
+     */
+    retriever?: QRRetriever | LoadOptions | undefined;
+    /**
+     * `"independent"` reads each chunk by itself, and a loaded retriever then keeps the chunks for the next question. Defaults
+     * to what the retriever was loaded with, else to `"listwise"`: windows of as many chunks as a prompt holds.
+     */
+    layout?: RankOptions["layout"];
+    /** Tokens of the sources in the generator's prompt. Defaults to what its context leaves. */
+    budgetTokens?: number | undefined;
+    /** Tokens of the generator's context. Defaults to 4096, or what the model was trained for if that is less. */
+    contextSize?: number | undefined;
+    /** Tokens that the answer may have, at least 1. Defaults to 512. */
+    maxTokens?: number | undefined;
+    /** 0 is greedy. Defaults to 0. */
+    temperature?: number | undefined;
+    /** What the model is told to do. Defaults to answering from the sources and citing them. */
+    instruction?: string | undefined;
+    threads?: number | undefined;
+    gpu?: LoadOptions["gpu"];
+    /** Gets the answer piece by piece. */
+    onText?: ((text: string) => void) | undefined;
+    onProgress?: ((progress: Progress) => void) | undefined;
+    /** Stops retrieving and generating. */
+    signal?: AbortSignal | undefined;
+  };
 
-export type AskSource = AssembledContext["sources"][number] & {
-  /** The document that the chunk is from, by its position and id; half-open in UTF-16 units of its text. */
-  document: number;
-  documentId: string;
-  begin: number;
-  end: number;
-};
+/** A chunk that the answer was given from, and where it stands in its document. */
+export type AskSource = AssembledContext["sources"][number] & ChunkPlace;
 
 export type AskResult = {
   answer: string;
@@ -68,6 +68,9 @@ const TEMPLATE_ROOM = 64;
  * Answers a question from documents: cuts them into chunks, ranks these, puts the best that fit into the generator's prompt
  * in their original order, and generates.
  *
+ * A corpus of chunks (`retriever.corpus(await chunkDocuments(retriever, documents))`) is ranked as it is: it has been read,
+ * stays read whatever becomes of the answer, and can be saved. Its documents need not be chunks.
+ *
  * Retriever and generator are two models in memory, also when they are one file: the weights are mapped and the pages
  * shared, the caches are not, since the retriever's cache holds no upper layers.
  *
@@ -76,25 +79,17 @@ const TEMPLATE_ROOM = 64;
  */
 export async function ask(
   query: string,
-  documents: readonly (DocumentInput | ReadText)[],
+  documents: readonly (DocumentInput | ReadText)[] | Corpus,
   options: AskOptions,
 ): Promise<AskResult> {
   const began = performance.now();
-  const { signal, onProgress, onText, maxTokens = 512, chunkTokens = 200, instruction = DEFAULT_INSTRUCTION } = options;
+  const { signal, onProgress, onText, maxTokens = 512, instruction = DEFAULT_INSTRUCTION } = options;
   if (typeof query !== "string" || query.trim() === "")
     throw invalidArgument("query", "a text that is not blank", query);
-  for (const [name, value, least] of [
-    ["maxTokens", maxTokens, 1],
-    ["chunkTokens", chunkTokens, 8],
-  ] as const) {
-    if (!(Number.isInteger(value) && value >= least))
-      throw invalidArgument(name, `an integer of at least ${least}`, value);
-  }
-  const own = !(options.retriever instanceof QRRetriever);
+  if (!(Number.isInteger(maxTokens) && maxTokens >= 1))
+    throw invalidArgument("maxTokens", "an integer of at least 1", maxTokens);
   const { threads, gpu } = options;
-  const retriever = own
-    ? await QRRetriever.load({ threads, gpu, ...(options.retriever as LoadOptions | undefined), signal, onProgress })
-    : (options.retriever as QRRetriever);
+  const library = await openLibrary(documents, options);
   let generator: OpenModel | undefined;
   try {
     const loading = performance.now();
@@ -109,14 +104,11 @@ export async function ask(
     const budgetTokens = Math.min(options.budgetTokens ?? size, size - fixed);
     if (budgetTokens < 1) throw new ContextOverflowError(fixed + 1, size, "The question with its answer");
 
-    const { pieces, places } = await cut(retriever, documents, options.chunk, chunkTokens);
-    const ranking = await retriever.rank(
-      query,
-      pieces.map(({ id, title, text }) => ({ id, title: title ?? null, text })),
-      { signal, onProgress },
-    );
+    const { chunks, places, rank } = await library.chunks();
+    const ranking = await rank(query);
     // With a place in the ranking as the score: what merged windows say is an order first.
-    for (const [rank, { index }] of ranking.results.entries()) pieces[index]!.score = -rank;
+    const pieces = chunks.map((chunk, index) => ({ ...chunk, score: 0, group: places[index]!.documentId }));
+    for (const [place, { index }] of ranking.results.entries()) pieces[index]!.score = -place;
     const { topK, order, neighbours } = options;
     const context = await assembleContext(pieces, { topK, order, neighbours, budgetTokens, countTokens: count });
     const scores = new Map(ranking.results.map(({ index, score }) => [index, score]));
@@ -155,32 +147,53 @@ export async function ask(
     };
   } finally {
     await generator?.dispose();
-    if (own) await retriever.dispose();
+    await library.close();
   }
 }
 
-type Place = Pick<AskSource, "document" | "documentId" | "begin" | "end">;
+/** What answers are taken from. */
+type Library = {
+  chunks(): Promise<{
+    chunks: RankDocument[];
+    places: ChunkPlace[];
+    rank: (query: string) => Promise<RankResult>;
+  }>;
+  close(): Promise<void>;
+};
 
-async function cut(
-  retriever: QRRetriever,
-  inputs: readonly (DocumentInput | ReadText)[],
-  how: AskOptions["chunk"],
-  size: number,
-) {
-  const documents = normalizeDocuments(inputs);
-  const pieces: ContextPiece[] = [];
-  const places: Place[] = [];
-  for (const [document, { id, title, text }] of documents.entries()) {
-    const input = inputs[document];
-    const by = typeof input === "object" && "by" in input ? input.by : undefined;
-    for (const { begin, end, text: part } of await retriever.chunk(text, { by, ...how, size })) {
-      if (part.trim() === "") continue;
-      pieces.push({ id: `${id}#${begin}-${end}`, ...(title && { title }), text: part, score: 0, group: id });
-      places.push({ document, documentId: id, begin, end });
-    }
+async function openLibrary(
+  documents: readonly (DocumentInput | ReadText)[] | Corpus,
+  options: AskOptions,
+): Promise<Library> {
+  const { signal, onProgress, threads, gpu, chunkTokens, chunk, layout } = options;
+  const call = { signal, onProgress };
+  if (documents instanceof Corpus) {
+    const useless = (["retriever", "layout", "chunk", "chunkTokens"] as const).find(
+      (name) => options[name] !== undefined,
+    );
+    if (useless)
+      throw new InputError("INVALID_ARGUMENT", `Option ${useless} has no use with a corpus, which has been read`);
+    const chunks = documents.documents;
+    const rank = (query: string) => documents.rank(query, call);
+    return { chunks: async () => ({ chunks, places: placesOf(chunks), rank }), close: async () => {} };
   }
-  if (pieces.length === 0) throw invalidArgument("documents", "at least one text that is not blank", documents.length);
-  return { pieces, places };
+  const own = options.retriever instanceof QRRetriever ? undefined : { threads, gpu, ...options.retriever, ...call };
+  const retriever = own ? await QRRetriever.load(own) : (options.retriever as QRRetriever);
+  return {
+    async chunks() {
+      const chunks = await chunkDocuments(retriever, documents, { chunkTokens, chunk, signal });
+      const ids = normalizeDocuments(documents).map(({ id }) => id);
+      const shown = chunks.map((one) => ({ ...one, title: one.title ?? null }));
+      return {
+        chunks,
+        places: placesOf(chunks, ids),
+        rank: (query) => retriever.rank(query, shown, { layout, ...call }),
+      };
+    },
+    close: async () => {
+      if (own) await retriever.dispose();
+    },
+  };
 }
 
 type GenerateOptions = { size: number; maxTokens: number; temperature: number } & Pick<

@@ -1,4 +1,5 @@
 export { type AskOptions, type AskResult, type AskSource, ask } from "./ask.ts";
+export { type ChunkDocumentsOptions, type ChunkPlace, chunkDocuments } from "./chunk-documents.ts";
 export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
 export {
   type AssembledContext,

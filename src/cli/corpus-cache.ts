@@ -6,7 +6,7 @@ import { note, oneLine } from "./output.ts";
 
 type Call = Pick<RankOptions, "signal" | "onProgress">;
 /** Options that a corpus is read with. */
-type Settings = Pick<RankOptions, "order" | "maxDocumentTokens">;
+type Settings = Pick<RankOptions, "order" | "maxDocumentTokens" | "layout">;
 
 /**
  * The corpus of `--cache FILE`: loaded where the file has these documents, else read and saved there.
@@ -15,6 +15,7 @@ type Settings = Pick<RankOptions, "order" | "maxDocumentTokens">;
  * corpus is an error: it may be something else that the user would miss.
  *
  * @param documents None to take those of the file.
+ * @param flag What a user passes documents with.
  * @throws InputError when there is neither a file nor documents, and for a file that is no corpus.
  */
 export async function openCorpus(
@@ -22,24 +23,22 @@ export async function openCorpus(
   file: string,
   documents: RankDocument[] | undefined,
   settings: Settings,
-  { signal, onProgress, quiet }: Call & { quiet: boolean },
+  { signal, onProgress, quiet, flag = "--docs FILE" }: Call & { quiet: boolean; flag?: string },
 ): Promise<Corpus> {
   const exists = await stat(file).then(
     () => true,
     () => false,
   );
   if (!exists && !documents) {
-    throw new InputError("INVALID_INPUT", `Cache ${file} does not exist: pass --docs FILE to make it`);
+    throw new InputError("INVALID_INPUT", `Cache ${file} does not exist: pass ${flag} to make it`);
   }
   if (exists) {
     const reason = await tryLoad();
     if (typeof reason !== "string") return reason;
     if (!quiet) note(`qrhead: making ${file} anew: ${reason}`);
   }
-  const corpus = await retriever.corpus(documents!, { ...settings, signal, onProgress });
   // Another process may have made the same file meanwhile; each puts a whole one in its place.
-  await corpus.save(file, { force: true, signal, onProgress });
-  return corpus;
+  return retriever.corpus(documents!, { ...settings, saveTo: file, force: true, signal, onProgress });
 
   /** The corpus, or why it cannot be used. */
   async function tryLoad(): Promise<Corpus | string> {
@@ -52,7 +51,9 @@ export async function openCorpus(
     }
     if (!documents) return corpus;
     const sameSettings =
-      (settings.order ?? "given") === corpus.order && settings.maxDocumentTokens === corpus.maxDocumentTokens;
+      (settings.order ?? "given") === corpus.order &&
+      (settings.layout ?? "listwise") === corpus.layout &&
+      settings.maxDocumentTokens === corpus.maxDocumentTokens;
     if (sameSettings && sameDocuments(documents, corpus.documents)) return corpus;
     await corpus.dispose();
     return sameSettings ? "the documents have changed" : "the options have changed";

@@ -1,9 +1,13 @@
 import type { Command } from "commander";
-import { type AskResult, ask as answer } from "../../ask.ts";
+import { type AskOptions, type AskResult, ask as answer } from "../../ask.ts";
+import { chunkDocuments } from "../../chunk-documents.ts";
 import { CHUNK_UNITS, type ChunkUnit } from "../../chunking/chunk.ts";
 import { InputError } from "../../errors.ts";
-import { GPU_NAMES } from "../../options.ts";
-import { readTexts } from "../../read-files.ts";
+import { findModelFile } from "../../model-file.ts";
+import { GPU_NAMES, type LoadOptions } from "../../options.ts";
+import { type ReadText, readTexts } from "../../read-files.ts";
+import { QRRetriever } from "../../retriever.ts";
+import { openCorpus } from "../corpus-cache.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -24,6 +28,8 @@ type AskFlags = CommonFlags &
     heads?: string;
     query?: string;
     queryFile?: string;
+    cache?: string;
+    layout?: "listwise" | "independent";
     topK?: number;
     budget?: number;
     chunkBy?: ChunkUnit;
@@ -40,7 +46,8 @@ The answer is streamed; its sources follow. Any chat model answers; the built-in
 
 Examples:
   $ qrhead ask --model Llama-3.2-3B-Instruct-Q4_K_M.gguf --query "who betrays whom" book.txt
-  $ qrhead ask --model big.gguf --retriever small-slim.gguf --query "…" --top-k 5 notes/*.md`;
+  $ qrhead ask --model big.gguf --retriever small-slim.gguf --query "…" --top-k 5 notes/*.md
+  $ qrhead ask --model big.gguf --query "…" --cache book.corpus book.txt   # the next question reads book.corpus instead`;
 
 /** `qrhead ask`: answers a question from files. */
 export function registerAsk(program: Command): void {
@@ -54,6 +61,12 @@ export function registerAsk(program: Command): void {
     .addOption(textOption("--heads <SPEC>", "heads of the retriever (default: auto)", "heads"))
     .addOption(textOption("--query <Q>", "the question", "a text that is not blank"))
     .option("--query-file <FILE>", "file that holds the question")
+    .addOption(
+      textOption("--cache <FILE>", "keep what was read of the files, each chunk by itself, in this file", "a path"),
+    )
+    .addOption(
+      choiceOption("--layout <NAME>", "chunks together in windows, or each by itself", ["listwise", "independent"]),
+    )
     .addOption(integerOption("--top-k <N>", "chunks to answer from (default: as many as fit)", 1, 2 ** 31))
     .addOption(integerOption("--budget <N>", "tokens of the sources (default: what the context leaves)", 1, 2 ** 31))
     .addOption(choiceOption("--chunk-by <WHAT>", "how files are cut (default: by their ending)", CHUNK_UNITS))
@@ -76,7 +89,13 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
       "Expected a model that answers: pass --model FILE.gguf (the built-in model cannot)",
     );
   }
-  if (files.length === 0) throw new InputError("INVALID_ARGUMENT", "Expected files to answer from: pass their names");
+  if (files.length === 0 && flags.cache === undefined)
+    throw new InputError("INVALID_ARGUMENT", "Expected files to answer from: pass their names");
+  if (flags.cache !== undefined && flags.layout === "listwise")
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      "Expected no --layout listwise beside --cache, which keeps chunks that were read by themselves",
+    );
   const signal = interruptSignal();
   const query = await queryOf(flags, signal);
   const texts = await readTexts(files, signal);
@@ -85,11 +104,11 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
     const { topK, budget, chunkBy, chunkSize, neighbours, contextSize, maxTokens, threads, heads, retriever, gpu } =
       flags;
     const shared = toLoadOptions({ ...(gpu && { gpu }), ...(threads !== undefined && { threads }) });
-    const result = await answer(query, texts, {
+    const loading: LoadOptions = { ...shared, model: retriever, heads };
+    const cutting = { chunkTokens: chunkSize, chunk: chunkBy && { by: chunkBy } };
+    const options: AskOptions = {
       model,
-      retriever: { ...shared, model: retriever, heads },
-      ...{ topK, neighbours, contextSize, maxTokens, budgetTokens: budget, chunkTokens: chunkSize },
-      chunk: chunkBy && { by: chunkBy },
+      ...{ topK, neighbours, contextSize, maxTokens, budgetTokens: budget },
       threads: shared.threads,
       gpu: shared.gpu,
       signal,
@@ -98,13 +117,17 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
         bar.stop();
         if (!json) process.stdout.write(text);
       },
-    });
+    };
+    const result =
+      flags.cache === undefined
+        ? await answer(query, texts, { ...options, ...cutting, retriever: loading, layout: flags.layout })
+        : await answerFromCache(flags.cache, query, texts, options, { loading, cutting, quiet });
     bar.stop();
     if (json) return printJson({ query, model, ...result });
     print(
       `${result.answer.endsWith("\n") ? "" : "\n"}\n${sourceList(
         result,
-        texts.map(({ file }) => file),
+        new Map(texts.map(({ id, file }) => [id, file])),
       )}`,
     );
     if (!quiet) note(footer(result));
@@ -113,9 +136,28 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
   }
 }
 
-function sourceList({ sources }: AskResult, files: readonly string[]): string {
-  const lines = sources.map(({ citation, document, begin, end }) =>
-    dim(`[${citation}] ${oneLine(files[document]!)}, characters ${begin} to ${end}`),
+/** Chunks are read once and kept in the file; what becomes of the answer is of no matter to it. */
+async function answerFromCache(
+  cache: string,
+  query: string,
+  texts: readonly ReadText[],
+  options: AskOptions,
+  { loading, cutting, quiet }: { loading: LoadOptions; cutting: Parameters<typeof chunkDocuments>[2]; quiet: boolean },
+): Promise<AskResult> {
+  const { signal, onProgress } = options;
+  // Before the files are read, which may take long.
+  await findModelFile(options.model, { signal, onProgress });
+  await using retriever = await QRRetriever.load({ ...loading, signal, onProgress });
+  const chunks = texts.length > 0 ? await chunkDocuments(retriever, texts, { ...cutting, signal }) : undefined;
+  const call = { signal, onProgress, quiet, flag: "the files" };
+  await using corpus = await openCorpus(retriever, cache, chunks, { layout: "independent" }, call);
+  // What it is answered from must last until then.
+  return await answer(query, corpus, options);
+}
+
+function sourceList({ sources }: AskResult, files: ReadonlyMap<string, string>): string {
+  const lines = sources.map(({ citation, documentId, begin, end }) =>
+    dim(`[${citation}] ${oneLine(files.get(documentId) ?? documentId)}, characters ${begin} to ${end}`),
   );
   return ["Sources:", ...lines].join("\n");
 }

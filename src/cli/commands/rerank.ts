@@ -93,11 +93,17 @@ async function rerank(_: unknown, command: Command): Promise<void> {
       onProgress,
     };
     await using retriever = await QRRetriever.load(options);
-    const { topK, headScores, tokenScores, cache, order, maxDocumentTokens, quiet = false } = flags;
+    const { topK, headScores, tokenScores, cache, order, maxDocumentTokens, layout, quiet = false } = flags;
     const corpus =
       cache === undefined
         ? undefined
-        : await openCorpus(retriever, cache, given, { order, maxDocumentTokens }, { signal, onProgress, quiet });
+        : await openCorpus(
+            retriever,
+            cache,
+            given,
+            { order, maxDocumentTokens, layout },
+            { signal, onProgress, quiet },
+          );
     const documents = given ?? corpus!.documents;
     const show = (result: RankResult, index: number) => {
       bar.stop();

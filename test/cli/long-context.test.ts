@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
@@ -90,4 +90,50 @@ describe.concurrent("long context", () => {
     expectFailure(marks, 2, "--keep-marks");
     expectFailure(windows, 2, "--windows");
   });
+});
+
+describe("ask from what is kept", () => {
+  const ask = (extra: string[]) =>
+    run([
+      ...["ask", "--model", modelPath("tiny-llama"), "--max-tokens", "4", "--context-size", "512"],
+      ...["--chunk-size", "8", "--json", ...QUIET, ...extra],
+    ]);
+  const sourcesOf = (stdout: string) => JSON.parse(stdout).sources;
+
+  it("reads files once, and again when they or their chunks have changed", async () => {
+    const [cache, file] = [files.path("notes.corpus"), files.write("kept.txt", lines.join(" "))];
+    const args = [...QUERY, "--cache", cache];
+    const made = await ask([...args, file]);
+    expect([made.code, made.stderr]).toEqual([0, ""]);
+    const bytes = readFileSync(cache);
+    const uncached = await ask([...QUERY, "--layout", "independent", file]);
+    const again = await ask([...args, file]);
+    const alone = await ask(args);
+    for (const result of [uncached, again, alone]) expect(sourcesOf(result.stdout)).toEqual(sourcesOf(made.stdout));
+    for (const { document, documentId, begin, end } of sourcesOf(alone.stdout)) {
+      expect([document, documentId]).toEqual([0, "kept.txt"]);
+      expect(lines.join(" ").slice(begin, end).trim()).not.toBe("");
+    }
+    expect(readFileSync(cache).equals(bytes)).toBe(true);
+    const cut = await ask([...args, "--chunk-size", "16", file]);
+    expect(cut.stderr).toMatch(/^qrhead: making .*notes\.corpus anew: the documents have changed\n$/);
+    files.write("kept.txt", `${lines.join(" ")} Salt is mined.`);
+    expect((await ask([...args, "--chunk-size", "16", file])).stderr).toContain("the documents have changed");
+    expect((await ask([...args, "--chunk-size", "16", file])).stderr).toBe("");
+  }, 180_000);
+
+  it("does not touch what is no corpus, and leaves nothing of a failure", async () => {
+    const [foreign, none, model, layout] = await Promise.all([
+      ask([...QUERY, "--cache", docs, text]),
+      ask([...QUERY, "--cache", files.path("none.corpus")]),
+      ask([...QUERY, "--cache", files.path("none.corpus"), "--model", files.path("none.gguf"), text]),
+      ask([...QUERY, "--cache", files.path("none.corpus"), "--layout", "listwise", text]),
+    ]);
+    expectFailure(foreign, 2, docs, "no saved corpus");
+    expectFailure(none, 2, "none.corpus", "pass the files");
+    expectFailure(model, 2, "none.gguf");
+    expectFailure(layout, 2, "--layout");
+    expect(readFileSync(docs, "utf8")).toBe(lines.join("\n"));
+    expect(readdirSync(files.folder).filter((name) => /none|partial/.test(name))).toEqual([]);
+  }, 180_000);
 });

@@ -1,6 +1,14 @@
 // More text than a prompt holds: windows, pruning, answering, on the built-in model and on models with random weights.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ask, ContextOverflowError, InputError, inspectionPage, type MergeRule, QRRetriever } from "../../src/index.ts";
+import {
+  ask,
+  ContextOverflowError,
+  chunkDocuments,
+  InputError,
+  inspectionPage,
+  type MergeRule,
+  QRRetriever,
+} from "../../src/index.ts";
 import { slimModel } from "../../src/slim.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
@@ -233,6 +241,39 @@ describe("ask", () => {
       });
       expect(sources).toHaveLength(2);
     }
+  });
+
+  test("answers from a corpus, which outlives an answer that was stopped", async () => {
+    const library = { ...generator, model: modelPath("tiny-llama"), maxTokens: 8 };
+    const book = { id: "book", text: documents.join("\n\n") };
+    const chunks = await chunkDocuments(retriever, [" ", book], { chunkTokens: 60 });
+    await using corpus = await retriever.corpus(chunks, { layout: "independent" });
+    const controller = new AbortController();
+    const stopped = ask(QUERY, corpus, {
+      ...{ ...library, signal: controller.signal },
+      onText: () => controller.abort("enough"),
+    });
+    await expect(stopped).rejects.toBe("enough");
+    const phases = new Set<string>();
+    const { sources, usage } = await ask(QUERY, corpus, { ...library, onProgress: ({ phase }) => phases.add(phase) });
+    expect(phases.has("prefill")).toBe(false);
+    expect(usage.chunks).toBe(chunks.length);
+    for (const { documentId, begin, end, id } of sources) {
+      expect(documentId).toBe("book");
+      expect(book.text.slice(begin, end)).toBe(chunks.find((chunk) => chunk.id === id)!.text);
+    }
+    const given = { retriever, chunkTokens: 60, layout: "independent" as const };
+    const uncached = await ask(QUERY, [" ", book], { ...library, ...given });
+    expect(uncached.sources.map(({ id, score }) => [id, score])).toEqual(sources.map(({ id, score }) => [id, score]));
+    expect(uncached.sources.every(({ document }) => document === 1)).toBe(true);
+    await expect(ask(QUERY, corpus, { ...library, chunkTokens: 60 })).rejects.toThrow("chunkTokens");
+  });
+
+  test("takes ids that only look like places for what they are", async () => {
+    const library = { ...generator, model: modelPath("tiny-llama"), maxTokens: 2 };
+    await using corpus = await retriever.corpus([{ id: "page#3-7", text: documents[0]! }], { layout: "independent" });
+    const { sources } = await ask(QUERY, corpus, library);
+    expect(sources).toMatchObject([{ documentId: "page#3-7", begin: 0, end: documents[0]!.length }]);
   });
 
   test("stops when told, and says what is wrong", async () => {

@@ -122,7 +122,15 @@ async function describeRun({ data, open, methods, load, ...rest }: EvalOptions):
 async function sizeOf(source: string): Promise<number> {
   const found = await stat(source);
   if (!found.isDirectory()) return found.size;
-  for (const name of ["corpus.jsonl", "corpus.jsonl.gz", "claims.jsonl", "questions.jsonl", "needles.jsonl"]) {
+  for (const name of [
+    "corpus.jsonl",
+    "corpus.jsonl.gz",
+    "corpus.tsv",
+    "corpus.tsv.gz",
+    "claims.jsonl",
+    "questions.jsonl",
+    "needles.jsonl",
+  ]) {
     const inside = await stat(path.join(source, name)).catch(() => undefined);
     if (inside) return inside.size;
   }

@@ -90,6 +90,12 @@ describe("BEIR", () => {
     ["queries", { queries: lines({ _id: "q1" }) }, /queries\.jsonl, line 1 has no "text"/],
     ["columns", { qrels: "q1 d1\n" }, /qrels\.tsv, line 1 has 2 columns/],
     ["grade", { qrels: "q1\td1\t1\nq1\td2\thigh\n" }, /line 2 has the grade "high"/],
+    ["grade of the first line, which is no heading", { qrels: "q1\td1\thigh\n" }, /line 1 has the grade "high"/],
+    [
+      "packed corpus",
+      { corpus: lines({ _id: "x", text: 5 }), packed: true },
+      /packed corpus.corpus\.jsonl\.gz, line 1 has a/,
+    ],
     [
       "contradiction",
       { qrels: "q1\td1\t1\nq1\td1\t2\n" },
@@ -106,6 +112,24 @@ describe("BEIR", () => {
     expect(task.firstStage).toBe("run");
     expect(task.topics.map(({ id }) => id)).toEqual(["q1"]);
     expect((await task.candidates(task.topics[0]!)).documents.map(({ id }) => id)).toEqual(["d3", "d1"]);
+    expect(task.dropped).toContainEqual({
+      ...{ reason: "documents of the run that the corpus lacks", count: 1, examples: ["q1 nowhere"] },
+    });
+  });
+
+  it("reads corpus and queries of tab-separated lines too, and names a broken one", async () => {
+    const folder = files.path("tsv");
+    mkdirSync(folder, { recursive: true });
+    files.write("tsv/corpus.tsv.gz", gzipSync("pid\ttitle\ttext\r\nd1\tFerry\tThe ferry.\r\nd2\tBread.\r\n"));
+    files.write("tsv/queries.tsv", "q1\tferry\nq2\t \n");
+    files.write("tsv/qrels.tsv", "q1\td1\t1\nq2\td2\t1\n");
+    await using task = await openTask(folder, { depth: 10 });
+    const { documents } = await task.candidates(task.topics[0]!);
+    expect(documents).toEqual([{ id: "d1", title: "Ferry", text: "The ferry." }]);
+    expect(task.documents).toBe(2);
+    expect(task.dropped).toMatchObject([{ reason: "queries that are blank", count: 1, examples: ["q2"] }]);
+    files.write("tsv/queries.tsv", "q1\tferry\nq2\n");
+    await expect(openTask(folder, { depth: 10 })).rejects.toThrow(/queries\.tsv, line 2 has 1 columns/);
   });
 });
 
@@ -244,6 +268,8 @@ describe("formats that bring documents", () => {
     await using task = await openTask(files.path("clipper"), { depth: 0 });
     expect(task.topics).toMatchObject([{ id: "b:0", corrupted: "It snows." }]);
     expect((await task.candidates(task.topics[0]!)).documents.map(({ id }) => id)).toEqual(["1", "2"]);
+    files.write("clipper/books/b.json", "{");
+    await expect(openTask(files.path("clipper"), { depth: 0 })).rejects.toThrow(/b\.json is not valid JSON/);
   });
 
   it("puts a needle where it should stand, and knows its passage", () => {

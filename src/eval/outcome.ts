@@ -8,7 +8,7 @@ export type Outcome = {
   status: "ok" | "failed";
   /** Candidates in first-stage order; none when the method failed. */
   ids: string[];
-  /** As long as `ids`, higher is better. */
+  /** As long as `ids`, higher is better; numbers of single precision. */
   scores: number[];
   /** Milliseconds of ranking, without finding the candidates. */
   ms: number;

@@ -149,16 +149,23 @@ describe("records", () => {
   });
 
   it("reads what it writes of a TREC run, and refuses a line of another shape", async () => {
-    const text = formatTrecRun("q", ["a", "b", "c"], [0.1, 0.30000000000000004, 0.1], "me");
+    const text = formatTrecRun("q", ["a", "b", "c"], [0.25, 0.10000000149011612, 0.25], "me");
     const { name, rankings } = await readTrecRun(files.write("own.trec", text), new Notes());
     expect(name).toBe("me");
-    expect(rankings.get("q")).toEqual({ ids: ["b", "c", "a"], scores: [0.30000000000000004, 0.1, 0.1] });
+    expect(rankings.get("q")).toEqual({ ids: ["c", "a", "b"], scores: [0.25, 0.25, 0.10000000149011612] });
     await expect(readTrecRun(files.write("bad.trec", "q Q0 a 1 x me"), new Notes())).rejects.toThrow(
       /line 1 has the score "x"/,
     );
     await expect(readTrecRun(files.write("twice.trec", "q Q0 a 1 2 me\nq Q0 a 2 1 me"), new Notes())).rejects.toThrow(
       /line 2 has a a second time/,
     );
+  });
+
+  it("reads scores in single precision as trec_eval does, and writes ids that its columns can hold", async () => {
+    const close = files.write("close.trec", "q Q0 a 1 0.30000000001 me\nq Q0 b 2 0.3 me\n");
+    expect((await readTrecRun(close, new Notes())).rankings.get("q")!.ids).toEqual(["b", "a"]);
+    const line = formatTrecRun("q 1", ["a\tb c%"], [1], "me");
+    expect(line.split(/\s/)).toEqual(["q%201", "Q0", "a%09b%20c%", "1", "1", "me"]);
   });
 
   it("reads TREC judgements", async () => {

@@ -6,6 +6,7 @@ import { type Method, plainRanker } from "../../src/eval/methods/method.ts";
 import { parsePermutation, rankByWindows } from "../../src/eval/methods/rankgpt.ts";
 import { parseMethods } from "../../src/eval/methods/spec.ts";
 import { measure, parseMeasure } from "../../src/eval/metrics/measures.ts";
+import { fileNames } from "../../src/eval/report/trec.ts";
 import { drawTopics, type RunOptions, runTask } from "../../src/eval/run.ts";
 import { rankingOf, summarizeTask } from "../../src/eval/summary.ts";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
@@ -140,10 +141,17 @@ describe("methods", () => {
     await runWith([...methods, fusion], journal, { limit: 1 });
     const fused = journal.outcomes.find(({ method }) => method === "f")!;
     const score = Object.fromEntries(fused.ids.map((id, i) => [id, fused.scores[i]!]));
-    expect(score.red).toBeCloseTo(1 / 61 + 1 / 63, 12);
-    expect(score.green).toBeCloseTo(2 / 62, 12);
-    expect(score.brown).toBeCloseTo(2 / 66, 12);
+    expect(score.red).toBe(Math.fround(1 / 61 + 1 / 63));
+    expect(score.green).toBe(Math.fround(2 / 62));
+    expect(score.brown).toBe(Math.fround(2 / 66));
     journal.close();
+  });
+
+  it("have run files of different names, however long or foreign their own", () => {
+    const names = ["dense:/models/a.gguf", "dense=models/a.gguf", "検索", "探す", `x:${"y".repeat(400)}`];
+    const files = [...fileNames(names).values()];
+    expect(new Set(files.map((name) => name.toLowerCase())).size).toBe(names.length);
+    for (const file of files) expect(file).toMatch(/^[\w.-]{1,110}$/);
   });
 
   it("RankGPT's answers are parsed as published, and what is no permutation is known", () => {

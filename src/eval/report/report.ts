@@ -72,8 +72,9 @@ export function makeReport(
     if (status === "failed") report.failures.push({ task, query, method, error: error ?? "" });
     else {
       const order = sortAsTrec(ids, scores);
-      report.rankings[task] ??= {};
-      report.rankings[task][method] ??= {};
+      // Ids are anything, `__proto__` too.
+      report.rankings[task] ??= Object.create(null) as EvalReport["rankings"][string];
+      report.rankings[task][method] ??= Object.create(null) as Record<string, Ranking>;
       report.rankings[task][method][query] = { ids: order.map((i) => ids[i]!), scores: order.map((i) => scores[i]!) };
     }
   }

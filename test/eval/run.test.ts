@@ -1,4 +1,6 @@
-import { appendFileSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { afterAll, describe, expect, it } from "vitest";
 import { openTask } from "../../src/eval/data/open.ts";
 import { Journal } from "../../src/eval/journal.ts";
@@ -91,6 +93,22 @@ describe("a run", () => {
     expect(lines.sort()).toEqual(["q0", "q1", "q2", "q3", "q4", "q5"]);
     await expect(Journal.resume(file, { seed: 2 })).rejects.toThrow(/began with seed 1 but this run has 2/);
     await expect(Journal.create(file, {})).rejects.toThrow(/--resume/);
+  });
+
+  it("lets one process write at a time, and is not held up by one that was killed", async () => {
+    const file = files.path("locked.jsonl");
+    const first = await Journal.create(file, {});
+    await expect(Journal.resume(file, {})).rejects.toThrow(`being written by process ${process.pid}`);
+    first.close();
+    const alive = { pid: process.ppid, host: hostname() };
+    files.write("locked.jsonl.lock", JSON.stringify(alive));
+    await expect(Journal.resume(file, {})).rejects.toThrow(`process ${process.ppid}`);
+    const { pid } = spawnSync(process.execPath, ["-e", ""]);
+    files.write("locked.jsonl.lock", JSON.stringify({ ...alive, pid }));
+    (await Journal.resume(file, {})).close();
+    files.write("locked.jsonl.lock", "");
+    (await Journal.resume(file, {})).close();
+    expect(existsSync(`${file}.lock`)).toBe(false);
   });
 
   it("draws the same queries for the same seed", async () => {

@@ -95,7 +95,7 @@ export class Journal {
 }
 
 async function locked(file: string, open: (unlock: () => void) => Promise<Journal>): Promise<Journal> {
-  const unlock = lockResults(file);
+  const unlock = await lockResults(file);
   try {
     return await open(unlock);
   } catch (error) {

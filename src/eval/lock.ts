@@ -1,6 +1,13 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { InputError } from "../errors.ts";
+
+/** How often the owner touches its lock, and from when on a lock of another machine counts as left behind. */
+const BEAT_MS = 20_000;
+const STALE_MS = 120_000;
+/** A process that was killed a moment ago may take this long to go. */
+const PATIENCE_MS = 1500;
 
 /** Locks of this process: a process number alone does not tell them from those of a dead process of the same number. */
 const held = new Set<string>();
@@ -12,22 +19,24 @@ const held = new Set<string>();
  * @returns What gives it back.
  * @throws InputError `INVALID_INPUT` where another process writes, or the folder cannot be written to.
  */
-export function lockResults(file: string): () => void {
+export async function lockResults(file: string): Promise<() => void> {
   const lock = `${file}.lock`;
-  if (!take(lock)) {
+  for (const end = performance.now() + PATIENCE_MS; !take(lock); ) {
     const owner = readOwner(lock);
-    if (owner && isAlive(lock, owner)) {
+    if (!owner || !isAlive(lock, owner)) rmSync(lock, { force: true });
+    else if (performance.now() < end) await sleep(100);
+    else {
       throw new InputError(
         "INVALID_INPUT",
         `Results ${file} are being written by process ${owner.pid} on ${owner.host}: wait for it, choose another folder, ` +
           `or remove ${lock} where there is no such process`,
       );
     }
-    rmSync(lock, { force: true });
-    if (!take(lock)) throw new InputError("INVALID_INPUT", `Results ${file} are being written by another process`);
   }
   held.add(lock);
+  const beat = setInterval(() => touch(lock), BEAT_MS).unref();
   return () => {
+    clearInterval(beat);
     if (held.delete(lock)) rmSync(lock, { force: true });
   };
 }
@@ -55,13 +64,29 @@ function readOwner(lock: string): Owner | undefined {
 }
 
 function isAlive(lock: string, { pid, host }: Owner): boolean {
-  // Of another machine nothing can be known.
-  if (host !== hostname()) return true;
+  if (host !== hostname()) return Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0) < STALE_MS;
   if (pid === process.pid) return held.has(lock);
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  return !isZombie(pid);
+}
+
+/** Dead, but not yet waited for by its parent; known on Linux only. */
+function isZombie(pid: number): boolean {
+  try {
+    return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+function touch(lock: string): void {
+  try {
+    utimesSync(lock, new Date(), new Date());
+  } catch {
+    // Whoever removed it knows why.
   }
 }

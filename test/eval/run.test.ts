@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, utimesSync } from "node:fs";
 import { hostname } from "node:os";
 import { afterAll, describe, expect, it } from "vitest";
 import { openTask } from "../../src/eval/data/open.ts";
@@ -105,6 +105,11 @@ describe("a run", () => {
     await expect(Journal.resume(file, {})).rejects.toThrow(`process ${process.ppid}`);
     const { pid } = spawnSync(process.execPath, ["-e", ""]);
     files.write("locked.jsonl.lock", JSON.stringify({ ...alive, pid }));
+    (await Journal.resume(file, {})).close();
+    files.write("locked.jsonl.lock", JSON.stringify({ pid, host: "elsewhere" }));
+    await expect(Journal.resume(file, {})).rejects.toThrow("on elsewhere");
+    const old = new Date(Date.now() - 600_000);
+    utimesSync(`${file}.lock`, old, old);
     (await Journal.resume(file, {})).close();
     files.write("locked.jsonl.lock", "");
     (await Journal.resume(file, {})).close();

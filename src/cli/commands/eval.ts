@@ -113,8 +113,16 @@ export function registerEval(program: Command): void {
       textOption("-o, --output <DIR>", "folder for results.jsonl, report.json, report.html and TREC runs", "a folder"),
     )
     .option("--resume", "go on with the results of the folder")
-    .addOption(numbersOption("--lengths <LIST>", "words of the haystacks, such as 500,1000", 1, 10_000_000))
-    .addOption(numbersOption("--depths <LIST>", "places of the needle from 0 to 1, such as 0,0.5,1", 0, 1))
+    .addOption(
+      numbersOption("--lengths <LIST>", "words of the haystacks, such as 500,1000", {
+        min: 1,
+        max: 10_000_000,
+        whole: true,
+      }),
+    )
+    .addOption(
+      numbersOption("--depths <LIST>", "places of the needle from 0 to 1, such as 0,0.5,1", { min: 0, max: 1 }),
+    )
     .addOption(integerOption("--passage-words <N>", "words of a haystack's passages (default: 100)", 1, 100_000))
     .option("--json", "print one JSON object");
   addRankOptions(addHeadsOption(addModelOptions(command)));

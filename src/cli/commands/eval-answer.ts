@@ -26,7 +26,7 @@ import {
   textOption,
   toLoadOptions,
 } from "../options.ts";
-import { print, printJson } from "../output.ts";
+import { note, print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { plainTable } from "../table.ts";
 
@@ -103,6 +103,13 @@ async function run(_: unknown, command: Command): Promise<void> {
     const summary = summarizeAnswers(journal.outcomes, sources, 42);
     if (flags.json) printJson(summary);
     else print(answerTable(summary));
+    const failed = journal.outcomes.filter(({ error }) => error !== undefined);
+    if (failed[0] && !flags.quiet && !flags.json) {
+      const { method, query, error } = failed[0];
+      note(
+        `qrhead: warning: ${failed.length} answers failed and count as wrong; the first, ${method} on ${query}: ${error}`,
+      );
+    }
   } finally {
     bar.stop();
     journal.close();

@@ -11,6 +11,7 @@ import type { Outcome } from "./outcome.ts";
 import { type EvalReport, makeReport } from "./report/report.ts";
 import { checkMethods, countOutcomes, drawTopics, type RunOptions, runTask } from "./run.ts";
 import type { TaskFacts } from "./summary.ts";
+import type { Task } from "./types.ts";
 
 /** Name of the journal in a results folder. */
 export const JOURNAL_NAME = "results.jsonl";
@@ -37,8 +38,8 @@ export type EvalOptions = Pick<RunOptions, "limit" | "seed" | "maxDocumentWords"
 export type Progress = { done: number; total: number; resumed: number };
 
 /**
- * Ranks every task by every method and reports. Tasks are opened one after another, so that memory holds one index;
- * they are opened once before that, to find mistakes and to count.
+ * Ranks every task by every method and reports. Several tasks are opened one after another, so that memory holds one index,
+ * and once before that, to find mistakes and to count; a single one stays open.
  *
  * @throws InputError for wrong data, methods or models, and where the folder has results and `resume` is not set.
  */
@@ -51,16 +52,20 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
       `Expected one of the methods (${names}) for --baseline but received ${options.baseline}`,
     );
   }
-  const context: MethodContext = { load, signal };
+  const [only] = options.data.length === 1 ? options.data : [];
+  await using kept = only === undefined ? null : await openTask(only, options.open);
+  const withTask = async <T>(source: string, use: (task: Task) => T | Promise<T>): Promise<T> => {
+    if (kept) return use(kept);
+    await using task = await openTask(source, options.open);
+    return await use(task);
+  };
   const facts: TaskFacts[] = [];
   for (const source of options.data) {
-    await using task = await openTask(source, options.open);
-    if (facts.some(({ name }) => name === task.name)) {
-      throw new InputError("INVALID_ARGUMENT", `Two sets of data are named ${task.name}: evaluate them in two runs`);
+    const found = await withTask(source, (task) => describeTask(task, options));
+    if (facts.some(({ name }) => name === found.name)) {
+      throw new InputError("INVALID_ARGUMENT", `Two sets of data are named ${found.name}: evaluate them in two runs`);
     }
-    const topics = drawTopics(task.topics, options.limit, options.seed);
-    const { name, format, firstStage, documents, dropped } = task;
-    facts.push({ name, format, firstStage, documents, dropped, topics });
+    facts.push(found);
     signal?.throwIfAborted();
   }
   const settings = await describeRun(options);
@@ -69,27 +74,12 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
   if (!options.resume && (await stat(file).catch(() => undefined))) {
     throw new InputError("INVALID_INPUT", `Results ${file} exist: go on with --resume, or choose another folder`);
   }
+  const context: MethodContext = { load, signal };
   await checkMethods(methods, context);
   const journal = options.resume ? await Journal.resume(file, settings) : await Journal.create(file, settings);
   try {
-    const progress: Progress = {
-      done: 0,
-      total: facts.reduce((sum, { topics }) => sum + countOutcomes(topics.length, options), 0),
-      resumed: 0,
-    };
-    for (const source of options.data) {
-      await using task = await openTask(source, options.open);
-      await runTask(task, {
-        ...options,
-        context,
-        journal,
-        onOutcome(outcome, resumed) {
-          progress.done++;
-          if (resumed) progress.resumed++;
-          options.onOutcome?.(outcome, progress);
-        },
-      });
-    }
+    const run = { ...options, context, journal, onOutcome: countProgress(facts, options) };
+    for (const source of options.data) await withTask(source, (task) => runTask(task, run));
     const names = methods.map(({ name }) => name);
     return makeReport(
       { command: options.command, settings, machine: machine() },
@@ -101,6 +91,21 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
   } finally {
     journal.close();
   }
+}
+
+function describeTask(task: Task, { limit, seed }: EvalOptions): TaskFacts {
+  const { name, format, firstStage, documents, dropped } = task;
+  return { name, format, firstStage, documents, dropped, topics: drawTopics(task.topics, limit, seed) };
+}
+
+function countProgress(facts: readonly TaskFacts[], options: EvalOptions): RunOptions["onOutcome"] {
+  const total = facts.reduce((sum, { topics }) => sum + countOutcomes(topics.length, options), 0);
+  const progress: Progress = { done: 0, total, resumed: 0 };
+  return (outcome, resumed) => {
+    progress.done++;
+    if (resumed) progress.resumed++;
+    options.onOutcome?.(outcome, progress);
+  };
 }
 
 /** What a resumed run must have in common with the one that it goes on with. */

@@ -33,6 +33,8 @@ export type MethodSummary = {
   queries: number;
   failed: number;
   empty: number;
+  /** Documents whose end a model with a short context did not read, over all queries. */
+  cut: number;
   /** Answers of a generating model, and those that were no permutation; over all orders of the candidates. */
   answers: number;
   malformed: number;
@@ -121,6 +123,7 @@ function summarizeMethod(
     queries: outcomes.length,
     failed: count(({ status }) => (status === "failed" ? 1 : 0)),
     empty: count(({ status, ids }) => (status === "ok" && ids.length === 0 ? 1 : 0)),
+    cut: count(({ cut }) => cut ?? 0),
     answers: found.reduce((sum, { answers = 0 }) => sum + answers, 0),
     malformed: found.reduce((sum, { malformed = 0 }) => sum + malformed, 0),
     measures,

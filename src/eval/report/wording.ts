@@ -60,6 +60,7 @@ export function taskColumns(task: TaskSummary, measures: readonly string[]): Col
       name: "malformed",
       show: ({ malformed, answers }) => (answers === 0 ? "" : `${malformed} of ${answers}`),
     },
+    some(({ cut }) => cut > 0) && { name: "documents cut", show: ({ cut }) => (cut > 0 ? String(cut) : "") },
     some(({ failed }) => failed > 0) && {
       name: "failed",
       show: ({ failed, queries }) => (failed > 0 ? `${failed} of ${queries}` : ""),

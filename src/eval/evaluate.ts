@@ -4,6 +4,7 @@ import path from "node:path";
 import { InputError } from "../errors.ts";
 import { findModelFile } from "../model-file.ts";
 import { type OpenOptions, openTask } from "./data/open.ts";
+import { Estimate, type TimeLeft } from "./estimate.ts";
 import { Journal, type RunSettings } from "./journal.ts";
 import type { Method, MethodContext } from "./methods/method.ts";
 import type { Gain, Measure } from "./metrics/measures.ts";
@@ -35,7 +36,7 @@ export type EvalOptions = Pick<RunOptions, "limit" | "seed" | "maxDocumentWords"
 };
 
 /** Outcomes that there are, of the whole run; `resumed` of them are from an earlier one. */
-export type Progress = { done: number; total: number; resumed: number };
+export type Progress = { done: number; total: number; resumed: number; left: TimeLeft };
 
 /**
  * Ranks every task by every method and reports. Several tasks are opened one after another, so that memory holds one index,
@@ -99,11 +100,17 @@ function describeTask(task: Task, { limit, seed }: EvalOptions): TaskFacts {
 }
 
 function countProgress(facts: readonly TaskFacts[], options: EvalOptions): RunOptions["onOutcome"] {
-  const total = facts.reduce((sum, { topics }) => sum + countOutcomes(topics.length, options), 0);
-  const progress: Progress = { done: 0, total, resumed: 0 };
+  const topics = facts.reduce((sum, task) => sum + task.topics.length, 0);
+  const totals = options.methods.map((method) => ({ method, count: countOutcomes(topics, method, options) }));
+  const total = totals.reduce((sum, { count }) => sum + count, 0);
+  const slow = totals.filter(({ method }) => !method.fuses);
+  const estimate = new Estimate(new Map(slow.map(({ method, count }) => [method.name, count])), options.jobs);
+  const progress: Progress = { done: 0, total, resumed: 0, left: estimate.left };
   return (outcome, resumed) => {
     progress.done++;
     if (resumed) progress.resumed++;
+    estimate.add(outcome);
+    progress.left = estimate.left;
     options.onOutcome?.(outcome, progress);
   };
 }
@@ -123,23 +130,17 @@ async function describeRun({ data, open, methods, load, ...rest }: EvalOptions):
   };
 }
 
-/** Bytes of a file; of a folder those of its corpus, where it has one: another corpus is another run. */
+/** Bytes of a file; of a folder those of its documents and queries: others are another run. */
 async function sizeOf(source: string): Promise<number> {
   const found = await stat(source);
   if (!found.isDirectory()) return found.size;
-  for (const name of [
-    "corpus.jsonl",
-    "corpus.jsonl.gz",
-    "corpus.tsv",
-    "corpus.tsv.gz",
-    "claims.jsonl",
-    "questions.jsonl",
-    "needles.jsonl",
-  ]) {
-    const inside = await stat(path.join(source, name)).catch(() => undefined);
-    if (inside) return inside.size;
+  let bytes = 0;
+  for (const name of ["corpus", "queries", "claims", "questions", "needles"]) {
+    for (const file of ["jsonl", "tsv", "jsonl.gz", "tsv.gz"].map((ending) => `${name}.${ending}`)) {
+      bytes += (await stat(path.join(source, file)).catch(() => undefined))?.size ?? 0;
+    }
   }
-  return 0;
+  return bytes;
 }
 
 export function machine(): EvalReport["machine"] {

@@ -40,12 +40,13 @@ export function drawTopics(topics: readonly Topic[], limit: number, seed: number
   return chosen.map((index) => topics[index]!);
 }
 
-/** How many outcomes a run of these tasks has in all. */
+/** How many outcomes a method has of so many topics. */
 export function countOutcomes(
   topics: number,
-  { methods, permutations }: Pick<RunOptions, "methods" | "permutations">,
+  method: Method,
+  { permutations }: Pick<RunOptions, "permutations">,
 ): number {
-  return methods.reduce((sum, method) => sum + topics * (1 + (isPermuted(method) ? permutations : 0)), 0);
+  return topics * (1 + (isPermuted(method) ? permutations : 0));
 }
 
 /**

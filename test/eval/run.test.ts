@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, readFileSync, utimesSync } from "node:fs";
 import { hostname } from "node:os";
 import { afterAll, describe, expect, it } from "vitest";
 import { openTask } from "../../src/eval/data/open.ts";
+import { Estimate } from "../../src/eval/estimate.ts";
 import { Journal } from "../../src/eval/journal.ts";
 import { type Method, plainRanker } from "../../src/eval/methods/method.ts";
 import { parsePermutation, rankByWindows } from "../../src/eval/methods/rankgpt.ts";
@@ -142,6 +143,19 @@ describe("a run", () => {
     expect(methods[0]!.order!.tau).toBeLessThan(0.5);
     journal.close();
   });
+});
+
+it("the time left counts every method at its own pace, and says when one is not known yet", () => {
+  const totals = new Map([
+    ["quick", 10],
+    ["slow", 10],
+  ]);
+  const estimate = new Estimate(totals, 2);
+  for (let i = 0; i < 10; i++) estimate.add({ method: "quick", ms: 1 });
+  expect(estimate.left).toEqual({ ms: 0, atLeast: true });
+  for (const ms of [900, 1100]) estimate.add({ method: "slow", ms });
+  estimate.add({ method: "rrf(quick,slow)", ms: 5000 });
+  expect(estimate.left).toEqual({ ms: (8 * 1000) / 2, atLeast: false });
 });
 
 describe("methods", () => {

@@ -15,7 +15,7 @@ import { findSetting, SETTINGS, type Setting } from "../../eval/settings.ts";
 import { writeWhole } from "../../output-file.ts";
 import { listOption, numbersOption } from "../eval/options.ts";
 import { evalTables } from "../eval/table.ts";
-import { timeLeft } from "../example-bar.ts";
+import { formatTimeLeft } from "../example-bar.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -141,7 +141,6 @@ async function run(_: unknown, command: Command): Promise<void> {
   const methods = parseMethods(flags.method ?? ["bm25", "qrhead"]);
   const bar = await progressBar(quiet);
   const temporary = output === undefined ? await mkdtemp(path.join(tmpdir(), "qrhead-eval-")) : undefined;
-  const began = performance.now();
   try {
     const report = await evaluate({
       data,
@@ -170,9 +169,9 @@ async function run(_: unknown, command: Command): Promise<void> {
       resume: flags.resume ?? false,
       command: commandLine(),
       signal,
-      onOutcome: ({ task, method }, { done, total, resumed }) => {
-        const left = timeLeft(performance.now() - began, done - resumed, total - resumed);
-        bar.onProgress({ phase: "rank", done, total, note: `${task} ${method} ${left}` });
+      onOutcome: ({ task, method }, { done, total, left }) => {
+        const time = `${left.atLeast ? "more than " : ""}${formatTimeLeft(left.ms)}`;
+        bar.onProgress({ phase: "rank", done, total, note: `${task} ${method} ${time}` });
       },
     });
     bar.stop();

@@ -64,9 +64,9 @@ type EvalFlags = CommonFlags &
   };
 
 const EXAMPLES = `
-Data: BEIR folders (corpus.jsonl, queries.jsonl, qrels), pools (JSON Lines of query, docs and gold, or QRHead's own files),
-LongMemEval, LoCoMo, CLIPPER, folders of needles and essays; .gz is read. Every method ranks the same candidates: BM25's
-best, those of a TREC run (--run), or all documents of a pool.
+Data: BEIR folders (corpus and queries, .jsonl or .tsv, and qrels), pools (JSON Lines of query, docs and gold, or QRHead's
+own files), LongMemEval, LoCoMo, CLIPPER, folders of needles and essays; .gz is read. Every method ranks the same
+candidates: BM25's best, those of a TREC run (--run), or all documents of a pool.
 
 Methods: first-stage, bm25, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL,
 rrf(A,B), NAME=METHOD.

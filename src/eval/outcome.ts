@@ -13,6 +13,8 @@ export type Outcome = {
   /** Milliseconds of ranking, without finding the candidates. */
   ms: number;
   tokens?: number;
+  /** What makes the ranking doubtful, in the method's own words. */
+  warnings?: string[];
   /** Documents whose end a model with a short context did not read. */
   cut?: number;
   /** Answers that the model was asked for, and those that were no permutation. */

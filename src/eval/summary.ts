@@ -33,6 +33,8 @@ export type MethodSummary = {
   queries: number;
   failed: number;
   empty: number;
+  /** Queries whose ranking the method itself doubts, and what it said of the first; null where there are none. */
+  doubts: { queries: number; example: string } | null;
   /** Documents whose end a model with a short context did not read, over all queries. */
   cut: number;
   /** Answers of a generating model, and those that were no permutation; over all orders of the candidates. */
@@ -123,6 +125,7 @@ function summarizeMethod(
     queries: outcomes.length,
     failed: count(({ status }) => (status === "failed" ? 1 : 0)),
     empty: count(({ status, ids }) => (status === "ok" && ids.length === 0 ? 1 : 0)),
+    doubts: findDoubts(outcomes),
     cut: count(({ cut }) => cut ?? 0),
     answers: found.reduce((sum, { answers = 0 }) => sum + answers, 0),
     malformed: found.reduce((sum, { malformed = 0 }) => sum + malformed, 0),
@@ -134,6 +137,11 @@ function summarizeMethod(
     comparison: null,
     order: orderSensitivity(found),
   };
+}
+
+function findDoubts(outcomes: readonly Outcome[]): MethodSummary["doubts"] {
+  const doubted = outcomes.filter(({ warnings = [] }) => warnings.length > 0);
+  return doubted[0] ? { queries: doubted.length, example: doubted[0].warnings!.join("; ") } : null;
 }
 
 /** The ids of an outcome in trec_eval's order; none where the method failed. */

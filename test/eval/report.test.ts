@@ -15,7 +15,7 @@ const outcome = (method: string, query: string, more: Partial<Outcome> = {}): Ou
 const failed: Partial<Outcome> = { status: "failed", ids: [], scores: [], error: "5 < 6 & no memory" };
 
 const outcomes = [
-  ...QUERIES.map((query) => outcome("bm25", query)),
+  ...QUERIES.map((query) => outcome("bm25", query, query === "q1" ? { warnings: ["too long a prompt"] } : {})),
   ...QUERIES.map((query) => outcome(LONG, query, { scores: [2, 1] })),
   ...QUERIES.map((query, i) => outcome("rankgpt", query, { answers: 2, malformed: i })),
   outcome("rankgpt", "q0", { permutation: 1, scores: [2, 1], answers: 1, malformed: 1 }),
@@ -50,7 +50,13 @@ it("counts malformed answers and failures of every order, in JSON, table and pag
   ]);
   const table = evalTables(report);
   const page = await renderHtml(report);
-  for (const text of ["4 of 7", "1 of 3", "-1.000 ± 0.000", "queries that are blank: 1 (such as q9)"]) {
+  for (const text of [
+    "4 of 7",
+    "1 of 3",
+    "-1.000 ± 0.000",
+    "bm25, 1 of 3 queries: too long a prompt",
+    "queries that are blank: 1 (such as q9)",
+  ]) {
     expect(table).toContain(text);
     expect(page).toContain(text);
   }

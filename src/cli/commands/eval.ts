@@ -22,6 +22,7 @@ import {
   addHeadsOption,
   addModelOptions,
   addRankOptions,
+  addWindowOptions,
   type CommonFlags,
   choiceOption,
   integerOption,
@@ -30,13 +31,16 @@ import {
   textOption,
   toLoadOptions,
   toRankLoadOptions,
+  toWindowOptions,
+  type WindowFlags,
 } from "../options.ts";
 import { note, print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
 
 type EvalFlags = CommonFlags &
   ModelFlags &
-  RankFlags & {
+  RankFlags &
+  WindowFlags & {
     data?: string[];
     format?: Format;
     split?: string;
@@ -74,7 +78,7 @@ rrf(A,B), NAME=METHOD.
 Settings: ${Object.keys(SETTINGS).join(", ")}.
 
 Examples:
-  $ qrhead eval --data beir/scifact --candidates 20 --limit 100 --method bm25 --method qrhead --method 'rrf(bm25,qrhead)'
+  $ qrhead eval --data beir/scifact --candidates 10 --limit 40 --max-document-tokens 160 --method bm25 --method qrhead
   $ qrhead eval --data beir/nfcorpus --setting beir --model M.gguf --method bm25 --method qrhead --method icr -o results
   $ qrhead eval --data beir/nfcorpus --setting beir --model M.gguf --method bm25 --method qrhead --method icr -o results --resume
   $ qrhead eval --data longmemeval_s.json --setting longmemeval --model M.gguf --method qrhead`;
@@ -125,7 +129,7 @@ export function registerEval(program: Command): void {
     )
     .addOption(integerOption("--passage-words <N>", "words of a haystack's passages (default: 100)", 1, 100_000))
     .option("--json", "print one JSON object");
-  addRankOptions(addHeadsOption(addModelOptions(command)));
+  addWindowOptions(addRankOptions(addHeadsOption(addModelOptions(command))));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
@@ -156,7 +160,10 @@ async function run(_: unknown, command: Command): Promise<void> {
         passageWords: flags.passageWords,
       },
       methods,
-      load: { ...toLoadOptions(flags), ...toRankLoadOptions(flags), order: flags.order ?? setting.order ?? "given" },
+      load: {
+        ...{ ...toLoadOptions(flags), ...toRankLoadOptions(flags), ...toWindowOptions(flags) },
+        order: flags.order ?? setting.order ?? "given",
+      },
       measures: (flags.measure ?? setting.measures ?? ["ndcg@10", "recall@10", "mrr"]).map(parseMeasure),
       gain: flags.gain,
       baseline: flags.baseline ?? methods[0]!.name,

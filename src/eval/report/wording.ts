@@ -19,6 +19,9 @@ export function taskNotes(task: TaskSummary, measures: readonly string[]): strin
   return [
     `a perfect ranking of the candidates: ${best}`,
     ...(found.length > 0 ? [`left out, or worth knowing: ${found.join("; ")}`] : []),
+    ...task.methods.flatMap(({ method, queries, doubts }) =>
+      doubts ? [`warning: ${method}, ${doubts.queries} of ${queries} queries: ${doubts.example}`] : [],
+    ),
     ...(empty > 0 ? [`queries without a candidate, which count 0: ${empty}`] : []),
   ];
 }

@@ -103,7 +103,7 @@ export function fitLine(x: readonly number[], y: readonly number[]): { scale: nu
   return { scale, shift: meanY - scale * meanX };
 }
 
-/** Measured beside a half, which takes more prompts and ranks no better (docs/long-context.md). */
+/** A half takes more prompts and ranks no better (docs/long-context.md). */
 const THROUGH = 1 / 3;
 
 /**

@@ -1,19 +1,22 @@
-// How much of what answers a question survives pruning: recall of gold turns and chapters at a share of the tokens, by
-// QRHead, by BM25, and by keeping the head and the tail.
-//   npx tsx bench/prune.ts locomo|clipper FOLDER [--queries 12] [--shares 0.1,0.25] [--chapters 0] [--model M]
+// How much of what answers a question survives `retriever.prune`: recall of gold turns and chapters at a share of the
+// tokens, by sentences and by chunks, against the same pruning by BM25's scores and by keeping the head and the tail.
+//   npx tsx bench/prune.ts locomo|clipper FOLDER [--queries 12] [--shares 0.1,0.25] [--window TOKENS] [--model M]
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { QRRetriever } from "../src/index.ts";
-import { bm25, mean, readQuestions, spread } from "./data.ts";
+import { Bm25Index, textOf } from "../src/eval/bm25.ts";
+import { type PruneOptions, type PruneResult, QRRetriever, type RankResult } from "../src/index.ts";
+import { prune } from "../src/prune.ts";
+import type { RankDocument } from "../src/types.ts";
+import { mean, readQuestions, spread } from "./data.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     queries: { type: "string", default: "12" },
+    books: { type: "string", default: "5" },
     shares: { type: "string", default: "0.1,0.25" },
-    window: { type: "string", default: "2048" },
-    words: { type: "string", default: "0" },
+    window: { type: "string" },
     threads: { type: "string", default: "2" },
     model: { type: "string" },
   },
@@ -21,105 +24,174 @@ const { values, positionals } = parseArgs({
 const [kind, folder] = positionals;
 if (!folder || (kind !== "locomo" && kind !== "clipper")) throw new Error("Expected locomo or clipper, and a folder");
 
-/** Units are whole turns, or the paragraphs of chapters; a gold group counts by the share of it that is kept, or whole. */
-type Item = { text: string; group: string; title?: string };
-type Task = { query: string; items: Item[]; gold: Set<string> };
-
-const count = Number(values.queries);
-const tasks = kind === "locomo" ? turns(folder) : chapters(folder);
+/** Turns of a conversation, or chapters of a book, and those that answer. */
+type Task = { query: string; documents: readonly RankDocument[]; gold: readonly string[] };
+/** What `prune` takes: its scores may come from elsewhere. */
+type Pruner = Parameters<typeof prune>[0];
 
 await using retriever = await QRRetriever.load({ model: values.model, threads: Number(values.threads) });
-const rows = new Map<string, number[]>();
-const add = (name: string, value: number) => rows.set(name, [...(rows.get(name) ?? []), value]);
-const seconds: number[] = [];
-for (const { query, items, gold } of tasks) {
-  const costs = await Promise.all(items.map(async ({ text }) => (await retriever.tokenize(text)).tokens.length));
-  const total = costs.reduce((sum, cost) => sum + cost, 0);
-  const ranked = await retriever.rank(
-    query,
-    items.map(({ text, title }) => ({ text, title: title ?? null })),
-    { windows: { windowTokens: Number(values.window) } },
-  );
-  seconds.push(ranked.timings.totalMs / 1000);
-  const attention = new Array<number>(items.length).fill(0);
-  for (const { index, score } of ranked.results) attention[index] = score;
-  const words = bm25(
-    query,
-    items.map(({ text }) => text),
-  );
-  const middle = items.map((_, index) => Math.abs(index - (items.length - 1) / 2));
-  const methods: [string, number[]][] = [
-    ["QRHead", attention],
-    ["QRHead a token", attention.map((score, index) => score / Math.max(1, costs[index]!))],
-    ["BM25", words],
-    ["head and tail", middle],
-  ];
-  for (const share of values.shares.split(",").map(Number)) {
-    for (const [name, scores] of methods) add(`${name} | ${share * 100} %`, recall(scores, share * total));
-  }
+const windows = values.window === undefined ? ("auto" as const) : { windowTokens: Number(values.window) };
+const tasks = kind === "locomo" ? conversations(folder) : books(folder);
+const recalls = new Map<string, number[]>();
+const processorSeconds: number[] = [];
+const passages = new Set<number>();
+const knownChunks = new Map<string, ReturnType<Pruner["chunk"]>>();
+const knownTokens = new Map<string, ReturnType<Pruner["tokenize"]>>();
+/** Characters of the largest chapter, about; whole books are counted again. */
+const LONGEST_REMEMBERED = 200_000;
 
-  /** Share of the gold tokens that are kept: for turns whole ones, for chapters those of their paragraphs. */
-  function recall(scores: readonly number[], budget: number): number {
-    const order = items.map((_, index) => index).sort((a, b) => scores[b]! - scores[a]! || a - b);
-    let left = budget;
-    const kept = new Set<number>();
-    for (const index of order) {
-      if (costs[index]! > left) continue;
-      left -= costs[index]!;
-      kept.add(index);
+for (const [index, task] of tasks.entries()) {
+  const began = process.cpuUsage();
+  const ranking = once((query, documents) => retriever.rank(query, documents, { windows, tokenScores: true }));
+  const methods: [string, Pruner, PruneOptions["unit"]][] = [
+    ["qrhead, sentences", scoredBy(ranking), "sentence"],
+    ["qrhead, chunks by score a token", scoredBy(async (...args) => withoutTokens(await ranking(...args))), "chunk"],
+    ["qrhead, chunks by score", scoredBy(async (...args) => perChunk(withoutTokens(await ranking(...args)))), "chunk"],
+    ["BM25, chunks", scoredBy(async (query, documents) => byScores(bm25(query, documents), query)), "chunk"],
+    ["head and tail", scoredBy(async (query, { length }) => byScores(ends(length), query)), "chunk"],
+  ];
+  const total = await tokensOf(task.documents.map(({ text }) => text).join("\n\n"));
+  for (const [name, pruner, unit] of methods) {
+    for (const share of values.shares.split(",").map(Number)) {
+      const pruned = await prune(pruner, task.query, [...task.documents], {
+        unit,
+        budgetTokens: Math.floor(share * total),
+      });
+      const row = `${name} | ${share * 100} %`;
+      recalls.set(row, [...(recalls.get(row) ?? []), recall(task, pruned)]);
     }
-    if (kind === "locomo") {
-      const found = new Set([...kept].map((index) => items[index]!.group).filter((group) => gold.has(group)));
-      return found.size / gold.size;
-    }
-    const wanted = items.map((_, index) => index).filter((index) => gold.has(items[index]!.group));
-    const all = wanted.reduce((sum, index) => sum + costs[index]!, 0);
-    return wanted.filter((index) => kept.has(index)).reduce((sum, index) => sum + costs[index]!, 0) / all;
   }
+  const { user, system } = process.cpuUsage(began);
+  processorSeconds.push((user + system) / 1e6);
+  process.stderr.write(`\r${index + 1} of ${tasks.length}`);
 }
 console.log(
-  `${kind}: ${tasks.length} questions, ${mean(tasks.map(({ items }) => items.length)).toFixed(0)} units each, ${mean(seconds).toFixed(1)} s a question`,
+  `\n${kind}: ${tasks.length} questions, ${mean(tasks.map(({ documents }) => documents.length)).toFixed(0)} documents ` +
+    `and up to ${Math.max(...passages)} chunks each, ${mean(processorSeconds).toFixed(1)} processor seconds a question`,
 );
-for (const [name, recalls] of rows) console.log(`| ${name} | ${mean(recalls).toFixed(3)} |`);
+for (const [name, row] of recalls)
+  console.log(`| ${name} | ${mean(row).toFixed(3)} ± ${standardError(row).toFixed(3)} |`);
 
-function turns(from: string): Task[] {
-  return spread(readQuestions(from), count).map(({ query, documents, grades }) => ({
+for (const share of values.shares.split(",").map(Number)) {
+  const [own, theirs] = ["qrhead, sentences", "BM25, chunks"].map((name) => recalls.get(`${name} | ${share * 100} %`)!);
+  const differences = own!.map((value, index) => value - theirs![index]!);
+  console.log(
+    `| sentences less BM25 | ${share * 100} % | ${mean(differences).toFixed(3)} ± ${standardError(differences).toFixed(3)} |`,
+  );
+}
+
+/** Of each gold turn or chapter the share of its characters that stays; the mean over them. */
+function recall({ documents, gold }: Task, { documents: pruned }: PruneResult): number {
+  return mean(
+    gold.map((id) => {
+      const index = documents.findIndex((document) => document.id === id);
+      const kept = pruned[index]!.kept.reduce((sum, { begin, end }) => sum + end - begin, 0);
+      return kept / documents[index]!.text.length;
+    }),
+  );
+}
+
+function scoredBy(rank: Pruner["rank"]): Pruner {
+  return { rank, chunk: cut, tokenize };
+}
+
+/** The same question about the same passages is asked once, for all units and budgets. */
+function once(rank: (query: string, documents: Parameters<Pruner["rank"]>[1]) => Promise<RankResult>): Pruner["rank"] {
+  let known: Promise<RankResult> | undefined;
+  return (query, documents) => {
+    passages.add(documents.length);
+    known ??= rank(query, documents);
+    return known;
+  };
+}
+
+function withoutTokens(result: RankResult): RankResult {
+  return { ...result, results: result.results.map(({ tokenScores: _, ...rest }) => rest) };
+}
+
+/** Undoes the division by a chunk's tokens. */
+function perChunk(result: RankResult): RankResult {
+  const { documentTokens } = result.usage;
+  return {
+    ...result,
+    results: result.results.map((one) => ({ ...one, score: one.score * documentTokens[one.index]! })),
+  };
+}
+
+/** Results that `prune` orders chunks by as they are. */
+function byScores(scores: readonly number[], query: string): RankResult {
+  const results = scores.map((score, index) => ({ index, id: String(index), score }));
+  const usage = { promptTokens: 0, queryTokens: 0, documentTokens: scores.map(() => 1) };
+  const timings = { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 };
+  return { query, heads: [], results, usage, timings, warnings: [] };
+}
+
+function bm25(query: string, documents: Parameters<Pruner["rank"]>[1]): number[] {
+  const texts = (documents as RankDocument[]).map(textOf);
+  return Bm25Index.of(texts).scores(query, [...texts.keys()]);
+}
+
+function ends(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => Math.abs(index - (count - 1) / 2));
+}
+
+/** Chunks and tokens are those of the text alone: each question about a book cuts and counts the same ones. */
+function cut(text: string, options?: Parameters<Pruner["chunk"]>[1]) {
+  return remembered(knownChunks, text, () => retriever.chunk(text, options));
+}
+
+function tokenize(text: string) {
+  return remembered(knownTokens, text, () => retriever.tokenize(text));
+}
+
+function remembered<T>(known: Map<string, Promise<T>>, text: string, make: () => Promise<T>): Promise<T> {
+  const value = known.get(text) ?? make();
+  if (text.length < LONGEST_REMEMBERED) known.set(text, value);
+  return value;
+}
+
+async function tokensOf(text: string): Promise<number> {
+  return (await tokenize(text)).tokens.length;
+}
+
+function conversations(from: string): Task[] {
+  return spread(readQuestions(from), Number(values.queries)).map(({ query, documents, grades }) => ({
     query,
-    items: documents.map(({ id, text, title }) => ({ text, group: id, ...(title && { title }) })),
-    gold: new Set([...grades.keys()].filter((id) => documents.some((document) => document.id === id))),
+    documents,
+    gold: [...grades.keys()].filter((id) => documents.some((document) => document.id === id)),
   }));
 }
 
-function chapters(from: string): Task[] {
-  const claims = readFileSync(path.join(from, "claims.jsonl"), "utf8")
+/** Claims of books of different sizes, as many of each. */
+function books(from: string): Task[] {
+  const claims: { query: string; book: string; gold: number[] }[] = readFileSync(
+    path.join(from, "claims.jsonl"),
+    "utf8",
+  )
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
-  const books = new Map<string, { words: number; chapters: { id: number; text: string }[] }>();
-  const most = Number(values.words);
-  const fitting = claims.filter(({ book }) => {
-    if (!books.has(book)) books.set(book, JSON.parse(readFileSync(path.join(from, "books", `${book}.json`), "utf8")));
-    return most === 0 || books.get(book)!.words <= most;
+  const read = [...new Set(claims.map(({ book }) => book))]
+    .map((book) => ({ book, ...JSON.parse(readFileSync(path.join(from, "books", `${book}.json`), "utf8")) }))
+    .sort((a, b) => a.words - b.words);
+  const chosen = spread(read, Number(values.books) - 1);
+  if (!chosen.includes(read.at(-1)!)) chosen.push(read.at(-1)!);
+  return chosen.flatMap(({ book, chapters }) => {
+    const documents: RankDocument[] = chapters.map(({ id, text }: { id: number; text: string }) => ({
+      id: String(id),
+      text,
+    }));
+    const own = claims.filter((claim) => claim.book === book);
+    return spread(own, Number(values.queries) / chosen.length).map(({ query, gold }) => ({
+      query,
+      documents,
+      gold: gold.map(String),
+    }));
   });
-  return spread(fitting, count).map(({ query, book, gold }) => ({
-    query,
-    items: books
-      .get(book)!
-      .chapters.flatMap(({ id, text }) => paragraphsOf(text).map((part) => ({ text: part, group: String(id) }))),
-    gold: new Set<string>(gold.map(String)),
-  }));
 }
 
-/** Paragraphs put together to about 120 words. */
-function paragraphsOf(text: string): string[] {
-  const parts: string[] = [];
-  let open = "";
-  for (const paragraph of text.split(/\n\s*\n/)) {
-    const joined = open ? `${open}\n\n${paragraph}` : paragraph;
-    if (open && joined.split(/\s+/).length > 120) {
-      parts.push(open);
-      open = paragraph;
-    } else open = joined;
-  }
-  return open.trim() ? [...parts, open] : parts;
+function standardError(row: readonly number[]): number {
+  const average = mean(row);
+  const variance = row.reduce((sum, value) => sum + (value - average) ** 2, 0) / Math.max(1, row.length - 1);
+  return Math.sqrt(variance / row.length);
 }

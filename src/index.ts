@@ -12,7 +12,7 @@ export {
 } from "./context/assemble.ts";
 export type { ProtectOptions } from "./context/protect.ts";
 export { Corpus } from "./corpus/corpus.ts";
-export type { CorpusOptions, SaveOptions } from "./corpus/options.ts";
+export type { CorpusOptions, MakeCorpusOptions, SaveOptions } from "./corpus/options.ts";
 export type { BatchOptions, BatchResult } from "./corpus/rank-many.ts";
 export { type BootstrapOptions, bootstrapExamples, type Needle } from "./detect/bootstrap.ts";
 export { BOOTSTRAP_TEXT } from "./detect/bootstrap-text.ts";

@@ -4,7 +4,7 @@ import { TokenMap } from "./chunking/token-map.ts";
 import { Corpus, type CorpusHost } from "./corpus/corpus.ts";
 import { DocumentStore } from "./corpus/document-store.ts";
 import { IndependentSession } from "./corpus/independent-session.ts";
-import { type CorpusOptions, parseCorpusOptions } from "./corpus/options.ts";
+import { type MakeCorpusOptions, parseCorpusOptions } from "./corpus/options.ts";
 import { Pool } from "./corpus/pool.ts";
 import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "./corpus/rank-many.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents.ts";
@@ -153,13 +153,11 @@ export class QRRetriever implements AsyncDisposable {
   /**
    * Reads documents once, for queries over them that then cost the query only.
    *
-   * @throws InputError and ContextOverflowError as `rank`; InputError for options that belong to a query.
+   * @throws InputError and ContextOverflowError as `rank`; InputError for options that belong to a query, and as `Corpus.save`.
    */
-  async corpus(
-    documents: readonly DocumentInput[],
-    options: CorpusOptions & Pick<RankOptions, "signal" | "onProgress"> = {},
-  ): Promise<Corpus> {
-    const { signal, onProgress, ...rest } = parseCorpusOptions(options);
+  async corpus(documents: readonly DocumentInput[], options: MakeCorpusOptions = {}): Promise<Corpus> {
+    const { saveTo, force, ...others } = options;
+    const { signal, onProgress, ...rest } = parseCorpusOptions(others);
     const { order, maxDocumentTokens, layout } = this.#options;
     const settings = {
       ...(order && { order }),
@@ -167,7 +165,10 @@ export class QRRetriever implements AsyncDisposable {
       ...(layout && { layout }),
     };
     const corpus = new Corpus(this.#corpora, normalizeDocuments(documents), { ...settings, ...rest });
-    return this.#filled(corpus, () => corpus.prefill({ signal, onProgress }));
+    return this.#filled(corpus, async () => {
+      if (saveTo !== undefined) await corpus.save(saveTo, { force, signal, onProgress });
+      await corpus.prefill({ signal, onProgress });
+    });
   }
 
   /**

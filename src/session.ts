@@ -1,4 +1,4 @@
-import { ContextOverflowError } from "./errors.ts";
+import { ContextOverflowError, InputError } from "./errors.ts";
 import type { LoadedModel } from "./model.ts";
 import type {
   CellState,
@@ -33,6 +33,12 @@ export type Observed = {
 
 export type CallOptions = { signal?: AbortSignal | undefined; onProgress?: ((progress: Progress) => void) | undefined };
 
+/** Cells of documents that would otherwise be read, from where they were saved; undefined for none. */
+export type Restore = (
+  documents: Int32Array,
+  signal: AbortSignal | undefined,
+) => Promise<AsyncIterable<CellState> | undefined>;
+
 /** Turns documents and a query into a prompt, and a prompt into attention. */
 export type Reader = Pick<Session, "truncate" | "layOut" | "observe"> & { readonly layout: "listwise" | "independent" };
 
@@ -51,8 +57,7 @@ export class Session {
   readonly #options: LoadOptions;
   #context: NativeContext | undefined;
   #cached: Cached | undefined;
-  /** Cells of documents that would otherwise be prefilled, from where they were saved; undefined for none. */
-  restore: ((documents: Int32Array, signal: AbortSignal | undefined) => Promise<CellState | undefined>) | undefined;
+  restore: Restore | undefined;
 
   constructor(model: LoadedModel, heads: readonly Head[], profile: PromptProfile, options: LoadOptions) {
     this.#model = model;
@@ -165,11 +170,15 @@ export class Session {
     return (this.#context?.contextSize ?? 0) * bytesPerToken(this.#model.info, this.#options);
   }
 
-  /** A copy of the cells of the documents that were read last. They must have been. */
-  async saveCells(signal?: AbortSignal): Promise<CellState> {
-    const documents = this.#cached!.documents.length;
-    return callNative(this.#model.library.addon, signal, () => {
-      this.#context!.rollback(documents);
+  /**
+   * A copy of the cells of these documents, which are read first if they have not been. None for models with a sliding
+   * window: llama.cpp does not give out the cells behind it.
+   */
+  async *saveCells(layout: PromptLayout, options: CallOptions): AsyncGenerator<CellState> {
+    if (this.#model.info.slidingWindow > 0) return;
+    await this.prefill(layout, options);
+    yield await callNative(this.#model.library.addon, options.signal, () => {
+      this.#context!.rollback(layout.querySpan[0]);
       return this.#context!.saveCells();
     });
   }
@@ -178,10 +187,13 @@ export class Session {
   async #read(context: NativeContext, documents: Int32Array, { signal, onProgress }: CallOptions): Promise<Cached> {
     const { addon } = this.#model.library;
     this.#cached = undefined;
-    const state = await this.restore?.(documents, signal);
-    if (state) {
+    let restored = false;
+    for await (const state of (await this.restore?.(documents, signal)) ?? []) {
+      if (state.cells !== documents.length || restored) throw otherCells();
       await callNative(addon, signal, () => context.loadCells(state));
-    } else {
+      restored = true;
+    }
+    if (!restored) {
       const { report, finish } = reporter(onProgress, "prefill", documents.length);
       await callNative(addon, signal, (cancellation, guard) => {
         context.rollback(0);
@@ -216,6 +228,11 @@ export class Session {
     );
     return this.#context;
   }
+}
+
+/** Cells that the digest vouches for and that are not of these documents: nothing that this version wrote. */
+export function otherCells(): InputError {
+  return new InputError("CORPUS_INVALID", "The saved cells are not those of the corpus's documents: save it again");
 }
 
 /** What the addon makes a context from. */

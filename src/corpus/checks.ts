@@ -4,7 +4,7 @@ import { InputError } from "../errors.ts";
 import type { CorpusHeader } from "./file.ts";
 
 /** The fields that must agree before saved cells may be used. */
-export type CorpusTerms = Omit<CorpusHeader, "documents" | "tokens" | "order" | "maxDocumentTokens">;
+export type CorpusTerms = Omit<CorpusHeader, "documents" | "tokens" | "layout" | "order" | "maxDocumentTokens">;
 
 /** SHA-256 of tokens, in hexadecimal. */
 export function tokensDigest(tokens: Int32Array): string {

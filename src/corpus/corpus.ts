@@ -8,10 +8,10 @@ import type { LoadOptions, RankOptions } from "../options.ts";
 import type { PromptLayout } from "../prompt/layout.ts";
 import type { PromptProfile } from "../prompt/profiles.ts";
 import type { RankResult } from "../results.ts";
-import type { CallOptions, Reader } from "../session.ts";
+import type { CallOptions, Reader, Restore } from "../session.ts";
 import type { Head, RankDocument } from "../types.ts";
 import { assertCorpusFits, type CorpusTerms, tokensDigest } from "./checks.ts";
-import { type CorpusHeader, readCorpusFile, type SavedCorpus, writeCorpusFile } from "./file.ts";
+import { type CorpusHeader, openCorpusFile, type SavedCorpus, writeCorpusFile } from "./file.ts";
 import { type CorpusOptions, parseCorpusRankOptions, type SaveOptions } from "./options.ts";
 import type { Pool } from "./pool.ts";
 import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "./rank-many.ts";
@@ -21,9 +21,10 @@ export type CorpusReader = Reader & {
   readonly bytes: number;
   prefill(layout: PromptLayout, options: CallOptions): Promise<void>;
   dispose(): Promise<void>;
-  /** Only where cells can be saved. */
-  saveCells?(signal?: AbortSignal): Promise<CellState>;
-  restore?: ((documents: Int32Array, signal: AbortSignal | undefined) => Promise<CellState | undefined>) | undefined;
+  /** What is to be saved of the documents; reads them if they have not been. */
+  saveCells(layout: PromptLayout, options: CallOptions): AsyncIterable<CellState>;
+  /** Where cells are that need not be read again. */
+  restore: Restore | undefined;
 };
 
 /** What a corpus needs of its retriever. */
@@ -53,7 +54,7 @@ export class Corpus implements AsyncDisposable {
   readonly #reader: CorpusReader;
   /** Where its cells are saved, and the digest of that file. */
   #source: { file: string; digest: string } | undefined;
-  /** Cells of that file that have been read and not been used yet. */
+  /** That file, open and not used yet. */
   #loaded: SavedCorpus | undefined;
   #disposed = false;
 
@@ -63,12 +64,17 @@ export class Corpus implements AsyncDisposable {
     this.#documents = documents;
     this.#settings = settings;
     this.#reader = host.createReader(settings.layout ?? "listwise");
-    if (this.#reader.saveCells) this.#reader.restore = (tokens, signal) => this.#restore(tokens, signal);
+    this.#reader.restore = (tokens, signal) => this.#restore(tokens, signal);
   }
 
   /** The documents, in the order passed. */
   get documents(): RankDocument[] {
     return this.#documents.map((document) => ({ ...document }));
+  }
+
+  /** Documents in one prompt, or each by itself. */
+  get layout(): "listwise" | "independent" {
+    return this.#reader.layout;
   }
 
   /** Order of the documents in the prompt. */
@@ -113,33 +119,32 @@ export class Corpus implements AsyncDisposable {
   }
 
   /**
-   * Saves the documents with the cells of the KV cache, for `QRRetriever.loadCorpus`. About as large as the cache in use;
-   * models with a sliding window, whose cells llama.cpp does not give out, are saved without and read again when loaded.
+   * Saves the documents with the cells of the KV cache, for `QRRetriever.loadCorpus`. About as large as the cache in use.
+   * Listwise corpora of models with a sliding window, whose cells llama.cpp does not give out, are saved without and read
+   * again when loaded.
+   *
+   * Independent documents are written one by one. Those that neither the cache nor memory holds are read for it, and what
+   * was saved is what the corpus ranks with from then on.
    *
    * @throws InputError `INVALID_INPUT` when the file exists, or cannot be written; nothing is left of it then.
-   * @throws InputError `INVALID_ARGUMENT` for independent documents.
    */
   async save(file: string, { force = false, signal, onProgress }: SaveOptions = {}): Promise<void> {
     if (typeof file !== "string" || file === "") throw invalidArgument("file", "the path of a file", file);
-    const { saveCells } = this.#reader;
-    if (!saveCells) {
-      throw new InputError(
-        "INVALID_ARGUMENT",
-        "A corpus of independent documents cannot be saved: use layout listwise",
-      );
-    }
     await this.#run(async () => {
-      const layout = await this.#prefill({ signal, onProgress });
-      const state = this.#host.model.info.slidingWindow > 0 ? undefined : await saveCells.call(this.#reader, signal);
+      const layout = await this.#layOut(signal);
       const header: CorpusHeader = {
         ...(await this.#terms()),
+        layout: this.layout,
         order: this.#settings.order ?? "given",
         ...(this.#settings.maxDocumentTokens !== undefined && { maxDocumentTokens: this.#settings.maxDocumentTokens }),
         tokens: tokensDigest(layout.tokens.slice(0, layout.querySpan[0])),
         documents: this.#documents,
       };
       const output = path.resolve(file);
-      this.#source = { file: output, digest: await writeCorpusFile(output, header, state, { force, signal }) };
+      await this.#host.pool.use(this);
+      const states = this.#reader.saveCells(layout, { signal, onProgress });
+      this.#source = { file: output, digest: await writeCorpusFile(output, header, states, { force, signal }) };
+      await this.#host.pool.use(this);
     }, signal);
   }
 
@@ -167,16 +172,24 @@ export class Corpus implements AsyncDisposable {
 
   /**
    * @internal Uses the cells of a file from now on.
-   * @throws InputError as `readCorpusFile`, and `CORPUS_MISMATCH` when they are not those of these documents.
+   * @throws InputError as `openCorpusFile`, and `CORPUS_MISMATCH` when they are not those of these documents.
    */
   static async load(host: CorpusHost, file: string, options: CallOptions): Promise<Corpus> {
     const { addon } = host.model.library;
     const source = path.resolve(file);
-    const saved = await readCorpusFile(addon, source, options.signal);
+    const saved = await openCorpusFile(addon, source, options.signal);
+    try {
+      return await Corpus.#fromSaved(host, source, saved, options);
+    } finally {
+      await saved.close();
+    }
+  }
+
+  static async #fromSaved(host: CorpusHost, source: string, saved: SavedCorpus, options: CallOptions): Promise<Corpus> {
     const { header, digest } = saved;
-    const { documents, order, maxDocumentTokens } = header;
+    const { documents, order, layout: layoutName, maxDocumentTokens } = header;
     const corpus = new Corpus(host, documents as RankDocument[], {
-      order,
+      ...{ order, layout: layoutName },
       ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
     });
     assertCorpusFits(source, header, await corpus.#terms());
@@ -239,12 +252,14 @@ export class Corpus implements AsyncDisposable {
   }
 
   /** The saved cells, if the file is still the one that was written or loaded. */
-  async #restore(tokens: Int32Array, signal: AbortSignal | undefined): Promise<CellState | undefined> {
+  async #restore(tokens: Int32Array, signal: AbortSignal | undefined): Promise<AsyncIterable<CellState> | undefined> {
     if (!this.#source) return undefined;
     const { file, digest } = this.#source;
     try {
-      const saved = this.#loaded ?? (await readCorpusFile(this.#host.model.library.addon, file, signal));
-      return saved.digest === digest && saved.header.tokens === tokensDigest(tokens) ? saved.state : undefined;
+      const saved = this.#loaded ?? (await openCorpusFile(this.#host.model.library.addon, file, signal));
+      if (saved.digest === digest && saved.header.tokens === tokensDigest(tokens)) return saved.states(signal);
+      await saved.close();
+      return undefined;
     } catch (error) {
       signal?.throwIfAborted();
       // The file has gone or changed since: the documents are known and can be read again.

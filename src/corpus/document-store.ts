@@ -52,46 +52,47 @@ export class DocumentStore {
   }
 
   /**
-   * The cells of documents behind one prefix, by their keys; reads those that it does not have.
+   * The cells of documents behind one prefix, one after another in the order given; those that it does not have are read a
+   * portion at a time, so that no more than a portion need be held at once.
    *
+   * @param keep Whether what is read is kept for the next call.
    * @throws InputError `INVALID_INPUT` for a document as long as the model's sliding window or longer.
    */
-  async get(documents: ReadonlyMap<string, LoneDocument>, options: CallOptions): Promise<Map<string, CellState>> {
-    const found = new Map<string, CellState>();
-    const missing: [string, LoneDocument][] = [];
-    for (const [key, document] of documents) {
-      const state = this.#cells.get(key);
-      if (state) {
-        found.set(key, state);
-        this.#keep(key, state);
-      } else missing.push([key, document]);
-    }
-    if (missing.length === 0) return found;
-
-    this.#assertWithinWindow(missing.map(([, document]) => document));
-    const { addon } = this.#model.library;
-    const { signal, onProgress } = options;
-    const longest = Math.max(...missing.map(([, { tokens }]) => tokens.length));
-    const reader = await this.#readerFor(missing[0]![1].prefix, longest, signal);
+  async *read(
+    documents: ReadonlyMap<string, LoneDocument>,
+    options: CallOptions,
+    keep = true,
+  ): AsyncGenerator<CellState> {
+    this.#assertWithinWindow([...documents.values()]);
+    // One context for all of them, also for those that are let go of meanwhile.
+    const longest = Math.max(...[...documents.values()].map(({ tokens }) => tokens.length));
+    const missing = [...documents].filter(([key]) => !this.#cells.has(key));
     const total = missing.reduce((sum, [, { tokens }]) => sum + tokens.length, 0);
-    const { report, finish } = reporter(onProgress, "prefill", total);
+    const progress = reporter(options.onProgress, "prefill", total);
     let done = 0;
-    for (const portion of portionsOf(missing)) {
-      const states = await callNative(addon, signal, (cancellation, guard) =>
-        reader.readDocuments(
-          portion.map(([, { tokens }]) => tokens),
-          cancellation,
-          onProgress && guard((now) => report(done + now)),
-        ),
-      );
-      for (const [index, [key, { tokens }]] of portion.entries()) {
-        found.set(key, states[index]!);
-        this.#keep(key, states[index]!);
-        done += tokens.length;
+    for (const portion of this.#portionsOf(documents)) {
+      const absent = portion.filter(([key]) => !this.#cells.has(key));
+      const found = new Map(portion.map(([key]) => [key, this.#cells.get(key)]));
+      if (absent.length > 0) {
+        const report = (now: number) => progress.report(Math.min(done + now, total));
+        const states = await this.#readPortion(
+          absent.map(([, document]) => document),
+          longest,
+          options,
+          report,
+        );
+        for (const [index, [key, { tokens }]] of absent.entries()) {
+          found.set(key, states[index]!);
+          done += tokens.length;
+        }
+      }
+      for (const [key, state] of found) if (keep || this.#cells.has(key)) this.#keep(key, state!);
+      for (const [key, state] of found) {
+        found.delete(key);
+        yield state!;
       }
     }
-    finish();
-    return found;
+    if (total > 0) progress.finish();
   }
 
   async dispose(): Promise<void> {
@@ -111,6 +112,37 @@ export class DocumentStore {
       this.#cells.delete(oldest);
       this.#bytes -= bytes;
     }
+  }
+
+  /** Stretches of documents, each with about as many tokens that are not there as are read at a time. */
+  *#portionsOf(documents: ReadonlyMap<string, LoneDocument>): Generator<[string, LoneDocument][]> {
+    let portion: [string, LoneDocument][] = [];
+    let tokens = 0;
+    for (const entry of documents) {
+      portion.push(entry);
+      if (!this.#cells.has(entry[0])) tokens += entry[1].tokens.length;
+      if (tokens < PORTION) continue;
+      yield portion;
+      portion = [];
+      tokens = 0;
+    }
+    if (portion.length > 0) yield portion;
+  }
+
+  async #readPortion(
+    documents: readonly LoneDocument[],
+    longest: number,
+    { signal, onProgress }: CallOptions,
+    report: (done: number) => void,
+  ): Promise<CellState[]> {
+    const reader = await this.#readerFor(documents[0]!.prefix, longest, signal);
+    return callNative(this.#model.library.addon, signal, (cancellation, guard) =>
+      reader.readDocuments(
+        documents.map(({ tokens }) => tokens),
+        cancellation,
+        onProgress && guard(report),
+      ),
+    );
   }
 
   /** A context that holds the prefix and has room for the longest document. */
@@ -155,18 +187,4 @@ export class DocumentStore {
         "them (--max-document-tokens), or use the layout listwise",
     );
   }
-}
-
-function* portionsOf(documents: [string, LoneDocument][]): Generator<[string, LoneDocument][]> {
-  let portion: [string, LoneDocument][] = [];
-  let tokens = 0;
-  for (const entry of documents) {
-    portion.push(entry);
-    tokens += entry[1].tokens.length;
-    if (tokens < PORTION) continue;
-    yield portion;
-    portion = [];
-    tokens = 0;
-  }
-  if (portion.length > 0) yield portion;
 }

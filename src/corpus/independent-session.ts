@@ -1,6 +1,6 @@
 import { ContextOverflowError } from "../errors.ts";
 import type { LoadedModel } from "../model.ts";
-import type { NativeAttention, NativeContext } from "../native/addon-types.ts";
+import type { CellState, NativeAttention, NativeContext } from "../native/addon-types.ts";
 import { bytesPerToken } from "../native/cache-size.ts";
 import { callNative } from "../native/call.ts";
 import type { LoadOptions } from "../options.ts";
@@ -13,7 +13,7 @@ import {
 } from "../prompt/independent.ts";
 import { type PromptLayout, sameTokens } from "../prompt/layout.ts";
 import type { PromptProfile } from "../prompt/profiles.ts";
-import { type CallOptions, contextOptions, type Observed } from "../session.ts";
+import { type CallOptions, contextOptions, type Observed, otherCells, type Restore } from "../session.ts";
 import type { Head } from "../types.ts";
 import type { CorpusReader } from "./corpus.ts";
 import { type DocumentStore, documentKey } from "./document-store.ts";
@@ -45,6 +45,9 @@ export class IndependentSession implements CorpusReader {
   readonly #store: DocumentStore;
   readonly #laidOut = new Map<string, LoneDocument>();
   readonly truncate: CorpusReader["truncate"];
+  restore: Restore | undefined;
+  /** Cells that have been put into the context. */
+  readonly #put = new WeakSet<CellState>();
   #context: NativeContext | undefined;
   #resident: Resident | undefined;
 
@@ -127,6 +130,24 @@ export class IndependentSession implements CorpusReader {
     await this.#read(layout as IndependentLayout, options);
   }
 
+  /**
+   * The cells of each different document, in the order of their keys: from where they were saved, else from memory, else
+   * read. Where the context does not hold the documents, what is read is handed over and not kept.
+   */
+  async *saveCells(layout: PromptLayout, options: CallOptions): AsyncGenerator<CellState> {
+    const holds = this.#holds(layout as IndependentLayout);
+    const restored = await this.restore?.(layout.tokens.slice(0, layout.querySpan[0]), options.signal);
+    if (restored) {
+      yield* restored;
+      return;
+    }
+    for await (const state of this.#store.read(differentOf(layout as IndependentLayout), options, holds)) {
+      // Read again since: the last digits may differ, and those that are saved are the ones to go on with.
+      if (!this.#put.has(state)) this.#resident = undefined;
+      yield state;
+    }
+  }
+
   async dispose(): Promise<void> {
     await this.#context?.dispose();
     this.#context = undefined;
@@ -153,9 +174,7 @@ export class IndependentSession implements CorpusReader {
 
   /** Makes the cache hold these documents and nothing else. */
   async #read(layout: IndependentLayout, options: CallOptions): Promise<Resident> {
-    const { addon } = this.#model.library;
     const { prefix, documents } = layout;
-    const keys = documents.map(documentKey);
     const longest = Math.max(...documents.map(({ tokens }) => tokens.length));
     const query = Math.max(layout.tokens.length - layout.querySpan[0], layout.nullTokens?.length ?? 0);
     // Positions are bounded by what the model was trained for, cells by memory alone.
@@ -163,22 +182,33 @@ export class IndependentSession implements CorpusReader {
     if (prefix.length + longest + query > trained)
       throw new ContextOverflowError(prefix.length + longest + query, trained);
     const context = await this.#contextFor(layout.querySpan[0] + query, options.signal);
-    if (
-      this.#resident &&
-      keys.length === this.#resident.keys.length &&
-      keys.every((key, i) => key === this.#resident!.keys[i])
-    ) {
-      return this.#resident;
-    }
-    const cells = await this.#store.get(new Map(keys.map((key, i) => [key, documents[i]!])), options);
+    if (this.#resident && this.#holds(layout)) return this.#resident;
     this.#resident = undefined;
-    await callNative(addon, options.signal, async (cancellation) => {
-      context.rollback(0);
-      await context.prefill(prefix, cancellation);
-      await context.putDocuments(keys.map((key) => cells.get(key)!));
-    });
-    this.#resident = { keys };
+    await this.#fill(context, layout, options);
+    this.#resident = { keys: documents.map(documentKey) };
     return this.#resident;
+  }
+
+  /** Cells go into the cache as they come: beyond those that memory keeps anyway, they are not held twice. */
+  async #fill(context: NativeContext, layout: IndependentLayout, options: CallOptions): Promise<void> {
+    const { addon } = this.#model.library;
+    const { signal } = options;
+    await callNative(addon, signal, (cancellation) => {
+      context.rollback(0);
+      return context.prefill(layout.prefix, cancellation);
+    });
+    const different = differentOf(layout);
+    const copies = new Map<string, number>();
+    for (const key of layout.documents.map(documentKey)) copies.set(key, (copies.get(key) ?? 0) + 1);
+    const saved = await this.restore?.(layout.tokens.slice(0, layout.querySpan[0]), signal);
+    const waiting = [...different];
+    for await (const state of saved ?? this.#store.read(different, options)) {
+      const [key, { tokens }] = waiting.shift() ?? ["", { tokens: [] }];
+      if (state.cells !== tokens.length) throw otherCells();
+      await callNative(addon, signal, () => context.putDocuments(Array(copies.get(key)).fill(state)));
+      this.#put.add(state);
+    }
+    if (waiting.length > 0) throw otherCells();
   }
 
   async #contextFor(cells: number, signal: AbortSignal | undefined): Promise<NativeContext> {
@@ -198,6 +228,11 @@ export class IndependentSession implements CorpusReader {
     );
     return this.#context;
   }
+}
+
+/** By their keys, in the order of these. */
+function differentOf({ documents }: IndependentLayout): Map<string, LoneDocument> {
+  return new Map(documents.map((document) => [documentKey(document), document]));
 }
 
 type Parts = { model: LoadedModel; heads: readonly Head[]; profile: PromptProfile; options: LoadOptions };

@@ -4,6 +4,17 @@ import { parseRankOptions, type RankOptions, type ScoringOptions } from "../opti
 /** Options of a corpus as a whole: its documents are read once with them. */
 export type CorpusOptions = Pick<ScoringOptions, "order" | "maxDocumentTokens" | "nullQuery" | "layout">;
 
+export type MakeCorpusOptions = CorpusOptions &
+  Pick<RankOptions, "signal" | "onProgress"> & {
+    /**
+     * Save it to this file as it is read, as `Corpus.save` does. Independent documents then go through memory to the file
+     * and from there into the cache, and are held once; with `save` afterwards they are held twice.
+     */
+    saveTo?: string | undefined;
+    /** Replace that file if it exists. Defaults to `false`. */
+    force?: boolean | undefined;
+  };
+
 export type SaveOptions = Pick<RankOptions, "signal" | "onProgress"> & {
   /** Replace the file if it exists. Defaults to `false`. */
   force?: boolean | undefined;

@@ -169,7 +169,7 @@ describe("a saved corpus", () => {
       await expect(retriever.loadCorpus(file)).rejects.toMatchObject({ name: "InputError", code });
       await expect(retriever.loadCorpus(file)).rejects.toThrow("broken.corpus");
     };
-    for (const size of [0, 7, 31, 63, 64, 400, whole.length / 2, whole.length - 1]) {
+    for (const size of [0, 7, 15, 47, 48, 400, whole.length / 2, whole.length - 1]) {
       await refuse(whole.subarray(0, size));
     }
     await refuse(Buffer.concat([whole, Buffer.of(0)]));
@@ -207,12 +207,13 @@ describe("a saved corpus", () => {
       return retriever.loadCorpus(file);
     };
     const invalid = { name: "InputError", code: "CORPUS_INVALID" };
-    await expect(forge((bytes) => bytes.fill(0x20, 32, 40))).rejects.toMatchObject(invalid);
-    // The cells: llama.cpp's magic number, streams, number of cells, positions, number of sequences, types and sizes.
-    for (const offset of [0, 8, 12, 16, 20, 28, 40]) {
-      await expect(forge((bytes) => bytes.writeInt32LE(-77, 32 + headerBytes + offset))).rejects.toMatchObject(invalid);
+    await expect(forge((bytes) => bytes.fill(0x20, 16, 24))).rejects.toMatchObject(invalid);
+    // The record of cells: their number and length; then llama.cpp's magic number, streams, number of cells, positions,
+    // number of sequences, types and sizes.
+    for (const offset of [0, 8, 16, 24, 28, 32, 36, 44, 56]) {
+      await expect(forge((bytes) => bytes.writeInt32LE(-77, 16 + headerBytes + offset))).rejects.toMatchObject(invalid);
     }
-    await expect(forge((bytes) => bytes.writeUInt32LE(3, 16))).rejects.toMatchObject(invalid);
+    await expect(forge((bytes) => bytes.writeUInt32LE(3, 16 + headerBytes))).rejects.toMatchObject(invalid);
     // Other documents of the same length: their tokens are not those of the cells.
     const swap = (bytes: Buffer) => {
       const at = bytes.indexOf("Amazon carries");

@@ -1,7 +1,7 @@
 // What the benches read: BEIR folders and LoCoMo conversations, as questions with judged documents.
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import okapi from "okapibm25";
+import { Bm25Index, textOf } from "../src/eval/bm25.ts";
 import type { RankDocument } from "../src/types.ts";
 
 export type Question = { query: string; documents: readonly RankDocument[]; grades: ReadonlyMap<string, number> };
@@ -48,24 +48,25 @@ function readConversations(folder: string): Question[] {
     });
 }
 
-/** Scores of BM25 (k1 0.9, b 0.4). Words in lower case, no stemming. */
+/** Scores of BM25, as `qrhead eval` counts it. */
 export function bm25(query: string, texts: readonly string[]): number[] {
-  const words = [...new Set(query.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [])];
-  return okapi.default(
-    texts.map((text) => text.toLowerCase()),
-    words,
-    { k1: 0.9, b: 0.4 },
-  ) as number[];
+  return Bm25Index.of(texts).scores(
+    query,
+    texts.map((_, index) => index),
+  );
 }
 
-/** The best `count` documents by BM25, best first. */
+/** Questions about one set of documents share its index. */
+const indexes = new WeakMap<readonly RankDocument[], Bm25Index>();
+
+/** The best `count` documents by BM25, best first; those that share no word with the query come last, as given. */
 export function candidates({ query, documents }: Question, count: number): RankDocument[] {
-  const scores = bm25(
-    query,
-    documents.map(({ title, text }) => `${title ?? ""} ${text}`),
-  );
-  const order = documents.map((_, index) => index).sort((a, b) => scores[b]! - scores[a]! || a - b);
-  return order.slice(0, count).map((index) => documents[index]!);
+  const index = indexes.get(documents) ?? Bm25Index.of(documents.map(textOf));
+  indexes.set(documents, index);
+  const all = documents.map((_, position) => position);
+  const scores = index.scores(query, all);
+  const order = all.sort((a, b) => scores[b]! - scores[a]! || a - b);
+  return order.slice(0, count).map((position) => documents[position]!);
 }
 
 /** nDCG@10 with gain 2^grade − 1, against the best order of all judged documents. */

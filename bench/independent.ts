@@ -3,10 +3,10 @@
 //   npx tsx bench/independent.ts quality CANDIDATES TOKENS DIR…   DIR has corpus.jsonl, queries.jsonl and qrels.tsv, as BEIR has
 //   npx tsx bench/independent.ts speed [MODEL] [COUNT…]
 //
-// Candidates are the best of BM25 (MiniSearch), cut to so many tokens; the best stands last, next to the query.
+// Candidates are the best of BM25, cut to so many tokens; the best stands last, next to the query.
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import MiniSearch from "minisearch";
+import { Bm25Index } from "../src/eval/bm25.ts";
 import { seededRandom } from "../src/heads/heads.ts";
 import { QRRetriever, type RankDocument, type RankResult } from "../src/index.ts";
 
@@ -53,16 +53,12 @@ async function quality(candidates: number, maxDocumentTokens: number, folders: r
   );
   for (const folder of folders) {
     const { documents, qrels, queries } = readSet(folder);
-    const index = new MiniSearch<RankDocument>({ fields: ["text"] });
-    index.addAll(documents);
-    const byId = new Map(documents.map((document) => [document.id, document]));
+    const ids = documents.map(({ id }) => id);
+    const index = Bm25Index.of(documents.map(({ text }) => text));
     const scores: Record<string, number[]> = { first: [], listwise: [], independent: [] };
     let agree = 0;
     for (const { _id, text } of queries) {
-      const found = index
-        .search(text)
-        .slice(0, candidates)
-        .map(({ id }) => byId.get(id as string)!);
+      const found = index.search(text, candidates, ids).map((one) => documents[one.index]!);
       const grades = qrels.get(_id)!;
       scores.first!.push(
         ndcg(

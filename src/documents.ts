@@ -68,6 +68,11 @@ export function normalizeDocuments(input: readonly DocumentInput[], name = "docu
   );
 }
 
+/** Checks one document of a file by the same rules; `position` is what messages call it. */
+export function normalizeDocument(value: unknown, position: string): RankDocument {
+  return toDocuments([{ value, position }], "")[0]!;
+}
+
 function findDocuments(content: string, sourceName: string): Found[] {
   const lines = content
     .split(/\r?\n/)

@@ -93,7 +93,7 @@ export type RankOptions = ScoringOptions & {
   topK?: number | undefined;
   /** Add to every result what each head contributes to its score. Defaults to `false`. */
   headScores?: boolean | undefined;
-  /** Add to every result its tokens with their scores. Defaults to `false`. */
+  /** Add to every result its tokens with their scores; windows are then merged by `"calibrated"` by default. Defaults to `false`. */
   tokenScores?: boolean | undefined;
   /** Stops the call within one forward pass; it rejects with the signal's reason. */
   signal?: AbortSignal | undefined;

@@ -28,8 +28,12 @@ export type RankedDocument = {
   score: number;
   /** The text was cut at `maxDocumentTokens`. */
   truncated?: true;
-  /** What each head contributes, in the order of the result's `heads`; they add up to `score`. */
+  /**
+   * What each head contributes, in the order of the result's `heads`; they add up to `score`, except in windows with
+   * anchors, whose shift and scale is of the sum.
+   */
   headScores?: number[];
+  /** In windows those of the last one that the document was read in. */
   tokenScores?: TokenScore[];
   /**
    * The best passages of a document that was too long for a window, best first, at most 5. Score, head scores and token
@@ -44,7 +48,7 @@ export type RankResult = {
   heads: Head[];
   /** What each head counted for, where its head set says so; then `score` and `headScores` are of weighted heads. */
   weights?: number[];
-  /** Highest score first, equal scores in the order of the documents; in windows, in the order of the merge rule. */
+  /** Highest score first, equal scores in the order of the documents; in windows too, whatever the merge rule. */
   results: RankedDocument[];
   usage: {
     /** Tokens of the prompt with the query; in windows, of all prompts. */

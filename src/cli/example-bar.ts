@@ -33,7 +33,11 @@ export function exampleBar(bar: ProgressBar): Required<Pick<DetectOptions, "onPr
 /** What is left if the rest takes as long as what is done, such as "4 min left"; nothing before there is an idea of it. */
 export function timeLeft(elapsedMs: number, done: number, total: number): string {
   if (!(done > 0) || done >= total || elapsedMs < 2000) return "";
-  const seconds = Math.ceil(((elapsedMs / done) * (total - done)) / 1000);
+  return formatTimeLeft((elapsedMs / done) * (total - done));
+}
+
+export function formatTimeLeft(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
   if (seconds < 60) return `${seconds} s left`;
   const minutes = Math.round(seconds / 60);
   return minutes < 60 ? `${minutes} min left` : `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;

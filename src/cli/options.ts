@@ -157,7 +157,7 @@ export function addWindowOptions(command: Command): Command {
     )
     .addOption(integerOption("--window-size <N>", "tokens of a window (default: what the context holds)", 16, 2 ** 27))
     .addOption(integerOption("--window-documents <N>", "documents of a window (default: what fits)", 2, 2 ** 31))
-    .addOption(choiceOption("--merge <RULE>", "how windows become one ranking (default: calibrated)", MERGE_RULES));
+    .addOption(choiceOption("--merge <RULE>", "how windows become one ranking (default: tournament)", MERGE_RULES));
 }
 
 /** @throws InputError when windows are forbidden and described at once. */

@@ -4,7 +4,10 @@ import type { Progress } from "../options.ts";
 const DELAY_MS = 500;
 
 /** What the bar shows; `note` stands behind it. */
-export type Shown = Omit<Progress, "phase"> & { phase: Progress["phase"] | "check" | "score" | "rank"; note?: string };
+export type Shown = Omit<Progress, "phase"> & {
+  phase: Progress["phase"] | "check" | "score" | "rank" | "answer";
+  note?: string;
+};
 
 const LABELS: Readonly<Record<Shown["phase"], string>> = {
   download: "Downloading the model",
@@ -15,6 +18,7 @@ const LABELS: Readonly<Record<Shown["phase"], string>> = {
   check: "Checking the examples",
   score: "Reading the examples",
   rank: "Ranking",
+  answer: "Answering",
 };
 
 export type ProgressBar = { onProgress: (progress: Shown) => void; stop: () => void };

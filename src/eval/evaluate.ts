@@ -4,6 +4,7 @@ import path from "node:path";
 import { InputError } from "../errors.ts";
 import { findModelFile } from "../model-file.ts";
 import { type OpenOptions, openTask } from "./data/open.ts";
+import { Estimate, type TimeLeft } from "./estimate.ts";
 import { Journal, type RunSettings } from "./journal.ts";
 import type { Method, MethodContext } from "./methods/method.ts";
 import type { Gain, Measure } from "./metrics/measures.ts";
@@ -11,6 +12,7 @@ import type { Outcome } from "./outcome.ts";
 import { type EvalReport, makeReport } from "./report/report.ts";
 import { checkMethods, countOutcomes, drawTopics, type RunOptions, runTask } from "./run.ts";
 import type { TaskFacts } from "./summary.ts";
+import type { Task } from "./types.ts";
 
 /** Name of the journal in a results folder. */
 export const JOURNAL_NAME = "results.jsonl";
@@ -34,11 +36,11 @@ export type EvalOptions = Pick<RunOptions, "limit" | "seed" | "maxDocumentWords"
 };
 
 /** Outcomes that there are, of the whole run; `resumed` of them are from an earlier one. */
-export type Progress = { done: number; total: number; resumed: number };
+export type Progress = { done: number; total: number; resumed: number; left: TimeLeft };
 
 /**
- * Ranks every task by every method and reports. Tasks are opened one after another, so that memory holds one index;
- * they are opened once before that, to find mistakes and to count.
+ * Ranks every task by every method and reports. Several tasks are opened one after another, so that memory holds one index,
+ * and once before that, to find mistakes and to count; a single one stays open.
  *
  * @throws InputError for wrong data, methods or models, and where the folder has results and `resume` is not set.
  */
@@ -51,16 +53,20 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
       `Expected one of the methods (${names}) for --baseline but received ${options.baseline}`,
     );
   }
-  const context: MethodContext = { load, signal };
+  const [only] = options.data.length === 1 ? options.data : [];
+  await using kept = only === undefined ? null : await openTask(only, options.open);
+  const withTask = async <T>(source: string, use: (task: Task) => T | Promise<T>): Promise<T> => {
+    if (kept) return use(kept);
+    await using task = await openTask(source, options.open);
+    return await use(task);
+  };
   const facts: TaskFacts[] = [];
   for (const source of options.data) {
-    await using task = await openTask(source, options.open);
-    if (facts.some(({ name }) => name === task.name)) {
-      throw new InputError("INVALID_ARGUMENT", `Two sets of data are named ${task.name}: evaluate them in two runs`);
+    const found = await withTask(source, (task) => describeTask(task, options));
+    if (facts.some(({ name }) => name === found.name)) {
+      throw new InputError("INVALID_ARGUMENT", `Two sets of data are named ${found.name}: evaluate them in two runs`);
     }
-    const topics = drawTopics(task.topics, options.limit, options.seed);
-    const { name, format, firstStage, documents, dropped } = task;
-    facts.push({ name, format, firstStage, documents, dropped, topics });
+    facts.push(found);
     signal?.throwIfAborted();
   }
   const settings = await describeRun(options);
@@ -69,27 +75,12 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
   if (!options.resume && (await stat(file).catch(() => undefined))) {
     throw new InputError("INVALID_INPUT", `Results ${file} exist: go on with --resume, or choose another folder`);
   }
+  const context: MethodContext = { load, signal };
   await checkMethods(methods, context);
   const journal = options.resume ? await Journal.resume(file, settings) : await Journal.create(file, settings);
   try {
-    const progress: Progress = {
-      done: 0,
-      total: facts.reduce((sum, { topics }) => sum + countOutcomes(topics.length, options), 0),
-      resumed: 0,
-    };
-    for (const source of options.data) {
-      await using task = await openTask(source, options.open);
-      await runTask(task, {
-        ...options,
-        context,
-        journal,
-        onOutcome(outcome, resumed) {
-          progress.done++;
-          if (resumed) progress.resumed++;
-          options.onOutcome?.(outcome, progress);
-        },
-      });
-    }
+    const run = { ...options, context, journal, onOutcome: countProgress(facts, options) };
+    for (const source of options.data) await withTask(source, (task) => runTask(task, run));
     const names = methods.map(({ name }) => name);
     return makeReport(
       { command: options.command, settings, machine: machine() },
@@ -101,6 +92,27 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
   } finally {
     journal.close();
   }
+}
+
+function describeTask(task: Task, { limit, seed }: EvalOptions): TaskFacts {
+  const { name, format, firstStage, documents, dropped } = task;
+  return { name, format, firstStage, documents, dropped, topics: drawTopics(task.topics, limit, seed) };
+}
+
+function countProgress(facts: readonly TaskFacts[], options: EvalOptions): RunOptions["onOutcome"] {
+  const topics = facts.reduce((sum, task) => sum + task.topics.length, 0);
+  const totals = options.methods.map((method) => ({ method, count: countOutcomes(topics, method, options) }));
+  const total = totals.reduce((sum, { count }) => sum + count, 0);
+  const slow = totals.filter(({ method }) => !method.fuses);
+  const estimate = new Estimate(new Map(slow.map(({ method, count }) => [method.name, count])), options.jobs);
+  const progress: Progress = { done: 0, total, resumed: 0, left: estimate.left };
+  return (outcome, resumed) => {
+    progress.done++;
+    if (resumed) progress.resumed++;
+    estimate.add(outcome);
+    progress.left = estimate.left;
+    options.onOutcome?.(outcome, progress);
+  };
 }
 
 /** What a resumed run must have in common with the one that it goes on with. */
@@ -118,15 +130,17 @@ async function describeRun({ data, open, methods, load, ...rest }: EvalOptions):
   };
 }
 
-/** Bytes of a file; of a folder those of its corpus, where it has one: another corpus is another run. */
+/** Bytes of a file; of a folder those of its documents and queries: others are another run. */
 async function sizeOf(source: string): Promise<number> {
   const found = await stat(source);
   if (!found.isDirectory()) return found.size;
-  for (const name of ["corpus.jsonl", "corpus.jsonl.gz", "claims.jsonl", "questions.jsonl", "needles.jsonl"]) {
-    const inside = await stat(path.join(source, name)).catch(() => undefined);
-    if (inside) return inside.size;
+  let bytes = 0;
+  for (const name of ["corpus", "queries", "claims", "questions", "needles"]) {
+    for (const file of ["jsonl", "tsv", "jsonl.gz", "tsv.gz"].map((ending) => `${name}.${ending}`)) {
+      bytes += (await stat(path.join(source, file)).catch(() => undefined))?.size ?? 0;
+    }
   }
-  return 0;
+  return bytes;
 }
 
 export function machine(): EvalReport["machine"] {

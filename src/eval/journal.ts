@@ -1,6 +1,7 @@
 import { appendFileSync, closeSync, openSync } from "node:fs";
 import { open, readFile, rm, truncate } from "node:fs/promises";
 import { InputError } from "../errors.ts";
+import { lockResults } from "./lock.ts";
 import { type Outcome, outcomeKey } from "./outcome.ts";
 
 const FORMAT = "qrhead-eval-journal";
@@ -11,19 +12,27 @@ export type RunSettings = Record<string, unknown>;
 
 /**
  * Outcomes as they come, one line of JSON each behind a first line with the settings. Every line is written in one piece,
- * so that a process killed at any moment leaves whole lines and at most one broken one at the end.
+ * so that a process killed at any moment leaves whole lines and at most one broken one at the end. One process writes at
+ * a time.
  */
 export class Journal {
   readonly #descriptor: number;
   readonly #known: Map<string, Outcome>;
 
-  private constructor(descriptor: number, known: Map<string, Outcome>) {
+  readonly #unlock: () => void;
+
+  private constructor(descriptor: number, known: Map<string, Outcome>, unlock: () => void) {
     this.#descriptor = descriptor;
     this.#known = known;
+    this.#unlock = unlock;
   }
 
-  /** @throws InputError `INVALID_INPUT` where the file exists. */
-  static async create(file: string, settings: RunSettings): Promise<Journal> {
+  /** @throws InputError `INVALID_INPUT` where the file exists, or another process writes it. */
+  static create(file: string, settings: RunSettings): Promise<Journal> {
+    return locked(file, (unlock) => Journal.#create(file, settings, unlock));
+  }
+
+  static async #create(file: string, settings: RunSettings, unlock: () => void): Promise<Journal> {
     const handle = await open(file, "wx").catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST")
         throw new InputError("INVALID_INPUT", `Results ${file} cannot be written: ${error.message}`);
@@ -31,15 +40,20 @@ export class Journal {
     });
     await handle.writeFile(`${JSON.stringify({ format: FORMAT, version: VERSION, settings })}\n`);
     await handle.close();
-    return new Journal(openSync(file, "a"), new Map());
+    return new Journal(openSync(file, "a"), new Map(), unlock);
   }
 
   /**
    * Goes on where a run ended, in whatever way: a line cut short is dropped, and one that stands twice counts once.
    *
-   * @throws InputError `INVALID_INPUT` where the run had other settings, or a line in the middle is broken.
+   * @throws InputError `INVALID_INPUT` where the run had other settings, a line in the middle is broken, or another process
+   * writes the file.
    */
-  static async resume(file: string, settings: RunSettings): Promise<Journal> {
+  static resume(file: string, settings: RunSettings): Promise<Journal> {
+    return locked(file, (unlock) => Journal.#resume(file, settings, unlock));
+  }
+
+  static async #resume(file: string, settings: RunSettings, unlock: () => void): Promise<Journal> {
     const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return null;
       throw new InputError("INVALID_INPUT", `Results ${file} cannot be read: ${error.message}`);
@@ -48,7 +62,7 @@ export class Journal {
     if (bytes === null || end === 0) {
       // Nothing was written, or the process ended within the first line.
       await rm(file, { force: true });
-      return Journal.create(file, settings);
+      return Journal.#create(file, settings, unlock);
     }
     const lines = bytes.subarray(0, end).toString("utf8").split("\n").slice(0, -1);
     const known = new Map<string, Outcome>();
@@ -57,7 +71,7 @@ export class Journal {
       if (!known.has(key)) known.set(key, outcome);
     }
     await truncate(file, end);
-    return new Journal(openSync(file, "a"), known);
+    return new Journal(openSync(file, "a"), known, unlock);
   }
 
   /** Outcomes of earlier runs and of this one, in the order written. */
@@ -76,6 +90,17 @@ export class Journal {
 
   close(): void {
     closeSync(this.#descriptor);
+    this.#unlock();
+  }
+}
+
+async function locked(file: string, open: (unlock: () => void) => Promise<Journal>): Promise<Journal> {
+  const unlock = await lockResults(file);
+  try {
+    return await open(unlock);
+  } catch (error) {
+    unlock();
+    throw error;
   }
 }
 

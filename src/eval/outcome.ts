@@ -8,11 +8,15 @@ export type Outcome = {
   status: "ok" | "failed";
   /** Candidates in first-stage order; none when the method failed. */
   ids: string[];
-  /** As long as `ids`, higher is better. */
+  /** As long as `ids`, higher is better; numbers of single precision. */
   scores: number[];
   /** Milliseconds of ranking, without finding the candidates. */
   ms: number;
   tokens?: number;
+  /** What makes the ranking doubtful, in the method's own words. */
+  warnings?: string[];
+  /** Documents whose end a model with a short context did not read. */
+  cut?: number;
   /** Answers that the model was asked for, and those that were no permutation. */
   answers?: number;
   malformed?: number;

@@ -4,7 +4,7 @@ import { defaultThreads } from "../options.ts";
 import type { RankDocument } from "../types.ts";
 import type { Journal } from "./journal.ts";
 import { fuseByRank } from "./methods/fusion.ts";
-import type { Method, MethodContext, Ranker, Response } from "./methods/method.ts";
+import type { Method, MethodContext, Ranker } from "./methods/method.ts";
 import { type Outcome, outcomeKey } from "./outcome.ts";
 import type { Task, Topic } from "./types.ts";
 
@@ -40,12 +40,13 @@ export function drawTopics(topics: readonly Topic[], limit: number, seed: number
   return chosen.map((index) => topics[index]!);
 }
 
-/** How many outcomes a run of these tasks has in all. */
+/** How many outcomes a method has of so many topics. */
 export function countOutcomes(
   topics: number,
-  { methods, permutations }: Pick<RunOptions, "methods" | "permutations">,
+  method: Method,
+  { permutations }: Pick<RunOptions, "permutations">,
 ): number {
-  return methods.reduce((sum, method) => sum + topics * (1 + (isPermuted(method) ? permutations : 0)), 0);
+  return topics * (1 + (isPermuted(method) ? permutations : 0));
 }
 
 /**
@@ -129,8 +130,9 @@ async function rankOne(
     const shownScores = order.map((i) => scores[i]!);
     const response = await ranker.rank({ topic, documents: shown, scores: shownScores, bm25, signal });
     const ms = performance.now() - began;
-    assertScores(response, ids.length);
-    const { scores: found, ...counts } = response;
+    const { scores: exact, ...counts } = response;
+    const found = toSingle(exact);
+    assertScores(found, ids.length);
     const inPlace = new Array<number>(ids.length);
     for (const [place, i] of order.entries()) inPlace[i] = found[place]!;
     return { ...base, status: "ok", ids, scores: inPlace, ms, ...counts };
@@ -160,9 +162,11 @@ function fuse(task: string, topic: Topic, method: Method, journal: Journal): Out
   const tokens = sum((part) => part.tokens ?? 0);
   return {
     ...{ ...base, status: "ok", ids, ms: sum((part) => part.ms), ...(tokens > 0 && { tokens }) },
-    scores: fuseByRank(
-      ids,
-      parts.map((part) => part!.scores),
+    scores: toSingle(
+      fuseByRank(
+        ids,
+        parts.map((part) => part!.scores),
+      ),
     ),
   };
 }
@@ -176,7 +180,12 @@ function isPermuted(method: Method): boolean {
   return method.seesOrder && !method.fuses;
 }
 
-function assertScores({ scores }: Response, count: number): void {
+/** Scores in single precision, as trec_eval reads them from a run: what is a tie there is one here too. */
+function toSingle(scores: readonly number[]): number[] {
+  return scores.map(Math.fround);
+}
+
+function assertScores(scores: readonly number[], count: number): void {
   const wrong = scores.findIndex((score) => !Number.isFinite(score));
   if (scores.length !== count || wrong !== -1) {
     throw new QRHeadError(

@@ -33,7 +33,11 @@ export type MethodSummary = {
   queries: number;
   failed: number;
   empty: number;
-  /** Answers of a generating model, and those that were no permutation. */
+  /** Queries whose ranking the method itself doubts, and what it said of the first; null where there are none. */
+  doubts: { queries: number; example: string } | null;
+  /** Documents whose end a model with a short context did not read, over all queries. */
+  cut: number;
+  /** Answers of a generating model, and those that were no permutation; over all orders of the candidates. */
   answers: number;
   malformed: number;
   measures: Record<string, Interval>;
@@ -46,7 +50,15 @@ export type MethodSummary = {
   /** Difference to the baseline on the first measure, with p by the randomization test, alone and after Holm. */
   comparison: { baseline: string; measure: string; difference: number; p: number; pHolm: number } | null;
   /** Agreement of the rankings of every two orders of the same candidates. */
-  order: { permutations: number; tau: number; deviation: number } | null;
+  order: {
+    permutations: number;
+    /** Queries with a τ: two rankings at least, none of which ties everything. */
+    queries: number;
+    /** Permuted rankings that failed. */
+    failed: number;
+    tau: number;
+    deviation: number;
+  } | null;
 };
 
 export type TaskSummary = Omit<TaskFacts, "topics"> & {
@@ -113,8 +125,10 @@ function summarizeMethod(
     queries: outcomes.length,
     failed: count(({ status }) => (status === "failed" ? 1 : 0)),
     empty: count(({ status, ids }) => (status === "ok" && ids.length === 0 ? 1 : 0)),
-    answers: count(({ answers }) => answers ?? 0),
-    malformed: count(({ malformed }) => malformed ?? 0),
+    doubts: findDoubts(outcomes),
+    cut: count(({ cut }) => cut ?? 0),
+    answers: found.reduce((sum, { answers = 0 }) => sum + answers, 0),
+    malformed: found.reduce((sum, { malformed = 0 }) => sum + malformed, 0),
     measures,
     values,
     latencyMs: { median: percentile(times, 0.5), p95: percentile(times, 0.95) },
@@ -123,6 +137,11 @@ function summarizeMethod(
     comparison: null,
     order: orderSensitivity(found),
   };
+}
+
+function findDoubts(outcomes: readonly Outcome[]): MethodSummary["doubts"] {
+  const doubted = outcomes.filter(({ warnings = [] }) => warnings.length > 0);
+  return doubted[0] ? { queries: doubted.length, example: doubted[0].warnings!.join("; ") } : null;
 }
 
 /** The ids of an outcome in trec_eval's order; none where the method failed. */
@@ -166,6 +185,9 @@ function ceiling(
 /** Kendall's τ of every two orders of a query's candidates, averaged by query; mean and deviation over queries. */
 function orderSensitivity(found: readonly Outcome[]): MethodSummary["order"] {
   const byQuery = new Map<string, Outcome[]>();
+  const permuted = found.filter(({ permutation }) => permutation > 0);
+  if (permuted.length === 0) return null;
+  const failed = permuted.filter(({ status }) => status === "failed").length;
   for (const outcome of found) {
     if (outcome.status !== "ok" || outcome.ids.length < 2) continue;
     byQuery.set(outcome.query, [...(byQuery.get(outcome.query) ?? []), outcome]);
@@ -179,8 +201,7 @@ function orderSensitivity(found: readonly Outcome[]): MethodSummary["order"] {
     const defined = pairs.filter(Number.isFinite);
     if (defined.length > 0) taus.push(mean(defined));
   }
-  if (taus.length === 0) return null;
   const tau = mean(taus);
   const deviation = Math.sqrt(taus.reduce((sum, value) => sum + (value - tau) ** 2, 0) / Math.max(1, taus.length - 1));
-  return { permutations, tau, deviation };
+  return { permutations, queries: taus.length, failed, tau, deviation };
 }

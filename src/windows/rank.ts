@@ -4,10 +4,11 @@ import { ContextOverflowError, invalidArgument } from "../errors.ts";
 import type { Progress, RankOptions } from "../options.ts";
 import type { PromptLayout } from "../prompt/layout.ts";
 import type { PassageScore, RankedDocument, RankResult } from "../results.ts";
+import { rankDocuments } from "../scoring/ranking.ts";
 import type { RankDocument } from "../types.ts";
 import { DEFAULT_ANCHORS, DEFAULT_MERGE, type WindowOptions } from "./options.ts";
 import { costsOf } from "./plan.ts";
-import { type Merged, mergeAnchored, mergeCalibrated, mergeSliding, mergeTournament, type Problem } from "./rules.ts";
+import { mergeAnchored, mergeCalibrated, mergeFinal, mergeSliding, mergeTournament, type Problem } from "./rules.ts";
 
 /** What ranking in windows needs of the retriever. */
 export type WindowEngine = {
@@ -22,7 +23,17 @@ export type WindowEngine = {
 };
 
 /** A document, or a passage of one that is too long: what stands in windows. */
-type Unit = { document: number; text: string; cost: number; begin: number; end: number; result?: RankedDocument };
+type Unit = {
+  document: number;
+  text: string;
+  cost: number;
+  begin: number;
+  end: number;
+  readings: number;
+  headSums?: number[] | undefined;
+  /** Of the last window. */
+  result?: RankedDocument;
+};
 
 /** Passages that a result names. */
 const NAMED_PASSAGES = 5;
@@ -39,10 +50,12 @@ export async function rankInWindows(
   engine: WindowEngine,
   documents: readonly RankDocument[],
   windows: WindowOptions,
-  { topK, onProgress }: Pick<RankOptions, "topK" | "onProgress">,
+  { topK, onProgress, tokenScores }: Pick<RankOptions, "topK" | "onProgress" | "tokenScores">,
 ): Promise<RankResult> {
   const began = performance.now();
-  const { merge = DEFAULT_MERGE, windowDocuments: most = Number.POSITIVE_INFINITY } = windows;
+  // Token scores are of one reading, and comparable between documents where each is read once.
+  const { merge = tokenScores ? "calibrated" : DEFAULT_MERGE } = windows;
+  const { windowDocuments: most = Number.POSITIVE_INFINITY } = windows;
   if ((windows.windowTokens ?? 0) > engine.limit) {
     throw invalidArgument(
       "windowTokens",
@@ -73,17 +86,21 @@ export async function rankInWindows(
       spent = spent ? addUsage(spent, result) : result;
       const scores = new Array<number>(members.length);
       for (const ranked of result.results) {
-        units[members[ranked.index]!]!.result = ranked;
+        const unit = units[members[ranked.index]!]!;
+        unit.result = ranked;
+        unit.readings++;
+        // As with the score, what heads contribute is the mean over all windows.
+        unit.headSums = ranked.headScores?.map((value, head) => value + (unit.headSums?.[head] ?? 0));
         scores[ranked.index] = ranked.score;
       }
       return scores;
     },
   };
-  const merged = await mergeBy();
+  const scores = await mergeBy();
   const lengths = layout.documentSpans.map(([begin, end]) => end - begin);
   return {
     ...spent!,
-    results: describe(merged).slice(0, topK),
+    results: describe(rankDocuments(scores)).slice(0, topK),
     usage: { ...spent!.usage, documentTokens: lengths },
     timings: { ...spent!.timings, totalMs: performance.now() - began },
     windows: {
@@ -94,10 +111,12 @@ export async function rankInWindows(
     },
   };
 
-  function mergeBy(): Promise<Merged> {
+  function mergeBy(): Promise<number[]> {
     switch (merge) {
       case "calibrated":
         return mergeCalibrated(problem);
+      case "final":
+        return mergeFinal(problem);
       case "anchors":
         return mergeAnchored(problem, windows.anchors ?? DEFAULT_ANCHORS);
       case "tournament":
@@ -114,7 +133,7 @@ export async function rankInWindows(
     for (const [document, { text }] of shortened.entries()) {
       const cost = costs.documents[document]!;
       if (cost <= room) {
-        units.push({ document, text, cost, begin: 0, end: 0 });
+        units.push({ document, text, cost, begin: 0, end: 0, readings: 0 });
         continue;
       }
       const map = new TokenMap(text, await engine.tokenize(text));
@@ -123,7 +142,8 @@ export async function rankInWindows(
         windows.passageTokens ?? Math.max(1, Math.min(LONGEST_PASSAGE, Math.floor(capacity / 2) - header));
       if (passage + header > room) throw new ContextOverflowError(costs.base + header + passage, size, "A passage");
       for (const chunk of chunkText(text, map, { by: "sentences", size: passage })) {
-        units.push({ document, text: chunk.text, cost: chunk.tokens + header, begin: chunk.begin, end: chunk.end });
+        const { begin, end } = chunk;
+        units.push({ document, text: chunk.text, cost: chunk.tokens + header, begin, end, readings: 0 });
       }
     }
     return units;
@@ -142,10 +162,10 @@ export async function rankInWindows(
     );
   }
 
-  function describe({ order, scores }: Merged): RankedDocument[] {
+  function describe(order: readonly number[]): RankedDocument[] {
     const results = new Map<number, RankedDocument>();
     for (const index of order) {
-      const { document, begin, end, result } = units[index]!;
+      const { document, begin, end, result, readings, headSums } = units[index]!;
       const score = scores[index]!;
       const passage: PassageScore | undefined = end > 0 ? { begin, end, score } : undefined;
       const known = results.get(document);
@@ -158,6 +178,7 @@ export async function rankInWindows(
         index: document,
         id: documents[document]!.id,
         score,
+        ...(headSums && { headScores: headSums.map((sum) => sum / readings) }),
         ...(shortened[document]!.truncated && { truncated: true as const }),
         ...(passage && { passages: [passage] }),
       });

@@ -13,22 +13,37 @@ export type Problem = {
   score: ScoreWindow;
 };
 
-/** Documents best first, and the score that each had in the end, by document. */
-export type Merged = { order: number[]; scores: number[] };
+/** How windows become one ranking: the score of every document. */
+export type Rule = (problem: Problem) => Promise<number[]>;
+
+/** Balanced windows, read once each; they may be read in any order. */
+export const mergeCalibrated: Rule = async (problem) => {
+  const readings = new Readings(problem);
+  for (const window of dealAll(problem)) await readings.read(window);
+  return readings.means();
+};
 
 /**
- * Balanced windows; calibrated scores are compared as they are.
- *
- * The null query makes scores of different prompts comparable to a degree: it takes out what a place in the prompt gets from
- * any query. What stays is that documents compete for attention within their window. The windows may be read in any order.
+ * The documents with the best scores of all balanced windows meet in one more, as many as it holds: a second reading where
+ * it counts, for one prompt. The balanced windows may be read in any order.
  */
-export async function mergeCalibrated({ costs, capacity, most, score }: Problem): Promise<Merged> {
-  const scores = new Array<number>(costs.length).fill(0);
-  for (const window of dealWindows(costs, capacity, most)) {
-    for (const [position, value] of (await score(window)).entries()) scores[window[position]!] = value;
+export const mergeFinal: Rule = async (problem) => {
+  const readings = new Readings(problem);
+  const windows = dealAll(problem);
+  for (const window of windows) await readings.read(window);
+  if (windows.length > 1) {
+    const { costs, capacity, most } = problem;
+    const best = byScore(windows.flat(), readings.means());
+    let count = 0;
+    for (let tokens = 0; count < Math.min(most, best.length); count++) {
+      tokens += costs[best[count]!]!;
+      if (tokens > capacity) break;
+    }
+    // One alone would meet nobody.
+    if (count > 1) await readings.read(best.slice(0, count).sort((a, b) => a - b));
   }
-  return byScore(scores);
-}
+  return readings.means();
+};
 
 /** A window whose anchors all score about alike says nothing about scale; neither does one that would stretch far. */
 const SCALE_BOUNDS = [0.25, 4] as const;
@@ -41,7 +56,7 @@ const SCALE_BOUNDS = [0.25, 4] as const;
  *
  * @param anchors How many; fewer where they would take more than a third of a window.
  */
-export async function mergeAnchored({ costs, capacity, most, score }: Problem, anchors: number): Promise<Merged> {
+export async function mergeAnchored({ costs, capacity, most, score }: Problem, anchors: number): Promise<number[]> {
   const chosen = chooseAnchors(costs, anchors, capacity / 3, most - 1);
   const shared = chosen.reduce((sum, index) => sum + costs[index]!, 0);
   const others = costs.map((_, index) => index).filter((index) => !chosen.includes(index));
@@ -66,7 +81,7 @@ export async function mergeAnchored({ costs, capacity, most, score }: Problem, a
     for (const [index, value] of window) sums[index]! += fit.scale * value + fit.shift;
   }
   for (const index of chosen) sums[index]! /= windows.length;
-  return byScore(sums);
+  return sums;
 }
 
 function chooseAnchors(costs: readonly number[], wanted: number, tokens: number, most: number): number[] {
@@ -88,47 +103,38 @@ export function fitLine(x: readonly number[], y: readonly number[]): { scale: nu
   return { scale, shift: meanY - scale * meanX };
 }
 
+/** A half takes more prompts and ranks no better (docs/long-context.md). */
+const THROUGH = 1 / 3;
+
 /**
- * The better half of every balanced window meets again, until one window holds all that are left and decides among them.
- * Behind these come those that went out last, by score. The windows of a round may be read in any order.
- *
- * A score is that of the last window a document was in, and so comparable within a round only.
+ * The best third of every balanced window meets again, until one window holds all that are left. The further a document
+ * gets, the more readings its score is the mean of. The windows of a round may be read in any order.
  */
-export async function mergeTournament({ costs, capacity, most, score }: Problem): Promise<Merged> {
-  const scores = new Array<number>(costs.length).fill(0);
-  const rounds: number[][] = [];
-  let left = costs.map((_, index) => index);
-  for (;;) {
+export const mergeTournament: Rule = async (problem) => {
+  const { costs, capacity, most } = problem;
+  const readings = new Readings(problem);
+  for (let left = costs.map((_, index) => index); ; ) {
     const leftCosts = left.map((index) => costs[index]!);
     const last = fitsOne(leftCosts, capacity, most);
     const windows = last ? [left] : dealWindows(leftCosts, capacity, most).map((window) => window.map((i) => left[i]!));
-    const winners: number[] = [];
-    const losers: number[] = [];
+    const through: number[] = [];
     for (const window of windows) {
-      const values = await score(window);
-      for (const [position, value] of values.entries()) scores[window[position]!] = value;
-      const ranked = sortByScore(window, scores);
-      const through = last ? ranked.length : Math.ceil(ranked.length / 2);
-      winners.push(...ranked.slice(0, through));
-      losers.push(...ranked.slice(through));
+      const scores = await readings.read(window);
+      through.push(...byScore(window, scores).slice(0, Math.ceil(window.length * THROUGH)));
     }
-    rounds.push(sortByScore(losers, scores));
-    // Windows of one document each have nobody to beat: their scores decide.
-    if (last || losers.length === 0) {
-      rounds.push(sortByScore(winners, scores));
-      return { order: rounds.reverse().flat(), scores };
-    }
-    left = winners.sort((a, b) => a - b);
+    // Windows of one document each have nobody to beat.
+    if (last || through.length === left.length) return readings.means();
+    left = through.sort((a, b) => a - b);
   }
-}
+};
 
 /**
  * A window slides from the end of the given order to its beginning by half its length and sorts what it holds, so that good
- * documents rise (RankGPT, arXiv 2304.09542). It trusts the given order: what begins at the end rises, what begins in front
- * falls by half a window at most. A score is that of the last window a document was in.
+ * documents rise and are read again (after RankGPT, arXiv 2304.09542, where the order that the windows leave is the result).
  */
-export async function mergeSliding({ costs, capacity, most, score }: Problem): Promise<Merged> {
-  const scores = new Array<number>(costs.length).fill(0);
+export const mergeSliding: Rule = async (problem) => {
+  const { costs, capacity, most } = problem;
+  const readings = new Readings(problem);
   const order = costs.map((_, index) => index);
   for (let end = order.length; end > 0; ) {
     let begin = end;
@@ -138,27 +144,55 @@ export async function mergeSliding({ costs, capacity, most, score }: Problem): P
       tokens += costs[order[begin]!]!;
     }
     const window = order.slice(begin, end);
-    for (const [position, value] of (await score(window)).entries()) scores[window[position]!] = value;
-    order.splice(begin, window.length, ...sortByScore(window, scores));
+    order.splice(begin, window.length, ...byScore(window, await readings.read(window)));
     if (begin === 0) break;
     // The next window must reach further forward than this one did, with the better half of it.
     end = Math.min(end - 1, begin + Math.floor((end - begin) / 2));
   }
-  return { order, scores };
+  return readings.means();
+};
+
+/**
+ * What windows said of every document.
+ *
+ * The null query makes scores of different prompts comparable to a degree: it takes out what a place in the prompt gets from
+ * any query. What stays is that documents compete for attention within their window. That is noise of the company that a
+ * document was read in, and a mean over several windows takes some of it away.
+ */
+class Readings {
+  readonly #problem: Problem;
+  readonly #sums: number[];
+  readonly #counts: number[];
+
+  constructor(problem: Problem) {
+    this.#problem = problem;
+    this.#sums = new Array<number>(problem.costs.length).fill(0);
+    this.#counts = new Array<number>(problem.costs.length).fill(0);
+  }
+
+  /** Reads one window; the scores of this reading, by document. */
+  async read(window: readonly number[]): Promise<number[]> {
+    const scores: number[] = [];
+    for (const [position, score] of (await this.#problem.score(window)).entries()) {
+      const document = window[position]!;
+      scores[document] = score;
+      this.#sums[document]! += score;
+      this.#counts[document]!++;
+    }
+    return scores;
+  }
+
+  means(): number[] {
+    return this.#sums.map((sum, document) => sum / this.#counts[document]!);
+  }
 }
 
-function byScore(scores: number[]): Merged {
-  return {
-    order: sortByScore(
-      scores.map((_, index) => index),
-      scores,
-    ),
-    scores,
-  };
+function dealAll({ costs, capacity, most }: Problem): number[][] {
+  return dealWindows(costs, capacity, most);
 }
 
 /** Highest first; equal ones in the order given. */
-function sortByScore(members: readonly number[], scores: readonly number[]): number[] {
+function byScore(members: readonly number[], scores: readonly number[]): number[] {
   return members.toSorted((a, b) => scores[b]! - scores[a]! || a - b);
 }
 

@@ -13,6 +13,9 @@ afterAll(files.remove);
 it("compares answers as SQuAD does", () => {
   expect(exactMatch("The Red Boat!", "red boat")).toBe(1);
   expect(exactMatch("red boats", "red boat")).toBe(0);
+  // Punctuation is taken out and parts no words, as in SQuAD's own script.
+  expect(exactMatch("the U.S.", "US")).toBe(1);
+  expect(exactMatch("well-known", "well known")).toBe(0);
   // Two of three words given, two of two wanted: precision 2/3, recall 1.
   expect(tokenF1("big red boat", "a red boat")).toBeCloseTo(0.8, 12);
   expect(tokenF1("red red", "red")).toBeCloseTo(2 / 3, 12);
@@ -50,7 +53,11 @@ it("counts a pair of claims only when both are judged rightly, and shows chapter
   };
   const sources = listSources(["m"], [1, 2], true);
   const journal = await Journal.create(files.path("answers.jsonl"), {});
-  await answerTask(task, [ranked("b:0"), ranked("b:1")], sources, generator, journal);
+  const progress: string[] = [];
+  await answerTask(task, [ranked("b:0"), ranked("b:1")], sources, generator, journal, {
+    onProgress: ({ done, total }) => progress.push(`${done}/${total}`),
+  });
+  expect([progress.length, progress.at(-1)]).toEqual([12, "12/12"]);
   journal.close();
   expect(prompts[0]).toMatch(/First\.\n\nSecond\.\n\nThird\./);
   expect(prompts.find((prompt) => prompt.startsWith("Second."))).toMatch(/^Second\.\n\nThird\./);
@@ -68,4 +75,28 @@ it("counts a pair of claims only when both are judged rightly, and shows chapter
     ["m@1", 0.25, 0, 1, 1],
     ["m@2", 0.5, 0.5, 1, 1],
   ]);
+});
+
+it("asks nothing where the method failed, and counts the answer as failed", async () => {
+  await using task = await openTask(files.path("clipper"), { depth: 0 });
+  const failed: Outcome = {
+    ...{ task: "clipper", query: "b:0", method: "m", permutation: 0, status: "failed", ms: 1, ids: [], scores: [] },
+  };
+  const generator = {
+    answer: () => Promise.reject(new Error("asked")),
+    async [Symbol.asyncDispose]() {},
+  };
+  const journal = await Journal.create(files.path("unasked.jsonl"), {});
+  const sources = listSources(["m"], [1], false);
+  await answerTask(task, [failed], sources, generator, journal);
+  journal.close();
+  expect(journal.outcomes.map(({ status, error }) => [status, error])).toEqual(
+    Array(2).fill(["failed", "The method failed on this query, so that there is nothing to show"]),
+  );
+  expect(summarizeAnswers(journal.outcomes, sources, 1)).toMatchObject([
+    { count: 2, failed: 2, accuracy: { mean: 0 } },
+  ]);
+  await expect(answerTask(task, [{ ...failed, task: "other" }], sources, generator, journal)).rejects.toThrow(
+    /no ranking of clipper: they are of other/,
+  );
 });

@@ -90,6 +90,12 @@ describe("BEIR", () => {
     ["queries", { queries: lines({ _id: "q1" }) }, /queries\.jsonl, line 1 has no "text"/],
     ["columns", { qrels: "q1 d1\n" }, /qrels\.tsv, line 1 has 2 columns/],
     ["grade", { qrels: "q1\td1\t1\nq1\td2\thigh\n" }, /line 2 has the grade "high"/],
+    ["grade of the first line, which is no heading", { qrels: "q1\td1\thigh\n" }, /line 1 has the grade "high"/],
+    [
+      "packed corpus",
+      { corpus: lines({ _id: "x", text: 5 }), packed: true },
+      /packed corpus.corpus\.jsonl\.gz, line 1 has a/,
+    ],
     [
       "contradiction",
       { qrels: "q1\td1\t1\nq1\td1\t2\n" },
@@ -106,6 +112,24 @@ describe("BEIR", () => {
     expect(task.firstStage).toBe("run");
     expect(task.topics.map(({ id }) => id)).toEqual(["q1"]);
     expect((await task.candidates(task.topics[0]!)).documents.map(({ id }) => id)).toEqual(["d3", "d1"]);
+    expect(task.dropped).toContainEqual({
+      ...{ reason: "documents of the run that the corpus lacks", count: 1, examples: ["q1 nowhere"] },
+    });
+  });
+
+  it("reads corpus and queries of tab-separated lines too, and names a broken one", async () => {
+    const folder = files.path("tsv");
+    mkdirSync(folder, { recursive: true });
+    files.write("tsv/corpus.tsv.gz", gzipSync("pid\ttitle\ttext\r\nd1\tFerry\tThe ferry.\r\nd2\tBread.\r\n"));
+    files.write("tsv/queries.tsv", "q1\tferry\nq2\t \n");
+    files.write("tsv/qrels.tsv", "q1\td1\t1\nq2\td2\t1\n");
+    await using task = await openTask(folder, { depth: 10 });
+    const { documents } = await task.candidates(task.topics[0]!);
+    expect(documents).toEqual([{ id: "d1", title: "Ferry", text: "The ferry." }]);
+    expect(task.documents).toBe(2);
+    expect(task.dropped).toMatchObject([{ reason: "queries that are blank", count: 1, examples: ["q2"] }]);
+    files.write("tsv/queries.tsv", "q1\tferry\nq2\n");
+    await expect(openTask(folder, { depth: 10 })).rejects.toThrow(/queries\.tsv, line 2 has 1 columns/);
   });
 });
 
@@ -125,16 +149,23 @@ describe("records", () => {
   });
 
   it("reads what it writes of a TREC run, and refuses a line of another shape", async () => {
-    const text = formatTrecRun("q", ["a", "b", "c"], [0.1, 0.30000000000000004, 0.1], "me");
+    const text = formatTrecRun("q", ["a", "b", "c"], [0.25, 0.10000000149011612, 0.25], "me");
     const { name, rankings } = await readTrecRun(files.write("own.trec", text), new Notes());
     expect(name).toBe("me");
-    expect(rankings.get("q")).toEqual({ ids: ["b", "c", "a"], scores: [0.30000000000000004, 0.1, 0.1] });
+    expect(rankings.get("q")).toEqual({ ids: ["c", "a", "b"], scores: [0.25, 0.25, 0.10000000149011612] });
     await expect(readTrecRun(files.write("bad.trec", "q Q0 a 1 x me"), new Notes())).rejects.toThrow(
       /line 1 has the score "x"/,
     );
     await expect(readTrecRun(files.write("twice.trec", "q Q0 a 1 2 me\nq Q0 a 2 1 me"), new Notes())).rejects.toThrow(
       /line 2 has a a second time/,
     );
+  });
+
+  it("reads scores in single precision as trec_eval does, and writes ids that its columns can hold", async () => {
+    const close = files.write("close.trec", "q Q0 a 1 0.30000000001 me\nq Q0 b 2 0.3 me\n");
+    expect((await readTrecRun(close, new Notes())).rankings.get("q")!.ids).toEqual(["b", "a"]);
+    const line = formatTrecRun("q 1", ["a\tb c%"], [1], "me");
+    expect(line.split(/\s/)).toEqual(["q%201", "Q0", "a%09b%20c%", "1", "1", "me"]);
   });
 
   it("reads TREC judgements", async () => {
@@ -244,6 +275,8 @@ describe("formats that bring documents", () => {
     await using task = await openTask(files.path("clipper"), { depth: 0 });
     expect(task.topics).toMatchObject([{ id: "b:0", corrupted: "It snows." }]);
     expect((await task.candidates(task.topics[0]!)).documents.map(({ id }) => id)).toEqual(["1", "2"]);
+    files.write("clipper/books/b.json", "{");
+    await expect(openTask(files.path("clipper"), { depth: 0 })).rejects.toThrow(/b\.json is not valid JSON/);
   });
 
   it("puts a needle where it should stand, and knows its passage", () => {

@@ -37,6 +37,32 @@ it("a cross-encoder scores every document by itself", async () => {
   expect(reversed.scores.reverse()).toEqual(scores.map((score) => expect.closeTo(score, 5)));
 });
 
+it.each([
+  ["dense", "tiny-bert"],
+  ["cross-encoder", "tiny-bert-ranker"],
+])("%s reads the beginning of a document that is longer than its context, and counts it", async (kind, model) => {
+  const [method] = parseMethods([`${kind}:${modelPath(model)}`]);
+  await using ranker = await method!.open(context);
+  const long = "warm kitchens and quiet rivers ".repeat(400);
+  const documents = [
+    { id: "a", text: "red boat" },
+    { id: "b", text: long },
+    { id: "c", text: `${long} red boat` },
+  ];
+  const { scores, cut } = await ranker.rank({ ...request, documents });
+  expect(cut).toBe(2);
+  // What differs is behind the cut.
+  expect(scores[2]).toBe(scores[1]);
+  expect(scores[1]).not.toBe(scores[0]);
+});
+
+it("RankGPT refuses documents that do not fit, instead of losing some", async () => {
+  const [method] = parseMethods(["rankgpt"]);
+  await using ranker = await method!.open({ load: { ...context.load, contextSize: 512 } });
+  const documents = ["a", "b", "c"].map((id) => ({ id, text: "The red boat lies in the harbour. ".repeat(40) }));
+  await expect(ranker.rank({ ...request, documents })).rejects.toMatchObject({ code: "CONTEXT_OVERFLOW" });
+});
+
 it("a model without a ranking head is refused with its name", async () => {
   const [method] = parseMethods([`cross-encoder:${modelPath("tiny-bert")}`]);
   await expect(method!.open(context)).rejects.toThrow(/node-llama-cpp cannot use .*tiny-bert\.gguf/);

@@ -1,11 +1,15 @@
-import { appendFileSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, existsSync, readFileSync, utimesSync } from "node:fs";
+import { hostname } from "node:os";
 import { afterAll, describe, expect, it } from "vitest";
 import { openTask } from "../../src/eval/data/open.ts";
+import { Estimate } from "../../src/eval/estimate.ts";
 import { Journal } from "../../src/eval/journal.ts";
 import { type Method, plainRanker } from "../../src/eval/methods/method.ts";
 import { parsePermutation, rankByWindows } from "../../src/eval/methods/rankgpt.ts";
 import { parseMethods } from "../../src/eval/methods/spec.ts";
 import { measure, parseMeasure } from "../../src/eval/metrics/measures.ts";
+import { fileNames } from "../../src/eval/report/trec.ts";
 import { drawTopics, type RunOptions, runTask } from "../../src/eval/run.ts";
 import { rankingOf, summarizeTask } from "../../src/eval/summary.ts";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
@@ -92,6 +96,27 @@ describe("a run", () => {
     await expect(Journal.create(file, {})).rejects.toThrow(/--resume/);
   });
 
+  it("lets one process write at a time, and is not held up by one that was killed", async () => {
+    const file = files.path("locked.jsonl");
+    const first = await Journal.create(file, {});
+    await expect(Journal.resume(file, {})).rejects.toThrow(`being written by process ${process.pid}`);
+    first.close();
+    const alive = { pid: process.ppid, host: hostname() };
+    files.write("locked.jsonl.lock", JSON.stringify(alive));
+    await expect(Journal.resume(file, {})).rejects.toThrow(`process ${process.ppid}`);
+    const { pid } = spawnSync(process.execPath, ["-e", ""]);
+    files.write("locked.jsonl.lock", JSON.stringify({ ...alive, pid }));
+    (await Journal.resume(file, {})).close();
+    files.write("locked.jsonl.lock", JSON.stringify({ pid, host: "elsewhere" }));
+    await expect(Journal.resume(file, {})).rejects.toThrow("on elsewhere");
+    const old = new Date(Date.now() - 600_000);
+    utimesSync(`${file}.lock`, old, old);
+    (await Journal.resume(file, {})).close();
+    files.write("locked.jsonl.lock", "");
+    (await Journal.resume(file, {})).close();
+    expect(existsSync(`${file}.lock`)).toBe(false);
+  });
+
   it("draws the same queries for the same seed", async () => {
     await using task = await openTask(data, { depth: 0 });
     const draw = (seed: number) => drawTopics(task.topics, 3, seed).map(({ id }) => id);
@@ -120,6 +145,19 @@ describe("a run", () => {
   });
 });
 
+it("the time left counts every method at its own pace, and says when one is not known yet", () => {
+  const totals = new Map([
+    ["quick", 10],
+    ["slow", 10],
+  ]);
+  const estimate = new Estimate(totals, 2);
+  for (let i = 0; i < 10; i++) estimate.add({ method: "quick", ms: 1 });
+  expect(estimate.left).toEqual({ ms: 0, atLeast: true });
+  for (const ms of [900, 1100]) estimate.add({ method: "slow", ms });
+  estimate.add({ method: "rrf(quick,slow)", ms: 5000 });
+  expect(estimate.left).toEqual({ ms: (8 * 1000) / 2, atLeast: false });
+});
+
 describe("methods", () => {
   it("are read with names, arguments and fusions, whose parts join", () => {
     const names = (...specs: string[]) => parseMethods(specs).map(({ name }) => name);
@@ -140,10 +178,17 @@ describe("methods", () => {
     await runWith([...methods, fusion], journal, { limit: 1 });
     const fused = journal.outcomes.find(({ method }) => method === "f")!;
     const score = Object.fromEntries(fused.ids.map((id, i) => [id, fused.scores[i]!]));
-    expect(score.red).toBeCloseTo(1 / 61 + 1 / 63, 12);
-    expect(score.green).toBeCloseTo(2 / 62, 12);
-    expect(score.brown).toBeCloseTo(2 / 66, 12);
+    expect(score.red).toBe(Math.fround(1 / 61 + 1 / 63));
+    expect(score.green).toBe(Math.fround(2 / 62));
+    expect(score.brown).toBe(Math.fround(2 / 66));
     journal.close();
+  });
+
+  it("have run files of different names, however long or foreign their own", () => {
+    const names = ["dense:/models/a.gguf", "dense=models/a.gguf", "検索", "探す", `x:${"y".repeat(400)}`];
+    const files = [...fileNames(names).values()];
+    expect(new Set(files.map((name) => name.toLowerCase())).size).toBe(names.length);
+    for (const file of files) expect(file).toMatch(/^[\w.-]{1,110}$/);
   });
 
   it("RankGPT's answers are parsed as published, and what is no permutation is known", () => {

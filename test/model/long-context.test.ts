@@ -10,6 +10,7 @@ import {
   QRRetriever,
 } from "../../src/index.ts";
 import { slimModel } from "../../src/slim.ts";
+import { MERGE_RULES } from "../../src/windows/options.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
 import { loadTiny } from "../helpers/retriever.ts";
@@ -41,7 +42,7 @@ beforeAll(async () => {
 afterAll(() => retriever.dispose());
 
 describe("windows", () => {
-  test.each<MergeRule>(["calibrated", "anchors", "tournament", "sliding"])("find the answer by %s", async (merge) => {
+  test.each<MergeRule>(MERGE_RULES)("find the answer by %s", async (merge) => {
     const { results, windows, usage } = await retriever.rank(QUERY, documents, {
       windows: { merge, windowTokens: 400 },
     });

@@ -1,20 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { rankDocuments } from "../../src/scoring/ranking.ts";
 import { dealWindows } from "../../src/windows/plan.ts";
 import {
   fitLine,
-  type Merged,
   mergeAnchored,
   mergeCalibrated,
+  mergeFinal,
   mergeSliding,
   mergeTournament,
   type Problem,
+  type Rule,
 } from "../../src/windows/rules.ts";
 
-const rules: [name: string, merge: (problem: Problem) => Promise<Merged>][] = [
+const rules: [name: string, merge: Rule][] = [
   ["calibrated", mergeCalibrated],
-  ["anchors", (problem) => mergeAnchored(problem, 2)],
+  ["final", mergeFinal],
   ["tournament", mergeTournament],
+  ["anchors", (problem) => mergeAnchored(problem, 2)],
   ["sliding", mergeSliding],
 ];
 
@@ -75,22 +78,30 @@ describe("dealWindows", () => {
 });
 
 describe.each(rules)("%s", (_, merge) => {
-  test("orders documents as their scores do when all windows agree on them, within the limits of a window", async () => {
+  test("gives documents the scores that all windows agree on, within the limits of a window", async () => {
     await fc.assert(
       fc.asyncProperty(sized, async ({ values, costs, capacity, most }) => {
         const { problem, asked } = problemOf(values, costs, capacity, most);
-        const { order } = await merge(problem);
-        expect(order.toSorted((a, b) => a - b)).toEqual(values.map((_, index) => index));
-        if (merge !== mergeSliding) expect(values[order[0]!]).toBe(values.length - 1);
+        const scores = await merge(problem);
+        expect(scores).toHaveLength(values.length);
+        for (const [index, score] of scores.entries()) expect(score).toBeCloseTo(values[index]!, 6);
         for (const window of asked) {
           expect(window.length).toBeLessThanOrEqual(most);
+          expect(new Set(window).size).toBe(window.length);
           if (window.length > 1)
             expect(window.reduce((sum, index) => sum + costs[index]!, 0)).toBeLessThanOrEqual(capacity);
         }
-        if (merge === mergeCalibrated)
-          expect(order.map((index) => values[index])).toEqual([...values].sort((a, b) => b - a));
       }),
     );
+  });
+
+  test("reads one window once where one holds all, and ends where each holds one document", async () => {
+    const one = problemOf([3, 1, 2], [2, 2, 2], 6);
+    expect(await merge(one.problem)).toEqual([3, 1, 2]);
+    expect(one.asked).toEqual([[0, 1, 2]]);
+    const many = problemOf([3, 1, 2], [4, 4, 4], 4);
+    expect(rankDocuments(await merge(many.problem))).toEqual([0, 2, 1]);
+    expect(many.asked).toHaveLength(3);
   });
 });
 
@@ -105,8 +116,8 @@ test("anchors put windows on one scale", async () => {
     score: async (members) => members.map((member) => (members.includes(2) ? truth[member]! / 2 + 1 : truth[member]!)),
   });
   const right = truth.map((_, index) => index).sort((a, b) => truth[b]! - truth[a]!);
-  expect((await mergeAnchored(problem(), 2)).order).toEqual(right);
-  expect((await mergeCalibrated(problem())).order).not.toEqual(right);
+  expect(rankDocuments(await mergeAnchored(problem(), 2))).toEqual(right);
+  expect(rankDocuments(await mergeCalibrated(problem()))).not.toEqual(right);
 });
 
 test("the line through anchors is that of least squares, and never turns the order around", () => {
@@ -120,7 +131,7 @@ test("the line through anchors is that of least squares, and never turns the ord
 test("the order in which windows are read does not matter where the rule says so", async () => {
   const values = [3, 9, 1, 7, 5, 8, 2, 6];
   const costs = [4, 2, 3, 5, 1, 2, 4, 3];
-  for (const [name, merge] of rules.slice(0, 3)) {
+  for (const [name, merge] of rules.slice(0, 4)) {
     const plain = await merge(problemOf(values, costs, 10).problem);
     // A scorer whose answers come late, and which remembers nothing of windows before.
     const { problem } = problemOf(values, costs, 10);
@@ -135,20 +146,34 @@ test("the order in which windows are read does not matter where the rule says so
   }
 });
 
-test("a tournament lets the better half of every window through, and the last window decides", async () => {
-  const { problem, asked } = problemOf([8, 7, 6, 5, 4, 3, 2, 1], new Array(8).fill(1), 4);
-  const { order } = await mergeTournament(problem);
+test("a tournament lets the best third of every window through, and a score is the mean of a document's readings", async () => {
+  const { problem, asked } = problemOf([9, 8, 7, 6, 5, 4, 3, 2, 1, 0], new Array(10).fill(1), 5);
+  // Every reading after the first two gives one more.
+  const scores = await mergeTournament({
+    ...problem,
+    score: async (members) => (await problem.score(members)).map((value) => value + (asked.length > 2 ? 1 : 0)),
+  });
   expect(asked).toEqual([
-    [0, 2, 4, 6],
-    [1, 3, 5, 7],
+    [0, 2, 4, 6, 8],
+    [1, 3, 5, 7, 9],
     [0, 1, 2, 3],
   ]);
-  expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  expect(scores).toEqual([9.5, 8.5, 7.5, 6.5, 5, 4, 3, 2, 1, 0]);
+});
+
+test("the best of all windows meet in one final, as many as it holds", async () => {
+  const { problem, asked } = problemOf([1, 2, 9, 8, 7, 6], [1, 1, 1, 2, 1, 1], 4);
+  await mergeFinal(problem);
+  expect(asked.slice(0, -1).flat().sort()).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(asked.at(-1)).toEqual([2, 3, 4]);
 });
 
 test("a sliding window carries the best from the end to the front", async () => {
   const { problem, asked } = problemOf([5, 4, 3, 2, 1, 9], new Array(6).fill(1), 4);
-  const { order } = await mergeSliding(problem);
-  expect(asked[0]).toEqual([2, 3, 4, 5]);
-  expect(order[0]).toBe(5);
+  const scores = await mergeSliding(problem);
+  expect(asked).toEqual([
+    [2, 3, 4, 5],
+    [0, 1, 5, 2],
+  ]);
+  expect(rankDocuments(scores)[0]).toBe(5);
 });

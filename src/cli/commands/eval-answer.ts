@@ -1,13 +1,21 @@
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Command } from "commander";
 import { InputError } from "../../errors.ts";
 import { openGenerator } from "../../eval/answer/generator.ts";
-import { type AnswerSummary, answerTask, listSources, summarizeAnswers } from "../../eval/answer/run.ts";
+import {
+  type AnswerProgress,
+  type AnswerSummary,
+  answerTask,
+  listSources,
+  summarizeAnswers,
+} from "../../eval/answer/run.ts";
 import type { Granularity } from "../../eval/data/longmemeval.ts";
-import { openTask } from "../../eval/data/open.ts";
+import { type Format, openTask } from "../../eval/data/open.ts";
 import { JOURNAL_NAME } from "../../eval/evaluate.ts";
 import { Journal, readJournal } from "../../eval/journal.ts";
 import { numbersOption } from "../eval/options.ts";
+import { timeLeft } from "../example-bar.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -18,7 +26,7 @@ import {
   textOption,
   toLoadOptions,
 } from "../options.ts";
-import { print, printJson } from "../output.ts";
+import { note, print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { plainTable } from "../table.ts";
 
@@ -26,6 +34,7 @@ type AnswerFlags = CommonFlags &
   ModelFlags & {
     data?: string;
     results?: string;
+    output?: string;
     topK: number[];
     full?: boolean;
     contextSize?: number;
@@ -34,8 +43,8 @@ type AnswerFlags = CommonFlags &
 
 const EXAMPLES = `
 The documents that a method ranked first go to the generator in their own order. A claim counts when the model says "true"
-of it, a pair when it also says "false" of its corrupted twin. Answers are kept in answers.jsonl of the results folder, and
-a run that was stopped goes on.
+of it, a pair when it also says "false" of its corrupted twin. Answers are kept in answers.jsonl of the results folder, or of another one (-o) for another generator
+or context size, and a run that was stopped goes on.
 
 Examples:
   $ qrhead eval --data clipper --setting clipper --model small.gguf --method bm25 --method qrhead -o results
@@ -49,8 +58,13 @@ export function registerEvalAnswer(program: Command): void {
   command
     .addOption(textOption("--data <PATH>", "the data that was evaluated", "a path"))
     .addOption(textOption("--results <DIR>", "results folder of qrhead eval", "a folder"))
-    .addOption(numbersOption("--top-k <LIST>", "documents to show, such as 3,5", 1, 100_000).default([5]))
+    .addOption(
+      numbersOption("--top-k <LIST>", "documents to show, such as 3,5", { min: 1, max: 100_000, whole: true }).default([
+        5,
+      ]),
+    )
     .option("--full", "also show all documents")
+    .addOption(textOption("-o, --output <DIR>", "folder for answers.jsonl (default: that of --results)", "a folder"))
     .addOption(integerOption("--context-size <N>", "tokens that a prompt may have (default: what fits)", 16, 2 ** 27))
     .option("--json", "print one JSON object");
   addCommonOptions(addModelOptions(command)).addHelpText("after", EXAMPLES).action(run);
@@ -67,24 +81,35 @@ async function run(_: unknown, command: Command): Promise<void> {
   const methods = Object.keys(settings.methods as Record<string, string>);
   const sources = listSources(methods, flags.topK, flags.full ?? false);
   const granularity = settings.granularity as Granularity | undefined;
-  await using task = await openTask(data, { depth: 0, granularity });
+  const format = settings.format as Format | undefined;
+  await using task = await openTask(data, { depth: 0, granularity, format });
   const load = { ...toLoadOptions(flags), contextSize: flags.contextSize };
   const bar = await progressBar(flags.quiet ?? false);
-  const journal = await Journal.resume(path.join(results, "answers.jsonl"), {
-    generator: flags.model ?? "built-in",
-    task: task.name,
+  const output = flags.output ?? results;
+  await mkdir(output, { recursive: true });
+  const journal = await Journal.resume(path.join(output, "answers.jsonl"), {
+    ...{ generator: flags.model ?? "built-in", contextSize: flags.contextSize ?? "auto" },
+    ...{ task: task.name, results: flags.output === undefined ? "." : path.resolve(results) },
   });
+  const began = performance.now();
   try {
     await using generator = await openGenerator(flags.model, { load, signal });
-    const queries = new Set(outcomes.map(({ query }) => query)).size;
-    const total = queries * sources.length * (task.format === "clipper" ? 2 : 1);
-    let done = journal.outcomes.length;
-    const onOutcome = () => bar.onProgress({ phase: "rank", done: ++done, total });
-    await answerTask(task, outcomes, sources, generator, journal, { signal, onOutcome });
+    const onProgress = ({ done, total, resumed }: AnswerProgress) => {
+      const left = timeLeft(performance.now() - began, done - resumed, total - resumed);
+      bar.onProgress({ phase: "answer", done, total, note: left });
+    };
+    await answerTask(task, outcomes, sources, generator, journal, { signal, onProgress });
     bar.stop();
     const summary = summarizeAnswers(journal.outcomes, sources, 42);
     if (flags.json) printJson(summary);
     else print(answerTable(summary));
+    const failed = journal.outcomes.filter(({ error }) => error !== undefined);
+    if (failed[0] && !flags.quiet && !flags.json) {
+      const { method, query, error } = failed[0];
+      note(
+        `qrhead: warning: ${failed.length} answers failed and count as wrong; the first, ${method} on ${query}: ${error}`,
+      );
+    }
   } finally {
     bar.stop();
     journal.close();

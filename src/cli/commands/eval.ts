@@ -15,13 +15,14 @@ import { findSetting, SETTINGS, type Setting } from "../../eval/settings.ts";
 import { writeWhole } from "../../output-file.ts";
 import { listOption, numbersOption } from "../eval/options.ts";
 import { evalTables } from "../eval/table.ts";
-import { timeLeft } from "../example-bar.ts";
+import { formatTimeLeft } from "../example-bar.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   addHeadsOption,
   addModelOptions,
   addRankOptions,
+  addWindowOptions,
   type CommonFlags,
   choiceOption,
   integerOption,
@@ -30,13 +31,16 @@ import {
   textOption,
   toLoadOptions,
   toRankLoadOptions,
+  toWindowOptions,
+  type WindowFlags,
 } from "../options.ts";
 import { note, print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
 
 type EvalFlags = CommonFlags &
   ModelFlags &
-  RankFlags & {
+  RankFlags &
+  WindowFlags & {
     data?: string[];
     format?: Format;
     split?: string;
@@ -64,9 +68,9 @@ type EvalFlags = CommonFlags &
   };
 
 const EXAMPLES = `
-Data: BEIR folders (corpus.jsonl, queries.jsonl, qrels), pools (JSON Lines of query, docs and gold, or QRHead's own files),
-LongMemEval, LoCoMo, CLIPPER, folders of needles and essays; .gz is read. Every method ranks the same candidates: BM25's
-best, those of a TREC run (--run), or all documents of a pool.
+Data: BEIR folders (corpus and queries, .jsonl or .tsv, and qrels), pools (JSON Lines of query, docs and gold, or QRHead's
+own files), LongMemEval, LoCoMo, CLIPPER, folders of needles and essays; .gz is read. Every method ranks the same
+candidates: BM25's best, those of a TREC run (--run), or all documents of a pool.
 
 Methods: first-stage, bm25, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL,
 rrf(A,B), NAME=METHOD.
@@ -74,7 +78,7 @@ rrf(A,B), NAME=METHOD.
 Settings: ${Object.keys(SETTINGS).join(", ")}.
 
 Examples:
-  $ qrhead eval --data beir/scifact --candidates 20 --limit 100 --method bm25 --method qrhead --method 'rrf(bm25,qrhead)'
+  $ qrhead eval --data beir/scifact --candidates 10 --limit 40 --max-document-tokens 160 --method bm25 --method qrhead
   $ qrhead eval --data beir/nfcorpus --setting beir --model M.gguf --method bm25 --method qrhead --method icr -o results
   $ qrhead eval --data beir/nfcorpus --setting beir --model M.gguf --method bm25 --method qrhead --method icr -o results --resume
   $ qrhead eval --data longmemeval_s.json --setting longmemeval --model M.gguf --method qrhead`;
@@ -113,11 +117,19 @@ export function registerEval(program: Command): void {
       textOption("-o, --output <DIR>", "folder for results.jsonl, report.json, report.html and TREC runs", "a folder"),
     )
     .option("--resume", "go on with the results of the folder")
-    .addOption(numbersOption("--lengths <LIST>", "words of the haystacks, such as 500,1000", 1, 10_000_000))
-    .addOption(numbersOption("--depths <LIST>", "places of the needle from 0 to 1, such as 0,0.5,1", 0, 1))
+    .addOption(
+      numbersOption("--lengths <LIST>", "words of the haystacks, such as 500,1000", {
+        min: 1,
+        max: 10_000_000,
+        whole: true,
+      }),
+    )
+    .addOption(
+      numbersOption("--depths <LIST>", "places of the needle from 0 to 1, such as 0,0.5,1", { min: 0, max: 1 }),
+    )
     .addOption(integerOption("--passage-words <N>", "words of a haystack's passages (default: 100)", 1, 100_000))
     .option("--json", "print one JSON object");
-  addRankOptions(addHeadsOption(addModelOptions(command)));
+  addWindowOptions(addRankOptions(addHeadsOption(addModelOptions(command))));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
@@ -133,7 +145,6 @@ async function run(_: unknown, command: Command): Promise<void> {
   const methods = parseMethods(flags.method ?? ["bm25", "qrhead"]);
   const bar = await progressBar(quiet);
   const temporary = output === undefined ? await mkdtemp(path.join(tmpdir(), "qrhead-eval-")) : undefined;
-  const began = performance.now();
   try {
     const report = await evaluate({
       data,
@@ -149,7 +160,10 @@ async function run(_: unknown, command: Command): Promise<void> {
         passageWords: flags.passageWords,
       },
       methods,
-      load: { ...toLoadOptions(flags), ...toRankLoadOptions(flags), order: flags.order ?? setting.order ?? "given" },
+      load: {
+        ...{ ...toLoadOptions(flags), ...toRankLoadOptions(flags), ...toWindowOptions(flags) },
+        order: flags.order ?? setting.order ?? "given",
+      },
       measures: (flags.measure ?? setting.measures ?? ["ndcg@10", "recall@10", "mrr"]).map(parseMeasure),
       gain: flags.gain,
       baseline: flags.baseline ?? methods[0]!.name,
@@ -162,9 +176,9 @@ async function run(_: unknown, command: Command): Promise<void> {
       resume: flags.resume ?? false,
       command: commandLine(),
       signal,
-      onOutcome: ({ task, method }, { done, total, resumed }) => {
-        const left = timeLeft(performance.now() - began, done - resumed, total - resumed);
-        bar.onProgress({ phase: "rank", done, total, note: `${task} ${method} ${left}` });
+      onOutcome: ({ task, method }, { done, total, left }) => {
+        const time = `${left.atLeast ? "more than " : ""}${formatTimeLeft(left.ms)}`;
+        bar.onProgress({ phase: "rank", done, total, note: `${task} ${method} ${time}` });
       },
     });
     bar.stop();

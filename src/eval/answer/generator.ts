@@ -1,6 +1,5 @@
-import { QRHeadError } from "../../errors.ts";
 import type { RankDocument } from "../../types.ts";
-import { loadFailure, loadWithLlama, withTitle } from "../methods/llama.ts";
+import { assertFits, loadFailure, loadWithLlama, withTitle } from "../methods/llama.ts";
 import type { MethodContext } from "../methods/method.ts";
 
 export interface Generator extends AsyncDisposable {
@@ -19,18 +18,7 @@ export async function openGenerator(file: string | undefined, context: MethodCon
     return {
       async answer(prompt, maxTokens, signal) {
         const user = { type: "user" as const, text: prompt };
-        const { contextText } = chat.chatWrapper.generateContextState({
-          chatHistory: [user, { type: "model", response: [] }],
-        });
-        const needed = contextText.tokenize(model.tokenizer).length + maxTokens;
-        // Left to itself it would cut the middle out of the documents.
-        if (needed > session.contextSize) {
-          throw new QRHeadError(
-            "CONTEXT_OVERFLOW",
-            `Documents and answer take ${needed} tokens and do not fit the context of ${session.contextSize}: ` +
-              "show fewer documents, or pass a larger --context-size",
-          );
-        }
+        assertFits(chat, [user], maxTokens, "show fewer documents, or pass a larger --context-size");
         await contextSequence.clearHistory();
         const { response } = await chat.generateResponse([user], {
           temperature: 0,

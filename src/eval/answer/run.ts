@@ -18,6 +18,12 @@ const TWIN = "#corrupted";
 /** What a generator sees: all documents, or the first k of a method's ranking. Documents keep their own order. */
 export type Source = { name: string; method: string | null; k: number };
 
+/** Answers that there are, of all; `resumed` of them are from an earlier run. */
+export type AnswerProgress = { done: number; total: number; resumed: number };
+
+/** Documents that one question is answered from: undefined where the method ranked nothing. */
+type Shown = readonly RankDocument[] | undefined;
+
 type Ask = { key: string; prompt: (documents: readonly RankDocument[]) => string; expected: string; isClaim: boolean };
 
 /** `full`, and every method with every k, such as `qrhead@5`. */
@@ -31,7 +37,7 @@ export function listSources(methods: readonly string[], ks: readonly number[], f
  *
  * @param task CLIPPER or LoCoMo, opened with all documents as candidates and in their own order.
  * @param retrieved Outcomes of an earlier run over the same data.
- * @throws InputError `INVALID_INPUT` for a task without answers.
+ * @throws InputError `INVALID_INPUT` for a task without answers, or of which the earlier run has no ranking.
  */
 export async function answerTask(
   task: Task,
@@ -41,8 +47,8 @@ export async function answerTask(
   journal: Journal,
   {
     signal,
-    onOutcome,
-  }: { signal?: AbortSignal | undefined; onOutcome?: ((outcome: Outcome) => void) | undefined } = {},
+    onProgress,
+  }: { signal?: AbortSignal | undefined; onProgress?: ((progress: AnswerProgress) => void) | undefined } = {},
 ): Promise<void> {
   if (task.format !== "clipper" && task.format !== "locomo") {
     throw new InputError(
@@ -50,32 +56,52 @@ export async function answerTask(
       `${task.name} (${task.format}) has no answers to compare with: use CLIPPER or LoCoMo`,
     );
   }
-  const rankings = new Map(
-    retrieved
-      .filter(({ task: name, permutation }) => name === task.name && permutation === 0)
-      .map((outcome) => [outcomeKey(outcome), outcome]),
-  );
-  for (const topic of task.topics) {
+  const rankings = rankingsOf(task, retrieved);
+  if (rankings.size === 0) {
+    const known = [...new Set(retrieved.map(({ task: name }) => name))].join(", ");
+    throw new InputError(
+      "INVALID_INPUT",
+      `The results hold no ranking of ${task.name}: they are of ${known || "nothing"}`,
+    );
+  }
+  // The earlier run may have drawn a few topics only: full context is compared on the same ones.
+  const ranked = new Set([...rankings.values()].map(({ query }) => query));
+  const topics = task.topics.filter(({ id }) => ranked.has(id));
+  const total = topics.length * sources.length * (task.format === "clipper" ? 2 : 1);
+  const progress: AnswerProgress = { done: 0, total, resumed: 0 };
+  for (const topic of topics) {
     const { documents } = await task.candidates(topic);
     for (const source of sources) {
-      const ranked =
-        source.method === null
-          ? undefined
-          : rankings.get(outcomeKey({ task: task.name, query: topic.id, method: source.method, permutation: 0 }));
-      // The earlier run may have drawn a few topics only; full context is then compared on the same ones.
-      if (source.method !== null && !ranked) continue;
-      if (source.method === null && ![...rankings.values()].some(({ query }) => query === topic.id)) continue;
-      const chosen = ranked ? new Set(rankingOf(ranked).slice(0, source.k)) : null;
-      const seen = chosen ? documents.filter(({ id }) => chosen.has(id)) : documents;
+      const shown = chooseShown(task.name, topic, source, documents, rankings);
       for (const ask of asks(topic, task.format)) {
         const base = { task: task.name, query: ask.key, method: source.name, permutation: 0 };
-        if (journal.get(outcomeKey(base))) continue;
-        const outcome = await answerOne(base, ask, seen, generator, signal);
-        journal.add(outcome);
-        onOutcome?.(outcome);
+        const known = journal.get(outcomeKey(base));
+        if (!known) journal.add(await answerOne(base, ask, shown, generator, signal));
+        progress.done++;
+        if (known) progress.resumed++;
+        onProgress?.(progress);
       }
     }
   }
+}
+
+function rankingsOf({ name }: Task, retrieved: readonly Outcome[]): Map<string, Outcome> {
+  const found = retrieved.filter(({ task, permutation }) => task === name && permutation === 0);
+  return new Map(found.map((outcome) => [outcomeKey(outcome), outcome]));
+}
+
+function chooseShown(
+  task: string,
+  { id }: Topic,
+  { method, k }: Source,
+  documents: readonly RankDocument[],
+  rankings: ReadonlyMap<string, Outcome>,
+): Shown {
+  if (method === null) return documents;
+  const ranking = rankings.get(outcomeKey({ task, query: id, method, permutation: 0 }));
+  if (ranking?.status !== "ok") return undefined;
+  const chosen = new Set(rankingOf(ranking).slice(0, k));
+  return documents.filter((document) => chosen.has(document.id));
 }
 
 function asks(topic: Topic, format: string): Ask[] {
@@ -93,13 +119,16 @@ function asks(topic: Topic, format: string): Ask[] {
 async function answerOne(
   base: Pick<Outcome, "task" | "query" | "method" | "permutation">,
   { prompt, expected, isClaim }: Ask,
-  seen: readonly RankDocument[],
+  seen: Shown,
   generator: Generator,
   signal: AbortSignal | undefined,
 ): Promise<Outcome> {
   const began = performance.now();
-  const ids = seen.map(({ id }) => id);
+  const ids = seen?.map(({ id }) => id) ?? [];
   try {
+    // To be asked about nothing would measure what the model knows by heart.
+    if (!seen)
+      throw new InputError("INVALID_INPUT", "The method failed on this query, so that there is nothing to show");
     const given = await generator.answer(prompt(seen), MAX_TOKENS, signal);
     const ms = performance.now() - began;
     const verdict = parseVerdict(given);

@@ -1,8 +1,8 @@
-/** Words of a short answer as SQuAD compares them: lower case, without punctuation and articles. */
+/** Words of a short answer as SQuAD compares them: lower case, punctuation taken out (`U.S.` is `us`), no articles. */
 function words(text: string): string[] {
   return text
     .toLowerCase()
-    .replace(/[^\p{L}\p{N}\s]/gu, " ")
+    .replace(/[\p{P}$+<=>^`|~]/gu, "")
     .split(/\s+/)
     .filter((word) => word !== "" && !["a", "an", "the"].includes(word));
 }

@@ -7,15 +7,15 @@ import type { CandidateOptions, Candidates, Task, Topic } from "../types.ts";
 import { Corpus } from "./corpus.ts";
 import { invalid, Notes } from "./notes.ts";
 import { isRelevant, type Qrels, readQrels } from "./qrels.ts";
-import { readJson } from "./records.ts";
 import { readTrecRun, type TrecRun } from "./trec-run.ts";
+import { readRecords } from "./tsv.ts";
 
 /** Candidates a query where nothing else is asked for. */
 const DEFAULT_DEPTH = 100;
 
 /**
- * Opens a folder in BEIR's format: `corpus.jsonl`, `queries.jsonl`, and `qrels.tsv` or `qrels/SPLIT.tsv`, each also with
- * `.gz`. Candidates are BM25's best, or the documents of a TREC run.
+ * Opens a folder in BEIR's format: `corpus.jsonl` and `queries.jsonl`, or `.tsv` of id and text, and `qrels.tsv` or
+ * `qrels/SPLIT.tsv`, each also with `.gz`. Candidates are BM25's best, or the documents of a TREC run.
  *
  * @param qrels Judgements instead of the folder's, in BEIR's or TREC's form.
  * @param split Of the folder `qrels`. Defaults to `test`, else the only one there is.
@@ -27,12 +27,10 @@ export async function openBeir(
 ): Promise<Task> {
   const notes = new Notes();
   const qrels = await readQrels(options.qrels ?? (await findQrels(folder, options.split)), notes);
-  const queries = await readQueries(await need(folder, "queries.jsonl"), notes);
+  const queries = await readQueries(await need(folder, "queries"), notes);
   const run = options.run === undefined ? undefined : await readTrecRun(options.run, notes);
   const index = new Bm25Index();
-  const corpus = await Corpus.open(await need(folder, "corpus.jsonl"), notes, (document) =>
-    index.add(textOf(document)),
-  );
+  const corpus = await Corpus.open(await need(folder, "corpus"), notes, (document) => index.add(textOf(document)));
   index.finish();
   try {
     const topics = toTopics(queries, qrels, corpus, run, notes);
@@ -102,16 +100,15 @@ class CorpusTask implements Task {
   }
 }
 
-/** Queries by id, of JSON Lines with `_id` and `text`. */
+/** Queries by id, of records with `_id` and `text`; blank ones are among them, so that each is left out for one reason. */
 async function readQueries(file: string, notes: Notes): Promise<Map<string, string>> {
   const queries = new Map<string, string>();
-  for await (const { value, position } of readJson(file, notes)) {
+  for await (const { value, position } of readRecords(file, notes)) {
     const { _id, id = _id, text, query = text } = Object(value) as Record<string, unknown>;
     if (typeof id !== "string" && typeof id !== "number")
       throw invalid(position, 'has no "_id" that is a text or a number');
     if (typeof query !== "string") throw invalid(position, 'has no "text" that is a text');
     if (queries.has(String(id))) notes.add("queries whose id another one has, the first kept", String(id));
-    else if (query.trim() === "") notes.add("queries that are blank", String(id));
     else queries.set(String(id), query);
   }
   return queries;
@@ -132,9 +129,16 @@ function toTopics(
       notes.add("judgements of documents that the corpus lacks, which count as not found", `${id} ${document}`);
     }
   }
+  for (const [id, { ids }] of run?.rankings ?? []) {
+    if (!queries.has(id)) notes.add("queries of the run that the queries file lacks", id);
+    for (const document of ids) {
+      if (!corpus.has(document)) notes.add("documents of the run that the corpus lacks", `${id} ${document}`);
+    }
+  }
   return [...queries].flatMap(([id, query]): Topic[] => {
     const grades = qrels.get(id);
-    if (!grades) notes.add("queries without judgements", id);
+    if (query.trim() === "") notes.add("queries that are blank", id);
+    else if (!grades) notes.add("queries without judgements", id);
     else if (!isRelevant(grades)) notes.add("queries without a relevant document", id);
     else if (run && !run.rankings.has(id)) notes.add("queries that the run lacks", id);
     else return [{ id, query, grades }];
@@ -154,9 +158,10 @@ async function findQrels(folder: string, split: string | undefined): Promise<str
 }
 
 async function need(folder: string, name: string): Promise<string> {
-  const found = await firstThatExists(folder, [name]);
+  const names = [`${name}.jsonl`, `${name}.tsv`];
+  const found = await firstThatExists(folder, names);
   if (found) return found;
-  throw new InputError("INVALID_INPUT", `Folder ${folder} has no ${name}, plain or .gz`);
+  throw new InputError("INVALID_INPUT", `Folder ${folder} has no ${names.join(" or ")}, plain or .gz`);
 }
 
 async function firstThatExists(folder: string, names: readonly string[]): Promise<string | undefined> {

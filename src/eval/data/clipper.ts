@@ -32,6 +32,7 @@ export async function openClipper(folder: string, options: CandidateOptions): Pr
       topics.push({ id: key, query, grades: new Map(gold.map((n) => [String(n), 1])), corrupted, book: String(book) });
     seen.add(key);
   }
+  await checkGold(folder, topics, notes);
   let last: { book: string; chapters: RankDocument[] } | undefined;
   const documentsOf = async (topic: Topic) => {
     const { book } = topic as ClipperTopic;
@@ -42,6 +43,21 @@ export async function openClipper(folder: string, options: CandidateOptions): Pr
     { name: path.basename(path.resolve(folder)), format: "clipper", topics, notes, documentsOf },
     options,
   );
+}
+
+/** Reads every book once: a broken one is known before hours have passed, and chapters that a book lacks are counted. */
+async function checkGold(folder: string, topics: readonly ClipperTopic[], notes: Notes): Promise<void> {
+  const books = new Map<string, ClipperTopic[]>();
+  for (const topic of topics) books.set(topic.book, [...(books.get(topic.book) ?? []), topic]);
+  for (const [book, claims] of books) {
+    const known = new Set((await readChapters(folder, book)).map(({ id }) => id));
+    for (const { id, grades } of claims) {
+      for (const chapter of grades.keys()) {
+        if (!known.has(chapter))
+          notes.add("judgements of chapters that the book lacks, which count as not found", `${id} ${chapter}`);
+      }
+    }
+  }
 }
 
 async function readChapters(folder: string, book: string): Promise<RankDocument[]> {

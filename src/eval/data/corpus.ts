@@ -1,9 +1,10 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { normalizeDocuments } from "../../documents.ts";
+import { normalizeDocument } from "../../documents.ts";
 import type { RankDocument } from "../../types.ts";
 import { invalid, type Notes } from "./notes.ts";
-import { readJson, readJsonAt } from "./records.ts";
+import { parseJson, readJsonAt } from "./records.ts";
 import { unpacked } from "./temporary.ts";
+import { isTsv, parseTsv, readRecords } from "./tsv.ts";
 
 /**
  * A corpus file that is read as a stream, and later by document: memory holds ids and places, the texts stay on disk.
@@ -33,7 +34,7 @@ export class Corpus implements AsyncDisposable {
     try {
       const { plain, remove } = await unpacked(file);
       corpus.#remove = remove;
-      for await (const { value, offset, length, position } of readJson(plain, notes)) {
+      for await (const { value, offset, length, position } of readRecords(plain, notes, file)) {
         if (corpus.ids.length % 1000 === 0) signal?.throwIfAborted();
         const document = toDocument(value, position);
         if (corpus.#indexOf.has(document.id)) {
@@ -65,7 +66,10 @@ export class Corpus implements AsyncDisposable {
   async get(index: number): Promise<RankDocument> {
     const { offset, length } = this.#places[index]!;
     const position = `${this.file}, document ${this.ids[index]}`;
-    return toDocument(await readJsonAt(this.#handle!, offset, length, position), position);
+    return toDocument(
+      await readJsonAt(this.#handle!, offset, length, position, isTsv(this.file) ? parseTsv : parseJson),
+      position,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -76,8 +80,8 @@ export class Corpus implements AsyncDisposable {
 }
 
 function toDocument(value: unknown, position: string): RankDocument {
-  const [document] = normalizeDocuments([value as RankDocument], position);
+  const document = normalizeDocument(value, position);
   const { id, _id, idx, docid } = Object(value) as Record<string, unknown>;
   if ((id ?? _id ?? idx ?? docid ?? null) === null) throw invalid(position, 'has no "_id" (nor "id", "idx", "docid")');
-  return document!;
+  return document;
 }

@@ -67,8 +67,8 @@ async function readFolder(folder: string, notes: Notes): Promise<Loaded> {
     const file = path.join(folder, name);
     const fields = Object(parseJson(await readFile(file), file)) as Record<string, unknown>;
     conversations.set(String(fields.sample_id ?? name.replace(".docs.json", "")), {
-      sessions: normalizeDocuments((fields.sessions ?? []) as RankDocument[], `${file}, sessions`),
-      turns: normalizeDocuments((fields.turns ?? []) as RankDocument[], `${file}, turns`),
+      sessions: readDocuments(fields.sessions, `${file}, sessions`),
+      turns: readDocuments(fields.turns, `${file}, turns`),
     });
   }
   const questions: Question[] = [];
@@ -80,6 +80,13 @@ async function readFolder(folder: string, notes: Notes): Promise<Loaded> {
     questions.push(toQuestion(fields, fields.query, fields.gold_turns, conversation, questions.length, position));
   }
   return { conversations, questions };
+}
+
+/** None where there are none: only one of sessions and turns is retrieved. */
+function readDocuments(value: unknown, position: string): RankDocument[] {
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
+  if (!Array.isArray(value)) throw invalid(position, "must be an array of documents");
+  return normalizeDocuments(value, position);
 }
 
 async function readPublished(file: string, notes: Notes): Promise<Loaded> {
@@ -112,7 +119,7 @@ function toConversation(fields: Record<string, unknown>, position: string): Conv
       const image = typeof blip_caption === "string" ? ` [shares an image: ${blip_caption}]` : "";
       return { id: String(dia_id), title, text: `${speaker}: ${text}${image}` };
     });
-    turns.push(...normalizeDocuments(lines, `${position}, session_${number}`));
+    turns.push(...readDocuments(lines, `${position}, session_${number}`));
     sessions.push({ id: `S${number}`, ...(title && { title }), text: lines.map(({ text }) => text).join("\n") });
   }
   return { sessions, turns };

@@ -30,7 +30,7 @@ export async function openLongMemEval(
   const topics: Topic[] = [];
   const places = new Map<string, Place>();
   try {
-    for await (const { value, ...place } of readJson(plain, notes)) {
+    for await (const { value, ...place } of readJson(plain, notes, file)) {
       const fields = Object(value) as Record<string, unknown>;
       const { question_id: id, question } = fields;
       if (typeof id !== "string" || typeof question !== "string") {

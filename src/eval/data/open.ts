@@ -60,7 +60,8 @@ export async function openTask(source: string, options: OpenOptions): Promise<Ta
 async function recognize(source: string, isFolder: boolean): Promise<Format> {
   const has = async (name: string) => (await stat(path.join(source, name)).catch(() => undefined)) !== undefined;
   if (isFolder) {
-    if ((await has("corpus.jsonl")) || (await has("corpus.jsonl.gz"))) return "beir";
+    for (const name of ["corpus.jsonl", "corpus.tsv"])
+      if ((await has(name)) || (await has(`${name}.gz`))) return "beir";
     if (await has("claims.jsonl")) return "clipper";
     if (await has("questions.jsonl")) return "locomo";
     if (await has("needles.jsonl")) return "niah";

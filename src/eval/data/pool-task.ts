@@ -30,6 +30,12 @@ export async function openPools(source: PoolSource, options: CandidateOptions): 
     if (!known) source.notes.add("queries that the run lacks", id);
     return known;
   });
+  for (const topic of run ? topics : []) {
+    const known = new Set((await source.documentsOf(topic)).map(({ id }) => id));
+    for (const id of run!.rankings.get(topic.id)!.ids) {
+      if (!known.has(id)) source.notes.add("documents of the run that the pool lacks", `${topic.id} ${id}`);
+    }
+  }
   if (topics.length === 0) throw invalid(source.name, "has no query that can be measured");
   return new PoolTask(source, topics, options.depth, run);
 }

@@ -24,15 +24,15 @@ export async function openPoolFile(file: string, options: CandidateOptions): Pro
   const topics: Topic[] = [];
   const places = new Map<string, Place>();
   try {
-    for await (const { value, ...place } of readJson(plain, notes)) {
-      const position = place.position.replace(plain, file);
-      const topic = toTopic(value, String(places.size), position, notes);
+    let index = 0;
+    for await (const { value, ...place } of readJson(plain, notes, file)) {
+      const topic = toTopic(value, String(index++), place.position, notes);
       if (!topic) continue;
       if (places.has(topic.id)) {
         notes.add("queries whose id another one has, the first kept", topic.id);
         continue;
       }
-      places.set(topic.id, { ...place, position });
+      places.set(topic.id, place);
       topics.push(topic);
     }
     if (topics.length === 0) throw invalid(file, "has no query that can be measured");

@@ -18,9 +18,10 @@ export async function readQrels(file: string, notes: Notes): Promise<Qrels> {
   let first = true;
   for await (const { bytes, position } of readLines(file, notes)) {
     const columns = splitColumns(bytes.toString("utf8"));
-    const isHeading = first && Number.isNaN(Number(columns.at(-1)));
+    // A heading has no grade and no number in any name; a first line with a mistake in its grade is not one.
+    const isHeading = first && columns.length >= 3 && columns.every((column) => /^[^\d]+$/.test(column));
     first = false;
-    if (isHeading && columns.length >= 3) continue;
+    if (isHeading) continue;
     if (columns.length !== 3 && columns.length !== 4) {
       throw invalid(
         position,

@@ -28,9 +28,10 @@ export async function assertFile(file: string, what: string): Promise<void> {
  * The lines of a file as a stream, blank ones left out, without line ends and byte order mark. A file that ends in `.gz`
  * is unpacked on the way; offsets are those of the unpacked bytes.
  *
+ * @param name What positions call the file: of a temporary copy, the file that it was made of.
  * @throws InputError `INVALID_INPUT` for a file that cannot be unpacked.
  */
-export async function* readLines(file: string, notes?: Notes): AsyncGenerator<Piece> {
+export async function* readLines(file: string, notes?: Notes, name = file): AsyncGenerator<Piece> {
   let rest: Buffer = Buffer.alloc(0);
   let restOffset = 0;
   let line = 0;
@@ -41,7 +42,7 @@ export async function* readLines(file: string, notes?: Notes): AsyncGenerator<Pi
     if (line === 1 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)) begin = 3;
     if (bytes[end - 1] === CARRIAGE_RETURN) end--;
     const content = bytes.subarray(begin, end);
-    return isBlank(content) ? undefined : { bytes: content, offset: offset + begin, position: `${file}, line ${line}` };
+    return isBlank(content) ? undefined : { bytes: content, offset: offset + begin, position: `${name}, line ${line}` };
   };
   for await (const chunk of readBytes(file)) {
     const data: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
@@ -55,11 +56,11 @@ export async function* readLines(file: string, notes?: Notes): AsyncGenerator<Pi
     }
     rest = data.subarray(begin);
     restOffset += begin;
-    if (rest.length > LONGEST_LINE) throw invalid(`${file}, line ${line + 1}`, "is too long to be read");
+    if (rest.length > LONGEST_LINE) throw invalid(`${name}, line ${line + 1}`, "is too long to be read");
   }
   const last = rest.length > 0 ? piece(rest, restOffset) : undefined;
   if (last) yield last;
-  if (ends.crlf > 0 && ends.lf > 0) notes?.add("files with mixed line ends, read all the same", file);
+  if (ends.crlf > 0 && ends.lf > 0) notes?.add("files with mixed line ends, read all the same", name);
 }
 
 /**
@@ -68,24 +69,25 @@ export async function* readLines(file: string, notes?: Notes): AsyncGenerator<Pi
  *
  * @throws InputError `INVALID_INPUT`, naming the line or element, for malformed UTF-8 or JSON.
  */
-export async function* readJson(file: string, notes?: Notes): AsyncGenerator<JsonRecord> {
-  const pieces = (await beginsWithArray(file)) ? readElements(file) : readLines(file, notes);
+export async function* readJson(file: string, notes?: Notes, name = file): AsyncGenerator<JsonRecord> {
+  const pieces = (await beginsWithArray(file)) ? readElements(file, name) : readLines(file, notes, name);
   for await (const { bytes, offset, position } of pieces) {
     yield { value: parseJson(bytes, position), offset, length: bytes.length, position };
   }
 }
 
-/** One JSON value again, from the place that `readJson` gave. The file must not be packed. */
+/** One record again, from the place that reading gave. The file must not be packed. */
 export async function readJsonAt(
   handle: FileHandle,
   offset: number,
   length: number,
   position: string,
+  parse: (bytes: Buffer, position: string) => unknown = parseJson,
 ): Promise<unknown> {
   const bytes = Buffer.alloc(length);
   const { bytesRead } = await handle.read(bytes, 0, length, offset);
   if (bytesRead !== length) throw invalid(position, "has changed while it was read");
-  return parseJson(bytes, position);
+  return parse(bytes, position);
 }
 
 async function* readBytes(file: string): AsyncGenerator<Buffer> {
@@ -126,7 +128,7 @@ async function beginsWithArray(file: string): Promise<boolean> {
 }
 
 /** The elements of the array that a file holds: cut at the commas that stand in no string and no inner bracket. */
-async function* readElements(file: string): AsyncGenerator<Piece> {
+async function* readElements(file: string, name: string): AsyncGenerator<Piece> {
   let parts: Buffer[] = [];
   let [depth, inString, escaped] = [0, false, false];
   let [begin, read, index] = [0, 0, 0];
@@ -136,7 +138,7 @@ async function* readElements(file: string): AsyncGenerator<Piece> {
     parts = [];
     const first = firstNonSpace(content);
     if (first === content.length) return undefined;
-    return { bytes: content.subarray(first), offset: begin + first, position: `${file}, element ${index++}` };
+    return { bytes: content.subarray(first), offset: begin + first, position: `${name}, element ${index++}` };
   };
   for await (const chunk of readBytes(file)) {
     let from = 0;
@@ -163,20 +165,23 @@ async function* readElements(file: string): AsyncGenerator<Piece> {
     if (!closed) parts.push(Buffer.from(chunk.subarray(from)));
     read += chunk.length;
   }
-  if (!closed) throw invalid(file, `begins like a JSON array, which does not end after element ${index}`);
+  if (!closed) throw invalid(name, `begins like a JSON array, which does not end after element ${index}`);
 }
 
 export function parseJson(bytes: Buffer, position: string): unknown {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw invalid(position, "is not valid UTF-8: save the file as UTF-8");
-  }
+  const text = decodeLine(bytes, position);
   try {
     return JSON.parse(text);
   } catch (error) {
     throw invalid(position, `is not valid JSON (${(error as Error).message})`);
+  }
+}
+
+export function decodeLine(bytes: Buffer, position: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw invalid(position, "is not valid UTF-8: save the file as UTF-8");
   }
 }
 

@@ -13,8 +13,8 @@ export type TrecRun = {
 };
 
 /**
- * Reads a TREC run, `query Q0 document rank score name`. As in trec_eval the order comes from the scores, equal ones by
- * descending id, and the rank column is ignored.
+ * Reads a TREC run, `query Q0 document rank score name`. As in trec_eval the order comes from the scores, which are read in
+ * single precision, equal ones by descending id, and the rank column is ignored.
  *
  * @throws InputError `INVALID_INPUT`, naming the line, for another number of columns, a score that is no number, or a
  * document that stands twice for one query.
@@ -28,8 +28,8 @@ export async function readTrecRun(file: string, notes: Notes): Promise<TrecRun> 
       throw invalid(position, `has ${columns.length} columns where 6 were expected: query Q0 document rank score name`);
     }
     const [query, , document, , text] = columns as [string, string, string, string, string, string];
-    const score = Number(text);
-    if (text === "" || Number.isNaN(score))
+    const score = Math.fround(Number(text));
+    if (text === "" || !Number.isFinite(score))
       throw invalid(position, `has the score ${JSON.stringify(text)}: it must be a number`);
     name ||= columns[5]!;
     const scores = found.get(query) ?? new Map<string, number>();
@@ -48,8 +48,15 @@ export async function readTrecRun(file: string, notes: Notes): Promise<TrecRun> 
   return { name, rankings };
 }
 
+/** An id as TREC files can hold it: trec_eval parts columns at white space, so that it is written as `%20` here. */
+export function trecId(id: string): string {
+  return id.replace(/\s/gu, encodeURIComponent);
+}
+
 /** The lines of a run for one query, `documents` in the order that they are ranked in. Scores keep every digit. */
 export function formatTrecRun(query: string, ids: readonly string[], scores: readonly number[], name: string): string {
   const order = sortAsTrec(ids, scores);
-  return order.map((i, rank) => [query, "Q0", ids[i], rank + 1, scores[i], name].join("\t")).join("\n");
+  return order
+    .map((i, rank) => [trecId(query), "Q0", trecId(ids[i]!), rank + 1, scores[i], name].join("\t"))
+    .join("\n");
 }

@@ -1,3 +1,4 @@
+import type { LlamaEmbeddingContext, Token } from "node-llama-cpp";
 import { openWithLlama, withTitle } from "./llama.ts";
 import type { Method } from "./method.ts";
 
@@ -6,7 +7,7 @@ const KEPT = 20_000;
 
 /**
  * Dense retrieval over the candidates: cosine similarity of the query's and a document's vector. `dense:MODEL` takes the
- * texts as they are; models that want a prefix are given theirs by `dense:MODEL|QUERY PREFIX|DOCUMENT PREFIX`.
+ * texts as they are, cut at the end where they do not fit the model's context; models that want a prefix are given theirs by `dense:MODEL|QUERY PREFIX|DOCUMENT PREFIX`.
  */
 export function dense(argument: string, name: string, spec: string): Method {
   const [file, queryPrefix = "", documentPrefix = ""] = argument.split("|");
@@ -18,30 +19,42 @@ export function dense(argument: string, name: string, spec: string): Method {
       const { model, made: embedder } = await openWithLlama(file, context, (loaded, threads) =>
         loaded.createEmbeddingContext({ threads }),
       );
-      const kept = new Map<string, readonly number[]>();
+      const kept = new Map<string, { vector: readonly number[]; isCut: boolean }>();
       return {
         async rank({ topic, documents, signal }) {
           const query = (await embedder.getEmbeddingFor(queryPrefix + topic.query)).vector;
-          let tokens = model.tokenize(topic.query).length;
+          let [tokens, cut] = [model.tokenize(topic.query).length, 0];
           const scores: number[] = [];
           for (const document of documents) {
             signal?.throwIfAborted();
             const text = documentPrefix + withTitle(document);
-            let vector = kept.get(text);
-            if (!vector) {
-              tokens += model.tokenize(text).length;
-              vector = (await embedder.getEmbeddingFor(text)).vector;
+            let found = kept.get(text);
+            if (!found) {
+              const { input, isCut } = cutToFit(embedder, text);
+              tokens += input.length;
+              found = { vector: (await embedder.getEmbeddingFor(input)).vector, isCut };
               if (kept.size >= KEPT) kept.clear();
-              kept.set(text, vector);
+              kept.set(text, found);
             }
-            scores.push(cosine(query, vector));
+            if (found.isCut) cut++;
+            scores.push(cosine(query, found.vector));
           }
-          return { scores, tokens };
+          return { scores, tokens, ...(cut > 0 && { cut }) };
         },
         [Symbol.asyncDispose]: () => model.dispose(),
       };
     },
   };
+}
+
+/** A text's tokens, without those at its end that a model of a short context could not read. */
+function cutToFit(embedder: LlamaEmbeddingContext, text: string): { input: Token[]; isCut: boolean } {
+  const { model } = embedder;
+  const input = model.tokenize(text);
+  // One token of the context stays free.
+  const excess = embedder.calculateInputLength(input) - (model.trainContextSize - 1);
+  const isCut = excess > 0 && excess < input.length;
+  return { input: isCut ? input.slice(0, -excess) : input, isCut };
 }
 
 export function cosine(a: readonly number[], b: readonly number[]): number {

@@ -1,4 +1,4 @@
-import type { Llama, LlamaModel } from "node-llama-cpp";
+import type { ChatHistoryItem, Llama, LlamaChat, LlamaModel } from "node-llama-cpp";
 import { QRHeadError } from "../../errors.ts";
 import { findModelFile } from "../../model-file.ts";
 import { defaultThreads } from "../../options.ts";
@@ -53,6 +53,29 @@ export async function openWithLlama<T>(
     await model.dispose();
     throw loadFailure(file ?? "the built-in model", error);
   }
+}
+
+/**
+ * Refuses a conversation that does not fit with its answer: left to itself node-llama-cpp would cut the middle out of it.
+ *
+ * @param advice What would make it fit.
+ * @throws QRHeadError `CONTEXT_OVERFLOW`.
+ */
+export function assertFits(
+  { chatWrapper, model, context }: LlamaChat,
+  history: readonly ChatHistoryItem[],
+  answerTokens: number,
+  advice: string,
+): void {
+  const { contextText } = chatWrapper.generateContextState({
+    chatHistory: [...history, { type: "model", response: [] }],
+  });
+  const needed = contextText.tokenize(model.tokenizer).length + answerTokens;
+  if (needed <= context.contextSize) return;
+  throw new QRHeadError(
+    "CONTEXT_OVERFLOW",
+    `Documents and answer take ${needed} tokens and do not fit the context of ${context.contextSize}: ${advice}`,
+  );
 }
 
 /** What node-llama-cpp says of a model that it cannot use, as our own error. */

@@ -17,6 +17,10 @@ export type Response = {
   scores: number[];
   /** Tokens that the model read and wrote; absent where there is no model. */
   tokens?: number;
+  /** What makes the ranking doubtful, such as a prompt longer than the heads are known for. */
+  warnings?: string[];
+  /** Documents whose end the model did not read, since they are longer than its context. */
+  cut?: number;
   /** Answers of the model that were asked for, and those that did not follow the format. */
   answers?: number;
   malformed?: number;

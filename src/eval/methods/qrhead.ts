@@ -11,11 +11,12 @@ export function qrhead(heads: string | undefined, name: string, spec: string): M
       const retriever = await QRRetriever.load({ ...load, ...(heads !== undefined && { heads }), signal });
       return {
         async rank({ topic, documents, signal: stop }) {
-          const { results, usage } = await retriever.rank(topic.query, documents, { signal: stop });
+          const { results, usage, warnings } = await retriever.rank(topic.query, documents, { signal: stop });
           const scores = new Array<number>(documents.length);
           for (const { index, score } of results) scores[index] = score;
           // Documents that were still in the cache count as read: the figure is about the query, not about luck.
-          return { scores, tokens: usage.promptTokens + usage.queryTokens };
+          const tokens = usage.promptTokens + usage.queryTokens;
+          return { scores, tokens, ...(warnings.length > 0 && { warnings }) };
         },
         [Symbol.asyncDispose]: () => retriever.dispose(),
       };

@@ -1,7 +1,6 @@
 import type { ChatHistoryItem, LlamaModel } from "node-llama-cpp";
-import { QRHeadError } from "../../errors.ts";
 import type { RankDocument } from "../../types.ts";
-import { loadFailure, loadWithLlama } from "./llama.ts";
+import { assertFits, loadFailure, loadWithLlama } from "./llama.ts";
 import type { Method } from "./method.ts";
 
 /** Of the published code: documents of one prompt, how far the window moves up, and words kept of a document. */
@@ -10,6 +9,8 @@ const STEP = 10;
 const WORDS = 300;
 /** An answer of 20 identifiers takes about 120 tokens; what goes on longer has lost its way. */
 const ANSWER_TOKENS = 256;
+const OVERFLOW_ADVICE =
+  "cut documents (--max-document-words), pass fewer (--candidates), or use a larger --context-size";
 
 /** Asks for a permutation of the documents; the answer as written. */
 type Ask = (query: string, documents: readonly RankDocument[]) => Promise<{ answer: string; tokens: number }>;
@@ -122,20 +123,12 @@ async function asking(model: LlamaModel, threads: number, contextSize: number | 
     const before = sequence.tokenMeter.getState();
     const chat = new LlamaChat({ contextSequence: sequence, autoDisposeSequence: false });
     try {
-      const { response } = await chat.generateResponse(conversation(query, documents), {
+      const history = conversation(query, documents);
+      assertFits(chat, history, ANSWER_TOKENS, OVERFLOW_ADVICE);
+      const { response } = await chat.generateResponse(history, {
         temperature: 0,
         maxTokens: ANSWER_TOKENS,
         ...(signal && { signal }),
-        // Left to itself it would drop passages until the rest fits.
-        contextShift: {
-          strategy: () => {
-            throw new QRHeadError(
-              "CONTEXT_OVERFLOW",
-              `RankGPT's prompt of ${documents.length} documents does not fit the context of ${context.contextSize} tokens: ` +
-                "cut documents (--max-document-words), pass fewer (--candidates), or use a larger --context-size",
-            );
-          },
-        },
       });
       const { usedInputTokens, usedOutputTokens } = sequence.tokenMeter.diff(before);
       return { answer: response, tokens: usedInputTokens + usedOutputTokens };

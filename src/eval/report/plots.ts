@@ -5,47 +5,96 @@ import type { Plotting } from "./svg.ts";
 /** A plot and the sentence below it. */
 export type Figure = { title: string; svg: string; caption: string };
 
-const WIDTH = 640;
+const WIDTH = 720;
 const BINS = 20;
-const NEUTRAL = "#888";
-/** Distinguishable without colour vision (Okabe and Ito). */
-const RELEVANT = "#0072b2";
-const NOT_RELEVANT = "#d55e00";
-const STYLE = { fontSize: "12px", background: "white", color: "#222" };
+// The page defines these for light and dark; each pair is told apart without colour vision (Okabe and Ito).
+const NEUTRAL = "var(--neutral)";
+const GOOD = "var(--good)";
+const BAD = "var(--bad)";
+const STYLE = { fontSize: "12px", background: "none", color: "currentColor" };
+/** Room for numbers, and for the label of the axis below its numbers. */
+const MARGINS = { marginLeft: 55, marginBottom: 45 };
+const X_LABEL = { labelOffset: 38, labelAnchor: "center" } as const;
+/** Room for names right of the plot. */
+const NAMES_WIDTH = 190;
+/** Letters of a method's name that fit there. */
+const LONGEST_NAME = 28;
+
+/** A name that fits beside a plot: the middle of a long one is left out. */
+function short(name: string): string {
+  if (name.length <= LONGEST_NAME) return name;
+  const end = Math.floor(LONGEST_NAME / 2);
+  return `${name.slice(0, LONGEST_NAME - 1 - end)}…${name.slice(-end)}`;
+}
+
+/** One plot below the other, each with its method's name above it. */
+function facets(Plot: Plotting["Plot"], domain: readonly string[]) {
+  const names = Plot.text(domain, {
+    ...{ fy: (name: string) => name, text: (name: string) => name },
+    ...{ frameAnchor: "top-left", lineAnchor: "bottom", dy: -5, fontWeight: "bold", fill: "currentColor" },
+  });
+  return { fy: { label: null, domain, axis: null, padding: 0.3 }, names };
+}
 
 /** Quality of every method with its interval, against how long a query takes. */
 export function qualityAgainstLatency({ Plot, draw }: Plotting, task: TaskSummary, key: string): Figure {
   const points = task.methods.map(({ method, measures, latencyMs }) => ({
-    ...{ method, ...measures[key]! },
+    ...{ method: short(method), ...measures[key]! },
     // A logarithmic axis has no 0.
     ms: Math.max(latencyMs.median || 0.01, 0.01),
   }));
-  const byTime = [...points].sort((a, b) => a.ms - b.ms);
-  const [even, odd] = [byTime.filter((_, i) => i % 2 === 0), byTime.filter((_, i) => i % 2 === 1)];
+  const height = Math.max(340, 90 + 16 * points.length);
+  const range = {
+    low: Math.min(...points.map(({ low }) => low)) - 0.01,
+    high: Math.max(...points.map(({ high }) => high)) + 0.01,
+  };
+  const least = Math.min(...points.map(({ ms }) => ms)) / 1.5;
+  const most = Math.max(...points.map(({ ms }) => ms)) * 1.5;
+  const labels = spread(points, range, (16 * (range.high - range.low)) / (height - 65));
   const svg = draw({
     ...{
       width: WIDTH,
-      ariaLabel: "Quality against latency",
-      height: 340,
-      marginRight: 120,
-      marginLeft: 50,
+      height,
+      ...MARGINS,
+      marginRight: NAMES_WIDTH,
       style: STYLE,
       grid: true,
+      ariaLabel: "Quality against latency",
     },
-    x: { type: "log", label: "median ms a query", tickFormat: "~g" },
-    y: { label: key },
+    x: {
+      type: "log",
+      label: "median ms a query",
+      ...X_LABEL,
+      tickFormat: "~g",
+      domain: [least, most],
+    },
+    y: { label: key, domain: [range.low, range.high] },
     marks: [
+      // Methods of one model lie close together: names stand in a column of their own, each with a line to its point.
+      Plot.link(labels, {
+        ...{ x1: "ms", x2: () => most, y1: "mean", y2: "at", clip: false },
+        ...{ stroke: NEUTRAL, strokeOpacity: 0.6, strokeDasharray: "2,2" },
+      }),
       Plot.ruleX(points, { x: "ms", y1: "low", y2: "high", stroke: NEUTRAL }),
-      Plot.dot(points, { x: "ms", y: "mean", fill: RELEVANT, r: 5 }),
-      // Methods of one model lie close together: every second name stands above its point.
-      Plot.text(even, { x: "ms", y: "mean", text: "method", dx: 8, dy: 8, textAnchor: "start" }),
-      Plot.text(odd, { x: "ms", y: "mean", text: "method", dx: -8, dy: -8, textAnchor: "end" }),
+      Plot.dot(points, { x: "ms", y: "mean", fill: GOOD, r: 5 }),
+      Plot.text(labels, { x: () => most, y: "at", text: "method", dx: 5, textAnchor: "start", fill: "currentColor" }),
     ],
   });
   const caption =
     "Higher and further left is better. Bars are 95 % bootstrap intervals over queries; a fusion takes as long as what it fuses.";
   return { title: "Quality against latency", svg, caption };
 }
+
+/** Where names stand, in order of the means: beside them, but `apart` from each other and within the plot. */
+function spread<T extends { mean: number }>(points: readonly T[], { low, high }: Range, apart: number) {
+  const labels = [...points].sort((a, b) => a.mean - b.mean).map((point) => ({ ...point, at: point.mean }));
+  for (const [i, label] of labels.entries()) label.at = Math.max(label.at, (labels[i - 1]?.at ?? low) + apart);
+  let above = high + apart / 2;
+  for (const label of labels.reverse()) above = label.at = Math.min(label.at, above - apart);
+  return labels;
+}
+
+type Range = { low: number; high: number };
 
 /** By how much a method beats the baseline on each query, sorted. */
 export function perQueryDifferences({ Plot, draw }: Plotting, task: TaskSummary, key: string): Figure[] {
@@ -59,32 +108,44 @@ export function perQueryDifferences({ Plot, draw }: Plotting, task: TaskSummary,
     return differences.map((difference, rank) => ({ method, difference, rank: rank + 1 }));
   });
   if (rows.length === 0) return [];
+  const facet = facets(
+    Plot,
+    others.map(({ method }) => method),
+  );
+  const longest = Math.max(...rows.map(({ rank }) => rank));
   const svg = draw({
-    ...{
-      width: WIDTH,
-      ariaLabel: "Differences to the baseline by query",
-      height: 60 + 110 * others.length,
-      marginRight: 120,
-      marginLeft: 50,
-      style: STYLE,
+    ...{ width: WIDTH, height: 75 + 110 * others.length, ...MARGINS, style: STYLE },
+    ariaLabel: "Differences to the baseline by query",
+    x: {
+      label: "queries, best first",
+      ...X_LABEL,
+      domain: [0.5, longest + 0.5],
+      ticks: queryTicks(longest),
+      tickFormat: "d",
     },
-    x: { label: "queries, best first" },
-    y: { label: `difference in ${key}`, grid: true, ticks: 5 },
-    fy: { label: null, domain: others.map(({ method }) => method) },
-    color: { domain: [true, false], range: [RELEVANT, NOT_RELEVANT] },
+    y: { label: null, grid: true, ticks: 5 },
+    fy: facet.fy,
+    color: { domain: [true, false], range: [GOOD, BAD] },
     marks: [
+      facet.names,
       Plot.ruleX(rows, {
         x: "rank",
         y: "difference",
         fy: "method",
         stroke: (row) => row.difference > 0,
-        strokeWidth: 2,
+        strokeWidth: Math.max(1, Math.min(6, 300 / longest)),
       }),
       Plot.ruleY([0], { stroke: NEUTRAL }),
     ],
   });
   const caption = `Every bar is a query: above the line the method is better than ${base.method}, below it worse.`;
-  return [{ title: `Query by query, against ${base.method}`, svg, caption }];
+  return [{ title: `Query by query: difference in ${key} to ${base.method}`, svg, caption }];
+}
+
+/** Whole numbers: there is no query 2.5. */
+function queryTicks(count: number): number[] {
+  const step = Math.ceil(count / 10);
+  return Array.from({ length: Math.floor(count / step) }, (_, i) => (i + 1) * step);
 }
 
 /** Share of needles ranked first, by length and depth. */
@@ -110,21 +171,19 @@ export function needleGrid({ Plot, draw }: Plotting, report: EvalReport, task: T
   }
   const rows = [...cells.values()].map((cell) => ({ ...cell, share: cell.found / cell.count }));
   if (rows.length === 0) return [];
+  const facet = facets(
+    Plot,
+    task.methods.map(({ method }) => method),
+  );
   const svg = draw({
-    ...{
-      width: WIDTH,
-      ariaLabel: "Needles found first by length and depth",
-      height: 80 + 130 * task.methods.length,
-      marginRight: 120,
-      marginLeft: 60,
-      style: STYLE,
-      padding: 0.05,
-    },
-    x: { label: "words of the haystack", type: "band" },
-    y: { label: "depth", type: "band" },
-    fy: { label: null, domain: task.methods.map(({ method }) => method) },
+    ...{ width: WIDTH, height: 80 + 130 * task.methods.length, ...MARGINS, style: STYLE, padding: 0.05 },
+    ariaLabel: "Needles found first by length and depth",
+    x: { label: "words of the haystack", type: "band", ...X_LABEL },
+    y: { label: "depth", type: "band", labelAnchor: "top" },
+    fy: facet.fy,
     color: { type: "linear", scheme: "Blues", domain: [0, 1], label: "needles found first" },
     marks: [
+      facet.names,
       Plot.cell(rows, { x: "length", y: "depth", fy: "method", fill: "share" }),
       Plot.text(rows, {
         ...{ x: "length", y: "depth", fy: "method" },
@@ -149,20 +208,19 @@ export function scoreDistributions({ Plot, draw }: Plotting, report: EvalReport,
     });
   });
   if (rows.length === 0) return [];
+  const facet = facets(
+    Plot,
+    task.methods.map(({ method }) => method),
+  );
   const svg = draw({
-    ...{
-      width: WIDTH,
-      ariaLabel: "Scores of relevant and of other documents",
-      height: 80 + 110 * task.methods.length,
-      marginRight: 120,
-      marginLeft: 50,
-      style: STYLE,
-    },
-    x: { label: "score, 0 the lowest of its query and 1 the highest" },
-    y: { label: "share, %", grid: true, ticks: 4 },
-    fy: { label: null, domain: task.methods.map(({ method }) => method) },
-    color: { legend: true, domain: ["relevant", "not relevant"], range: [RELEVANT, NOT_RELEVANT] },
+    ...{ width: WIDTH, height: 80 + 110 * task.methods.length, ...MARGINS, style: STYLE },
+    ariaLabel: "Scores of relevant and of other documents",
+    x: { label: "score, 0 the lowest of its query and 1 the highest", ...X_LABEL },
+    y: { label: null, grid: true, ticks: 4 },
+    fy: facet.fy,
+    color: { legend: true, domain: ["relevant", "not relevant"], range: [GOOD, BAD] },
     marks: [
+      facet.names,
       Plot.rect(bins(rows), {
         x1: "low",
         x2: "high",
@@ -175,7 +233,8 @@ export function scoreDistributions({ Plot, draw }: Plotting, report: EvalReport,
       Plot.ruleY([0]),
     ],
   });
-  const caption = "Scores are comparable within one query only; they are scaled query by query here, and nowhere else.";
+  const caption =
+    "Percent of the relevant documents, and of the others, by score. Scores are comparable within one query only; they are scaled query by query here, and nowhere else.";
   return [{ title: "Scores of relevant and of other documents", svg, caption }];
 }
 

@@ -33,7 +33,8 @@ export type EvalReport = {
   groups: Record<string, Record<string, string>>;
   /** Rankings by task, method and query. Absent queries failed. */
   rankings: Record<string, Record<string, Record<string, Ranking>>>;
-  failures: { task: string; query: string; method: string; error: string }[];
+  /** Permutation 0 is the candidates' own order; such a failure counts 0. */
+  failures: { task: string; query: string; method: string; permutation: number; error: string }[];
 };
 
 export type ReportFacts = Pick<EvalReport, "command" | "settings" | "machine">;
@@ -68,12 +69,12 @@ export function makeReport(
     if (grouped.length > 0) report.groups[name] = Object.fromEntries(grouped);
   }
   for (const { task, query, method, permutation, status, ids, scores, error } of outcomes) {
-    if (permutation !== 0) continue;
-    if (status === "failed") report.failures.push({ task, query, method, error: error ?? "" });
-    else {
+    if (status === "failed") report.failures.push({ task, query, method, permutation, error: error ?? "" });
+    else if (permutation === 0) {
       const order = sortAsTrec(ids, scores);
-      report.rankings[task] ??= {};
-      report.rankings[task][method] ??= {};
+      // Ids are anything, `__proto__` too.
+      report.rankings[task] ??= Object.create(null) as EvalReport["rankings"][string];
+      report.rankings[task][method] ??= Object.create(null) as Record<string, Ranking>;
       report.rankings[task][method][query] = { ids: order.map((i) => ids[i]!), scores: order.map((i) => scores[i]!) };
     }
   }

@@ -1,8 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { writeWhole } from "../../output-file.ts";
-import { formatTrecRun } from "../data/trec-run.ts";
+import { formatTrecRun, trecId } from "../data/trec-run.ts";
 import type { EvalReport } from "./report.ts";
+
+/** Letters of a task's or a method's name in the name of a file, which may have 255 bytes. */
+const LONGEST_NAME = 100;
 
 /**
  * Writes a TREC run of every task and method, `runs/TASK.METHOD.trec`, and the judgements, `runs/TASK.qrels`. A query that
@@ -11,21 +14,36 @@ import type { EvalReport } from "./report.ts";
 export async function writeTrecFiles(report: EvalReport, folder: string): Promise<void> {
   const target = path.join(folder, "runs");
   await mkdir(target, { recursive: true });
+  const taskFiles = fileNames(Object.keys(report.judgements));
   for (const [task, methods] of Object.entries(report.rankings)) {
+    const methodFiles = fileNames(report.tasks.find(({ name }) => name === task)!.methods.map(({ method }) => method));
+    const prefix = taskFiles.get(task)!;
     for (const [method, queries] of Object.entries(methods)) {
+      const name = methodFiles.get(method)!;
       const parts = Object.entries(queries)
         .filter(([, { ids }]) => ids.length > 0)
-        .map(([query, { ids, scores }]) => formatTrecRun(query, ids, scores, fileName(method)));
-      await writeWhole(path.join(target, `${fileName(task)}.${fileName(method)}.trec`), `${parts.join("\n")}\n`, true);
+        .map(([query, { ids, scores }]) => formatTrecRun(query, ids, scores, name));
+      await writeWhole(path.join(target, `${prefix}.${name}.trec`), `${parts.join("\n")}\n`, true);
     }
     const judged = Object.entries(report.judgements[task]!).flatMap(([query, grades]) => {
-      return Object.entries(grades).map(([document, grade]) => `${query}\t0\t${document}\t${grade}`);
+      return Object.entries(grades).map(([document, grade]) => `${trecId(query)}\t0\t${trecId(document)}\t${grade}`);
     });
-    await writeWhole(path.join(target, `${fileName(task)}.qrels`), `${judged.join("\n")}\n`, true);
+    await writeWhole(path.join(target, `${prefix}.qrels`), `${judged.join("\n")}\n`, true);
   }
 }
 
-/** A name that every file system and trec_eval take. */
-export function fileName(name: string): string {
-  return name.replace(/[^\w.-]+/g, "_").replace(/^_+|_+$/g, "");
+/** A name for each that every file system and trec_eval take: short, of plain letters, and no two the same. */
+export function fileNames(names: readonly string[]): Map<string, string> {
+  const taken = new Set<string>();
+  return new Map(
+    names.map((name) => {
+      const plain = name.replace(/[^\w.-]+/g, "_").replace(/^_+|_+$/g, "") || "_";
+      // The end of a path says more than its beginning.
+      const short = plain.slice(-LONGEST_NAME);
+      let free = short;
+      for (let copy = 2; taken.has(free.toLowerCase()); copy++) free = `${short}-${copy}`;
+      taken.add(free.toLowerCase());
+      return [name, free];
+    }),
+  );
 }

@@ -1,0 +1,110 @@
+// From retrieval to accuracy by the commands, with a generator whose answers are known beforehand: the copying model goes on
+// with what follows the last time that its prompt's last tokens stood, which is the beginning of the first document shown.
+import { mkdirSync, readFileSync } from "node:fs";
+import { afterAll, describe, expect, it } from "vitest";
+import type { AnswerSummary } from "../../src/eval/answer/run.ts";
+import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
+import { modelPath } from "../helpers/models.ts";
+
+const files = temporaryFolder();
+afterAll(files.remove);
+
+const lines = (values: unknown[]) => values.map((value) => JSON.stringify(value)).join("\n");
+const generator = [
+  "--model",
+  modelPath("copying"),
+  "--context-size",
+  "2048",
+  "--gpu",
+  "false",
+  "--threads",
+  "1",
+  "--quiet",
+];
+
+async function retrieve(data: string, output: string) {
+  const found = await run(["eval", "--data", data, "--method", "bm25", "--quiet", "-o", output]);
+  expect(found.stderr).toBe("");
+}
+
+async function answer(data: string, results: string, ...more: string[]): Promise<Record<string, AnswerSummary>> {
+  const args = ["eval-answer", "--data", data, "--results", results, "--top-k", "1", "--full", "--json", ...generator];
+  const { stdout, stderr } = await run([...args, ...more]);
+  expect(stderr).toBe("");
+  return Object.fromEntries(JSON.parse(stdout).map((summary: AnswerSummary) => [summary.source, summary]));
+}
+
+describe("eval-answer", () => {
+  it("LoCoMo: what retrieval puts before the generator decides whether it answers", async () => {
+    const data = files.path("locomo");
+    mkdirSync(data);
+    const turns = [
+      "Morning fog covers seven quiet harbours.",
+      "Violet turtles whisper ancient riddles beneath crooked lanterns.",
+      "Drowsy bakers juggle marble eggs.",
+    ];
+    const documents = turns.map((text, i) => ({ id: `D1:${i + 1}`, text }));
+    files.write("locomo/c.docs.json", JSON.stringify({ sample_id: "c", sessions: [], turns: documents }));
+    const questions = [1, 2].map((i) => ({
+      ...{ id: `q${i}`, conversation: "c", category: 1, gold_turns: [`D1:${i + 1}`] },
+      ...{ query: i === 1 ? "which lantern?" : "which egg?", answer: turns[i] },
+    }));
+    files.write("locomo/questions.jsonl", lines(questions));
+    await retrieve(data, files.path("locomo-results"));
+    const { full, "bm25@1": best } = await answer(data, files.path("locomo-results"));
+    expect([full!.count, full!.failed, best!.count, best!.failed]).toEqual([2, 0, 2, 0]);
+    const given = readFileSync(files.path("locomo-results/answers.jsonl"), "utf8")
+      .trimEnd()
+      .split("\n")
+      .slice(1)
+      .map((line) => JSON.parse(line));
+    for (const { method, query, answer: found } of given) {
+      const right = method === "bm25@1" ? turns[Number(query.slice(1))]! : turns[0]!;
+      expect(found.given, `${method} ${query}`).toContain(right.slice(0, 20));
+    }
+    // It goes on for 64 tokens, so that even the right answer has words too many.
+    expect(best!.f1.mean).toBeGreaterThan(full!.f1.mean + 0.1);
+  });
+
+  it("CLIPPER: one verdict for claim and twin is half of the claims and no pair; goes on, and keeps contexts apart", async () => {
+    const data = files.path("clipper");
+    mkdirSync(`${data}/books`, { recursive: true });
+    const claims = [0, 1].map((i) => ({
+      ...{ id: `b:${i}`, book: "b", gold: [2] },
+      ...{ query: `The ferry reached harbour ${i}.`, corrupted: `The ferry never reached harbour ${i}.` },
+    }));
+    files.write("clipper/claims.jsonl", lines(claims));
+    const chapters = ["Nothing happens here at all. ".repeat(60), "True is that the ferry reached its harbour."];
+    files.write("clipper/books/b.json", JSON.stringify({ chapters: chapters.map((text, i) => ({ id: i + 1, text })) }));
+    const results = files.path("clipper-results");
+    await retrieve(data, results);
+    const found = await answer(data, results);
+    expect(found["bm25@1"]).toMatchObject({
+      count: 4,
+      malformed: 0,
+      failed: 0,
+      accuracy: { mean: 0.5 },
+      pairs: { mean: 0 },
+    });
+    expect(found.full).toMatchObject({ count: 4, failed: 0, pairs: { mean: 0 } });
+    const before = readFileSync(`${results}/answers.jsonl`, "utf8");
+    expect(await answer(data, results)).toEqual(found);
+    expect(readFileSync(`${results}/answers.jsonl`, "utf8")).toBe(before);
+    const other = [
+      "eval-answer",
+      "--data",
+      data,
+      "--results",
+      results,
+      "--context-size",
+      "4096",
+      ...generator.slice(4),
+    ];
+    expectFailure(await run(other), 2, "began with");
+    const small = await answer(data, results, "-o", files.path("small"), "--context-size", "256");
+    expect(small.full).toMatchObject({ count: 4, failed: 4, accuracy: { mean: 0 } });
+    expectFailure(await run(["eval-answer", "--top-k", "1.5"]), 2, "--top-k", "whole");
+    const wrong = ["eval-answer", "--data", files.path("locomo"), "--results", results, ...generator];
+    expectFailure(await run([...wrong, "-o", files.path("wrong")]), 2, "no ranking of locomo-turns", "clipper");
+  });
+});

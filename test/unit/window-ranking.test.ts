@@ -1,0 +1,117 @@
+// Results of ranking in windows, for every rule, with scores that are nothing but noise of a document's company.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { PromptLayout } from "../../src/prompt/layout.ts";
+import type { RankResult } from "../../src/results.ts";
+import { rankDocuments } from "../../src/scoring/ranking.ts";
+import type { RankDocument, Span } from "../../src/types.ts";
+import { MERGE_RULES, type MergeRule } from "../../src/windows/options.ts";
+import { rankInWindows, type WindowEngine } from "../../src/windows/rank.ts";
+
+const FRONT = 3;
+const NUMBER = 2;
+const QUERY = 4;
+
+/** Tokens are words. Scores depend on all that stands in a window, and are often equal. */
+function engineOf(limit: number) {
+  const prompts: number[] = [];
+  const words = (text: string) => [...text.matchAll(/ ?[^ ]+/g)];
+  const layOut = async (documents: readonly RankDocument[]): Promise<PromptLayout> => {
+    let at = FRONT;
+    const documentSpans = documents.map(({ text }): Span => {
+      const begin = at;
+      at += NUMBER + words(text).length;
+      return [begin, at];
+    });
+    const tokens = new Int32Array(at + QUERY);
+    const prompt = { text: "", pieces: [], documentSpans: [], querySpan: [0, 0] as Span };
+    return { prompt, tokens, offsets: new Uint32Array(), documentSpans, querySpan: [at, at + QUERY], nullTokens: null };
+  };
+  const engine: WindowEngine = {
+    limit,
+    truncate: async (documents) => documents.map((document) => ({ ...document, truncated: false })),
+    layOut,
+    tokenize: async (text) =>
+      Uint32Array.from(words(text).flatMap(({ index, 0: word }) => [index, index + word.length])),
+    rank: async (documents): Promise<RankResult> => {
+      const company = hash(documents.map(({ text }) => text).join("|"));
+      const scores = documents.map(({ text }) => (hash(`${company}${text}`) % 7) - 2);
+      const { tokens } = await layOut(documents);
+      prompts.push(tokens.length);
+      return {
+        query: "",
+        heads: [
+          [0, 0],
+          [0, 1],
+        ],
+        results: rankDocuments(scores).map((index) => ({
+          index,
+          id: documents[index]!.id,
+          score: scores[index]!,
+          headScores: [scores[index]! / 4, (scores[index]! * 3) / 4],
+        })),
+        usage: { promptTokens: tokens.length, queryTokens: QUERY, documentTokens: [] },
+        timings: { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 },
+        warnings: [],
+      };
+    },
+  };
+  return { engine, prompts };
+}
+
+function hash(text: string): number {
+  let value = 17;
+  for (const character of text) value = (value * 31 + character.charCodeAt(0)) % 1_000_003;
+  return value;
+}
+
+const texts = fc.array(
+  fc
+    .integer({ min: 1, max: 60 })
+    .chain((count) => fc.array(fc.constantFrom("sea.", "a", "ship", "far"), { minLength: count, maxLength: count })),
+  { minLength: 1, maxLength: 25 },
+);
+
+test.each(MERGE_RULES)("%s: sorted by score, every document once, the same each time", async (merge: MergeRule) => {
+  await fc.assert(
+    fc.asyncProperty(
+      texts,
+      fc.integer({ min: 40, max: 120 }),
+      fc.integer({ min: 2, max: 8 }),
+      async (given, limit, windowDocuments) => {
+        const documents = given.map((words, index) => ({ id: `d${index}`, text: words.join(" ") }));
+        const { engine, prompts } = engineOf(limit);
+        const rank = (topK?: number) => rankInWindows(engine, documents, { merge, windowDocuments }, { topK });
+        const { results, windows, usage } = await rank();
+        expect(windows).toMatchObject({ merge, count: prompts.length });
+        expect(usage.promptTokens).toBe(prompts.reduce((sum, tokens) => sum + tokens, 0));
+        for (const tokens of prompts) expect(tokens).toBeLessThanOrEqual(limit);
+
+        const inOrder = results.toSorted((a, b) => b.score - a.score || a.index - b.index);
+        expect(results).toEqual(inOrder);
+        expect(results.map(({ id }) => id).sort()).toEqual(documents.map(({ id }) => id).sort());
+        for (const { index, id, score, headScores, passages } of results) {
+          expect(id).toBe(`d${index}`);
+          // Anchors shift and scale the sum and not its parts.
+          if (merge !== "anchors") expect(headScores!.reduce((sum, value) => sum + value, 0)).toBeCloseTo(score, 9);
+          if (!passages) continue;
+          expect(passages[0]!.score).toBe(score);
+          expect(passages).toEqual(passages.toSorted((a, b) => b.score - a.score));
+          for (const { begin, end } of passages) expect(documents[index]!.text.slice(begin, end).trim()).not.toBe("");
+        }
+
+        expect((await rank()).results).toEqual(results);
+        expect((await rank(2)).results).toEqual(results.slice(0, 2));
+      },
+    ),
+  );
+});
+
+test("token scores come from a rule that reads every document once, unless another is asked for", async () => {
+  const documents = Array.from({ length: 12 }, (_, index) => ({ id: `${index}`, text: "a ship far at sea" }));
+  const { engine, prompts } = engineOf(40);
+  const rank = (merge?: MergeRule) => rankInWindows(engine, documents, { merge }, { tokenScores: true });
+  expect((await rank()).windows!.merge).toBe("calibrated");
+  expect(prompts.reduce((sum, tokens) => sum + tokens - FRONT - QUERY, 0)).toBe(12 * (NUMBER + 5));
+  expect((await rank("final")).windows!.merge).toBe("final");
+});

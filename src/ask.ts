@@ -106,12 +106,10 @@ export async function ask(
 
     const { chunks, places, rank } = await library.chunks();
     const ranking = await rank(query);
-    // With a place in the ranking as the score: what merged windows say is an order first.
     const pieces = chunks.map((chunk, index) => ({ ...chunk, score: 0, group: places[index]!.documentId }));
-    for (const [place, { index }] of ranking.results.entries()) pieces[index]!.score = -place;
+    for (const { index, score } of ranking.results) pieces[index]!.score = score;
     const { topK, order, neighbours } = options;
     const context = await assembleContext(pieces, { topK, order, neighbours, budgetTokens, countTokens: count });
-    const scores = new Map(ranking.results.map(({ index, score }) => [index, score]));
     const retrieved = performance.now();
 
     const generated = await generate(generator, toMessages(context.text, query, instruction), {
@@ -125,11 +123,7 @@ export async function ask(
     const ended = performance.now();
     return {
       ...generated,
-      sources: context.sources.map((source) => ({
-        ...source,
-        score: scores.get(source.index)!,
-        ...places[source.index]!,
-      })),
+      sources: context.sources.map((source) => ({ ...source, ...places[source.index]! })),
       usage: {
         chunks: pieces.length,
         retrievalTokens: ranking.usage.promptTokens,

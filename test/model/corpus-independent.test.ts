@@ -4,16 +4,10 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LoadOptions, QRRetriever, RankResult } from "../../src/index.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
+import { variedDocuments as documents } from "../helpers/documents.ts";
 import { loadTiny } from "../helpers/retriever.ts";
 
 const layout = "independent" as const;
-const documents = [
-  { id: "nile", title: "Nile", text: "The Nile flows north and reaches the sea in a wide delta." },
-  { id: "amazon", text: "The Amazon carries more water than any other river." },
-  { id: "everest", text: "Mount Everest grows a little every year. 山は高い。" },
-  { id: "copy", text: "The Amazon carries more water than any other river." },
-  { id: "empty", text: "" },
-];
 /** More than is read at a time. */
 const many = Array.from({ length: 260 }, (_, i) => `Number ${i}: ${documents[i % 3]!.text} ${i * i}`);
 const queries = ["Which river carries most water?", "What grows?"];

@@ -1,17 +1,11 @@
 // The layout in which every document is read by itself.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { QRRetriever, RankResult } from "../../src/index.ts";
+import { variedDocuments as documents } from "../helpers/documents.ts";
 import { loadTiny } from "../helpers/retriever.ts";
 
 const layout = "independent" as const;
 const query = "Which river carries most water?";
-const documents = [
-  { id: "nile", title: "Nile", text: "The Nile flows north and reaches the sea in a wide delta." },
-  { id: "amazon", text: "The Amazon carries more water than any other river." },
-  { id: "everest", text: "Mount Everest grows a little every year. 山は高い。" },
-  { id: "copy", text: "The Amazon carries more water than any other river." },
-  { id: "empty", text: "" },
-];
 /** Of a score: one read of the documents cuts ubatches elsewhere than another, and flash attention works in half precision. */
 const ROUNDING = 5e-3;
 

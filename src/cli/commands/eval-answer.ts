@@ -43,8 +43,8 @@ type AnswerFlags = CommonFlags &
 
 const EXAMPLES = `
 The documents that a method ranked first go to the generator in their own order. A claim counts when the model says "true"
-of it, a pair when it also says "false" of its corrupted twin. Answers are kept in answers.jsonl of the results folder, or of another one (-o) for another generator
-or context size, and a run that was stopped goes on.
+of it, a pair when it also says "false" of its corrupted twin. Answers are kept in answers.jsonl of the results folder,
+and a run that was stopped goes on. For another generator or context size name another folder (-o).
 
 Examples:
   $ qrhead eval --data clipper --setting clipper --model small.gguf --method bm25 --method qrhead -o results

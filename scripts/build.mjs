@@ -1,5 +1,6 @@
 // What `npm install` in a checkout runs: the addon first, then the TypeScript. A package from the registry has both.
 import { spawnSync } from "node:child_process";
+import { chmodSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -16,3 +17,6 @@ for (const [what, args] of [
     process.exit(status || 1);
   }
 }
+
+// npm makes a command executable when it links it, which is once: not after it was built anew.
+chmodSync(path.join(root, "dist", "cli", "main.js"), 0o755);

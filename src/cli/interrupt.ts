@@ -7,9 +7,13 @@ import { Interrupted } from "./failure.ts";
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.once(name, () => {
-      controller.abort(new Interrupted());
-    });
+    // Not `once`: a listener that is gone by then leaves the signal to libraries that end the process when nobody else listens.
+    const listener = () => {
+      if (!controller.signal.aborted) return controller.abort(new Interrupted());
+      process.off(name, listener);
+      process.kill(process.pid, name);
+    };
+    process.on(name, listener);
   }
   return controller.signal;
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
@@ -136,4 +136,23 @@ describe("ask from what is kept", () => {
     expect(readFileSync(docs, "utf8")).toBe(lines.join("\n"));
     expect(readdirSync(files.folder).filter((name) => /none|partial/.test(name))).toEqual([]);
   }, 180_000);
+
+  it("ends in order when it is interrupted while it answers", async () => {
+    const cache = files.path("interrupted.corpus");
+    const args = [
+      "ask",
+      "--model",
+      "models/qrhead-mini-v1-q8_0.gguf",
+      "--max-tokens",
+      "3000",
+      ...QUERY,
+      "--cache",
+      cache,
+    ];
+    const { code, stderr } = await run([...args, ...QUIET, files.write("interrupted.txt", lines.join(" "))], {
+      onSpawn: (child) => child.stdout.once("data", () => child.kill("SIGINT")),
+    });
+    expect([code, stderr]).toEqual([130, "qrhead: interrupted\n"]);
+    expect(existsSync(cache)).toBe(true);
+  }, 60_000);
 });

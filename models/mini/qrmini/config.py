@@ -68,19 +68,21 @@ class Stage:
     lm: float
     #: Share of steps that run the same prompts in both modes and pull their rankings together.
     both: float = 0.0
+    #: Share of prompts whose documents are hard to tell apart: one neighbourhood of passages, whole pools of questions.
+    crowded: float = 0.0
 
 
 STAGES = {
     # Words: many short documents, mostly apart from each other, which learns fastest.
     "words": Stage(1.5e-3, 1.5e-3, 300, 65536, 2048, (8, 60), 160, 0.6, 0.15, 12, 0.3),
     # Lists: the published prompt up to 4k tokens.
-    "lists": Stage(1.5e-3, 1.0e-3, 100, 65536, 4096, (4, 60), 400, 0.35, 0.3, 12, 0.1, 0.1),
+    "lists": Stage(1.5e-3, 1.0e-3, 100, 65536, 4096, (4, 60), 400, 0.35, 0.3, 12, 0.1, 0.1, 0.5),
     # Finish: prompts up to 8k, more real questions, the rate down to zero; the average of the weights is what ships.
-    "finish": Stage(1.0e-3, 0.0, 100, 65536, 8000, (3, 60), 700, 0.35, 0.4, 12, 0.0, 0.2),
+    "finish": Stage(1.0e-3, 0.0, 100, 65536, 8000, (3, 60), 700, 0.35, 0.4, 12, 0.0, 0.2, 0.6),
     # What a CPU can prove in minutes.
     "cpu": Stage(3e-4, 0.0, 10, 3000, 900, (4, 16), 110, 0.4, 0.35, 6, 0.1, 0.1),
     "cpu-words": Stage(1.5e-3, 1.5e-3, 100, 8192, 1400, (6, 40), 160, 0.5, 0.2, 12, 0.2),
-    "cpu-lists": Stage(1.5e-3, 1.0e-3, 50, 8192, 2400, (4, 40), 300, 0.3, 0.3, 12, 0.05, 0.1),
-    "cpu-finish": Stage(1.0e-3, 0.0, 50, 8192, 4000, (3, 60), 400, 0.3, 0.4, 12, 0.0, 0.15),
-    "test": Stage(1e-3, 0.0, 2, 400, 300, (2, 5), 40, 0.5, 0.3, 2, 0.1, 0.3),
+    "cpu-lists": Stage(1.5e-3, 1.0e-3, 50, 8192, 2400, (4, 40), 300, 0.3, 0.3, 12, 0.05, 0.1, 0.5),
+    "cpu-finish": Stage(1.0e-3, 0.0, 50, 8192, 4000, (3, 60), 400, 0.3, 0.4, 12, 0.0, 0.15, 0.6),
+    "test": Stage(1e-3, 0.0, 2, 400, 300, (2, 5), 40, 0.5, 0.3, 2, 0.1, 0.3, 0.5),
 }

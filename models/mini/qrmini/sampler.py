@@ -37,18 +37,24 @@ class Sampler:
         lengths = wiki.sentences.lengths.astype(np.int64)
         total = np.concatenate([[0], np.cumsum(lengths)])
         self._passage_tokens = np.diff(total[wiki.passage_offsets])
+        self._asked: dict[int, list[int]] = {}
+        for row in range(len(corpus.questions.text)):
+            for document in corpus.questions.gold[row]:
+                self._asked.setdefault(int(document), []).append(row)
 
     def draw(self, rng: np.random.Generator, stage: Stage, documents: int, document_tokens: int, queries: int) -> Prompt:
         """A prompt of exactly `documents` documents of at most `document_tokens` tokens, and at most `queries` queries."""
         chosen: list = []
         questions: list[tuple[int, list[int]]] = []
+        crowded = stage.crowded > 0 and rng.random() < stage.crowded
         if len(self.corpus.questions.text) and rng.random() < stage.real:
-            self._add_questions(rng, chosen, questions, documents)
+            self._add_questions(rng, chosen, questions, documents, crowded)
+            if crowded:
+                self._add_further_questions(rng, chosen, questions, queries)
         # Document entries are `_Passages` or an index of a real document. Passages never stand in a prompt twice.
         used: set[int] = set()
         while len(chosen) < documents:
-            for run in self._related(rng, used, documents - len(chosen), document_tokens):
-                chosen.append(run)
+            chosen += (self._neighbourhood if crowded else self._related)(rng, used, documents - len(chosen), document_tokens)
         order = rng.permutation(documents)
         place = np.empty(documents, np.int64)
         place[order] = np.arange(documents)
@@ -57,8 +63,8 @@ class Sampler:
         self._write(rng, prompt, [chosen[i] for i in order], queries, document_tokens)
         return prompt
 
-    def _add_questions(self, rng, chosen, questions, documents) -> None:
-        """Real questions with their gold documents and some of their pools, until half the room is taken."""
+    def _add_questions(self, rng, chosen, questions, documents, whole_pools: bool = False) -> None:
+        """Real questions with their gold documents and some or all of their pools, until half the room is taken."""
         real = self.corpus.questions
         place: dict[int, int] = {}
 
@@ -74,12 +80,22 @@ class Sampler:
             room = documents - len(chosen)
             if len(gold) > room or (questions and len(chosen) > documents // 2):
                 break
-            whole = bool(real.listed[row]) and rng.random() < 0.6
+            whole = whole_pools or (bool(real.listed[row]) and rng.random() < 0.6)
             extra = len(pool) if whole else int(rng.integers(0, 6))
             gold_places = [put(int(g)) for g in gold]
             for document in rng.permutation(pool)[: max(0, min(extra, documents - len(chosen)))]:
                 put(int(document))
             questions.append((row, gold_places))
+
+    def _add_further_questions(self, rng, chosen, questions, most: int) -> None:
+        """Other real questions about the documents that stand there already, up to `most` in all."""
+        gold = self.corpus.questions.gold
+        place = {document: index for index, document in enumerate(chosen)}
+        known = {row for row, _ in questions}
+        about = dict.fromkeys(row for document in chosen for row in self._asked.get(document, ()) if row not in known)
+        rows = [row for row in about if all(int(g) in place for g in gold[row])]
+        for at in rng.permutation(len(rows))[: max(0, most - len(questions))]:
+            questions.append((rows[at], [place[int(g)] for g in gold[rows[at]]]))
 
     def _run(self, rng, passage: int, used: set[int], document_tokens: int) -> "_Passages | None":
         """Unused passages of one article from `passage` on, of a length drawn up to what a document may have."""
@@ -110,6 +126,27 @@ class Sampler:
             run = self._run(rng, passage, used, document_tokens) if len(runs) < room else None
             if run:
                 runs.append(run)
+        return runs
+
+    def _neighbourhood(self, rng, used, room, document_tokens) -> list[_Passages]:
+        """Documents that are hard to tell apart, as candidates of one query are: a walk from one passage to the others of
+        its article, to what BM25 takes for their like, and on from there."""
+        wiki = self.corpus.wikipedia
+        frontier = [int(rng.integers(wiki.passages))]
+        seen = set(frontier)
+        runs: list[_Passages] = []
+        for passage in frontier:
+            if len(runs) >= room:
+                break
+            run = self._run(rng, passage, used, document_tokens)
+            if run is None:
+                continue
+            runs.append(run)
+            article = wiki.article_of[passage]
+            near = [*range(wiki.article_offsets[article], wiki.article_offsets[article + 1]), *wiki.neighbours[passage].tolist()]
+            reached = [p for p in rng.permutation(near).tolist() if p >= 0 and p not in seen]
+            seen.update(reached)
+            frontier += reached
         return runs
 
     def _write(self, rng, prompt: Prompt, chosen: list, queries: int, document_tokens: int) -> None:

@@ -1,6 +1,7 @@
 """Prompts and batches: tokens are those of the whole text, spans those of the documents, masks what each mode promises."""
 
 import unittest
+from dataclasses import replace
 
 from made_up import corpus, folder
 
@@ -77,6 +78,37 @@ class Prompts(unittest.TestCase):
         for seed in range(20):
             bodies = [tuple(body.tolist()) for body in drawn(seed, 6).documents]
             self.assertEqual(len(set(bodies)), 6)
+
+
+class Crowded(unittest.TestCase):
+    def test_each_document_is_of_an_article_or_near_a_passage_before_it(self):
+        wiki = corpus().wikipedia
+        for seed in range(20):
+            used: set[int] = set()
+            runs = Sampler(corpus())._neighbourhood(np.random.default_rng(seed), used, 8, 60)
+            self.assertGreater(len(runs), 2)
+            reached: set[int] = {runs[0].begin}
+            for run in runs:
+                self.assertIn(run.begin, reached)
+                article = wiki.article_of[run.begin]
+                reached |= set(np.flatnonzero(wiki.article_of == article).tolist()) | set(wiki.neighbours[run.begin].tolist())
+            passages = [p for run in runs for p in range(run.begin, run.end)]
+            self.assertEqual(len(set(passages)), len(passages))
+
+    def test_further_questions_point_at_their_documents(self):
+        sampler, vocabulary = Sampler(corpus()), corpus().vocabulary
+        stage = replace(STAGES["test"], real=1.0, crowded=1.0)
+        several = 0
+        for seed in range(20):
+            prompt = sampler.draw(np.random.default_rng(seed), stage, 12, 200, 8)
+            single = [(query, gold) for query, gold in prompt.queries if len(gold) == 1]
+            several += len(single) > 4
+            self.assertEqual(len({(tuple(query.tolist()), *gold) for query, gold in prompt.queries}), len(prompt.queries))
+            for query, (gold,) in single:
+                text = vocabulary.text(query).strip().lower().rstrip("?")
+                self.assertIn(text, vocabulary.text(prompt.documents[gold]).lower())
+        self.assertGreater(several, 5)
+
 
 
 class Drawing(unittest.TestCase):

@@ -120,6 +120,10 @@ def main(argv: "list[str] | None" = None) -> int:
     sub.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw", help="muon needs PyTorch 2.9")
     sub.add_argument("--log-every", type=int, default=20)
     sub.add_argument("--full", type=Path, help="also keep optimizer and averages in this folder, for --resume or the next stage")
+    sub.add_argument("--peers", type=int, default=1, help="processes that train one model together; start each with its own --peer")
+    sub.add_argument("--peer", type=int, default=0, help="which of them this is, from 0; 0 writes the checkpoints")
+    sub.add_argument("--meeting", default="127.0.0.1:29500", help="host:port where they meet")
+    sub.add_argument("--meet-every", type=int, default=16, help="steps between averaging their weights; they stop there only")
     sub.add_argument("--smoke", type=float, default=0, help="seconds: only check that training runs on this machine, and how fast")
 
     sub = command("export", _export, "write a GGUF")

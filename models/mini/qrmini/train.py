@@ -17,6 +17,7 @@ from .config import MODELS, STAGES, ModelConfig, Stage
 from .corpus import Corpus
 from .loss import agreement_loss, average_rows, language_loss, retrieval_loss
 from .model import Mini
+from .peers import Peers
 from .sampler import Sampler
 
 #: How sharp calibrated masses are made to begin with, as an exponent; learned. From the first model's training.
@@ -50,6 +51,10 @@ class Options:
     optimizer: str = "adamw"
     log_every: int = 20
     full: Optional[Path] = None
+    peers: int = 1
+    peer: int = 0
+    meeting: str = "127.0.0.1:29500"
+    meet_every: int = 16
     smoke: float = 0
 
 
@@ -193,8 +198,8 @@ def _same(batch):
 
 
 def loader(options: Options, corpus: Corpus, stage: Stage, first: int, count: int, device: torch.device):
-    """The stage's batches from step `first` on. Every stage has its own sequence."""
-    seed = options.seed * 1000 + sorted(STAGES).index(options.stage)
+    """The stage's batches from step `first` on. Every stage and every peer has its own sequence."""
+    seed = options.seed * 1000 + sorted(STAGES).index(options.stage) + 100 * options.peer
     steps = Steps(Sampler(corpus), stage, seed, first, count, 64 if device.type == "cuda" else 8)
     parallel = {"prefetch_factor": 4} if options.workers else {}
     made = torch.utils.data.DataLoader(
@@ -229,6 +234,8 @@ def run(options: Options) -> dict:
         raise SystemExit(f"the data has {vocabulary} pieces, the model {trainer.config.vocabulary}")
     if options.compile == "on":
         compile_blocks(trainer)
+    peers = Peers(options.meeting, options.peer, options.peers, options.meet_every) if options.peers > 1 else None
+    writes = not options.smoke and (peers is None or options.peer == 0)
     last = options.steps or 1 << 40
     batches = loader(options, corpus, stage, trainer.step, last, device)
     limit = options.smoke or (options.minutes * 60 if options.minutes else math.inf)
@@ -239,6 +246,12 @@ def run(options: Options) -> dict:
     for batch in itertools.chain(batches, [None]):
         progress = trainer.step / last if options.steps else (time.time() - began) / limit
         ended = batch is None or time.time() - began >= limit or trainer.step >= (options.stop_at or last)
+        if peers:
+            # They stop only where they meet, and all at once. As many steps have been made by each.
+            meeting = batch is None or peers.meets(trainer.step)
+            if meeting:
+                peers.average(trainer)
+            ended = meeting and peers.any(ended)
         if ended and not history:
             break
         if not ended:
@@ -266,7 +279,7 @@ def run(options: Options) -> dict:
             if device.type == "cuda":
                 record["gpuGiB"] = round(torch.cuda.max_memory_allocated() / 2**30, 1)
             line = json.dumps(record)
-            with open(options.output / "log.jsonl", "a") as log:
+            with open(options.output / (f"log-{options.peer}.jsonl" if options.peer else "log.jsonl"), "a") as log:
                 log.write(line + "\n")
             print(line, flush=True)
             if not math.isfinite(record["loss"]):
@@ -274,10 +287,10 @@ def run(options: Options) -> dict:
             history, tokens, mark = [], 0, now
         if ended:
             break
-        if not options.smoke and time.time() - saved > SAVE_SECONDS:
+        if writes and time.time() - saved > SAVE_SECONDS:
             save(trainer, options, record)
             saved = time.time()
-    if not options.smoke:
+    if writes:
         save(trainer, options, record)
         if options.full:
             checkpoint.write_full(options.full, trainer.config, trainer.state())

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import math
+import multiprocessing
+import socket
 import tempfile
 import unittest
 from pathlib import Path
@@ -155,6 +157,11 @@ class Losses(unittest.TestCase):
         self.assertAlmostEqual(ndcg(np.array([0, 2, 1]), np.array([0.1, 0.2, 0.9]), ideal), (1 + 3 / math.log2(3)) / ideal)
 
 
+def run_quietly(options):
+    with contextlib.redirect_stdout(io.StringIO()):
+        train.run(options)
+
+
 class Training(unittest.TestCase):
     def options(self, **more):
         return train.Options(data=folder() / "data", stage="test", model="unit", device="cpu", log_every=100, **more)
@@ -170,6 +177,27 @@ class Training(unittest.TestCase):
             for part in ("model", "average"):
                 for key, value in a[part].items():
                     self.assertTrue(torch.equal(value, c[part][key]), f"{part} {key}")
+
+    def test_peers_end_with_the_mean_of_what_each_learned(self):
+        with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()):
+            root = Path(name)
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                meeting = f"127.0.0.1:{free.getsockname()[1]}"
+            together = [self.options(output=root / "both", full=root / "both", steps=3, peers=2, peer=peer, meeting=meeting, meet_every=4) for peer in (0, 1)]
+            processes = [multiprocessing.get_context("spawn").Process(target=run_quietly, args=(options,)) for options in together]
+            for process in processes:
+                process.start()
+            for peer in (0, 1):
+                train.run(self.options(output=root / f"{peer}", full=root / f"{peer}", steps=3, peer=peer))
+            for process in processes:
+                process.join(120)
+                self.assertEqual(process.exitcode, 0)
+            both, first, second = (checkpoint.read_full(root / folder) for folder in ("both", "0", "1"))
+            self.assertEqual(both["step"], 3)
+            for key, value in both["model"].items():
+                torch.testing.assert_close(value, (first["model"][key] + second["model"][key]) / 2, rtol=1e-5, atol=1e-6)
+            self.assertGreater((first["model"]["token_embd.weight"] - second["model"]["token_embd.weight"]).abs().max().item(), 1e-4)
 
     def test_loss_falls(self):
         """On prompts seen again and again, in both modes."""

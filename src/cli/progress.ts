@@ -1,7 +1,10 @@
 import type { Progress } from "../options.ts";
+import { note } from "./output.ts";
 
 /** What is over sooner needs no bar. */
 const DELAY_MS = 500;
+/** Between lines where no bar can be drawn. */
+const LINE_MS = 60_000;
 
 /** What the bar shows; `note` stands behind it. */
 export type Shown = Omit<Progress, "phase"> & {
@@ -24,11 +27,12 @@ const LABELS: Readonly<Record<Shown["phase"], string>> = {
 export type ProgressBar = { onProgress: (progress: Shown) => void; stop: () => void };
 
 /**
- * A bar on standard error for what takes longer than half a second; nothing where that is no terminal, or when `quiet`.
- * `stop` clears it.
+ * A bar on standard error for what takes longer than half a second, which `stop` clears; where that is no terminal, as in
+ * a log, a line a minute; nothing when `quiet`.
  */
 export async function progressBar(quiet: boolean): Promise<ProgressBar> {
-  if (quiet || !process.stderr.isTTY || process.env.TERM === "dumb") return { onProgress: () => {}, stop: () => {} };
+  if (quiet) return { onProgress: () => {}, stop: () => {} };
+  if (!process.stderr.isTTY || process.env.TERM === "dumb") return progressLines();
   const { SingleBar } = (await import("cli-progress")).default;
   const bar = new SingleBar({
     stream: process.stderr,
@@ -61,5 +65,20 @@ export async function progressBar(quiet: boolean): Promise<ProgressBar> {
       last = undefined;
       shown = false;
     },
+  };
+}
+
+function progressLines(): ProgressBar {
+  let last: Shown | undefined;
+  const timer = setInterval(() => {
+    if (!last) return;
+    const share = last.total > 0 ? ` ${Math.floor((100 * last.done) / last.total)}%` : "";
+    note(`${LABELS[last.phase]}${share}${last.note ? `, ${last.note}` : ""}`);
+  }, LINE_MS).unref();
+  return {
+    onProgress(progress) {
+      last = progress;
+    },
+    stop: () => clearInterval(timer),
   };
 }

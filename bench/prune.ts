@@ -45,6 +45,16 @@ for (const [index, task] of tasks.entries()) {
   const ranking = once((query, documents) => retriever.rank(query, documents, { windows, tokenScores: true }));
   const methods: [string, Pruner, PruneOptions["unit"]][] = [
     ["qrhead, sentences", scoredBy(ranking), "sentence"],
+    [
+      "qrhead, sentences with their passage",
+      scoredBy(async (...args) => lifted(await ranking(...args), 1)),
+      "sentence",
+    ],
+    [
+      "qrhead, sentences with 3 × their passage",
+      scoredBy(async (...args) => lifted(await ranking(...args), 3)),
+      "sentence",
+    ],
     ["qrhead, chunks by score a token", scoredBy(async (...args) => withoutTokens(await ranking(...args))), "chunk"],
     ["qrhead, chunks by score", scoredBy(async (...args) => perChunk(withoutTokens(await ranking(...args)))), "chunk"],
     ["BM25, chunks", scoredBy(async (query, documents) => byScores(bm25(query, documents), query)), "chunk"],
@@ -107,6 +117,21 @@ function once(rank: (query: string, documents: Parameters<Pruner["rank"]>[1]) =>
 
 function withoutTokens(result: RankResult): RankResult {
   return { ...result, results: result.results.map(({ tokenScores: _, ...rest }) => rest) };
+}
+
+/** Adds the mean of a passage's tokens, some times, to each of them. */
+function lifted(result: RankResult, times: number): RankResult {
+  return {
+    ...result,
+    results: result.results.map((one) => {
+      const { tokenScores = [] } = one;
+      const added = times * mean(tokenScores.map(({ score, kept }) => (kept ? score : 0)));
+      const lift = ({ score, kept, ...token }: (typeof tokenScores)[number]) =>
+        // What a mask left out counts as nothing, and what is added to it must count.
+        ({ ...token, score: (kept ? score : 0) + added, kept: true });
+      return { ...one, tokenScores: tokenScores.map(lift) };
+    }),
+  };
 }
 
 /** Undoes the division by a chunk's tokens. */

@@ -84,5 +84,7 @@ STAGES = {
     "cpu-words": Stage(1.5e-3, 1.5e-3, 100, 8192, 1400, (6, 40), 160, 0.5, 0.2, 12, 0.2),
     "cpu-lists": Stage(1.5e-3, 1.0e-3, 50, 8192, 2400, (4, 40), 300, 0.3, 0.3, 12, 0.05, 0.1, 0.5),
     "cpu-finish": Stage(1.0e-3, 0.0, 50, 8192, 4000, (3, 60), 400, 0.3, 0.4, 24, 0.0, 0.15, 0.6),
+    # After any of them: the rate up once more and down, as more of what is asked is learned from few tokens.
+    "cpu-again": Stage(8e-4, 0.0, 30, 8192, 2400, (4, 40), 300, 0.3, 0.35, 16, 0.0, 0.1, 0.7),
     "test": Stage(1e-3, 0.0, 2, 400, 300, (2, 5), 40, 0.5, 0.3, 2, 0.1, 0.3, 0.5),
 }

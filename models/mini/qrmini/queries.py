@@ -19,27 +19,33 @@ class QueryMaker:
     with an aspect, and questions whose answer was cut out.
     """
 
-    def __init__(self, begins_word: np.ndarray, rarity: np.ndarray, is_digit: np.ndarray, openings: dict):
+    def __init__(self, begins_word: np.ndarray, rarity: np.ndarray, is_digit: np.ndarray, openings: dict,
+                 families: "dict[int, np.ndarray] | None" = None, frames: "list[np.ndarray] | None" = None):
         """@param begins_word, rarity, is_digit [vocabulary]; @param openings What `question_openings` made."""
+        families, frames = families or {}, frames or []
         self.begins_word = begins_word
         self.rarity = rarity
         self.is_digit = is_digit
         self.openings = {kind: openings[kind] for kind in ("name", "number", "year")}
         self.question_mark = openings["mark"]
+        #: Tokens that are written alike but for case and ending, by token; none where there is no other.
+        self.families = families
+        #: Beginnings of real questions up to their first rare word: what people say around what they ask for.
+        self.frames = frames
 
     def make(self, rng: np.random.Generator, sentences: list[np.ndarray], title: np.ndarray, title_lower: np.ndarray) -> tuple[np.ndarray, int]:
         """@returns The query, and the sentence that is to be taken out of the document, or −1."""
         draw = rng.random()
         at = int(rng.integers(len(sentences)))
         drop = -1
-        if draw < 0.28 and len(sentences) >= 2:
+        if draw < 0.18 and len(sentences) >= 2:
             query = sentences[at]
             drop = at if rng.random() < 0.8 else -1
-        elif draw < 0.40:
+        elif draw < 0.26:
             query = self.fragment(rng, sentences[at])
-        elif draw < 0.56:
+        elif draw < 0.42:
             query = self.keywords(rng, np.concatenate(sentences), int(rng.integers(2, 8)))
-        elif draw < 0.66:
+        elif draw < 0.52:
             query = self.telegram(rng, sentences[at])
         elif draw < 0.88:
             query = self.question(rng, sentences[at])
@@ -100,7 +106,63 @@ class QueryMaker:
             return sentence
         room = int(rng.integers(6, 18))
         first = int(rng.integers(max(1, len(left) - room + 1)))
+        if self.frames and rng.random() < 0.6:
+            openings = self.frames
         return np.concatenate([openings[int(rng.integers(len(openings)))], *left[first : first + room], self.question_mark])
+
+
+    def disturb(self, rng, query, others):
+        """Half of the queries as people would have put them who have not read the passage: some words are others, of
+        `others`, which stand in the list of none or of another document, and some have another case or ending."""
+        if rng.random() < 0.5:
+            words = self.words(query)
+            weights = self.weights(words)
+            foreign = [word for word in self.words(others) if self.rarity[word].max() > 2]
+            if len(words) > 2 and foreign:
+                for at in np.flatnonzero(rng.random(len(words)) < 0.25):
+                    # The word that says most stays, or nothing could be found.
+                    if at != weights.argmax() and self.rarity[words[at]].max() > 2:
+                        words[at] = foreign[int(rng.integers(len(foreign)))]
+                query = np.concatenate(words)
+        if rng.random() < 0.5:
+            query = np.array([self._relative(rng, int(token)) for token in query], query.dtype)
+        return query[:MAX_QUERY_TOKENS]
+
+    def _relative(self, rng, token: int) -> int:
+        family = self.families.get(token)
+        return token if family is None or rng.random() < 0.75 else int(family[int(rng.integers(len(family)))])
+
+
+#: Endings that do not change what a word is about, longest first.
+_ENDINGS = ("ing", "ed", "es", "ly", "s", "e")
+
+
+def word_families(pieces: list[str]) -> "dict[int, np.ndarray]":
+    """For each piece the other pieces that begin a word and differ in case or a common ending only."""
+    groups: dict[str, list[int]] = {}
+    for token, piece in enumerate(pieces):
+        if not piece.startswith("▁") or not piece[1:].isalpha():
+            continue
+        stem = piece.lower()
+        ending = next((e for e in _ENDINGS if stem.endswith(e) and len(stem) - len(e) >= 4), "")
+        groups.setdefault(stem.removesuffix(ending), []).append(token)
+    return {
+        token: np.array([other for other in group if other != token]) for group in groups.values() if len(group) > 1 for token in group
+    }
+
+
+def question_frames(questions, begins_word: np.ndarray, rarity: np.ndarray, rare: float = 4.0) -> list[np.ndarray]:
+    """Of each question the words before its first rare one, where there are two at least."""
+    frames = []
+    for row in range(len(questions)):
+        kept = []
+        for word in split_words(questions[row], begins_word):
+            if rarity[word].max() > rare:
+                break
+            kept.append(word)
+        if len(kept) > 1:
+            frames.append(np.concatenate(kept))
+    return frames
 
 
 def question_openings(encode) -> dict:

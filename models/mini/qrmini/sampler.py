@@ -7,7 +7,7 @@ import numpy as np
 from .config import Stage
 from .corpus import Corpus
 from .prompt import document_body
-from .queries import MAX_QUERY_TOKENS, QueryMaker
+from .queries import MAX_QUERY_TOKENS, QueryMaker, question_frames, word_families
 
 
 @dataclass
@@ -31,7 +31,10 @@ class Sampler:
 
     def __init__(self, corpus: Corpus):
         self.corpus = corpus
-        self.maker = QueryMaker(corpus.begins_word, corpus.rarity, corpus.is_digit, corpus.openings)
+        self.maker = QueryMaker(
+            corpus.begins_word, corpus.rarity, corpus.is_digit, corpus.openings, word_families(corpus.vocabulary.pieces),
+            question_frames(corpus.questions.text, corpus.begins_word, corpus.rarity),
+        )
         wiki = corpus.wikipedia
         self._several = np.flatnonzero(wiki.article_passages >= 2)
         lengths = wiki.sentences.lengths.astype(np.int64)
@@ -166,6 +169,7 @@ class Sampler:
             cut, start = int(wiki.cut[entry.begin]), wiki.start[entry.begin]
             if index in asked:
                 query, drop = self.maker.make(rng, sentences, wiki.title[article], wiki.title_lower[article])
+                query = self.maker.disturb(rng, query, np.concatenate(wiki.passage(int(rng.integers(wiki.passages)))))
                 if rng.random() < 0.08:
                     merged.append((index, query))
                 else:

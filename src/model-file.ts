@@ -5,7 +5,7 @@ import { packageRoot } from "./native/addon.ts";
 import type { Progress } from "./options.ts";
 
 /** The small model that comes with the package: what runs when no model is named. */
-export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v1-q8_0.gguf");
+export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q8_0.gguf");
 
 const URI = /^(hf|huggingface|https?):/i;
 

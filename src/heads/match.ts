@@ -15,6 +15,7 @@ type NameRule = {
 };
 
 const RULES: Readonly<Record<PublishedModelKey, NameRule>> = {
+  "qrhead-mini-v2": { family: /qrhead-mini-v2/, size: null },
   "qrhead-mini-v1": { family: /qrhead-mini(-v1)?/, size: null },
   "llama-3.1-8b": { family: /llama-?3[.-]1(?![\da-z.])/, size: 8, own: ["instruct"] },
   "llama-3.1-70b": { family: /llama-?3[.-]1(?![\da-z.])/, size: 70, own: ["instruct"] },

@@ -21,6 +21,7 @@ export type PublishedEntry = {
 
 /** Models that heads were published for: `general.architecture` of their GGUF, layers, query heads a layer. */
 export const PUBLISHED_MODELS = {
+  "qrhead-mini-v2": { name: "qrhead mini v2", architecture: "llama", layers: 4, heads: 4 },
   "qrhead-mini-v1": { name: "qrhead mini", architecture: "llama", layers: 4, heads: 8 },
   "llama-3.1-8b": { name: "Llama-3.1-8B-Instruct", architecture: "llama", layers: 32, heads: 32 },
   "llama-3.1-70b": { name: "Llama-3.1-70B-Instruct", architecture: "llama", layers: 80, heads: 64 },
@@ -52,6 +53,15 @@ const CORE = { data: "Natural Questions", examples: 5000, objective: "contrastiv
 
 /** For each model in order of preference: the reference code's default first. */
 export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
+  {
+    name: "qrhead-mini-v2",
+    model: "qrhead-mini-v2",
+    source: "mini",
+    prompt: "template",
+    nullQuery: "N/A",
+    promptTokens: 4000,
+    heads: "2-0,2-1,2-2,2-3,3-0,3-1,3-2,3-3",
+  },
   {
     name: "qrhead-mini-v1",
     model: "qrhead-mini-v1",

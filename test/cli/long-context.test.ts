@@ -142,7 +142,7 @@ describe("ask from what is kept", () => {
     const args = [
       "ask",
       "--model",
-      "models/qrhead-mini-v1-q8_0.gguf",
+      "models/qrhead-mini-v2-q8_0.gguf",
       "--max-tokens",
       "3000",
       ...QUERY,

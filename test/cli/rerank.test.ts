@@ -72,10 +72,10 @@ afterAll(() => files.remove());
 describe.concurrent("rerank", () => {
   it("prints the contract's JSON, best first", async () => {
     const result = await rerank(["--docs", docs]);
-    expect(path.basename(result.model.path)).toBe("qrhead-mini-v1-q8_0.gguf");
+    expect(path.basename(result.model.path)).toBe("qrhead-mini-v2-q8_0.gguf");
     expect(path.isAbsolute(result.model.path)).toBe(true);
-    expect(result.model).toMatchObject({ architecture: "llama", layers: 4, heads: 8 });
-    expect(result.heads).toHaveLength(16);
+    expect(result.model).toMatchObject({ architecture: "llama", layers: 4, heads: 4 });
+    expect(result.heads).toHaveLength(8);
     expect(result.query).toBe(QUERY);
     expect(result.results[0]).toMatchObject({ index: 1, id: "bees" });
     expect(result.results.map(({ id }) => id).sort()).toEqual(["7", "bees", "rail"]);
@@ -101,10 +101,10 @@ describe.concurrent("rerank", () => {
   });
 
   it("gives head scores that add up, and token scores that join to the document", async () => {
-    const result = await rerank(["--docs", docs, "--head-scores", "--token-scores", "--heads", "2-0,3-5"]);
+    const result = await rerank(["--docs", docs, "--head-scores", "--token-scores", "--heads", "2-0,3-2"]);
     expect(result.heads).toEqual([
       [2, 0],
-      [3, 5],
+      [3, 2],
     ]);
     for (const { headScores, tokenScores, score, index } of result.results) {
       expect(headScores).toHaveLength(2);
@@ -154,7 +154,7 @@ describe.concurrent("rerank", () => {
     expect(result.stdout).not.toContain("\u001b");
     expect(result.stdout).toMatch(/蜜.*…/);
     expect(result.stderr).toMatch(
-      /^qrhead mini · 16 heads of qrhead-mini-v1 · 2 documents · \d+ tokens · \d+ ms and \d+ ms to load\n$/,
+      /^qrhead mini v2 · 8 heads of qrhead-mini-v2 · 2 documents · \d+ tokens · \d+ ms and \d+ ms to load\n$/,
     );
     expect(quiet.stderr).toBe("");
     expect(quiet.stdout).toBe(result.stdout);

@@ -34,11 +34,11 @@ afterAll(() => retriever.dispose());
 describe("the built-in model", () => {
   test("says what it is", () => {
     const { model, headSet, prompt, heads, loadMs, disposed } = retriever;
-    expect(model).toMatchObject({ path: BUILT_IN_MODEL, fileName: "qrhead-mini-v1-q8_0.gguf" });
+    expect(model).toMatchObject({ path: BUILT_IN_MODEL, fileName: "qrhead-mini-v2-q8_0.gguf" });
     expect(model.layers).toBeGreaterThan(0);
     expect(model.metadata["general.architecture"]).toBe(model.architecture);
-    const published = PUBLISHED_HEAD_SETS.find(({ name }) => name === "qrhead-mini-v1")!;
-    expect(headSet).toBe("qrhead-mini-v1");
+    const published = PUBLISHED_HEAD_SETS.find(({ name }) => name === "qrhead-mini-v2")!;
+    expect(headSet).toBe("qrhead-mini-v2");
     expect(heads).toEqual(published.set.heads);
     expect(prompt).toBe("template");
     expect(loadMs).toBeGreaterThan(0);
@@ -46,12 +46,12 @@ describe("the built-in model", () => {
   });
 
   test("warns of a prompt that is longer than what it was trained for, and of no other", async () => {
-    const long = Array.from({ length: 12 }, (_, i) => `Entry ${i}. ${passages.join(" ")}`);
+    const long = Array.from({ length: 22 }, (_, i) => `Entry ${i}. ${passages.join(" ")}`);
     expect((await retriever.rank(questions[0]![0], passages)).warnings).toEqual([]);
     const { warnings, usage } = await retriever.rank(questions[0]![0], long);
-    expect(usage.promptTokens).toBeGreaterThan(2200);
+    expect(usage.promptTokens).toBeGreaterThan(4000);
     expect(warnings).toEqual([
-      expect.stringMatching(new RegExp(`2200 tokens, and this one has ${usage.promptTokens}`)),
+      expect.stringMatching(new RegExp(`4000 tokens, and this one has ${usage.promptTokens}`)),
     ]);
     const windows = { windowTokens: 1024 };
     expect((await retriever.rank(questions[0]![0], long, { windows })).warnings).toEqual([]);

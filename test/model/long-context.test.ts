@@ -187,7 +187,7 @@ test("inspect agrees with rank, and its page escapes what it shows", async () =>
   const { results } = await retriever.rank(QUERY, given);
   for (const { index, score } of results) expect(inspection.documents[index]!.score).toBeCloseTo(score, 5);
   expect(inspection.documents[1]!.tokens.join("")).toBe(`[2] ${evil}`);
-  expect(inspection.heads).toHaveLength(17);
+  expect(inspection.heads).toHaveLength(9);
   for (const kind of ["calibrated", "raw"] as const) {
     const [all, ...single] = inspection.heads.map((head) => head[kind].flat());
     for (const [token, value] of all!.entries()) {

@@ -59,7 +59,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     source: "mini",
     prompt: "template",
     nullQuery: "N/A",
-    promptTokens: 4000,
+    promptTokens: 4096,
     heads: "2-0,2-1,2-2,2-3,3-0,3-1,3-2,3-3",
   },
   {

@@ -45,16 +45,16 @@ describe("the built-in model", () => {
     expect(disposed).toBe(false);
   });
 
-  test("warns of a prompt that is longer than what it was trained for, and of no other", async () => {
-    const long = Array.from({ length: 22 }, (_, i) => `Entry ${i}. ${passages.join(" ")}`);
-    expect((await retriever.rank(questions[0]![0], passages)).warnings).toEqual([]);
-    const { warnings, usage } = await retriever.rank(questions[0]![0], long);
-    expect(usage.promptTokens).toBeGreaterThan(4000);
-    expect(warnings).toEqual([
-      expect.stringMatching(new RegExp(`4000 tokens, and this one has ${usage.promptTokens}`)),
-    ]);
-    const windows = { windowTokens: 1024 };
-    expect((await retriever.rank(questions[0]![0], long, { windows })).warnings).toEqual([]);
+  test("warns of a prompt that is longer than what its heads are known for, and of no other", async () => {
+    const { set } = PUBLISHED_HEAD_SETS.find(({ name }) => name === "qrhead-mini-v2")!;
+    await using shorter = await QRRetriever.load({ gpu: false, threads: 1, heads: { ...set, promptTokens: 700 } });
+    const long = Array.from({ length: 12 }, (_, i) => `Entry ${i}. ${passages.join(" ")}`);
+    expect((await shorter.rank(questions[0]![0], passages)).warnings).toEqual([]);
+    const { warnings, usage } = await shorter.rank(questions[0]![0], long);
+    expect(usage.promptTokens).toBeGreaterThan(2200);
+    expect(warnings).toEqual([expect.stringMatching(new RegExp(`700 tokens, and this one has ${usage.promptTokens}`))]);
+    expect((await shorter.rank(questions[0]![0], long, { windows: { windowTokens: 650 } })).warnings).toEqual([]);
+    expect((await retriever.rank(questions[0]![0], long)).warnings).toEqual([]);
   });
 
   test.each(questions)("answers %j", async (query, best) => {

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { openGenerator } from "../../src/eval/answer/generator.ts";
 import type { Request } from "../../src/eval/methods/method.ts";
 import { conversation } from "../../src/eval/methods/rankgpt.ts";
@@ -56,11 +56,34 @@ it.each([
   expect(scores[1]).not.toBe(scores[0]);
 });
 
-it("RankGPT refuses documents that do not fit, instead of losing some", async () => {
+describe("RankGPT in a context of 768 tokens", () => {
   const [method] = parseMethods(["rankgpt"]);
-  await using ranker = await method!.open({ load: { ...context.load, contextSize: 512 } });
-  const documents = ["a", "b", "c"].map((id) => ({ id, text: "The red boat lies in the harbour. ".repeat(40) }));
-  await expect(ranker.rank({ ...request, documents })).rejects.toMatchObject({ code: "CONTEXT_OVERFLOW" });
+  const small = { load: { ...context.load, contextSize: 768 } };
+  const sentence = "The red boat lies in the harbour. ";
+
+  it("reads the beginning of passages that do not fit together, and counts those that lost words", async () => {
+    await using ranker = await method!.open(small);
+    const [long, longer] = [40, 60].map((times) => sentence.repeat(times));
+    const rank = (first: string, second: string) =>
+      ranker.rank({
+        ...request,
+        documents: [first, second, "red boat"].map((text, index) => ({ id: `${index}`, text })),
+      });
+    const found = await rank(long!, longer!);
+    expect(found).toMatchObject({ cut: 2, answers: 1 });
+    expect(found.tokens).toBeLessThanOrEqual(768);
+    // The answer may be shorter than the 256 tokens that are kept free for it; the rest is used, but for some words.
+    expect(found.tokens).toBeGreaterThan(450);
+    // What differs is behind the cut.
+    expect(await rank(longer!, long!)).toEqual(found);
+    expect(await rank("green hills", "warm kitchens")).not.toHaveProperty("cut");
+  });
+
+  it("refuses more passages than fit, instead of losing some", async () => {
+    await using ranker = await method!.open(small);
+    const documents = Array.from({ length: 20 }, (_, index) => ({ id: `${index}`, text: sentence.repeat(9) }));
+    await expect(ranker.rank({ ...request, documents })).rejects.toMatchObject({ code: "CONTEXT_OVERFLOW" });
+  });
 });
 
 it("a model without a ranking head is refused with its name", async () => {

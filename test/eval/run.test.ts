@@ -203,7 +203,7 @@ describe("methods", () => {
     const { scores, answers, malformed } = await rankByWindows("q", documents, async (_, shown) => {
       windows.push(shown.map(({ id }) => id));
       const order = shown.map((_, i) => i).sort((a, b) => Number(shown[b]!.id) - Number(shown[a]!.id));
-      return { answer: order.map((i) => `[${i + 1}]`).join(" > "), tokens: 1 };
+      return { answer: order.map((i) => `[${i + 1}]`).join(" > "), tokens: 1, words: 300 };
     });
     expect(windows.map((shown) => shown.length)).toEqual([20, 20, 20, 15]);
     expect(windows[0]![0]).toBe("25");

@@ -207,9 +207,11 @@ async function writeReport(report: EvalReport, folder: string): Promise<void> {
 function describeFailures({ failures }: EvalReport): void {
   const first = failures[0];
   if (!first) return;
-  note(
-    `qrhead: warning: ${failures.length} rankings failed and count 0; the first, ${first.method} on ${first.query}: ${first.error}`,
-  );
+  const what =
+    failures.length === 1
+      ? "a ranking failed and counts 0:"
+      : `${failures.length} rankings failed and count 0; the first,`;
+  note(`qrhead: warning: ${what} ${first.method} on ${first.query}: ${first.error}`);
 }
 
 function commandLine(): string {

@@ -55,6 +55,18 @@ export async function openWithLlama<T>(
   }
 }
 
+/** Tokens of a conversation with an answer of up to `answerTokens`. */
+export function tokensNeeded(
+  { chatWrapper, model }: LlamaChat,
+  history: readonly ChatHistoryItem[],
+  answerTokens: number,
+): number {
+  const { contextText } = chatWrapper.generateContextState({
+    chatHistory: [...history, { type: "model", response: [] }],
+  });
+  return contextText.tokenize(model.tokenizer).length + answerTokens;
+}
+
 /**
  * Refuses a conversation that does not fit with its answer: left to itself node-llama-cpp would cut the middle out of it.
  *
@@ -62,19 +74,17 @@ export async function openWithLlama<T>(
  * @throws QRHeadError `CONTEXT_OVERFLOW`.
  */
 export function assertFits(
-  { chatWrapper, model, context }: LlamaChat,
+  chat: LlamaChat,
   history: readonly ChatHistoryItem[],
   answerTokens: number,
   advice: string,
 ): void {
-  const { contextText } = chatWrapper.generateContextState({
-    chatHistory: [...history, { type: "model", response: [] }],
-  });
-  const needed = contextText.tokenize(model.tokenizer).length + answerTokens;
-  if (needed <= context.contextSize) return;
+  const needed = tokensNeeded(chat, history, answerTokens);
+  const { contextSize } = chat.context;
+  if (needed <= contextSize) return;
   throw new QRHeadError(
     "CONTEXT_OVERFLOW",
-    `Documents and answer take ${needed} tokens and do not fit the context of ${context.contextSize}: ${advice}`,
+    `Documents and answer take ${needed} tokens and do not fit the context of ${contextSize}: ${advice}`,
   );
 }
 

@@ -1,24 +1,30 @@
 import type { ChatHistoryItem, LlamaModel } from "node-llama-cpp";
 import type { RankDocument } from "../../types.ts";
-import { assertFits, loadFailure, loadWithLlama } from "./llama.ts";
+import { assertFits, loadFailure, loadWithLlama, tokensNeeded } from "./llama.ts";
 import type { Method } from "./method.ts";
 
 /** Of the published code: documents of one prompt, how far the window moves up, and words kept of a document. */
 const WINDOW = 20;
 const STEP = 10;
 const WORDS = 300;
+/** Passages shorter than this are not worth ranking: then the query fails. */
+const LEAST_WORDS = 20;
 /** An answer of 20 identifiers takes about 120 tokens; what goes on longer has lost its way. */
 const ANSWER_TOKENS = 256;
 const OVERFLOW_ADVICE =
   "cut documents (--max-document-words), pass fewer (--candidates), or use a larger --context-size";
 
-/** Asks for a permutation of the documents; the answer as written. */
-type Ask = (query: string, documents: readonly RankDocument[]) => Promise<{ answer: string; tokens: number }>;
+/** Asks for a permutation of the documents, of each of which it shows up to `words`; the answer as written. */
+type Ask = (
+  query: string,
+  documents: readonly RankDocument[],
+) => Promise<{ answer: string; tokens: number; words: number }>;
 
 /**
  * RankGPT (Sun et al. 2023): the model is asked to write the documents' numbers in order, in windows of 20 that move from
- * the last documents to the first in steps of 10, at temperature 0. An answer that is no permutation is mended as the
- * published code does, and counted as malformed.
+ * the last documents to the first in steps of 10, at temperature 0. Where a window's passages of 300 words do not fit the
+ * model's context all are cut to the most words that do, and those that lost some are counted. An answer that is no
+ * permutation is mended as the published code does, and counted as malformed.
  *
  * @param file Defaults to the model that the heads are of.
  */
@@ -47,6 +53,7 @@ export function rankGpt(file: string | undefined, name: string, spec: string): M
  */
 export async function rankByWindows(query: string, documents: readonly RankDocument[], ask: Ask) {
   const order = documents.map((_, index) => index);
+  const cut = new Set<number>();
   let [tokens, answers, malformed] = [0, 0, 0];
   for (let end = order.length; end > 0; end -= STEP) {
     const begin = Math.max(0, end - WINDOW);
@@ -56,6 +63,9 @@ export async function rankByWindows(query: string, documents: readonly RankDocum
       window.map((index) => documents[index]!),
     );
     const { permutation, complete } = parsePermutation(asked.answer, window.length);
+    if (asked.words < WORDS) {
+      for (const index of window) if (wordsOf(documents[index]!).length > asked.words) cut.add(index);
+    }
     order.splice(begin, window.length, ...permutation.map((i) => window[i]!));
     tokens += asked.tokens;
     answers++;
@@ -64,7 +74,7 @@ export async function rankByWindows(query: string, documents: readonly RankDocum
   }
   const scores = new Array<number>(order.length);
   for (const [rank, index] of order.entries()) scores[index] = 1 / (rank + 1);
-  return { scores, tokens, answers, malformed };
+  return { scores, tokens, answers, malformed, ...(cut.size > 0 && { cut: cut.size }) };
 }
 
 /**
@@ -82,7 +92,7 @@ export function parsePermutation(answer: string, count: number): { permutation: 
 }
 
 /** The published conversation: every passage in a turn of its own, acknowledged, then the request. */
-export function conversation(query: string, documents: readonly RankDocument[]): ChatHistoryItem[] {
+export function conversation(query: string, documents: readonly RankDocument[], words = WORDS): ChatHistoryItem[] {
   const count = documents.length;
   const user = (text: string): ChatHistoryItem => ({ type: "user", text });
   const model = (text: string): ChatHistoryItem => ({ type: "model", response: [text] });
@@ -97,7 +107,7 @@ export function conversation(query: string, documents: readonly RankDocument[]):
     ),
     model("Okay, please provide the passages."),
     ...documents.flatMap((document, i) => [
-      user(`[${i + 1}] ${passage(document)}`),
+      user(`[${i + 1}] ${wordsOf(document).slice(0, words).join(" ")}`),
       model(`Received passage [${i + 1}].`),
     ]),
     user(
@@ -109,9 +119,21 @@ export function conversation(query: string, documents: readonly RankDocument[]):
   ];
 }
 
-function passage({ title, text }: RankDocument): string {
+function wordsOf({ title, text }: RankDocument): string[] {
   const whole = title ? `Title: ${title} Content: ${text}` : text;
-  return whole.split(/\s+/).filter(Boolean).slice(0, WORDS).join(" ");
+  return whole.split(/\s+/).filter(Boolean);
+}
+
+/** The most words a passage, up to 300, with which a conversation fits; 20 at the least, whether it fits or not. */
+function wordsThatFit(fits: (words: number) => boolean): number {
+  if (fits(WORDS)) return WORDS;
+  let [fitting, tooMany] = [LEAST_WORDS, WORDS];
+  while (tooMany - fitting > 1) {
+    const words = Math.floor((fitting + tooMany) / 2);
+    if (fits(words)) fitting = words;
+    else tooMany = words;
+  }
+  return fitting;
 }
 
 async function asking(model: LlamaModel, threads: number, contextSize: number | undefined) {
@@ -123,7 +145,10 @@ async function asking(model: LlamaModel, threads: number, contextSize: number | 
     const before = sequence.tokenMeter.getState();
     const chat = new LlamaChat({ contextSequence: sequence, autoDisposeSequence: false });
     try {
-      const history = conversation(query, documents);
+      const words = wordsThatFit(
+        (limit) => tokensNeeded(chat, conversation(query, documents, limit), ANSWER_TOKENS) <= context.contextSize,
+      );
+      const history = conversation(query, documents, words);
       assertFits(chat, history, ANSWER_TOKENS, OVERFLOW_ADVICE);
       const { response } = await chat.generateResponse(history, {
         temperature: 0,
@@ -131,7 +156,7 @@ async function asking(model: LlamaModel, threads: number, contextSize: number | 
         ...(signal && { signal }),
       });
       const { usedInputTokens, usedOutputTokens } = sequence.tokenMeter.diff(before);
-      return { answer: response, tokens: usedInputTokens + usedOutputTokens };
+      return { answer: response, tokens: usedInputTokens + usedOutputTokens, words };
     } finally {
       chat.dispose();
     }

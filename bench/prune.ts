@@ -1,6 +1,8 @@
-// How much of what answers a question survives `retriever.prune`: recall of gold turns and chapters at a share of the
-// tokens, by sentences and by chunks, against the same pruning by BM25's scores and by keeping the head and the tail.
+// How much of what answers a question survives `retriever.prune` at a share of the tokens, by sentences and by chunks,
+// against the same pruning by BM25's scores and by keeping the head and the tail: the gold turns of a conversation and
+// chapters of a book by their characters, and of a pool (question, paragraphs) whether the answer's words are still there.
 //   npx tsx bench/prune.ts locomo|clipper FOLDER [--queries 12] [--shares 0.1,0.25] [--window TOKENS] [--model M]
+//   npx tsx bench/prune.ts pool FILE.jsonl [--queries 91] …
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -22,16 +24,17 @@ const { values, positionals } = parseArgs({
   },
 });
 const [kind, folder] = positionals;
-if (!folder || (kind !== "locomo" && kind !== "clipper")) throw new Error("Expected locomo or clipper, and a folder");
+const readers = { locomo: conversations, clipper: books, pool };
+if (!folder || !kind || !(kind in readers)) throw new Error("Expected locomo, clipper or pool, and a folder or file");
 
-/** Turns of a conversation, or chapters of a book, and those that answer. */
-type Task = { query: string; documents: readonly RankDocument[]; gold: readonly string[] };
+/** Turns of a conversation, chapters of a book or paragraphs, and the share of what answers that is still there. */
+type Task = { query: string; documents: readonly RankDocument[]; survives: (pruned: PruneResult) => number };
 /** What `prune` takes: its scores may come from elsewhere. */
 type Pruner = Parameters<typeof prune>[0];
 
 await using retriever = await QRRetriever.load({ model: values.model, threads: Number(values.threads) });
 const windows = values.window === undefined ? ("auto" as const) : { windowTokens: Number(values.window) };
-const tasks = kind === "locomo" ? conversations(folder) : books(folder);
+const tasks = readers[kind as keyof typeof readers](folder);
 const recalls = new Map<string, number[]>();
 const processorSeconds: number[] = [];
 const passages = new Set<number>();
@@ -45,16 +48,6 @@ for (const [index, task] of tasks.entries()) {
   const ranking = once((query, documents) => retriever.rank(query, documents, { windows, tokenScores: true }));
   const methods: [string, Pruner, PruneOptions["unit"]][] = [
     ["qrhead, sentences", scoredBy(ranking), "sentence"],
-    [
-      "qrhead, sentences with their passage",
-      scoredBy(async (...args) => lifted(await ranking(...args), 1)),
-      "sentence",
-    ],
-    [
-      "qrhead, sentences with 3 × their passage",
-      scoredBy(async (...args) => lifted(await ranking(...args), 3)),
-      "sentence",
-    ],
     ["qrhead, chunks by score a token", scoredBy(async (...args) => withoutTokens(await ranking(...args))), "chunk"],
     ["qrhead, chunks by score", scoredBy(async (...args) => perChunk(withoutTokens(await ranking(...args)))), "chunk"],
     ["BM25, chunks", scoredBy(async (query, documents) => byScores(bm25(query, documents), query)), "chunk"],
@@ -68,7 +61,7 @@ for (const [index, task] of tasks.entries()) {
         budgetTokens: Math.floor(share * total),
       });
       const row = `${name} | ${share * 100} %`;
-      recalls.set(row, [...(recalls.get(row) ?? []), recall(task, pruned)]);
+      recalls.set(row, [...(recalls.get(row) ?? []), task.survives(pruned)]);
     }
   }
   const { user, system } = process.cpuUsage(began);
@@ -91,14 +84,15 @@ for (const share of values.shares.split(",").map(Number)) {
 }
 
 /** Of each gold turn or chapter the share of its characters that stays; the mean over them. */
-function recall({ documents, gold }: Task, { documents: pruned }: PruneResult): number {
-  return mean(
-    gold.map((id) => {
-      const index = documents.findIndex((document) => document.id === id);
-      const kept = pruned[index]!.kept.reduce((sum, { begin, end }) => sum + end - begin, 0);
-      return kept / documents[index]!.text.length;
-    }),
-  );
+function recall(documents: readonly RankDocument[], gold: readonly string[]): Task["survives"] {
+  return ({ documents: pruned }) =>
+    mean(
+      gold.map((id) => {
+        const index = documents.findIndex((document) => document.id === id);
+        const kept = pruned[index]!.kept.reduce((sum, { begin, end }) => sum + end - begin, 0);
+        return kept / documents[index]!.text.length;
+      }),
+    );
 }
 
 function scoredBy(rank: Pruner["rank"]): Pruner {
@@ -117,21 +111,6 @@ function once(rank: (query: string, documents: Parameters<Pruner["rank"]>[1]) =>
 
 function withoutTokens(result: RankResult): RankResult {
   return { ...result, results: result.results.map(({ tokenScores: _, ...rest }) => rest) };
-}
-
-/** Adds the mean of a passage's tokens, some times, to each of them. */
-function lifted(result: RankResult, times: number): RankResult {
-  return {
-    ...result,
-    results: result.results.map((one) => {
-      const { tokenScores = [] } = one;
-      const added = times * mean(tokenScores.map(({ score, kept }) => (kept ? score : 0)));
-      const lift = ({ score, kept, ...token }: (typeof tokenScores)[number]) =>
-        // What a mask left out counts as nothing, and what is added to it must count.
-        ({ ...token, score: (kept ? score : 0) + added, kept: true });
-      return { ...one, tokenScores: tokenScores.map(lift) };
-    }),
-  };
 }
 
 /** Undoes the division by a chunk's tokens. */
@@ -180,11 +159,29 @@ async function tokensOf(text: string): Promise<number> {
 }
 
 function conversations(from: string): Task[] {
-  return spread(readQuestions(from), Number(values.queries)).map(({ query, documents, grades }) => ({
-    query,
-    documents,
-    gold: [...grades.keys()].filter((id) => documents.some((document) => document.id === id)),
-  }));
+  return spread(readQuestions(from), Number(values.queries)).map(({ query, documents, grades }) => {
+    const gold = [...grades.keys()].filter((id) => documents.some((document) => document.id === id));
+    return { query, documents, survives: recall(documents, gold) };
+  });
+}
+
+/** Questions whose answer stands in a paragraph that is judged relevant; answers such as "yes" stand anywhere. */
+function pool(file: string): Task[] {
+  type Line = { query: string; answer: string; docs: RankDocument[]; gold: string[] };
+  const lines = readFileSync(file, "utf8").trim().split("\n");
+  const answerable = lines.flatMap((line): Task[] => {
+    const { query, answer, docs, gold } = JSON.parse(line) as Line;
+    const holds = (text: string) => text.toLowerCase().includes(answer.toLowerCase());
+    const relevant = [...docs.keys()].filter((index) => gold.includes(docs[index]!.id) && holds(docs[index]!.text));
+    if (relevant.length === 0 || /^(yes|no)$/i.test(answer)) return [];
+    const survives: Task["survives"] = ({ documents }) => {
+      const kept = (index: number) =>
+        documents[index]!.kept.map(({ begin, end }) => docs[index]!.text.slice(begin, end)).join("");
+      return Number(relevant.some((index) => holds(kept(index))));
+    };
+    return [{ query, documents: docs, survives }];
+  });
+  return spread(answerable, Number(values.queries));
 }
 
 /** Claims of books of different sizes, as many of each. */
@@ -210,7 +207,7 @@ function books(from: string): Task[] {
     return spread(own, Number(values.queries) / chosen.length).map(({ query, gold }) => ({
       query,
       documents,
-      gold: gold.map(String),
+      survives: recall(documents, gold.map(String)),
     }));
   });
 }

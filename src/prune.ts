@@ -51,6 +51,11 @@ export type PruneResult = {
 
 const DEFAULT_MARKER = "[…] ";
 const PASSAGE: ChunkOptions = { by: "paragraphs", size: 128 };
+/**
+ * A sentence's mean is taken as if so many more tokens had had the mean of its passage; a length of half a passage. By
+ * measurement (docs/long-context.md): with less, sentences of unrelated passages come in; with more, passages stay whole.
+ */
+const PRIOR_TOKENS = 64;
 const SEPARATOR = "\n\n";
 /** Selections tried so that the tokens of the joined text come close to the budget. */
 const ATTEMPTS = 6;
@@ -185,7 +190,10 @@ function chunkScore(text: string, { score }: RankedDocument, tokens: number): Pa
   return { begin: 0, end: text.length, score: score / tokens, cost: tokens };
 }
 
-/** Every sentence of a passage with the mean of its tokens' scores: what attention it gives for each token of a budget. */
+/**
+ * Every sentence of a passage with what attention it gives for each token of a budget: the mean of its tokens' scores,
+ * drawn to that of the passage. Attention falls on few tokens, so that a short sentence says little by itself.
+ */
 function sentenceScores(text: string, { tokenScores }: RankedDocument): Part[] {
   const cuts = sentences(text, [0, text.length]);
   // A blank line belongs to the sentence before it: by itself it would only leave a gap.
@@ -205,6 +213,8 @@ function sentenceScores(text: string, { tokenScores }: RankedDocument): Part[] {
     part.cost++;
     if (token.kept) part.score += token.score;
   }
-  for (const part of parts) part.score /= Math.max(1, part.cost);
+  const sum = (of: "score" | "cost") => parts.reduce((total, part) => total + part[of], 0);
+  const prior = PRIOR_TOKENS * (sum("score") / Math.max(1, sum("cost")));
+  for (const part of parts) part.score = (part.score + prior) / (part.cost + PRIOR_TOKENS);
   return parts;
 }

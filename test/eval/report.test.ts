@@ -63,6 +63,12 @@ it("counts malformed answers and failures of every order, in JSON, table and pag
   expect(page).toContain("rankgpt on q1, order 1: 5 &lt; 6 &amp; no memory");
 });
 
+it("the overview says of which method answers were malformed", async () => {
+  const [overview] = (await renderHtml(report)).match(/<h2>Overview.*?<\/p>/s)!;
+  expect(overview).toContain("rankgpt: 4 of 7 answers malformed");
+  expect(overview.match(/malformed/g)).toHaveLength(1);
+});
+
 it("the page needs no network and no script, is for light and dark, and names every method", async () => {
   const page = await renderHtml(report);
   expect(page).not.toMatch(/<script|<link|src=|url\(|@import|NaN|undefined/);

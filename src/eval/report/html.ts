@@ -71,7 +71,16 @@ function overview(tasks: readonly TaskSummary[], key: string): string {
   const baseline = tasks.flatMap((task) => task.methods).find(({ comparison }) => comparison)?.comparison?.baseline;
   const note =
     baseline === undefined ? "" : ` * differs from ${baseline}: p below .05 after Holm's correction in its set.`;
-  return `<h2>Overview</h2><p class="note">${escapeHtml(`Mean ${key}.${note}`)}</p>${table([key, ...methods].map(escapeHtml), rows)}`;
+  const mended = methods.map((name) => malformed(tasks, name)).join("");
+  return `<h2>Overview</h2><p class="note">${escapeHtml(`Mean ${key}.${note}${mended}`)}</p>${table([key, ...methods].map(escapeHtml), rows)}`;
+}
+
+/** What a reader must know before a mean that may be the first stage's. */
+function malformed(tasks: readonly TaskSummary[], name: string): string {
+  const found = tasks.flatMap(({ methods }) => methods.filter(({ method }) => method === name));
+  const count = (of: "malformed" | "answers") => found.reduce((sum, method) => sum + method[of], 0);
+  if (count("malformed") === 0) return "";
+  return ` ${name}: ${count("malformed")} of ${count("answers")} answers malformed; what they left out stays in the order given.`;
 }
 
 function taskTable(task: TaskSummary, measures: readonly string[]): string {

@@ -51,10 +51,7 @@ export type PruneResult = {
 
 const DEFAULT_MARKER = "[…] ";
 const PASSAGE: ChunkOptions = { by: "paragraphs", size: 128 };
-/**
- * A sentence's mean is taken as if so many more tokens had had the mean of its passage; a length of half a passage. By
- * measurement (docs/long-context.md): with less, sentences of unrelated passages come in; with more, passages stay whole.
- */
+/** A sentence's mean is taken as if so many more tokens had had the mean of its passage: as measured, docs/long-context.md. */
 const PRIOR_TOKENS = 64;
 const SEPARATOR = "\n\n";
 /** Selections tried so that the tokens of the joined text come close to the budget. */

@@ -149,7 +149,7 @@ async function asking(model: LlamaModel, threads: number, contextSize: number | 
         (limit) => tokensNeeded(chat, conversation(query, documents, limit), ANSWER_TOKENS) <= context.contextSize,
       );
       const history = conversation(query, documents, words);
-      assertFits(chat, history, ANSWER_TOKENS, OVERFLOW_ADVICE);
+      if (words === LEAST_WORDS) assertFits(chat, history, ANSWER_TOKENS, OVERFLOW_ADVICE);
       const { response } = await chat.generateResponse(history, {
         temperature: 0,
         maxTokens: ANSWER_TOKENS,

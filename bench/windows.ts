@@ -6,9 +6,9 @@ import { parseArgs } from "node:util";
 import { bootstrap } from "../src/eval/metrics/statistics.ts";
 import { QRRetriever } from "../src/index.ts";
 import type { RankOptions } from "../src/options.ts";
-import { Ranker } from "../src/rank.ts";
-import type { RankResult } from "../src/results.ts";
-import { DEFAULT_MERGE, MERGE_RULES, type MergeRule } from "../src/windows/options.ts";
+import { Ranker } from "../src/ranking/rank.ts";
+import type { RankResult } from "../src/ranking/results.ts";
+import { DEFAULT_MERGE, MERGE_RULES, type MergeRule } from "../src/ranking/windows/options.ts";
 import { candidates, mean, ndcg10, randomFrom, readQuestions, shuffled, spread } from "./data.ts";
 
 const { values, positionals: folders } = parseArgs({

@@ -1,6 +1,4 @@
-export { type AskOptions, type AskResult, type AskSource, ask } from "./ask.ts";
-export { type ChunkDocumentsOptions, type ChunkPlace, chunkDocuments } from "./chunk-documents.ts";
-export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
+export { type AskOptions, type AskResult, type AskSource, ask } from "./answering/ask.ts";
 export {
   type AssembledContext,
   type AssembleOptions,
@@ -10,11 +8,8 @@ export {
   type Source,
   toMessages,
   toPrompt,
-} from "./context/assemble.ts";
-export type { ProtectOptions } from "./context/protect.ts";
-export { Corpus } from "./corpus/corpus.ts";
-export type { CorpusOptions, MakeCorpusOptions, SaveOptions } from "./corpus/options.ts";
-export type { BatchOptions, BatchResult } from "./corpus/rank-many.ts";
+} from "./answering/assemble.ts";
+export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
 export { type BootstrapOptions, bootstrapExamples, type Needle } from "./detect/bootstrap.ts";
 export { BOOTSTRAP_TEXT } from "./detect/bootstrap-text.ts";
 export { type DetectedHeadSet, detectHeads } from "./detect/detect.ts";
@@ -29,8 +24,10 @@ export {
   type RetrievalHeads,
   type Trial,
 } from "./detect/retrieval-heads.ts";
-export type { DocumentInput } from "./documents.ts";
-export { parseDocuments } from "./documents.ts";
+export { type ChunkDocumentsOptions, type ChunkPlace, chunkDocuments } from "./documents/chunk-documents.ts";
+export type { DocumentInput } from "./documents/documents.ts";
+export { parseDocuments } from "./documents/documents.ts";
+export { type ReadText, readTexts } from "./documents/read-files.ts";
 export { ContextOverflowError, InputError, isQRHeadError, QRHeadError, type QRHeadErrorCode } from "./errors.ts";
 export { compareHeadSets, type HeadSetComparison } from "./heads/compare.ts";
 export { type ExportFormat, exportHeadSet } from "./heads/export.ts";
@@ -41,13 +38,16 @@ export { plotPage } from "./heads/plot-page.ts";
 export { PUBLISHED_HEAD_SETS, type PublishedHeadSet } from "./heads/published.ts";
 export type { HeadAttention, Inspection } from "./inspect/attention.ts";
 export { inspectionPage } from "./inspect/page.ts";
-export { BUILT_IN_MODEL } from "./model-file.ts";
+export { BUILT_IN_MODEL } from "./model/model-file.ts";
 export type { Gpu } from "./native/variants.ts";
 export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
 export type { PromptName } from "./prompt/profiles.ts";
-export type { CountTokens, PrunedDocument, PruneOptions, PruneResult } from "./prune.ts";
-export { type ReadText, readTexts } from "./read-files.ts";
-export type { RankedDocument, RankResult, TokenScore } from "./results.ts";
+export type { ProtectOptions } from "./pruning/protect.ts";
+export type { CountTokens, PrunedDocument, PruneOptions, PruneResult } from "./pruning/prune.ts";
+export type { BatchOptions, BatchResult } from "./ranking/rank-many.ts";
+export type { RankedDocument, RankResult, TokenScore } from "./ranking/results.ts";
+export type { MergeRule, WindowOptions, WindowsUsed } from "./ranking/windows/options.ts";
+export { Corpus } from "./reading/corpus/corpus.ts";
+export type { CorpusOptions, MakeCorpusOptions, SaveOptions } from "./reading/corpus/options.ts";
 export { QRRetriever } from "./retriever.ts";
 export type { Head, ModelIdentity, RankDocument, Span } from "./types.ts";
-export type { MergeRule, WindowOptions, WindowsUsed } from "./windows/options.ts";

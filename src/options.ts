@@ -4,8 +4,8 @@ import { InputError, invalidArgument } from "./errors.ts";
 import type { HeadSet } from "./heads/head-set.ts";
 import type { Gpu } from "./native/variants.ts";
 import { PROMPT_NAMES, type PromptName } from "./prompt/profiles.ts";
+import { EXPECTED_WINDOWS, type WindowOptions, windowsSchema } from "./ranking/windows/options.ts";
 import type { Head } from "./types.ts";
-import { EXPECTED_WINDOWS, type WindowOptions, windowsSchema } from "./windows/options.ts";
 
 /** K and V cache types that llama.cpp computes attention with. */
 export const CACHE_TYPES = ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"] as const;

@@ -1,18 +1,12 @@
 import PQueue from "p-queue";
 import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
 import { TokenMap } from "./chunking/token-map.ts";
-import { Corpus, type CorpusHost } from "./corpus/corpus.ts";
-import { DocumentStore } from "./corpus/document-store.ts";
-import { IndependentSession } from "./corpus/independent-session.ts";
-import { type MakeCorpusOptions, parseCorpusOptions } from "./corpus/options.ts";
-import { Pool } from "./corpus/pool.ts";
-import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "./corpus/rank-many.ts";
-import { type DocumentInput, normalizeDocuments } from "./documents.ts";
+import { type DocumentInput, normalizeDocuments } from "./documents/documents.ts";
 import { ContextOverflowError, InputError, invalidArgument, QRHeadError } from "./errors.ts";
-import { readHeadFile } from "./head-file.ts";
+import { readHeadFile } from "./heads/head-file.ts";
 import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
 import { describeAttention, type Inspection } from "./inspect/attention.ts";
-import { type LoadedModel, loadModel } from "./model.ts";
+import { type LoadedModel, loadModel } from "./model/model.ts";
 import type { Tokenization } from "./native/addon-types.ts";
 import {
   DEFAULT_NULL_QUERY,
@@ -23,10 +17,16 @@ import {
   type RankOptions,
 } from "./options.ts";
 import { type PromptProfile, selectProfile } from "./prompt/profiles.ts";
-import { type PruneOptions, type PruneResult, prune } from "./prune.ts";
-import { Ranker } from "./rank.ts";
-import type { RankResult } from "./results.ts";
-import { type Reader, Session } from "./session.ts";
+import { type PruneOptions, type PruneResult, prune } from "./pruning/prune.ts";
+import { Ranker } from "./ranking/rank.ts";
+import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "./ranking/rank-many.ts";
+import type { RankResult } from "./ranking/results.ts";
+import { Corpus, type CorpusHost } from "./reading/corpus/corpus.ts";
+import { type MakeCorpusOptions, parseCorpusOptions } from "./reading/corpus/options.ts";
+import { DocumentStore } from "./reading/document-store.ts";
+import { IndependentSession } from "./reading/independent-session.ts";
+import { Pool } from "./reading/pool.ts";
+import { type Reader, Session } from "./reading/session.ts";
 import type { Head, ModelIdentity, RankDocument } from "./types.ts";
 
 /**

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import type { RankResult } from "../results.ts";
+import type { RankResult } from "../ranking/results.ts";
 
 const execute = promisify(execFile);
 

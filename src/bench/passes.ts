@@ -1,5 +1,5 @@
 import { everyHead } from "../heads/heads.ts";
-import type { LoadedModel } from "../model.ts";
+import type { LoadedModel } from "../model/model.ts";
 import type { Cancellation, NativeAttention, NativeContext } from "../native/addon-types.ts";
 import { defaultThreads } from "../options.ts";
 import type { Head } from "../types.ts";

@@ -1,6 +1,6 @@
 import { cpus } from "node:os";
 import { resolveHeads } from "../heads/spec.ts";
-import { loadModel } from "../model.ts";
+import { loadModel } from "../model/model.ts";
 import { defaultThreads, type LoadOptions } from "../options.ts";
 import type { Head } from "../types.ts";
 import { type BenchSize, benchHeads, Trial, type TrialName, type TrialTime } from "./passes.ts";

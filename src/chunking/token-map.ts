@@ -1,6 +1,6 @@
-import { firstWhere } from "../first-where.ts";
 import { wellFormed } from "../prompt/build.ts";
 import type { Span } from "../types.ts";
+import { firstWhere } from "../util/first-where.ts";
 
 /**
  * Where the tokens of one text stand in its UTF-16, so that any stretch of it can be measured without tokenizing again.

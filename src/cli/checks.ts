@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import type { SelfTest } from "../model/self-test.ts";
 import { addonCandidates } from "../native/addon.ts";
 import type { Addon, LibraryInfo } from "../native/addon-types.ts";
 import { hasGpu, type Library, packageLibraries } from "../native/library.ts";
 import { type Gpu, type Variant, variantsFor } from "../native/variants.ts";
 import type { QRRetriever } from "../retriever.ts";
-import type { SelfTest } from "../self-test.ts";
 
 /** One line of `qrhead doctor`. */
 export type Check = { name: string; status: "ok" | "warn" | "fail"; detail: string; advice?: string };

@@ -3,7 +3,7 @@ import path from "node:path";
 import { BOOTSTRAP_EXAMPLES, bootstrapExamples, type Needle } from "../detect/bootstrap.ts";
 import { BOOTSTRAP_TEXT } from "../detect/bootstrap-text.ts";
 import { type DetectionExampleInput, parseExamples } from "../detect/examples.ts";
-import { decodeText } from "../documents.ts";
+import { decodeText } from "../documents/documents.ts";
 import { InputError } from "../errors.ts";
 import { seededRandom, shuffled } from "../heads/heads.ts";
 import { readInput, STDIN_NAME } from "./input.ts";

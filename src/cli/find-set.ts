@@ -1,11 +1,11 @@
 import path from "node:path";
 import { InputError } from "../errors.ts";
-import { readHeadFile } from "../head-file.ts";
+import { readHeadFile } from "../heads/head-file.ts";
 import { type HeadSet, parseHeadSet } from "../heads/head-set.ts";
 import { matchHeadSet } from "../heads/match.ts";
 import { findPublished } from "../heads/published.ts";
 import { resolveHeads } from "../heads/spec.ts";
-import { loadModel } from "../model.ts";
+import { loadModel } from "../model/model.ts";
 import type { ModelIdentity } from "../types.ts";
 import { type ModelFlags, toLoadOptions } from "./options.ts";
 

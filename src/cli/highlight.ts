@@ -1,4 +1,4 @@
-import type { TokenScore } from "../results.ts";
+import type { TokenScore } from "../ranking/results.ts";
 import type { RankDocument } from "../types.ts";
 import { marked, oneLine } from "./output.ts";
 

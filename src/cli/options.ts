@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { CACHE_TYPES, GPU_NAMES, type LoadOptions, type ScoringOptions } from "../options.ts";
 import { PROMPT_NAMES, type PromptName } from "../prompt/profiles.ts";
-import { MERGE_RULES, type MergeRule } from "../windows/options.ts";
+import { MERGE_RULES, type MergeRule } from "../ranking/windows/options.ts";
 import { wrongOption } from "./failure.ts";
 
 /** Options of every command. */

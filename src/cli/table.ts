@@ -1,5 +1,5 @@
 import Table from "cli-table3";
-import type { RankedDocument } from "../results.ts";
+import type { RankedDocument } from "../ranking/results.ts";
 import type { RankDocument } from "../types.ts";
 import { bold, oneLine } from "./output.ts";
 

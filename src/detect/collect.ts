@@ -1,9 +1,9 @@
 import { ContextOverflowError, InputError, QRHeadError } from "../errors.ts";
 import { seededRandom, shuffled } from "../heads/heads.ts";
-import type { LoadedModel } from "../model.ts";
+import type { LoadedModel } from "../model/model.ts";
 import { callNative } from "../native/call.ts";
 import { DEFAULT_NULL_QUERY } from "../options.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../reading/session.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import { type DetectionExample, goldIndexes } from "./examples.ts";
 import { type ExampleScores, rateHeads } from "./objectives.ts";

@@ -2,12 +2,12 @@ import { InputError } from "../errors.ts";
 import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
 import type { HeadSet } from "../heads/head-set.ts";
 import { everyHead } from "../heads/heads.ts";
-import { loadModel } from "../model.ts";
+import { fingerprint } from "../model/fingerprint.ts";
+import { loadModel } from "../model/model.ts";
 import { selectProfile } from "../prompt/profiles.ts";
-import { Session } from "../session.ts";
+import { Session } from "../reading/session.ts";
 import type { ModelIdentity } from "../types.ts";
 import { collect } from "./collect.ts";
-import { fingerprint } from "./fingerprint.ts";
 import { type DetectOptions, parseDetectOptions } from "./options.ts";
 import { summarize } from "./summary.ts";
 

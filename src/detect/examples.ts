@@ -1,4 +1,4 @@
-import { type DocumentInput, decodeText, normalizeDocuments } from "../documents.ts";
+import { type DocumentInput, decodeText, normalizeDocuments } from "../documents/documents.ts";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
 

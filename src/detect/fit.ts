@@ -1,4 +1,4 @@
-import { rankDocuments } from "../scoring/ranking.ts";
+import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import { type ExampleScores, meanRates, ndcg } from "./objectives.ts";
 import { addRow, foldsOf, mean, paired, without } from "./quality.ts";
 import { type Effort, type Problem, QUICK, solve, strongestL1, THOROUGH, toProblem } from "./softmax-fit.ts";

@@ -1,5 +1,5 @@
 import { everyHead } from "../heads/heads.ts";
-import { rankDocuments } from "../scoring/ranking.ts";
+import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import type { Head } from "../types.ts";
 
 /** What a head may be rated by; see `tallyHeads`. */

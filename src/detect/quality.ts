@@ -1,5 +1,5 @@
 import { seededRandom, shuffled } from "../heads/heads.ts";
-import { rankDocuments } from "../scoring/ranking.ts";
+import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import { type ExampleScores, meanRates, ndcg } from "./objectives.ts";
 import { MIN_EXAMPLES } from "./stability.ts";
 

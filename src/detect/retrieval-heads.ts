@@ -1,16 +1,16 @@
 import { InputError, invalidArgument, QRHeadError } from "../errors.ts";
 import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
 import { everyHead, headKey } from "../heads/heads.ts";
-import { type LoadedModel, loadModel } from "../model.ts";
+import { fingerprint } from "../model/fingerprint.ts";
+import { type LoadedModel, loadModel } from "../model/model.ts";
 import type { NativeContext } from "../native/addon-types.ts";
 import { callNative } from "../native/call.ts";
 import { type LoadOptions, parseLoadOptions } from "../options.ts";
 import { type PromptPiece, wellFormed } from "../prompt/build.ts";
 import { type PromptProfile, selectProfile } from "../prompt/profiles.ts";
 import { tokenSpan } from "../prompt/spans.ts";
-import { contextOptions } from "../session.ts";
+import { contextOptions } from "../reading/session.ts";
 import type { DetectedHeadSet } from "./detect.ts";
-import { fingerprint } from "./fingerprint.ts";
 import { assertLongEnough, HIDDEN_FACTS, type HiddenFact, hide, rouge1Recall } from "./hidden-fact.ts";
 import { bestHeads } from "./objectives.ts";
 

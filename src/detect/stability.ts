@@ -1,5 +1,5 @@
 import { seededRandom, shuffled } from "../heads/heads.ts";
-import { rankDocuments } from "../scoring/ranking.ts";
+import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import { meanRates } from "./objectives.ts";
 
 /** Random splits that an overlap is the mean of. */

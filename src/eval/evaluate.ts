@@ -2,7 +2,7 @@ import { mkdir, stat } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import path from "node:path";
 import { InputError } from "../errors.ts";
-import { findModelFile } from "../model-file.ts";
+import { findModelFile } from "../model/model-file.ts";
 import { type OpenOptions, openTask } from "./data/open.ts";
 import { Estimate, type TimeLeft } from "./estimate.ts";
 import { Journal, type RunSettings } from "./journal.ts";

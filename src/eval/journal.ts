@@ -1,7 +1,7 @@
 import { appendFileSync, closeSync, openSync } from "node:fs";
 import { open, readFile, rm, truncate } from "node:fs/promises";
 import { InputError } from "../errors.ts";
-import { lockResults } from "./lock.ts";
+import { lockResults } from "../util/lock.ts";
 import { type Outcome, outcomeKey } from "./outcome.ts";
 
 const FORMAT = "qrhead-eval-journal";

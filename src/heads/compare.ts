@@ -1,5 +1,5 @@
 import { InputError } from "../errors.ts";
-import { rankDocuments } from "../scoring/ranking.ts";
+import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import type { Head } from "../types.ts";
 import type { HeadSet } from "./head-set.ts";
 import { headKey } from "./heads.ts";

@@ -1,5 +1,5 @@
 import { InputError } from "../errors.ts";
-import { rankDocuments } from "../scoring/ranking.ts";
+import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import type { HeadSet } from "./head-set.ts";
 import { everyHead, headKey } from "./heads.ts";
 

@@ -1,8 +1,8 @@
 import { headKey } from "../heads/heads.ts";
 import type { PromptLayout } from "../prompt/layout.ts";
-import { describeTokens } from "../results.ts";
-import { scoreDocuments } from "../scoring/documents.ts";
-import type { Observed } from "../session.ts";
+import { describeTokens } from "../ranking/results.ts";
+import { scoreDocuments } from "../ranking/scoring/documents.ts";
+import type { Observed } from "../reading/session.ts";
 import type { Head, RankDocument } from "../types.ts";
 
 /** Attention of one head, or of all together: a value per token of every document, by document. */

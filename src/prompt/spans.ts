@@ -1,6 +1,6 @@
 import { QRHeadError } from "../errors.ts";
-import { firstWhere } from "../first-where.ts";
 import type { Span } from "../types.ts";
+import { firstWhere } from "../util/first-where.ts";
 
 /**
  * The tokens of a stretch of text: from the first that overlaps it to the last that does, both of which may reach over

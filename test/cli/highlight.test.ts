@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { bestWords, markBestWords } from "../../src/cli/highlight.ts";
-import type { TokenScore } from "../../src/results.ts";
+import type { TokenScore } from "../../src/ranking/results.ts";
 
 const tokens = (...pairs: [string, number][]): TokenScore[] =>
   pairs.map(([text, score]) => ({ text, score, kept: true }));

@@ -1,9 +1,9 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { readGgufHeader } from "../../scripts/models/gguf-reader.ts";
-import { BUILT_IN_MODEL } from "../../src/model-file.ts";
+import { BUILT_IN_MODEL } from "../../src/model/model-file.ts";
+import { slimModel } from "../../src/model/slim.ts";
 import { QRRetriever } from "../../src/retriever.ts";
-import { slimModel } from "../../src/slim.ts";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
 import { splitModel } from "../helpers/split-model.ts";

@@ -1,6 +1,6 @@
 // A second implementation of ranking, to compare with: the prompt from its published bytes, tokens from node-llama-cpp's
 // tokenizer, places of tokens from the vocabulary in the GGUF, attention from the reference forward pass. It imports
-// nothing of src/prompt and src/scoring.
+// nothing of src/prompt and src/ranking/scoring.
 import { gguf } from "@huggingface/gguf";
 import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
 import type { Head } from "../../src/types.ts";

@@ -11,7 +11,7 @@ import {
   type ExampleProgress,
   parseHeadSet,
 } from "../../src/index.ts";
-import { slimModel } from "../../src/slim.ts";
+import { slimModel } from "../../src/model/slim.ts";
 import { EXAMPLES } from "../helpers/detect-examples.ts";
 import { modelPath, plantedHeads } from "../helpers/models.ts";
 import { loadTiny } from "../helpers/retriever.ts";

@@ -9,8 +9,8 @@ import {
   type MergeRule,
   QRRetriever,
 } from "../../src/index.ts";
-import { slimModel } from "../../src/slim.ts";
-import { MERGE_RULES } from "../../src/windows/options.ts";
+import { slimModel } from "../../src/model/slim.ts";
+import { MERGE_RULES } from "../../src/ranking/windows/options.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
 import { loadTiny } from "../helpers/retriever.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { assembleContext, type ContextPiece, toMessages, toPrompt } from "../../src/context/assemble.ts";
-import { protectedSpans } from "../../src/context/protect.ts";
-import { checkLimit, costOf, joinKept, type PruneUnit, selectUnits } from "../../src/context/prune.ts";
+import { assembleContext, type ContextPiece, toMessages, toPrompt } from "../../src/answering/assemble.ts";
+import { protectedSpans } from "../../src/pruning/protect.ts";
+import { checkLimit, costOf, joinKept, type PruneUnit, selectUnits } from "../../src/pruning/select.ts";
 
 const unit = (begin: number, end: number, score: number, cost: number, isProtected = false): PruneUnit => ({
   begin,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Evictable, Pool } from "../../src/corpus/pool.ts";
+import { type Evictable, Pool } from "../../src/reading/pool.ts";
 
 class Member implements Evictable {
   bytes = 0;

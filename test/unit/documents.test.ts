@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type DocumentInput, normalizeDocuments, parseDocuments } from "../../src/documents.ts";
+import { type DocumentInput, normalizeDocuments, parseDocuments } from "../../src/documents/documents.ts";
 
 const parse = (text: string) => parseDocuments(text, "docs");
 const texts = (text: string) => parse(text).map((document) => document.text);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { prune } from "../../src/prune.ts";
-import type { RankResult } from "../../src/results.ts";
+import { prune } from "../../src/pruning/prune.ts";
+import type { RankResult } from "../../src/ranking/results.ts";
 
 /** A retriever whose tokens are words, whose passages are whole documents, and whose attention is given. */
 function attending(attention: Record<string, { score: number; kept?: boolean }>): Parameters<typeof prune>[0] {

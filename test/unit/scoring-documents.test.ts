@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { outlierMask, scoreDocuments } from "../../src/scoring/documents.ts";
+import { outlierMask, scoreDocuments } from "../../src/ranking/scoring/documents.ts";
 
 describe("scoreDocuments", () => {
   it("sums the tokens of each document without the mask", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { rankDocuments } from "../../src/scoring/ranking.ts";
+import { rankDocuments } from "../../src/ranking/scoring/ranking.ts";
 
 describe("rankDocuments", () => {
   it("orders by score, ties by index", () => {

@@ -2,11 +2,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { PromptLayout } from "../../src/prompt/layout.ts";
-import type { RankResult } from "../../src/results.ts";
-import { rankDocuments } from "../../src/scoring/ranking.ts";
+import type { RankResult } from "../../src/ranking/results.ts";
+import { rankDocuments } from "../../src/ranking/scoring/ranking.ts";
+import { MERGE_RULES, type MergeRule } from "../../src/ranking/windows/options.ts";
+import { rankInWindows, type WindowEngine } from "../../src/ranking/windows/rank.ts";
 import type { RankDocument, Span } from "../../src/types.ts";
-import { MERGE_RULES, type MergeRule } from "../../src/windows/options.ts";
-import { rankInWindows, type WindowEngine } from "../../src/windows/rank.ts";
 
 const FRONT = 3;
 const NUMBER = 2;

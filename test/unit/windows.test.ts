@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { rankDocuments } from "../../src/scoring/ranking.ts";
-import { dealWindows } from "../../src/windows/plan.ts";
+import { rankDocuments } from "../../src/ranking/scoring/ranking.ts";
+import { dealWindows } from "../../src/ranking/windows/plan.ts";
 import {
   fitLine,
   mergeAnchored,
@@ -11,7 +11,7 @@ import {
   mergeTournament,
   type Problem,
   type Rule,
-} from "../../src/windows/rules.ts";
+} from "../../src/ranking/windows/rules.ts";
 
 const rules: [name: string, merge: Rule][] = [
   ["calibrated", mergeCalibrated],

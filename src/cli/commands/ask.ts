@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { type AskOptions, type AskResult, ask as answer } from "../../ask.ts";
-import { chunkDocuments } from "../../chunk-documents.ts";
+import { type AskOptions, type AskResult, ask as answer } from "../../answering/ask.ts";
 import { CHUNK_UNITS, type ChunkUnit } from "../../chunking/chunk.ts";
+import { chunkDocuments } from "../../documents/chunk-documents.ts";
+import { type ReadText, readTexts } from "../../documents/read-files.ts";
 import { InputError } from "../../errors.ts";
-import { findModelFile } from "../../model-file.ts";
+import { findModelFile } from "../../model/model-file.ts";
 import { GPU_NAMES, type LoadOptions } from "../../options.ts";
-import { type ReadText, readTexts } from "../../read-files.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { openCorpus } from "../corpus-cache.ts";
 import { interruptSignal } from "../interrupt.ts";

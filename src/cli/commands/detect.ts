@@ -7,7 +7,7 @@ import { detectHeads } from "../../detect/detect.ts";
 import { formatHeadSet } from "../../detect/format.ts";
 import { OBJECTIVES, type Objective } from "../../detect/objectives.ts";
 import { InputError } from "../../errors.ts";
-import { assertWritable, writeWhole } from "../../output-file.ts";
+import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { describeDetected } from "../describe-detected.ts";
 import { readSource, type SourceFlags } from "../detect-source.ts";
 import { exampleBar } from "../example-bar.ts";

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { isQRHeadError } from "../../errors.ts";
+import { selfTest } from "../../model/self-test.ts";
 import { loadAddon } from "../../native/addon.ts";
 import { loadLibrary } from "../../native/library.ts";
 import type { LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
-import { selfTest } from "../../self-test.ts";
 import {
   type Check,
   checkAddon,

@@ -12,7 +12,7 @@ import { renderHtml } from "../../eval/report/html.ts";
 import type { EvalReport } from "../../eval/report/report.ts";
 import { writeTrecFiles } from "../../eval/report/trec.ts";
 import { findSetting, SETTINGS, type Setting } from "../../eval/settings.ts";
-import { writeWhole } from "../../output-file.ts";
+import { writeWhole } from "../../util/output-file.ts";
 import { listOption, numbersOption } from "../eval/options.ts";
 import { evalTables } from "../eval/table.ts";
 import { formatTimeLeft } from "../example-bar.ts";

@@ -4,7 +4,7 @@ import { InputError } from "../../errors.ts";
 import { compareHeadSets, type HeadSetComparison } from "../../heads/compare.ts";
 import { EXPORT_FORMATS, type ExportFormat, exportHeadSet } from "../../heads/export.ts";
 import { headKey } from "../../heads/heads.ts";
-import { assertWritable, writeWhole } from "../../output-file.ts";
+import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { type FoundSet, findSet, modelFor } from "../find-set.ts";
 import { formatPlot, plotOption } from "../head-plot.ts";
 import { interruptSignal } from "../interrupt.ts";

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { parseDocuments } from "../../documents.ts";
+import { parseDocuments } from "../../documents/documents.ts";
 import { InputError } from "../../errors.ts";
 import { inspectionPage } from "../../inspect/page.ts";
-import { assertWritable, writeWhole } from "../../output-file.ts";
 import { QRRetriever } from "../../retriever.ts";
+import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {

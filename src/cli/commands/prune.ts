@@ -1,8 +1,8 @@
 import type { Command } from "commander";
+import { type OpenModel, openModel } from "../../answering/generator.ts";
 import { CHUNK_UNITS, type ChunkUnit } from "../../chunking/chunk.ts";
-import { decodeText, parseDocuments } from "../../documents.ts";
+import { decodeText, parseDocuments } from "../../documents/documents.ts";
 import { InputError } from "../../errors.ts";
-import { type OpenModel, openModel } from "../../generator.ts";
 import { QRRetriever } from "../../retriever.ts";
 import type { RankDocument } from "../../types.ts";
 import { wrongOption } from "../failure.ts";

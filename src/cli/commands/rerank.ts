@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import type { BatchResult } from "../../corpus/rank-many.ts";
-import { parseDocuments } from "../../documents.ts";
+import { parseDocuments } from "../../documents/documents.ts";
 import { InputError } from "../../errors.ts";
 import type { LoadOptions } from "../../options.ts";
-import type { RankedDocument, RankResult } from "../../results.ts";
+import type { BatchResult } from "../../ranking/rank-many.ts";
+import type { RankedDocument, RankResult } from "../../ranking/results.ts";
 import { QRRetriever } from "../../retriever.ts";
 import type { RankDocument } from "../../types.ts";
 import { openCorpus } from "../corpus-cache.ts";

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { InputError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
-import { type SlimResult, slimModel } from "../../slim.ts";
+import { type SlimResult, slimModel } from "../../model/slim.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { normalizeDocuments } from "../../documents.ts";
+import { normalizeDocuments } from "../../documents/documents.ts";
 import type { RankDocument } from "../../types.ts";
 import type { CandidateOptions, Task, Topic } from "../types.ts";
 import { invalid, Notes } from "./notes.ts";

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { normalizeDocument } from "../../documents.ts";
+import { normalizeDocument } from "../../documents/documents.ts";
 import type { RankDocument } from "../../types.ts";
 import { invalid, type Notes } from "./notes.ts";
 import { parseJson, readJsonAt } from "./records.ts";

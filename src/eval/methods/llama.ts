@@ -1,6 +1,6 @@
 import type { ChatHistoryItem, Llama, LlamaChat, LlamaModel } from "node-llama-cpp";
 import { QRHeadError } from "../../errors.ts";
-import { findModelFile } from "../../model-file.ts";
+import { findModelFile } from "../../model/model-file.ts";
 import { defaultThreads } from "../../options.ts";
 import type { MethodContext } from "./method.ts";
 

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { writeWhole } from "../../output-file.ts";
+import { writeWhole } from "../../util/output-file.ts";
 import { formatTrecRun, trecId } from "../data/trec-run.ts";
 import type { EvalReport } from "./report.ts";
 

@@ -1,0 +1,67 @@
+import type { Llama, LlamaModel } from "node-llama-cpp";
+import { InputError, QRHeadError } from "../errors.ts";
+import { findModelFile } from "../model/model-file.ts";
+import { loadLibrary } from "../native/library.ts";
+import type { LoadOptions } from "../options.ts";
+
+/** A model that node-llama-cpp has open: it generates text, or counts tokens. */
+export type OpenModel = { model: LlamaModel; count: (text: string) => number; dispose: () => Promise<void> };
+
+type OpenOptions = Pick<LoadOptions, "gpu" | "gpuLayers" | "libraryDirectory" | "signal" | "onProgress"> & {
+  /** Read the vocabulary and no weights. Defaults to `false`. */
+  vocabularyOnly?: boolean;
+};
+
+/**
+ * Opens a GGUF with node-llama-cpp, on the build of llama.cpp that the addon is bound to: one copy in memory, nothing is
+ * compiled or downloaded.
+ *
+ * @throws InputError for a file that is missing or no GGUF. @throws QRHeadError `MODEL_LOAD_FAILED`, `LIBRARY_NOT_FOUND`.
+ */
+export async function openModel(file: string, options: OpenOptions = {}): Promise<OpenModel> {
+  const { signal, onProgress, gpuLayers, vocabularyOnly = false } = options;
+  const modelPath = await findModelFile(file, { signal, onProgress });
+  const llama = await openLlama(options);
+  try {
+    const model = await llama.loadModel({
+      modelPath,
+      vocabOnly: vocabularyOnly,
+      ...(gpuLayers !== undefined && { gpuLayers }),
+      ...(signal && { loadSignal: signal }),
+    });
+    return {
+      model,
+      count: (text) => model.tokenize(text, false, "trimLeadingSpace").length,
+      dispose: () => model.dispose(),
+    };
+  } catch (error) {
+    signal?.throwIfAborted();
+    const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+    throw new QRHeadError("MODEL_LOAD_FAILED", `Could not load ${file} to generate: ${reason}`, { cause: error });
+  }
+}
+
+/** Opened once for each build: node-llama-cpp tries a build in a process of its own before it uses it, which takes seconds. */
+const opened = new Map<string, Promise<Llama>>();
+
+async function openLlama(options: OpenOptions): Promise<Llama> {
+  const { gpu } = await loadLibrary(options);
+  if (gpu === "custom") {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      "Expected node-llama-cpp's own build of llama.cpp for generating but another folder is set: " +
+        "leave out --library and QRHEAD_LLAMA_DIR",
+    );
+  }
+  const key = String(gpu);
+  if (!opened.has(key)) {
+    const { getLlama, LlamaLogLevel } = await import("node-llama-cpp");
+    const opening = getLlama({
+      ...{ gpu, build: "never", skipDownload: true, progressLogs: false },
+      logLevel: LlamaLogLevel.disabled,
+    });
+    opening.catch(() => opened.delete(key));
+    opened.set(key, opening);
+  }
+  return opened.get(key)!;
+}

@@ -1,0 +1,61 @@
+import { open, stat } from "node:fs/promises";
+import path from "node:path";
+import { InputError, QRHeadError } from "../errors.ts";
+import { packageRoot } from "../native/addon.ts";
+import type { Progress } from "../options.ts";
+
+/** The small model that comes with the package: what runs when no model is named. */
+export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q8_0.gguf");
+
+const URI = /^(hf|huggingface|https?):/i;
+
+/**
+ * Finds the file of a model: the built-in one, a path, or a URI that node-llama-cpp resolves and downloads into its own
+ * models folder.
+ *
+ * @throws InputError `INVALID_INPUT` when there is no such file or it is no GGUF.
+ * @throws QRHeadError `MODEL_LOAD_FAILED` when a download fails.
+ */
+export async function findModelFile(
+  model: string | undefined,
+  options: { signal?: AbortSignal | undefined; onProgress?: ((progress: Progress) => void) | undefined } = {},
+): Promise<string> {
+  if (model === undefined) return checkGguf(BUILT_IN_MODEL);
+  if (!URI.test(model)) return checkGguf(path.resolve(model));
+  const { signal, onProgress } = options;
+  try {
+    const { resolveModelFile } = await import("node-llama-cpp");
+    return await resolveModelFile(model, {
+      cli: false,
+      ...(signal && { signal }),
+      onProgress: ({ downloadedSize, totalSize }) =>
+        onProgress?.({ phase: "download", done: downloadedSize, total: totalSize }),
+    });
+  } catch (error) {
+    signal?.throwIfAborted();
+    const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+    throw new QRHeadError("MODEL_LOAD_FAILED", `Could not fetch ${model}: ${reason}`, { cause: error });
+  }
+}
+
+/** Asks the questions whose answers from llama.cpp would puzzle: is it there, is it a file, is it a GGUF at all? */
+async function checkGguf(file: string): Promise<string> {
+  const found = await stat(file).catch(() => undefined);
+  if (!found) throw new InputError("INVALID_INPUT", `Model ${file} does not exist: pass the path of a GGUF file`);
+  if (!found.isFile()) throw new InputError("INVALID_INPUT", `Model ${file} is a folder: pass the path of a GGUF file`);
+  const handle = await open(file).catch((error: unknown) => {
+    throw new InputError("INVALID_INPUT", `Model ${file} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  });
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+    if (bytesRead === 4 && buffer.toString("latin1") === "GGUF") return file;
+    throw new InputError(
+      "INVALID_INPUT",
+      `Model ${file} is no GGUF file: convert it with llama.cpp's convert_hf_to_gguf.py`,
+    );
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,89 @@
+import type { PromptLayout } from "../prompt/layout.ts";
+import type { Head } from "../types.ts";
+import { outlierMask } from "./scoring/documents.ts";
+import type { WindowsUsed } from "./windows/options.ts";
+
+/** A document's token, its text, and its share of the score. Texts join to `[i] title`, line break, text. */
+export type TokenScore = {
+  /** Empty for a token that ends inside a character; the character is then with the token that completes it. */
+  text: string;
+  /** Attention summed over the heads, minus that of the null query. */
+  score: number;
+  /** False where the outlier mask left the token out of the document's score. */
+  kept: boolean;
+};
+
+/** A passage of a document's text, half-open in UTF-16 units. */
+export type PassageScore = { begin: number; end: number; score: number };
+
+export type RankedDocument = {
+  /** Position in the documents passed. */
+  index: number;
+  id: string;
+  /**
+   * Calibrated attention mass, summed over heads and tokens: equation 5 of the paper times the number of heads, less the
+   * same for the null query. Higher is better. Unbounded,
+   * may be negative, and comparable within one call only: the documents compete for the same attention.
+   */
+  score: number;
+  /** The text was cut at `maxDocumentTokens`. */
+  truncated?: true;
+  /**
+   * What each head contributes, in the order of the result's `heads`; they add up to `score`, except in windows with
+   * anchors, whose shift and scale is of the sum.
+   */
+  headScores?: number[];
+  /** In windows those of the last one that the document was read in. */
+  tokenScores?: TokenScore[];
+  /**
+   * The best passages of a document that was too long for a window, best first, at most 5. Score, head scores and token
+   * scores are then those of the first.
+   */
+  passages?: PassageScore[];
+};
+
+export type RankResult = {
+  query: string;
+  /** Heads that were read, as `[layer, head]`. */
+  heads: Head[];
+  /** What each head counted for, where its head set says so; then `score` and `headScores` are of weighted heads. */
+  weights?: number[];
+  /** Highest score first, equal scores in the order of the documents; in windows too, whatever the merge rule. */
+  results: RankedDocument[];
+  usage: {
+    /** Tokens of the prompt with the query; in windows, of all prompts. */
+    promptTokens: number;
+    /** Tokens of the query span: instruction, query and the end of the template. */
+    queryTokens: number;
+    /** Tokens of each document passed, its number and title included, in the order passed. */
+    documentTokens: number[];
+  };
+  /** Milliseconds. `prefillMs` is 0 when the documents were still in the cache; `totalMs` is the whole call without loading. */
+  timings: { loadMs: number; prefillMs: number; nullMs: number; queryMs: number; totalMs: number };
+  /** Sentences worth showing, such as that the head set belongs to a relative of the model. */
+  warnings: string[];
+  /** There when the documents were ranked in windows. */
+  windows?: WindowsUsed;
+};
+
+/** The tokens of the document at `position` of the prompt, with their text and scores. */
+export function describeTokens(
+  layout: PromptLayout,
+  bytes: Uint8Array,
+  tokenScores: Float32Array,
+  position: number,
+  mask: boolean,
+): TokenScore[] {
+  const [begin, end] = layout.documentSpans[position]!;
+  const [textBegin, textEnd] = layout.prompt.documentSpans[position]!;
+  const values = tokenScores.subarray(begin, end);
+  const kept = mask ? outlierMask(values) : undefined;
+  const decoder = new TextDecoder();
+  return Array.from(values, (score, i) => {
+    // The first and last token may reach over the document's ends.
+    const from = Math.max(layout.offsets[2 * (begin + i)]!, textBegin);
+    const to = Math.min(layout.offsets[2 * (begin + i) + 1]!, textEnd);
+    const text = decoder.decode(bytes.subarray(from, to), { stream: begin + i + 1 < end });
+    return { text, score, kept: kept ? kept[i]! : true };
+  });
+}

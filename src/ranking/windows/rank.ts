@@ -1,0 +1,202 @@
+import { chunkText } from "../../chunking/chunk.ts";
+import { TokenMap } from "../../chunking/token-map.ts";
+import { ContextOverflowError, invalidArgument } from "../../errors.ts";
+import type { Progress, RankOptions } from "../../options.ts";
+import type { PromptLayout } from "../../prompt/layout.ts";
+import type { RankDocument } from "../../types.ts";
+import type { PassageScore, RankedDocument, RankResult } from "../results.ts";
+import { rankDocuments } from "../scoring/ranking.ts";
+import { DEFAULT_ANCHORS, DEFAULT_MERGE, type WindowOptions } from "./options.ts";
+import { costsOf } from "./plan.ts";
+import { mergeAnchored, mergeCalibrated, mergeFinal, mergeSliding, mergeTournament, type Problem } from "./rules.ts";
+
+/** What ranking in windows needs of the retriever. */
+export type WindowEngine = {
+  /** Tokens that a prompt may have. */
+  limit: number;
+  truncate(documents: readonly RankDocument[]): Promise<(RankDocument & { truncated: boolean })[]>;
+  layOut(documents: readonly RankDocument[]): Promise<PromptLayout>;
+  /** Byte offsets of the tokens of a text, two numbers a token. */
+  tokenize(text: string): Promise<Uint32Array>;
+  /** Ranks the documents of one prompt. */
+  rank(documents: readonly RankDocument[], onProgress: ((progress: Progress) => void) | undefined): Promise<RankResult>;
+};
+
+/** A document, or a passage of one that is too long: what stands in windows. */
+type Unit = {
+  document: number;
+  text: string;
+  cost: number;
+  begin: number;
+  end: number;
+  readings: number;
+  headSums?: number[] | undefined;
+  /** Of the last window. */
+  result?: RankedDocument;
+};
+
+/** Passages that a result names. */
+const NAMED_PASSAGES = 5;
+const LONGEST_PASSAGE = 512;
+
+/**
+ * Ranks documents that one prompt does not hold, window by window.
+ *
+ * A document that does not fit a window by itself is cut between sentences into passages, and counts as its best one.
+ *
+ * @throws ContextOverflowError when query and instruction leave no room for documents.
+ */
+export async function rankInWindows(
+  engine: WindowEngine,
+  documents: readonly RankDocument[],
+  windows: WindowOptions,
+  { topK, onProgress, tokenScores }: Pick<RankOptions, "topK" | "onProgress" | "tokenScores">,
+): Promise<RankResult> {
+  const began = performance.now();
+  // Token scores are of one reading, and comparable between documents where each is read once.
+  const { merge = tokenScores ? "calibrated" : DEFAULT_MERGE } = windows;
+  const { windowDocuments: most = Number.POSITIVE_INFINITY } = windows;
+  if ((windows.windowTokens ?? 0) > engine.limit) {
+    throw invalidArgument(
+      "windowTokens",
+      `at most the ${engine.limit} tokens that the context holds`,
+      windows.windowTokens,
+    );
+  }
+  const size = windows.windowTokens ?? engine.limit;
+  const shortened = await engine.truncate(documents);
+  const layout = await engine.layOut(shortened);
+  const costs = costsOf(layout);
+  const capacity = size - costs.base;
+  if (capacity < 1) throw new ContextOverflowError(costs.base, size, "The query with its instruction");
+
+  const units = await toUnits();
+  let spent: RankResult | undefined;
+  let count = 0;
+  const problem: Problem = {
+    costs: units.map(({ cost }) => cost),
+    capacity,
+    most,
+    score: async (members) => {
+      const result = await engine.rank(
+        members.map((member) => ({ ...shortened[units[member]!.document]!, text: units[member]!.text })),
+        progressOf(),
+      );
+      count++;
+      spent = spent ? addUsage(spent, result) : result;
+      const scores = new Array<number>(members.length);
+      for (const ranked of result.results) {
+        const unit = units[members[ranked.index]!]!;
+        unit.result = ranked;
+        unit.readings++;
+        // As with the score, what heads contribute is the mean over all windows.
+        unit.headSums = ranked.headScores?.map((value, head) => value + (unit.headSums?.[head] ?? 0));
+        scores[ranked.index] = ranked.score;
+      }
+      return scores;
+    },
+  };
+  const scores = await mergeBy();
+  const lengths = layout.documentSpans.map(([begin, end]) => end - begin);
+  return {
+    ...spent!,
+    results: describe(rankDocuments(scores)).slice(0, topK),
+    usage: { ...spent!.usage, documentTokens: lengths },
+    timings: { ...spent!.timings, totalMs: performance.now() - began },
+    windows: {
+      count,
+      merge,
+      windowTokens: size,
+      split: new Set(units.filter(({ end }) => end > 0).map(({ document }) => document)).size,
+    },
+  };
+
+  function mergeBy(): Promise<number[]> {
+    switch (merge) {
+      case "calibrated":
+        return mergeCalibrated(problem);
+      case "final":
+        return mergeFinal(problem);
+      case "anchors":
+        return mergeAnchored(problem, windows.anchors ?? DEFAULT_ANCHORS);
+      case "tournament":
+        return mergeTournament(problem);
+      case "sliding":
+        return mergeSliding(problem);
+    }
+  }
+
+  async function toUnits(): Promise<Unit[]> {
+    // Beside anchors, which take up to a third, there is less room.
+    const room = merge === "anchors" ? Math.floor((capacity * 2) / 3) : capacity;
+    const units: Unit[] = [];
+    for (const [document, { text }] of shortened.entries()) {
+      const cost = costs.documents[document]!;
+      if (cost <= room) {
+        units.push({ document, text, cost, begin: 0, end: 0, readings: 0 });
+        continue;
+      }
+      const map = new TokenMap(text, await engine.tokenize(text));
+      const header = Math.max(0, cost - map.size) + 2;
+      const passage =
+        windows.passageTokens ?? Math.max(1, Math.min(LONGEST_PASSAGE, Math.floor(capacity / 2) - header));
+      if (passage + header > room) throw new ContextOverflowError(costs.base + header + passage, size, "A passage");
+      for (const chunk of chunkText(text, map, { by: "sentences", size: passage })) {
+        const { begin, end } = chunk;
+        units.push({ document, text: chunk.text, cost: chunk.tokens + header, begin, end, readings: 0 });
+      }
+    }
+    return units;
+  }
+
+  /** One bar for all windows; how many a tournament will take is not known, so it grows. */
+  function progressOf() {
+    const done = spent?.usage.promptTokens ?? 0;
+    const all = costs.base + units.reduce((sum, { cost }) => sum + cost, 0);
+    return (
+      onProgress &&
+      ((progress: Progress) => {
+        if (progress.phase !== "prefill") return;
+        onProgress({ phase: "prefill", done: done + progress.done, total: Math.max(all, done + progress.total) });
+      })
+    );
+  }
+
+  function describe(order: readonly number[]): RankedDocument[] {
+    const results = new Map<number, RankedDocument>();
+    for (const index of order) {
+      const { document, begin, end, result, readings, headSums } = units[index]!;
+      const score = scores[index]!;
+      const passage: PassageScore | undefined = end > 0 ? { begin, end, score } : undefined;
+      const known = results.get(document);
+      if (known) {
+        if (passage && known.passages!.length < NAMED_PASSAGES) known.passages!.push(passage);
+        continue;
+      }
+      results.set(document, {
+        ...result!,
+        index: document,
+        id: documents[document]!.id,
+        score,
+        ...(headSums && { headScores: headSums.map((sum) => sum / readings) }),
+        ...(shortened[document]!.truncated && { truncated: true as const }),
+        ...(passage && { passages: [passage] }),
+      });
+    }
+    return [...results.values()];
+  }
+}
+
+function addUsage(sum: RankResult, next: RankResult): RankResult {
+  const { usage, timings } = next;
+  return {
+    ...next,
+    usage: { ...usage, promptTokens: sum.usage.promptTokens + usage.promptTokens },
+    timings: {
+      ...timings,
+      prefillMs: sum.timings.prefillMs + timings.prefillMs,
+      nullMs: sum.timings.nullMs + timings.nullMs,
+      queryMs: sum.timings.queryMs + timings.queryMs,
+    },
+  };
+}

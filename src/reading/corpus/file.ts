@@ -1,0 +1,266 @@
+import { createHash, type Hash, timingSafeEqual } from "node:crypto";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { z } from "zod";
+import { InputError } from "../../errors.ts";
+import type { Addon, CellState } from "../../native/addon-types.ts";
+import { assertWritable, temporaryFor } from "../../util/output-file.ts";
+
+/*
+ * A saved corpus: a preamble, a JSON header, cells of a KV cache as llama.cpp copies them, and SHA-256 over all of it.
+ *
+ *   bytes 0-7    "QRHCORP" and a line break
+ *   8-11         version of this format, little-endian like all numbers
+ *   12-15        bytes of the header
+ *
+ * The cells are records, one for a listwise prompt and one for each different document of an independent one: a head of 16
+ * bytes (cells, zero, and in 8 bytes the length of what follows) and llama.cpp's bytes. A head of zeros ends them. So they
+ * can be written while documents are read, and read one by one.
+ */
+const MAGIC = Buffer.from("QRHCORP\n");
+const VERSION = 2;
+const PREAMBLE_BYTES = 16;
+const HEAD_BYTES = 16;
+const DIGEST_BYTES = 32;
+const CHUNK_BYTES = 8 * 2 ** 20;
+
+const headerSchema = z.object({
+  llama: z.string(),
+  model: z.object({ name: z.string(), fingerprint: z.string() }),
+  prompt: z.string(),
+  nullQuery: z.string(),
+  layout: z.enum(["listwise", "independent"]),
+  order: z.enum(["given", "reverse"]),
+  maxDocumentTokens: z.int().min(1).optional(),
+  cacheTypeK: z.string(),
+  cacheTypeV: z.string(),
+  flashAttention: z.boolean(),
+  /** Layers above this one were not computed. */
+  deepestLayer: z.int().min(0),
+  /** SHA-256 of the prompt's tokens up to the query. */
+  tokens: z.string(),
+  documents: z.array(z.object({ id: z.string(), title: z.string().optional(), text: z.string() })).min(1),
+});
+
+/** What a saved corpus says of itself. */
+export type CorpusHeader = z.infer<typeof headerSchema>;
+
+/** A saved corpus whose digest agrees. It keeps its file open until it is closed, or its cells have been read. */
+export type SavedCorpus = {
+  header: CorpusHeader;
+  /** In hexadecimal. */
+  digest: string;
+  /** Its cells, one record at a time. Throws InputError `CORPUS_INVALID` where they are not those that the digest was of. */
+  states(signal?: AbortSignal): AsyncGenerator<CellState>;
+  /** Idempotent. */
+  close(): Promise<void>;
+};
+
+/**
+ * Writes a corpus that appears under its name only when it is complete. Each record is written before the next is asked for.
+ *
+ * @returns The file's digest, in hexadecimal.
+ * @throws InputError `INVALID_INPUT` when the file exists and may not be replaced, or cannot be written; nothing is asked
+ * of `states` in the first case. What `states` throws.
+ */
+export async function writeCorpusFile(
+  output: string,
+  header: CorpusHeader,
+  states: AsyncIterable<CellState>,
+  { force, signal }: { force: boolean; signal?: AbortSignal | undefined },
+): Promise<string> {
+  await assertWritable(output, force);
+  const temporary = temporaryFor(output);
+  const hash = createHash("sha256");
+  // What fails while documents are read is no failure of the file.
+  const written = async <T>(work: () => Promise<T>): Promise<T> => {
+    signal?.throwIfAborted();
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof InputError) throw error;
+      const reason = (error as NodeJS.ErrnoException).code === "ENOSPC" ? "the disk is full" : (error as Error).message;
+      throw new InputError("INVALID_INPUT", `The corpus cannot be written to ${output}: ${reason}`, { cause: error });
+    }
+  };
+  let handle: FileHandle | undefined;
+  try {
+    const file = await written(() => open(temporary, "w"));
+    handle = file;
+    const write = (bytes: Uint8Array) => {
+      hash.update(bytes);
+      return written(() => file.writeFile(bytes));
+    };
+    const text = Buffer.from(JSON.stringify(header));
+    const preamble = Buffer.alloc(PREAMBLE_BYTES);
+    MAGIC.copy(preamble);
+    preamble.writeUInt32LE(VERSION, 8);
+    preamble.writeUInt32LE(text.length, 12);
+    await write(preamble);
+    await write(text);
+    for await (const state of states) {
+      const head = Buffer.alloc(HEAD_BYTES);
+      head.writeUInt32LE(state.cells);
+      head.writeBigUInt64LE(BigInt(state.bytes), 8);
+      await write(head);
+      for (let at = 0; at < state.bytes; at += CHUNK_BYTES) {
+        await write(state.slice(at, Math.min(state.bytes, at + CHUNK_BYTES)));
+      }
+    }
+    await write(Buffer.alloc(HEAD_BYTES));
+    const digest = hash.digest();
+    await written(async () => {
+      await file.writeFile(digest);
+      await file.sync();
+      await file.close();
+      await assertWritable(output, force);
+      await rename(temporary, output);
+    });
+    return digest.toString("hex");
+  } finally {
+    await handle?.close().catch(() => {});
+    await rm(temporary, { force: true });
+  }
+}
+
+/**
+ * Opens a saved corpus. Nothing of it is used before its digest agrees; its cells are then read a second time, so that they
+ * need not all be held.
+ *
+ * @throws InputError `INVALID_INPUT` for a file that cannot be read, `CORPUS_INVALID` for one that is no corpus, is cut
+ * short or damaged, or is of another version of this format.
+ */
+export async function openCorpusFile(addon: Addon, file: string, signal?: AbortSignal): Promise<SavedCorpus> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file);
+    return await verify(addon, file, handle, signal);
+  } catch (error) {
+    await handle?.close();
+    signal?.throwIfAborted();
+    if (error instanceof InputError) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason =
+      code === "ENOENT" ? "does not exist" : code === "EISDIR" ? "is a folder" : `cannot be read: ${message}`;
+    throw new InputError("INVALID_INPUT", `Corpus file ${file} ${reason}`, { cause: error });
+  }
+}
+
+async function verify(
+  addon: Addon,
+  file: string,
+  handle: FileHandle,
+  signal: AbortSignal | undefined,
+): Promise<SavedCorpus> {
+  const invalid = (what: string) =>
+    new InputError("CORPUS_INVALID", `Corpus file ${file} ${what}: save the corpus again`);
+  const { size } = await handle.stat();
+  const source = new Source(handle, size, invalid, signal);
+  const text = await source.header();
+  for (let head = await source.head(); head; head = await source.head()) {
+    for (let left = head.bytes; left > 0; ) left -= (await source.next(Math.min(left, CHUNK_BYTES))).length;
+  }
+  const digest = await source.digest();
+  const parsed = headerSchema.safeParse(parseJson(text.toString("utf8")));
+  if (!parsed.success) throw invalid("has a header that qrhead did not write");
+  const close = () => handle.close().catch(() => {});
+  return { header: parsed.data, digest, states, close };
+
+  async function* states(again?: AbortSignal): AsyncGenerator<CellState> {
+    try {
+      const source = new Source(handle, size, invalid, again);
+      await source.header();
+      for (let head = await source.head(); head; head = await source.head()) {
+        const state = new addon.CellState(head.cells);
+        for (let left = head.bytes; left > 0; ) {
+          const chunk = await source.next(Math.min(left, CHUNK_BYTES));
+          state.append(chunk);
+          left -= chunk.length;
+        }
+        yield state;
+      }
+      if ((await source.digest()) !== digest) throw invalid("has changed while it was read");
+    } finally {
+      await close();
+    }
+  }
+}
+
+/** Reads a file from its beginning to its digest, and hashes what it reads. */
+class Source {
+  readonly #handle: FileHandle;
+  readonly #size: number;
+  readonly #invalid: (what: string) => InputError;
+  readonly #signal: AbortSignal | undefined;
+  readonly #hash: Hash = createHash("sha256");
+  #position = 0;
+
+  constructor(
+    handle: FileHandle,
+    size: number,
+    invalid: (what: string) => InputError,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#handle = handle;
+    this.#size = size;
+    this.#invalid = invalid;
+    this.#signal = signal;
+  }
+
+  async next(bytes: number): Promise<Buffer> {
+    // Before anything is allocated for a length that damage has made up.
+    if (this.#position + bytes + DIGEST_BYTES > this.#size) throw this.#invalid("is cut short");
+    const buffer = await this.#read(bytes);
+    this.#hash.update(buffer);
+    return buffer;
+  }
+
+  async header(): Promise<Buffer> {
+    if (this.#size < PREAMBLE_BYTES + DIGEST_BYTES) throw this.#invalid("is no saved corpus");
+    const preamble = await this.next(PREAMBLE_BYTES);
+    if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw this.#invalid("is no saved corpus");
+    const version = preamble.readUInt32LE(8);
+    if (version !== VERSION)
+      throw this.#invalid(`is of version ${version} of the format where ${VERSION} was expected`);
+    return this.next(preamble.readUInt32LE(12));
+  }
+
+  /** Of the next record; undefined behind the last one. */
+  async head(): Promise<{ cells: number; bytes: number } | undefined> {
+    const head = await this.next(HEAD_BYTES);
+    const cells = head.readUInt32LE(0);
+    const bytes = Number(head.readBigUInt64LE(8));
+    if (cells === 0 && bytes === 0) return undefined;
+    if (cells > 2 ** 31 - 1) throw this.#invalid("is damaged");
+    return { cells, bytes };
+  }
+
+  async digest(): Promise<string> {
+    if (this.#position + DIGEST_BYTES !== this.#size) throw this.#invalid("is damaged");
+    const digest = this.#hash.digest();
+    if (!timingSafeEqual(digest, await this.#read(DIGEST_BYTES))) {
+      throw this.#invalid("is damaged: its checksum does not agree");
+    }
+    return digest.toString("hex");
+  }
+
+  async #read(bytes: number): Promise<Buffer> {
+    this.#signal?.throwIfAborted();
+    const buffer = Buffer.alloc(bytes);
+    let filled = 0;
+    while (filled < bytes) {
+      const { bytesRead } = await this.#handle.read(buffer, filled, bytes - filled, this.#position);
+      if (bytesRead === 0) throw this.#invalid("is cut short");
+      filled += bytesRead;
+      this.#position += bytesRead;
+    }
+    return buffer;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,190 @@
+import { createHash } from "node:crypto";
+import { InputError } from "../errors.ts";
+import type { LoadedModel } from "../model/model.ts";
+import type { CellState, NativeContext } from "../native/addon-types.ts";
+import { callNative, reporter } from "../native/call.ts";
+import type { LoadOptions } from "../options.ts";
+import type { LoneDocument } from "../prompt/independent.ts";
+import { sameTokens } from "../prompt/layout.ts";
+import type { Head } from "../types.ts";
+import { type CallOptions, contextOptions } from "./session.ts";
+
+/** Documents that are read at a time, in sequences of their own. */
+const PARALLEL = 32;
+/** Tokens after which what was read is kept, so that an aborted call does not lose it. */
+const PORTION = 4096;
+
+/** Names a document's cells: they depend on its tokens and those before them, and on nothing else. */
+export function documentKey({ prefix, tokens }: LoneDocument): string {
+  const hash = createHash("sha256");
+  for (const part of [prefix, tokens]) {
+    hash.update(`${part.length}:`).update(Buffer.from(part.buffer, part.byteOffset, part.byteLength));
+  }
+  return hash.digest("base64");
+}
+
+/**
+ * Cells of documents that were read by themselves, in memory, those used last within a bound of bytes.
+ *
+ * They are read in a small context of their own, whose attention never looks beyond the documents of one forward pass:
+ * reading takes time linear in their number.
+ */
+export class DocumentStore {
+  readonly #model: LoadedModel;
+  readonly #heads: readonly Head[];
+  readonly #options: LoadOptions;
+  readonly #limit: number;
+  /** Least recently used first. */
+  readonly #cells = new Map<string, CellState>();
+  #bytes = 0;
+  #reader: NativeContext | undefined;
+  #prefix: Int32Array | undefined;
+
+  constructor(model: LoadedModel, heads: readonly Head[], options: LoadOptions, limit: number) {
+    this.#model = model;
+    this.#heads = heads;
+    this.#options = options;
+    this.#limit = limit;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * The cells of documents behind one prefix, one after another in the order given; those that it does not have are read a
+   * portion at a time, so that no more than a portion need be held at once.
+   *
+   * @param keep Whether what is read is kept for the next call.
+   * @throws InputError `INVALID_INPUT` for a document as long as the model's sliding window or longer.
+   */
+  async *read(
+    documents: ReadonlyMap<string, LoneDocument>,
+    options: CallOptions,
+    keep = true,
+  ): AsyncGenerator<CellState> {
+    this.#assertWithinWindow([...documents.values()]);
+    // One context for all of them, also for those that are let go of meanwhile.
+    const longest = Math.max(...[...documents.values()].map(({ tokens }) => tokens.length));
+    const missing = [...documents].filter(([key]) => !this.#cells.has(key));
+    const total = missing.reduce((sum, [, { tokens }]) => sum + tokens.length, 0);
+    const progress = reporter(options.onProgress, "prefill", total);
+    let done = 0;
+    for (const portion of this.#portionsOf(documents)) {
+      const absent = portion.filter(([key]) => !this.#cells.has(key));
+      const found = new Map(portion.map(([key]) => [key, this.#cells.get(key)]));
+      if (absent.length > 0) {
+        const report = (now: number) => progress.report(Math.min(done + now, total));
+        const states = await this.#readPortion(
+          absent.map(([, document]) => document),
+          longest,
+          options,
+          report,
+        );
+        for (const [index, [key, { tokens }]] of absent.entries()) {
+          found.set(key, states[index]!);
+          done += tokens.length;
+        }
+      }
+      for (const [key, state] of found) if (keep || this.#cells.has(key)) this.#keep(key, state!);
+      for (const [key, state] of found) {
+        found.delete(key);
+        yield state!;
+      }
+    }
+    if (total > 0) progress.finish();
+  }
+
+  async dispose(): Promise<void> {
+    await this.#reader?.dispose();
+    this.#reader = undefined;
+    this.#prefix = undefined;
+    this.#cells.clear();
+    this.#bytes = 0;
+  }
+
+  #keep(key: string, state: CellState): void {
+    if (this.#cells.delete(key)) this.#bytes -= state.bytes;
+    this.#cells.set(key, state);
+    this.#bytes += state.bytes;
+    for (const [oldest, { bytes }] of this.#cells) {
+      if (this.#bytes <= this.#limit) break;
+      this.#cells.delete(oldest);
+      this.#bytes -= bytes;
+    }
+  }
+
+  /** Stretches of documents, each with about as many tokens that are not there as are read at a time. */
+  *#portionsOf(documents: ReadonlyMap<string, LoneDocument>): Generator<[string, LoneDocument][]> {
+    let portion: [string, LoneDocument][] = [];
+    let tokens = 0;
+    for (const entry of documents) {
+      portion.push(entry);
+      if (!this.#cells.has(entry[0])) tokens += entry[1].tokens.length;
+      if (tokens < PORTION) continue;
+      yield portion;
+      portion = [];
+      tokens = 0;
+    }
+    if (portion.length > 0) yield portion;
+  }
+
+  async #readPortion(
+    documents: readonly LoneDocument[],
+    longest: number,
+    { signal, onProgress }: CallOptions,
+    report: (done: number) => void,
+  ): Promise<CellState[]> {
+    const reader = await this.#readerFor(documents[0]!.prefix, longest, signal);
+    return callNative(this.#model.library.addon, signal, (cancellation, guard) =>
+      reader.readDocuments(
+        documents.map(({ tokens }) => tokens),
+        cancellation,
+        onProgress && guard(report),
+      ),
+    );
+  }
+
+  /** A context that holds the prefix and has room for the longest document. */
+  async #readerFor(prefix: Int32Array, longest: number, signal: AbortSignal | undefined): Promise<NativeContext> {
+    const { addon } = this.#model.library;
+    const needed = prefix.length + Math.max(longest, this.#options.batchSize ?? 512);
+    if (!this.#reader || this.#reader.contextSize < needed) {
+      await this.#reader?.dispose();
+      this.#reader = undefined;
+      this.#prefix = undefined;
+      this.#reader = await callNative(addon, signal, (cancellation) =>
+        this.#model.native.createContext(
+          {
+            ...contextOptions(this.#options, this.#heads, needed),
+            sequences: PARALLEL + 1,
+          },
+          cancellation,
+        ),
+      );
+    }
+    const reader = this.#reader;
+    if (!this.#prefix || !sameTokens(this.#prefix, prefix)) {
+      this.#prefix = undefined;
+      await callNative(addon, signal, (cancellation) => {
+        reader.rollback(0);
+        return reader.prefill(prefix, cancellation);
+      });
+      this.#prefix = prefix;
+    }
+    return reader;
+  }
+
+  /** llama.cpp copies no cells that lie behind a sliding window. */
+  #assertWithinWindow(documents: readonly LoneDocument[]): void {
+    const { slidingWindow, architecture } = this.#model.info;
+    if (slidingWindow <= 0) return;
+    const long = documents.find(({ tokens }) => tokens.length >= slidingWindow);
+    if (architecture !== "llama4" && !long) return;
+    throw new InputError(
+      "INVALID_INPUT",
+      `Independent documents of ${architecture}, which has a sliding window, may have ${slidingWindow - 1} tokens: cut ` +
+        "them (--max-document-tokens), or use the layout listwise",
+    );
+  }
+}

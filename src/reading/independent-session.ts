@@ -1,0 +1,242 @@
+import { ContextOverflowError } from "../errors.ts";
+import type { LoadedModel } from "../model/model.ts";
+import type { CellState, NativeAttention, NativeContext } from "../native/addon-types.ts";
+import { bytesPerToken } from "../native/cache-size.ts";
+import { callNative } from "../native/call.ts";
+import type { LoadOptions } from "../options.ts";
+import type { PromptPiece } from "../prompt/build.ts";
+import {
+  type IndependentLayout,
+  joinIndependent,
+  type LoneDocument,
+  layOutLoneDocument,
+} from "../prompt/independent.ts";
+import { type PromptLayout, sameTokens } from "../prompt/layout.ts";
+import type { PromptProfile } from "../prompt/profiles.ts";
+import type { Head } from "../types.ts";
+import type { CorpusReader } from "./corpus/corpus.ts";
+import { type DocumentStore, documentKey } from "./document-store.ts";
+import { type CallOptions, contextOptions, type Observed, otherCells, type Restore } from "./session.ts";
+
+/** Contexts grow in steps, so that calls of similar length share one. */
+const CONTEXT_STEP = 1024;
+/** Room for a short query's padding. */
+const PADDED_ROWS = 64;
+
+/** Laid-out documents that are remembered: their tokens do not depend on the query. */
+const MAX_LAID_OUT = 4096;
+
+/** What the context holds: documents by their keys, in their order, and what the null query attended to over them. */
+type Resident = { keys: string[]; null?: { tokens: Int32Array; perHead: boolean; attention: NativeAttention } };
+
+/**
+ * Reads documents independently: each behind the same prefix in a sequence of its own, then a query that attends to all.
+ *
+ * Every document is numbered 1 and begins at the same position, so that its K and V depend on nothing but itself and
+ * documents can be combined freely. They lie in the cache in the order of their hashes: what order a call gives them in
+ * changes nothing. The query begins behind the longest. With one document this is the listwise prompt.
+ */
+export class IndependentSession implements CorpusReader {
+  readonly layout = "independent";
+  readonly #model: LoadedModel;
+  readonly #heads: readonly Head[];
+  readonly #profile: PromptProfile;
+  readonly #options: LoadOptions;
+  readonly #store: DocumentStore;
+  readonly #laidOut = new Map<string, LoneDocument>();
+  readonly truncate: CorpusReader["truncate"];
+  restore: Restore | undefined;
+  /** Cells that have been put into the context. */
+  readonly #put = new WeakSet<CellState>();
+  #context: NativeContext | undefined;
+  #resident: Resident | undefined;
+
+  constructor({ model, heads, profile, options }: Parts, store: DocumentStore, truncate: CorpusReader["truncate"]) {
+    this.#model = model;
+    this.#heads = heads;
+    this.#profile = profile;
+    this.#options = options;
+    this.#store = store;
+    this.truncate = truncate;
+  }
+
+  get bytes(): number {
+    return (this.#context?.contextSize ?? 0) * bytesPerToken(this.#model.info, this.#options);
+  }
+
+  async layOut(
+    documents: readonly { title?: string; text: string }[],
+    query: string,
+    nullQuery: string | null,
+    signal?: AbortSignal,
+  ): Promise<IndependentLayout> {
+    const { library, native } = this.#model;
+    const tokenize = (pieces: PromptPiece[]) => callNative(library.addon, signal, () => native.tokenize(pieces));
+    const lone: { document: LoneDocument; key: string; source: { title?: string; text: string } }[] = [];
+    for (const source of documents) {
+      const document = await this.#layOutLone(tokenize, source);
+      lone.push({ document, key: documentKey(document), source });
+    }
+    // In the cache documents stand by their keys; spans are handed back in the order given.
+    const order = lone.map((_, index) => index).sort((a, b) => compare(lone[a]!.key, lone[b]!.key) || a - b);
+    const joined = await joinIndependent(
+      tokenize,
+      this.#profile,
+      order.map((index) => lone[index]!.document),
+      lone[order[0]!]!.source,
+      query,
+      nullQuery,
+    );
+    const place = new Map(order.map((index, position) => [index, position]));
+    const given = <T>(spans: readonly T[]): T[] => lone.map((_, index) => spans[place.get(index)!]!);
+    return {
+      ...joined,
+      documentSpans: given(joined.documentSpans),
+      prompt: { ...joined.prompt, documentSpans: given(joined.prompt.documentSpans) },
+    };
+  }
+
+  async observe(layout: PromptLayout, perHead: boolean, { signal, onProgress }: CallOptions): Promise<Observed> {
+    const { addon } = this.#model.library;
+    const timings = { prefillMs: 0, nullMs: 0, queryMs: 0 };
+    const [begin] = layout.querySpan;
+    const start = performance.now();
+    const wasResident = this.#holds(layout as IndependentLayout);
+    const resident = await this.#read(layout as IndependentLayout, { signal, onProgress });
+    if (!wasResident) timings.prefillMs = performance.now() - start;
+    const context = this.#context!;
+    const look = async (phase: "null" | "query", tokens: Int32Array) => {
+      const began = performance.now();
+      onProgress?.({ phase, done: 0, total: tokens.length });
+      const attention = await callNative(addon, signal, (cancellation) => {
+        context.rollback(begin);
+        return context.observe(tokens, { perHead }, cancellation);
+      });
+      timings[`${phase}Ms`] = performance.now() - began;
+      onProgress?.({ phase, done: tokens.length, total: tokens.length });
+      return attention;
+    };
+    let calibration: NativeAttention | null = null;
+    if (layout.nullTokens) {
+      const known = resident.null;
+      const fits = known && known.perHead === perHead && sameTokens(known.tokens, layout.nullTokens);
+      calibration = fits ? known.attention : await look("null", layout.nullTokens);
+      resident.null = { tokens: layout.nullTokens, perHead, attention: calibration };
+    }
+    return { query: await look("query", layout.tokens.subarray(begin)), null: calibration, timings };
+  }
+
+  async prefill(layout: PromptLayout, options: CallOptions): Promise<void> {
+    await this.#read(layout as IndependentLayout, options);
+  }
+
+  /**
+   * The cells of each different document, in the order of their keys: from where they were saved, else from memory, else
+   * read. Where the context does not hold the documents, what is read is handed over and not kept.
+   */
+  async *saveCells(layout: PromptLayout, options: CallOptions): AsyncGenerator<CellState> {
+    const holds = this.#holds(layout as IndependentLayout);
+    const restored = await this.restore?.(layout.tokens.slice(0, layout.querySpan[0]), options.signal);
+    if (restored) {
+      yield* restored;
+      return;
+    }
+    for await (const state of this.#store.read(differentOf(layout as IndependentLayout), options, holds)) {
+      // Read again since: the last digits may differ, and those that are saved are the ones to go on with.
+      if (!this.#put.has(state)) this.#resident = undefined;
+      yield state;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.#context?.dispose();
+    this.#context = undefined;
+    this.#resident = undefined;
+  }
+
+  async #layOutLone(
+    tokenize: (pieces: PromptPiece[]) => Promise<{ tokens: Int32Array; offsets: Uint32Array }>,
+    source: { title?: string; text: string },
+  ) {
+    const name = JSON.stringify([source.title ?? "", source.text]);
+    const known = this.#laidOut.get(name);
+    const document = known ?? (await layOutLoneDocument(tokenize, this.#profile, source));
+    this.#laidOut.delete(name);
+    this.#laidOut.set(name, document);
+    if (this.#laidOut.size > MAX_LAID_OUT) this.#laidOut.delete(this.#laidOut.keys().next().value!);
+    return document;
+  }
+
+  #holds({ documents }: IndependentLayout): boolean {
+    const keys = this.#resident?.keys;
+    return keys?.length === documents.length && documents.every((document, i) => documentKey(document) === keys[i]);
+  }
+
+  /** Makes the cache hold these documents and nothing else. */
+  async #read(layout: IndependentLayout, options: CallOptions): Promise<Resident> {
+    const { prefix, documents } = layout;
+    const longest = Math.max(...documents.map(({ tokens }) => tokens.length));
+    const query = Math.max(layout.tokens.length - layout.querySpan[0], layout.nullTokens?.length ?? 0);
+    // Positions are bounded by what the model was trained for, cells by memory alone.
+    const trained = this.#model.info.trainContextSize || Number.POSITIVE_INFINITY;
+    if (prefix.length + longest + query > trained)
+      throw new ContextOverflowError(prefix.length + longest + query, trained);
+    const context = await this.#contextFor(layout.querySpan[0] + query, options.signal);
+    if (this.#resident && this.#holds(layout)) return this.#resident;
+    this.#resident = undefined;
+    await this.#fill(context, layout, options);
+    this.#resident = { keys: documents.map(documentKey) };
+    return this.#resident;
+  }
+
+  /** Cells go into the cache as they come: beyond those that memory keeps anyway, they are not held twice. */
+  async #fill(context: NativeContext, layout: IndependentLayout, options: CallOptions): Promise<void> {
+    const { addon } = this.#model.library;
+    const { signal } = options;
+    await callNative(addon, signal, (cancellation) => {
+      context.rollback(0);
+      return context.prefill(layout.prefix, cancellation);
+    });
+    const different = differentOf(layout);
+    const copies = new Map<string, number>();
+    for (const key of layout.documents.map(documentKey)) copies.set(key, (copies.get(key) ?? 0) + 1);
+    const saved = await this.restore?.(layout.tokens.slice(0, layout.querySpan[0]), signal);
+    const waiting = [...different];
+    for await (const state of saved ?? this.#store.read(different, options)) {
+      const [key, { tokens }] = waiting.shift() ?? ["", { tokens: [] }];
+      if (state.cells !== tokens.length) throw otherCells();
+      await callNative(addon, signal, () => context.putDocuments(Array(copies.get(key)).fill(state)));
+      this.#put.add(state);
+    }
+    if (waiting.length > 0) throw otherCells();
+  }
+
+  async #contextFor(cells: number, signal: AbortSignal | undefined): Promise<NativeContext> {
+    const { contextSize } = this.#options;
+    if (contextSize !== undefined && cells > contextSize) throw new ContextOverflowError(cells, contextSize);
+    if (this.#context && this.#context.contextSize >= cells) return this.#context;
+    await this.dispose();
+    const grown = Math.ceil((cells + PADDED_ROWS) / CONTEXT_STEP) * CONTEXT_STEP;
+    this.#context = await callNative(this.#model.library.addon, signal, (cancellation) =>
+      this.#model.native.createContext(
+        {
+          ...contextOptions(this.#options, this.#heads, contextSize ?? grown),
+          sequences: 2,
+        },
+        cancellation,
+      ),
+    );
+    return this.#context;
+  }
+}
+
+/** By their keys, in the order of these. */
+function differentOf({ documents }: IndependentLayout): Map<string, LoneDocument> {
+  return new Map(documents.map((document) => [documentKey(document), document]));
+}
+
+type Parts = { model: LoadedModel; heads: readonly Head[]; profile: PromptProfile; options: LoadOptions };
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

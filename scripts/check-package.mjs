@@ -1,18 +1,43 @@
 // Proves that the package works for somebody who installs it: packs it, installs the archive in an empty folder without
 // running any install script, ranks from ESM and from the command line, compiles a TypeScript file against the types, and
 // lets publint and attw look for mistakes.
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 const bin = (name) => path.join(root, "node_modules", ".bin", name);
 const folder = mkdtempSync(path.join(tmpdir(), "qrhead-package-"));
+const small = mkdtempSync(path.join(tmpdir(), "qrhead-small-"));
 
 function run(command, args, cwd = folder) {
   return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
+
+function emptyProject(directory) {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(path.join(directory, "package.json"), JSON.stringify({ private: true, type: "module" }));
+}
+
+/** What an installation takes on the disk. */
+function megabytes(directory) {
+  const files = readdirSync(path.join(directory, "node_modules"), { recursive: true, withFileTypes: true });
+  const bytes = files
+    .filter((entry) => entry.isFile())
+    .map((entry) => statSync(path.join(entry.parentPath, entry.name)).size);
+  return Math.round(bytes.reduce((sum, size) => sum + size, 0) / 1e6);
 }
 
 function step(name, work) {
@@ -37,12 +62,13 @@ export async function best(query: string, documents: string[]): Promise<RankResu
   }
 }
 `;
-const javascriptUser = `import { QRRetriever } from "qrhead";
-const retriever = await QRRetriever.load({ gpu: false });
-const { results } = await retriever.rank("Where is the Eiffel Tower?", ["Bananas are yellow.", "The Eiffel Tower stands in Paris."]);
-await retriever.dispose();
-if (results[0].index !== 1) throw new Error("wrong order: " + JSON.stringify(results));
-`;
+/** The README's first JavaScript, which is what people paste. */
+const snippet = readFileSync(path.join(root, "README.md"), "utf8").match(/```js\n([\s\S]*?)```/)[1];
+/** The oldest Node that `engines` names. */
+const oldestNode = manifest.engines.node.replace(">=", "");
+const platformPackage = `@node-llama-cpp/linux-x64@${manifest.optionalDependencies["node-llama-cpp"]}`;
+/** Megabytes that the small installation may take; the README names its size. */
+const SMALL_INSTALL = 80;
 const tsconfig = {
   compilerOptions: {
     module: "nodenext",
@@ -67,14 +93,23 @@ try {
   step("publint --strict", () => run(bin("publint"), ["run", archive, "--strict"], root));
   step("attw (ESM only)", () => run(bin("attw"), [archive, "--profile", "esm-only"], root));
   step("npm install in an empty folder, without scripts", () => {
-    writeFileSync(path.join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+    emptyProject(folder);
     run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", archive, "@types/node@20"]);
     if (existsSync(path.join(folder, "node_modules/qrhead/build")))
       throw new Error("the package carries a build folder");
+    console.log(`     ${megabytes(folder)} MB`);
   });
-  step("import and rank", () => {
-    writeFileSync(path.join(folder, "user.mjs"), javascriptUser);
-    run(process.execPath, ["user.mjs"]);
+  step(`the README's JavaScript, on Node ${process.version} and ${oldestNode}`, () => {
+    writeFileSync(path.join(folder, "user.mjs"), snippet);
+    const other = path.join(folder, "node");
+    emptyProject(other);
+    const { platform, arch } = process;
+    const node = `node-${platform === "win32" ? "win" : platform}-${arch}`;
+    run("npm", ["install", "--no-audit", "--no-fund", `${node}@${oldestNode}`], other);
+    for (const executable of [process.execPath, path.join(other, "node_modules", node, "bin", "node")]) {
+      const printed = run(executable, ["user.mjs"]);
+      if (!printed.includes('id: "eiffel"') && !printed.includes("id: 'eiffel'")) throw new Error(`printed ${printed}`);
+    }
   });
   step("npx qrhead rerank --json", () => {
     writeFileSync(path.join(folder, "docs.txt"), "Bananas are yellow.\nThe Eiffel Tower stands in Paris.\n");
@@ -87,7 +122,28 @@ try {
     writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(tsconfig));
     run(bin("tsc"), ["-p", "tsconfig.json"]);
   });
+  if (process.platform === "linux" && process.arch === "x64") {
+    const install = (...packages) =>
+      run("npm", ["install", "--omit=optional", "--no-audit", "--no-fund", ...packages], small);
+    step("npm install --omit=optional compiles nothing, and says what is missing", () => {
+      emptyProject(small);
+      install(archive);
+      if (existsSync(path.join(small, "node_modules/node-llama-cpp"))) throw new Error("node-llama-cpp is installed");
+      const { status, stderr } = spawnSync(path.join(small, "node_modules", ".bin", "qrhead"), ["demo"], {
+        cwd: small,
+        encoding: "utf8",
+      });
+      if (status !== 1 || !stderr.includes(platformPackage)) throw new Error(`exit ${status}: ${stderr}`);
+    });
+    step(`the small installation ranks and takes at most ${SMALL_INSTALL} MB`, () => {
+      install(platformPackage);
+      run(path.join(small, "node_modules", ".bin", "qrhead"), ["demo"], small);
+      const size = megabytes(small);
+      console.log(`     ${size} MB`);
+      if (size > SMALL_INSTALL) throw new Error(`it takes ${size} MB`);
+    });
+  }
   console.log("The package installs and ranks.");
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  for (const directory of [folder, small]) rmSync(directory, { recursive: true, force: true });
 }

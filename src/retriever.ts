@@ -21,6 +21,7 @@ import { type PruneOptions, type PruneResult, prune } from "./pruning/prune.ts";
 import { Ranker } from "./ranking/rank.ts";
 import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "./ranking/rank-many.ts";
 import type { RankResult } from "./ranking/results.ts";
+import type { Retriever } from "./ranking/retriever.ts";
 import { Corpus, type CorpusHost } from "./reading/corpus/corpus.ts";
 import { type MakeCorpusOptions, parseCorpusOptions } from "./reading/corpus/options.ts";
 import { DocumentStore } from "./reading/document-store.ts";
@@ -35,7 +36,7 @@ import type { Head, ModelIdentity, RankDocument } from "./types.ts";
  *
  * Calls run one after another in the order made. `dispose()`, or `await using`, frees the model.
  */
-export class QRRetriever implements AsyncDisposable {
+export class QRRetriever implements Retriever {
   readonly #model: LoadedModel;
   readonly #heads: ResolvedHeads;
   readonly #profile: PromptProfile;

@@ -1,4 +1,4 @@
-import type { DetectedHeadSet } from "../detect/detect.ts";
+import type { DetectedHeadSet } from "../detect/format.ts";
 import { deepestLayer, headKey } from "../heads/heads.ts";
 import { oneLine } from "./output.ts";
 import { decimalsFor, plainTable } from "./table.ts";

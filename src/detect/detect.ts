@@ -1,6 +1,5 @@
 import { InputError } from "../errors.ts";
 import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
-import type { HeadSet } from "../heads/head-set.ts";
 import { everyHead } from "../heads/heads.ts";
 import { fingerprint } from "../model/fingerprint.ts";
 import { loadModel } from "../model/model.ts";
@@ -8,12 +7,9 @@ import { selectProfile } from "../prompt/profiles.ts";
 import { Session } from "../reading/session.ts";
 import type { ModelIdentity } from "../types.ts";
 import { collect } from "./collect.ts";
+import type { DetectedHeadSet } from "./format.ts";
 import { type DetectOptions, parseDetectOptions } from "./options.ts";
 import { summarize } from "./summary.ts";
-
-/** A head set that `detectHeads` found: it says where it comes from. */
-export type DetectedHeadSet = HeadSet &
-  Required<Pick<HeadSet, "model" | "prompt" | "objective" | "source" | "seed" | "scores">>;
 
 /**
  * Finds the heads of a model that retrieve: rates every head by how it attends to the documents that answer, averaged over

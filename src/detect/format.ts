@@ -1,4 +1,8 @@
-import type { DetectedHeadSet } from "./detect.ts";
+import type { HeadSet } from "../heads/head-set.ts";
+
+/** A head set that `detectHeads` found: it says where it comes from. */
+export type DetectedHeadSet = HeadSet &
+  Required<Pick<HeadSet, "model" | "prompt" | "objective" | "source" | "seed" | "scores">>;
 
 /** The head-set file: JSON with a line for each field, and for the scores of each layer. */
 export function formatHeadSet({ scores, ...fields }: DetectedHeadSet): string {

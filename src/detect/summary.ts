@@ -1,8 +1,8 @@
 import type { HeadSetModel } from "../heads/head-set.ts";
 import type { PromptName } from "../prompt/profiles.ts";
 import type { Collected } from "./collect.ts";
-import type { DetectedHeadSet } from "./detect.ts";
 import { fitWeights, MIN_FIT_EXAMPLES } from "./fit.ts";
+import type { DetectedHeadSet } from "./format.ts";
 import { bestHeads, meanRates } from "./objectives.ts";
 import { assertEnough, type ParsedDetectOptions } from "./options.ts";
 import { chooseCount, qualityOf } from "./quality.ts";

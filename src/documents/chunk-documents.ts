@@ -1,9 +1,11 @@
-import type { ChunkOptions } from "../chunking/chunk.ts";
+import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
 import { invalidArgument } from "../errors.ts";
-import type { QRRetriever } from "../retriever.ts";
 import type { RankDocument } from "../types.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents.ts";
 import type { ReadText } from "./read-files.ts";
+
+/** Cuts texts with sizes in tokens of its model; a `QRRetriever` does. */
+export type Chunker = { chunk(text: string, options?: ChunkOptions): Promise<Chunk[]> };
 
 export type ChunkDocumentsOptions = {
   /** Tokens of the chunks that texts are cut into, at least 8. Defaults to 200. */
@@ -24,7 +26,7 @@ export type ChunkPlace = { document: number; documentId: string; begin: number; 
  * @throws InputError for no documents, duplicate ids, wrong options, or documents that are all blank.
  */
 export async function chunkDocuments(
-  retriever: Pick<QRRetriever, "chunk">,
+  retriever: Chunker,
   inputs: readonly (DocumentInput | ReadText)[],
   options: ChunkDocumentsOptions = {},
 ): Promise<RankDocument[]> {

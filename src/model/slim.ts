@@ -6,7 +6,7 @@ import { deepestLayer, headKey } from "../heads/heads.ts";
 import { callNative } from "../native/call.ts";
 import { loadLibrary } from "../native/library.ts";
 import { DEFAULT_NULL_QUERY, type LoadOptions } from "../options.ts";
-import { QRRetriever } from "../retriever.ts";
+import type { Retriever } from "../ranking/retriever.ts";
 import type { Head } from "../types.ts";
 import { assertWritable, temporaryFor } from "../util/output-file.ts";
 import { ORIGINAL_LAYERS_KEY } from "./model.ts";
@@ -16,6 +16,8 @@ export type SlimOptions = Pick<
   LoadOptions,
   "model" | "heads" | "gpu" | "gpuLayers" | "threads" | "libraryDirectory" | "onProgress"
 > & {
+  /** How both files are loaded: `QRRetriever.load`. */
+  load: (options: LoadOptions) => Promise<Retriever>;
   /** Path of the file to write. */
   output: string;
   /** Replace `output` if it exists. Defaults to `false`. */
@@ -54,11 +56,11 @@ export type SlimResult = {
  * @throws QRHeadError `ENGINE_FAILED` when the scores differ, and what `QRRetriever.load` throws.
  */
 export async function slimModel(options: SlimOptions): Promise<SlimResult> {
-  const { force, verify = true, signal, onProgress } = options;
+  const { load, force, verify = true, signal, onProgress } = options;
   const output = path.resolve(options.output);
   await assertWritable(output, force ?? false);
 
-  const whole = await examine({ ...loadOptions(options), heads: options.heads }, verify, { signal, onProgress });
+  const whole = await examine(load, { ...loadOptions(options), heads: options.heads }, verify, { signal, onProgress });
   const { model, heads } = whole;
   const layers = deepestLayer(heads) + 1;
   if (existsSync(output) && (await realpath(model.path)) === (await realpath(output))) {
@@ -86,7 +88,10 @@ export async function slimModel(options: SlimOptions): Promise<SlimResult> {
       }),
     );
     signal?.throwIfAborted();
-    const slim = await examine({ ...loadOptions(options), model: temporary, heads }, verify, { signal, onProgress });
+    const slim = await examine(load, { ...loadOptions(options), model: temporary, heads }, verify, {
+      signal,
+      onProgress,
+    });
     if (slim.model.layers !== layers || slim.model.originalLayers !== model.originalLayers) {
       throw new QRHeadError(
         "ENGINE_FAILED",
@@ -122,8 +127,13 @@ function loadOptions({ model, gpu, gpuLayers, threads, libraryDirectory }: SlimO
 }
 
 /** What a file is, and how it scores documents if that is asked. It is closed again, so that one is open at a time. */
-async function examine(options: LoadOptions, rank: boolean, callbacks: Pick<LoadOptions, "signal" | "onProgress">) {
-  await using retriever = await QRRetriever.load({ ...options, ...callbacks });
+async function examine(
+  load: SlimOptions["load"],
+  options: LoadOptions,
+  rank: boolean,
+  callbacks: Pick<LoadOptions, "signal" | "onProgress">,
+) {
+  await using retriever = await load({ ...options, ...callbacks });
   const { model, heads, headSet } = retriever;
   if (!rank) return { model, heads, headSet };
   const { result } = await selfTest(retriever, callbacks);

@@ -4,8 +4,8 @@ import { type DocumentInput, normalizeDocuments } from "../documents/documents.t
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankOptions } from "../options.ts";
 import type { RankedDocument, RankResult } from "../ranking/results.ts";
+import type { Retriever } from "../ranking/retriever.ts";
 import type { WindowsUsed } from "../ranking/windows/options.ts";
-import type { QRRetriever } from "../retriever.ts";
 import type { RankDocument } from "../types.ts";
 import { type ProtectOptions, protectedSpans } from "./protect.ts";
 import { checkLimit, joinKept, type PruneLimit, type PruneUnit, selectUnits } from "./select.ts";
@@ -59,7 +59,7 @@ const ATTEMPTS = 6;
 
 /** Keeps of texts what a query attends to; see `QRRetriever.prune`. */
 export async function prune(
-  retriever: Pick<QRRetriever, "rank" | "chunk" | "tokenize">,
+  retriever: Pick<Retriever, "rank" | "chunk" | "tokenize">,
   query: string,
   input: string | readonly DocumentInput[],
   options: PruneOptions,

@@ -84,7 +84,7 @@ describe("slim", () => {
 
   it.each(["tiny-gemma3", "tiny-gptoss", "tiny-qwen2"])("keeps the scores of %s", async (name) => {
     const output = files.path(`${name}-slim.gguf`);
-    const result = await slimModel({ model: modelPath(name), heads: "1-0", output });
+    const result = await slimModel({ load: QRRetriever.load, model: modelPath(name), heads: "1-0", output });
     expect(result).toMatchObject({ layers: 2, verified: true });
     expect(existsSync(output)).toBe(true);
   });
@@ -93,10 +93,10 @@ describe("slim", () => {
     const first = splitModel(modelPath("tiny-llama"), files.folder);
     const once = files.path("once.gguf");
     const twice = files.path("twice.gguf");
-    const whole = await slimModel({ model: first, heads: "2-0", output: once });
+    const whole = await slimModel({ load: QRRetriever.load, model: first, heads: "2-0", output: once });
     expect(whole.inputBytes).toBeGreaterThan(statSync(first).size);
     expect(whole).toMatchObject({ inputLayers: 4, layers: 3, verified: true });
-    const result = await slimModel({ model: once, heads: "1-0", output: twice });
+    const result = await slimModel({ load: QRRetriever.load, model: once, heads: "1-0", output: twice });
     expect(result).toMatchObject({ originalLayers: 4, inputLayers: 3, layers: 2, verified: true });
     await using retriever = await QRRetriever.load({ model: twice, heads: "1-0" });
     expect(retriever.model).toMatchObject({ layers: 2, originalLayers: 4 });

@@ -12,6 +12,7 @@ import {
   parseHeadSet,
 } from "../../src/index.ts";
 import { slimModel } from "../../src/model/slim.ts";
+import { QRRetriever } from "../../src/retriever.ts";
 import { EXAMPLES } from "../helpers/detect-examples.ts";
 import { modelPath, plantedHeads } from "../helpers/models.ts";
 import { loadTiny } from "../helpers/retriever.ts";
@@ -154,7 +155,7 @@ test("a fingerprint is of the file's contents and not of its name", async () => 
 
 test("a slim model is refused: its best heads may be gone", async () => {
   const output = path.join(folder, "slim.gguf");
-  await slimModel({ model: modelPath("tiny-llama"), heads: "1-0", output, gpu: false });
+  await slimModel({ load: QRRetriever.load, model: modelPath("tiny-llama"), heads: "1-0", output, gpu: false });
   await expect(detect("tiny-llama", { model: output })).rejects.toMatchObject({
     code: "INVALID_INPUT",
     message: expect.stringMatching(

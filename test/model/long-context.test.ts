@@ -229,7 +229,13 @@ describe("ask", () => {
 
   test("works with a slim retriever, and with one file for both", async () => {
     const slim = files.path("slim.gguf");
-    await slimModel({ model: modelPath("tiny-llama"), heads: "1-0", output: slim, verify: false });
+    await slimModel({
+      load: QRRetriever.load,
+      model: modelPath("tiny-llama"),
+      heads: "1-0",
+      output: slim,
+      verify: false,
+    });
     for (const model of [slim, modelPath("tiny-llama")]) {
       const { sources } = await ask(QUERY, documents.slice(0, 5), {
         ...{

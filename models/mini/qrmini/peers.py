@@ -3,13 +3,18 @@
 Local SGD (Stich, 2019): on a CPU two processes of one thread each read nearly twice what one of two threads does.
 """
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 import torch.distributed as distributed
 
-if TYPE_CHECKING:
-    from .train import Trainer
+
+class Averaged(Protocol):
+    """What the processes average: the weights, their running averages and the learned temperature."""
+
+    model: torch.nn.Module
+    average: dict[str, torch.Tensor]
+    temperature: torch.nn.Parameter
 
 
 class Peers:
@@ -22,7 +27,7 @@ class Peers:
     def meets(self, step: int) -> bool:
         return step % self.every == 0
 
-    def average(self, trainer: "Trainer") -> None:
+    def average(self, trainer: Averaged) -> None:
         """Gives every process the mean of all weights, running averages and temperatures."""
         tensors = [*(p.data for p in trainer.model.parameters()), *trainer.average.values(), trainer.temperature.data]
         flat = torch.cat([tensor.flatten() for tensor in tensors])

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { InputError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
 import { type SlimResult, slimModel } from "../../model/slim.ts";
+import { QRRetriever } from "../../retriever.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -45,6 +46,7 @@ async function slim(_: unknown, command: Command): Promise<void> {
   const bar = await progressBar(flags.quiet ?? false);
   try {
     const result = await slimModel({
+      load: QRRetriever.load,
       ...toLoadOptions(flags),
       output,
       force,

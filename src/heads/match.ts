@@ -12,11 +12,23 @@ type NameRule = {
   marks?: readonly string[];
   /** Words that the model itself has in its name, and its base or its relatives may lack. */
   own?: readonly string[];
+  /** Header values that together no other model has: they recognise it whatever a converter or a person called it. */
+  header?: Readonly<Record<string, RegExp>>;
 };
 
 const RULES: Readonly<Record<PublishedModelKey, NameRule>> = {
   "qrhead-mini-v2": { family: /qrhead-mini-v2/, size: null },
   "qrhead-mini-v1": { family: /qrhead-mini(-v1)?/, size: null },
+  "smollm2-135m": {
+    family: /smollm-?2/,
+    size: null,
+    own: ["instruct"],
+    header: {
+      "llama.embedding_length": /^576$/,
+      "tokenizer.ggml.pre": /^smollm$/,
+      "tokenizer.chat_template": /named SmolLM, trained by Hugging Face/,
+    },
+  },
   "llama-3.1-8b": { family: /llama-?3[.-]1(?![\da-z.])/, size: 8, own: ["instruct"] },
   "llama-3.1-70b": { family: /llama-?3[.-]1(?![\da-z.])/, size: 70, own: ["instruct"] },
   "llama-3.2-3b": { family: /llama-?3[.-]2(?![\da-z.])/, size: 3, own: ["instruct"] },
@@ -52,7 +64,7 @@ export type HeadSetMatch = {
  *
  * Architecture, layers (before slimming) and heads must be equal, and a name must give family, version and size: the
  * model's own names (`general.name`, `basename` with its companions, the file name), or else those of the base model in
- * `general.base_model.*`. Where several sets fit, the default of QRHead's code comes first (LongMemEval), then its NQ
+ * `general.base_model.*`. Some models are recognised by their header alone. Where several sets fit, the default of QRHead's code comes first (LongMemEval), then its NQ
  * set, DySCO, QRRanker, CoRe, and unpublished work last.
  *
  * @returns null where no set was published for this model.
@@ -85,6 +97,10 @@ type Likeness = { exact: boolean; marks: number };
 
 function compareNames(rule: NameRule, model: ModelIdentity): Likeness | null {
   const { metadata } = model;
+  const header = Object.entries(rule.header ?? {});
+  if (header.length > 0 && header.every(([key, value]) => value.test(metadata[key] ?? ""))) {
+    return { exact: true, marks: rule.marks?.length ?? 0 };
+  }
   const general = (key: string) => metadata[`general.${key}`] ?? "";
   const composed = ["basename", "size_label", "finetune", "version"].map(general).filter(Boolean).join("-");
   const own = [model.name, general("name"), composed, model.fileName].map(normalise);

@@ -26,6 +26,6 @@ export const questions = [
   "where is the wifi password",
   "When is the library open on Saturdays?",
   "When is story time?",
-  "May I bring my dog?",
+  "Are dogs allowed inside?",
   "Am I allowed to eat lunch in the library?",
 ];

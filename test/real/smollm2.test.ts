@@ -11,7 +11,7 @@ import { questions, sections } from "./handbook.ts";
 const load = { model: REAL_MODELS.smollm2, gpu: false, threads: 1 } as const;
 const page = sections.join("\n\n");
 
-describe.skipIf(!hasReal("smollm2"))("SmolLM2-135M-Instruct", () => {
+describe.skipIf(!hasReal("smollm2"))("SmolLM2-135M-Instruct", { timeout: 300_000 }, () => {
   let retriever: QRRetriever;
   let folder: string;
   beforeAll(async () => {
@@ -38,7 +38,7 @@ describe.skipIf(!hasReal("smollm2"))("SmolLM2-135M-Instruct", () => {
   );
 
   test("finds the same in windows and with independent documents", async () => {
-    for (const [index, question] of questions.slice(0, 4).entries()) {
+    for (const [index, question] of questions.slice(0, 2).entries()) {
       const windows = { windowTokens: 300 } as const;
       expect((await retriever.rank(question, sections, { windows })).results[0]!.index).toBe(index);
       expect((await retriever.rank(question, sections, { layout: "independent" })).results[0]!.index).toBe(index);
@@ -48,7 +48,7 @@ describe.skipIf(!hasReal("smollm2"))("SmolLM2-135M-Instruct", () => {
   test("gives the same scores from a slim file and from a saved corpus, to the last bit", async () => {
     const expected = (await retriever.rank(questions[3]!, sections)).results;
     const slim = path.join(folder, "slim.gguf");
-    await slimModel({ ...load, output: slim });
+    await slimModel({ ...load, output: slim, load: QRRetriever.load });
     await using small = await QRRetriever.load({ ...load, model: slim });
     expect((await small.rank(questions[3]!, sections)).results).toEqual(expected);
     const file = path.join(folder, "handbook.corpus");

@@ -23,8 +23,8 @@ export function describeDetected(set: DetectedHeadSet, output: string): string {
   ]);
   const columns = ["Rank", "Head", "Score", ...(weights ? ["Weight"] : [])];
   return [
-    `${output}: ${heads.length} of ${model.layers * model.heads} heads`,
-    `  model   ${oneLine(model.name)} (${model.architecture}, ${model.layers} layers of ${model.heads} heads)`,
+    `${oneLine(output)}: ${heads.length} of ${model.layers * model.heads} heads`,
+    `  model   ${oneLine(model.name)} (${oneLine(model.architecture)}, ${model.layers} layers of ${model.heads} heads)`,
     `  found   ${objective}, ${count} of ${oneLine(source.name)}, prompt ${prompt}${skipped}`,
     `  layers  ${needed}`,
     ...trust(set),

@@ -56,7 +56,7 @@ const { version } = JSON.parse(readFileSync(path.join(packageRoot, "package.json
 const program = new Command("qrhead")
   .description("Rank documents with the attention heads of GGUF models.")
   .version(version, "--version", "print the version")
-  .option("--quiet", "no progress bar, no footer, no warnings")
+  .option("--quiet", "no progress bar and no footer; warnings stay")
   .option("--verbose", "show the stack and the causes of an error")
   .addHelpText("after", EXAMPLES)
   // Errors are reported in one place, in one form; what commander still writes to standard error is help.

@@ -87,7 +87,7 @@ export function textOption(flags: string, description: string, expected: string)
 
 export function addCommonOptions(command: Command): Command {
   return command
-    .addOption(new Option("--quiet", "no progress bar, no footer, no warnings"))
+    .addOption(new Option("--quiet", "no progress bar and no footer; warnings stay"))
     .addOption(new Option("--verbose", "show the stack and the causes of an error"));
 }
 

@@ -95,11 +95,9 @@ async function fitting(
     options.onExample?.({ phase: "check", done: index + 1, total: all.length, id: example.id });
   }
   if (kept.length > 0) return kept;
-  throw new InputError(
-    "INVALID_INPUT",
-    `All ${all.length} examples are longer than the context: use a larger --context-size, fewer documents, or cut long ones ` +
-      "with --max-document-tokens",
-  );
+  throw new InputError("INVALID_INPUT", `All ${all.length} examples are longer than the context`, {
+    advice: "use a larger contextSize, fewer documents in each, or cut long ones with maxDocumentTokens",
+  });
 }
 
 function open(
@@ -154,7 +152,11 @@ async function located<T>({ position, id }: DetectionExample, work: () => Promis
   } catch (error) {
     const where = `${position} (id ${JSON.stringify(id)})`;
     if (error instanceof ContextOverflowError) {
-      throw new ContextOverflowError(error.promptTokens, error.contextSize, `The prompt of ${where}`);
+      const { promptTokens, contextSize } = error;
+      const advice =
+        `use a contextSize of at least ${promptTokens}, fewer documents in each example, cut long ones with ` +
+        "maxDocumentTokens, or leave such examples out with skipLong: true";
+      throw new ContextOverflowError(promptTokens, contextSize, `The prompt of ${where}`, advice);
     }
     if (!(error instanceof QRHeadError) || error instanceof InputError) throw error;
     throw new QRHeadError(error.code, `${where}: ${error.message}`, { cause: error });

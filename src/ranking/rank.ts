@@ -123,7 +123,7 @@ export class Ranker {
     if (promptTokens > known) {
       warnings.push(
         `Heads ${name} are known to rank well in prompts of up to ${known} tokens, and this one has ${promptTokens}: ` +
-          `rank in windows (windows: { windowTokens: 1024 }, --window-size 1024) or cut the documents`,
+          `rank in windows with windows: { windowTokens: ${Math.max(16, known)} }, or cut the documents`,
       );
     }
     return warnings;

@@ -18,7 +18,7 @@ import {
   textOption,
   toLoadOptions,
 } from "../options.ts";
-import { dim, note, oneLine, print, printJson } from "../output.ts";
+import { dim, note, oneLine, print, printJson, write } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { queryOf } from "../query.ts";
 
@@ -115,7 +115,7 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
       onProgress: bar.onProgress,
       onText: (text) => {
         bar.stop();
-        if (!json) process.stdout.write(text);
+        if (!json) write(text);
       },
     };
     const result =

@@ -16,7 +16,7 @@ import {
   type ModelFlags,
   textOption,
 } from "../options.ts";
-import { note, oneLine, print, printJson } from "../output.ts";
+import { oneLine, print, printJson, printText, warn } from "../output.ts";
 import { plainTable } from "../table.ts";
 
 type ToolFlags = CommonFlags & ModelFlags & { json?: boolean; output?: string; force?: boolean };
@@ -80,9 +80,9 @@ async function exportSet(spec: string, _: unknown, command: Command): Promise<vo
   if (output !== undefined) await assertWritable(path.resolve(output), force);
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   const text = exportHeadSet(set, flags.format, name);
-  if (output === undefined) print(text);
+  if (output === undefined) printText(text);
   else await writeWhole(path.resolve(output), text, force);
-  if (set.weights && !flags.quiet) note(`qrhead: warning: ${flags.format} has no place for weights: they are left out`);
+  if (set.weights) warn(`${flags.format} has no place for weights: they are left out`);
 }
 
 async function plot(spec: string, _: unknown, command: Command): Promise<void> {
@@ -93,6 +93,6 @@ async function plot(spec: string, _: unknown, command: Command): Promise<void> {
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   await writeWhole(path.resolve(output), formatPlot(set, name, output), force);
   print(
-    `${output}: ${set.heads.length} heads marked${set.scores ? "" : "; the set has no scores to colour the others by"}`,
+    `${oneLine(output)}: ${set.heads.length} heads marked${set.scores ? "" : "; the set has no scores to colour the others by"}`,
   );
 }

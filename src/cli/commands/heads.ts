@@ -5,7 +5,7 @@ import { PUBLISHED_HEAD_SETS } from "../../heads/published.ts";
 import { findSet, modelFor } from "../find-set.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { addCommonOptions, addModelOptions, type CommonFlags, type ModelFlags } from "../options.ts";
-import { note, oneLine, print, printJson } from "../output.ts";
+import { oneLine, print, printJson, warn } from "../output.ts";
 import { plainTable } from "../table.ts";
 import { registerHeadTools } from "./heads-tools.ts";
 
@@ -60,8 +60,8 @@ async function show(spec: string, _: unknown, command: Command): Promise<void> {
   const { name, set, warning } = findSet(spec, model);
   if (flags.json) return printJson(set);
   print(describeSet(name, set));
-  if (model) print(`  fits    ${model.name}, ${model.fileName}`);
-  if (warning && !flags.quiet) note(`qrhead: warning: ${warning}`);
+  if (model) print(`  fits    ${oneLine(`${model.name}, ${model.fileName}`)}`);
+  if (warning) warn(warning);
 }
 
 function describeSet(name: string, set: HeadSet): string {
@@ -87,7 +87,7 @@ function describeSet(name: string, set: HeadSet): string {
     ["null", nullQuery && JSON.stringify(nullQuery)],
     ["scores", scores && `of all ${scores.length * scores[0]!.length} heads (--json)`],
   ];
-  return [`${name}: ${heads.length} ${heads.length === 1 ? "head" : "heads"}`]
+  return [`${oneLine(name)}: ${heads.length} ${heads.length === 1 ? "head" : "heads"}`]
     .concat(lines.flatMap(([label, value]) => (value ? [`  ${label.padEnd(7)} ${oneLine(value)}`] : [])))
     .join("\n");
 }

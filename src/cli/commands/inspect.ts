@@ -18,7 +18,7 @@ import {
   toLoadOptions,
   toRankLoadOptions,
 } from "../options.ts";
-import { note } from "../output.ts";
+import { note, oneLine } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { queryOf } from "../query.ts";
 
@@ -67,7 +67,7 @@ async function inspect(_: unknown, command: Command): Promise<void> {
     const { model, headSet } = retriever;
     await writeWhole(output, inspectionPage(inspection, { name: model.name, headSet }), force);
     bar.stop();
-    if (!quiet) note(`Wrote ${output}: open it in a browser`);
+    if (!quiet) note(`Wrote ${oneLine(output)}: open it in a browser`);
   } finally {
     bar.stop();
   }

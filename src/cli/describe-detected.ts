@@ -1,4 +1,5 @@
 import type { DetectedHeadSet } from "../detect/detect.ts";
+import type { HeadSet } from "../heads/head-set.ts";
 import { deepestLayer, headKey } from "../heads/heads.ts";
 import { oneLine } from "./output.ts";
 import { decimalsFor, plainTable } from "./table.ts";
@@ -27,26 +28,31 @@ export function describeDetected(set: DetectedHeadSet, output: string): string {
     `  model   ${oneLine(model.name)} (${oneLine(model.architecture)}, ${model.layers} layers of ${model.heads} heads)`,
     `  found   ${objective}, ${count} of ${oneLine(source.name)}, prompt ${prompt}${skipped}`,
     `  layers  ${needed}`,
-    ...trust(set),
+    ...(set.stability && set.quality
+      ? trust(set)
+      : [
+          `  trust   unknown: ${source.examples === 1 ? "1 example is" : `${source.examples} examples are`} too few to say`,
+        ]),
     "",
     plainTable(columns, rows, [], [0, 2, 3]),
   ].join("\n");
 }
 
-function trust({ heads, stability, quality, fit, source }: DetectedHeadSet): string[] {
-  if (!stability || !quality) {
-    return [
-      `  trust   unknown: ${source.examples === 1 ? "1 example is" : `${source.examples} examples are`} too few to say`,
-    ];
+/** What a set says about how far to trust it, a line each; none where it says nothing. */
+export function trust({ heads, stability, quality, fit }: HeadSet): string[] {
+  const lines: string[] = [];
+  if (stability) {
+    lines.push(
+      `  stable  ${percent(stability.overlap)} of the heads are the same when ${stability.examples} other examples choose ` +
+        `(${percent(stability.chance)} by chance)`,
+    );
   }
-  const lines = [
-    `  stable  ${percent(stability.overlap)} of the heads are the same when ${stability.examples} other examples choose ` +
-      `(${percent(stability.chance)} by chance)`,
-  ];
-  const held = quality.byHeads.map(({ heads, ndcg }, index) =>
-    index === quality.byHeads.length - 1 ? `all ${ndcg.toFixed(3)}` : `${heads}: ${ndcg.toFixed(3)}`,
-  );
-  lines.push(`  ranks   nDCG@10 of held-out examples by number of heads: ${held.join(", ")}`);
+  if (quality) {
+    const held = quality.byHeads.map(({ heads, ndcg }, index) =>
+      index === quality.byHeads.length - 1 ? `all ${ndcg.toFixed(3)}` : `${heads}: ${ndcg.toFixed(3)}`,
+    );
+    lines.push(`  ranks   nDCG@10 of held-out examples by number of heads: ${held.join(", ")}`);
+  }
   if (fit) {
     const { plain, weighted } = fit.ndcg;
     const verdict = fit.kept ? `kept, ${heads.length} heads are left` : "left out, the plain sum is used";

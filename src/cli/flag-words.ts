@@ -12,6 +12,7 @@ const OTHER_FLAGS: Readonly<Record<string, string>> = {
   "protect.headings": "--keep-headings",
   "protect.speakers": "--keep-speaker",
   "protect.markers": "--keep-marks",
+  detectHeads: "qrhead detect",
 };
 
 /** Options whose flag is their name with hyphens. */

@@ -88,9 +88,14 @@ describe.concurrent("detect", () => {
     const taken = files.write("taken.json", "mine");
     expectFailure(await run([...detect, "-o", taken]), 2, taken, "exists", "--force");
     expect(readFileSync(taken, "utf8")).toBe("mine");
-    const { code, stderr } = await run([...detect, "-o", taken, "--limit", "1", "--force", "--quiet"]);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const args = [...detect, "-o", taken, "--limit", "1", "--force", "--quiet"];
+    expect(await run(args)).toMatchObject({ code: 0, stderr: "" });
     expect(parseHeadSet(readFileSync(taken, "utf8"), taken).heads).toHaveLength(16);
+    const { code, stderr } = await run([...args, "--top", "500"]);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: "qrhead: warning: The model has 32 heads, and all are written: 500 were asked for\n",
+    });
   });
 
   it("makes examples from a folder of texts, draws a map, and leaves no checkpoint", async () => {

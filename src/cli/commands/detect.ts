@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { type Command, Option } from "commander";
 import { NEEDLES } from "../../detect/bootstrap.ts";
+import { BEGIN_ANEW } from "../../detect/checkpoint.ts";
 import { detectHeads } from "../../detect/detect.ts";
 import { formatHeadSet } from "../../detect/format.ts";
 import { OBJECTIVES, type Objective } from "../../detect/objectives.ts";
@@ -30,7 +31,7 @@ import {
   toLoadOptions,
   toPassOptions,
 } from "../options.ts";
-import { note, print, printJson } from "../output.ts";
+import { note, oneLine, print, printJson, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 
 type DetectFlags = CommonFlags &
@@ -153,13 +154,21 @@ async function detect(_: unknown, command: Command): Promise<void> {
       await writeWhole(path.resolve(plot), formatPlot(set, path.basename(output ?? sourceName), plot), force);
     // One that was asked for by name may serve again, with more examples.
     if (checkpoint !== undefined && flags.checkpoint === undefined) await rm(checkpoint, { force: true });
+    const { length: found } = set.scores.flat();
+    if (typeof top === "number" && top > found)
+      warn(`The model has ${found} heads, and all are written: ${top} were asked for`);
     if (json) return printJson(set);
     print(describeDetected(set, output!));
     if (!flags.quiet) note(nextStep(flags));
   } catch (error) {
+    if (error instanceof InputError && error.advice?.includes(BEGIN_ANEW)) {
+      const advice = error.advice.replace(BEGIN_ANEW, "begin anew with --force");
+      const problem = error.message.slice(0, -error.advice.length - 2);
+      throw new InputError("INVALID_INPUT", problem, { advice, cause: error });
+    }
     if (signal.aborted && checkpoint !== undefined && existsSync(checkpoint) && !flags.quiet) {
       bar.stop();
-      note(`Examples that have been read are kept in ${checkpoint}: go on with --resume`);
+      note(oneLine(`Examples that have been read are kept in ${checkpoint}: go on with --resume`));
     }
     throw error;
   } finally {

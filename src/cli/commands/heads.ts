@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { HeadSet } from "../../heads/head-set.ts";
 import { deepestLayer, headKey } from "../../heads/heads.ts";
 import { PUBLISHED_HEAD_SETS } from "../../heads/published.ts";
+import { trust } from "../describe-detected.ts";
 import { findSet, modelFor } from "../find-set.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { addCommonOptions, addModelOptions, type CommonFlags, type ModelFlags } from "../options.ts";
@@ -18,13 +19,14 @@ Examples:
   $ qrhead heads show qrhead-llama-3.1-8b-lme
   $ qrhead heads show auto --model model.gguf
   $ qrhead heads show published.yaml --model model.gguf --json > heads.json
+  $ qrhead heads trim mine.json --top 8 -o best.json
   $ qrhead heads compare mine.json random:16:1 --model model.gguf
   $ qrhead heads export mine.json --format qrhead-yaml -o config.yaml
   $ qrhead heads plot mine.json -o mine.html`;
 
 /** `qrhead heads`: the head sets that are known, and what one holds. */
 export function registerHeads(program: Command): void {
-  const heads = program.command("heads").description("list, show, compare, export and draw head sets");
+  const heads = program.command("heads").description("list, show, trim, compare, export and draw head sets");
   heads.addHelpText("after", EXAMPLES);
   const listing = heads.command("list").description("the head sets that ship with qrhead");
   addCommonOptions(listing.option("--json", "print one JSON array")).action(list);
@@ -89,5 +91,6 @@ function describeSet(name: string, set: HeadSet): string {
   ];
   return [`${oneLine(name)}: ${heads.length} ${heads.length === 1 ? "head" : "heads"}`]
     .concat(lines.flatMap(([label, value]) => (value ? [`  ${label.padEnd(7)} ${oneLine(value)}`] : [])))
+    .concat(trust(set))
     .join("\n");
 }

@@ -96,7 +96,7 @@ export function addModelOptions(command: Command): Command {
     .addOption(
       textOption("--model <M>", "path of a GGUF, or an hf: URI (default: the built-in model)", "a path or an hf: URI"),
     )
-    .addOption(choiceOption("--gpu <WHICH>", "build of llama.cpp", GPU_NAMES))
+    .addOption(choiceOption("--gpu <WHICH>", "build of llama.cpp (default: auto)", GPU_NAMES))
     .addOption(integerOption("--gpu-layers <N>", "layers to put on the GPU (default: all)", 0, 2 ** 20))
     .addOption(integerOption("--threads <N>", "CPU threads (default: the processors, at most 8)", 1, 512))
     .addOption(textOption("--library <DIR>", "folder of another llama.cpp build of the same release", "a folder"));
@@ -140,9 +140,14 @@ export function addRankOptions(command: Command): Command {
     .option("--no-calibration", "do not subtract the null query's attention")
     .option("--no-mask", "keep outlier tokens")
     .option("--no-weights", "count every head alike, also where the head set has weights")
-    .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]))
     .addOption(
-      choiceOption("--layout <NAME>", "documents in one prompt, or each by itself", ["listwise", "independent"]),
+      choiceOption("--order <ORDER>", "order of the documents in the prompt (default: given)", ["given", "reverse"]),
+    )
+    .addOption(
+      choiceOption("--layout <NAME>", "documents in one prompt, or each by itself (default: listwise)", [
+        "listwise",
+        "independent",
+      ]),
     );
   return addPassOptions(command);
 }

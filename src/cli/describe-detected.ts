@@ -1,6 +1,8 @@
 import type { DetectedHeadSet } from "../detect/detect.ts";
 import type { HeadSet } from "../heads/head-set.ts";
 import { deepestLayer, headKey } from "../heads/heads.ts";
+import { countLocal, localHeads } from "../heads/local.ts";
+import type { Head, ModelIdentity } from "../types.ts";
 import { oneLine } from "./output.ts";
 import { decimalsFor, plainTable } from "./table.ts";
 
@@ -28,6 +30,7 @@ export function describeDetected(set: DetectedHeadSet, output: string): string {
     `  model   ${oneLine(model.name)} (${oneLine(model.architecture)}, ${model.layers} layers of ${model.heads} heads)`,
     `  found   ${objective}, ${count} of ${oneLine(source.name)}, prompt ${prompt}${skipped}`,
     `  layers  ${needed}`,
+    ...describeLocal(heads, model.slidingWindow),
     ...(set.stability && set.quality
       ? trust(set)
       : [
@@ -36,6 +39,19 @@ export function describeDetected(set: DetectedHeadSet, output: string): string {
     "",
     plainTable(columns, rows, [], [0, 2, 3]),
   ].join("\n");
+}
+
+/** Which heads of a set look back a few tokens only; no line where none does. */
+export function describeLocal(heads: readonly Head[], window: ModelIdentity["slidingWindow"]): string[] {
+  if (!window) return [];
+  if (window.layers === null)
+    return [`  local   some layers look back ${window.tokens} tokens only; the file does not say which`];
+  const local = localHeads(heads, window);
+  if (local.length === 0)
+    return [`  local   none: ${window.layers.length} layers look back ${window.tokens} tokens only, others are used`];
+  return [
+    `  local   ${countLocal(local, heads)} look back ${window.tokens} tokens only: keep prompts within that, or leave them out`,
+  ];
 }
 
 /** What a set says about how far to trust it, a line each; none where it says nothing. */

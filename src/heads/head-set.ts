@@ -18,6 +18,8 @@ const modelSchema = z.object({
   heads: count,
   /** Identifies the file that the heads were found with. */
   fingerprint: z.string().exactOptional(),
+  /** Layers that look back this many tokens only; null where it was not known which. */
+  slidingWindow: z.object({ tokens: count, layers: z.array(index).nullable() }).exactOptional(),
 });
 
 const headSetSchema = z.object({

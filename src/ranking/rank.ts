@@ -1,3 +1,4 @@
+import { shortSight } from "../heads/local.ts";
 import type { ResolvedHeads } from "../heads/spec.ts";
 import type { LoadedModel } from "../model/model.ts";
 import { callNative } from "../native/call.ts";
@@ -126,7 +127,8 @@ export class Ranker {
           `rank in windows with windows: { windowTokens: ${Math.max(16, known)} }, or cut the documents`,
       );
     }
-    return warnings;
+    const short = shortSight(this.#heads.heads, this.#model.identity, promptTokens);
+    return short === null ? warnings : [...warnings, short];
   }
 
   /** Ranks documents in as many prompts as it takes; see `rankInWindows`. */

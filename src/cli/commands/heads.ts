@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import type { HeadSet } from "../../heads/head-set.ts";
 import { deepestLayer, headKey } from "../../heads/heads.ts";
 import { PUBLISHED_HEAD_SETS } from "../../heads/published.ts";
-import { trust } from "../describe-detected.ts";
+import type { ModelIdentity } from "../../types.ts";
+import { describeLocal, trust } from "../describe-detected.ts";
 import { findSet, modelFor } from "../find-set.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { addCommonOptions, addModelOptions, type CommonFlags, type ModelFlags } from "../options.ts";
@@ -61,12 +62,12 @@ async function show(spec: string, _: unknown, command: Command): Promise<void> {
   const model = await modelFor([spec], flags, interruptSignal());
   const { name, set, warning } = findSet(spec, model);
   if (flags.json) return printJson(set);
-  print(describeSet(name, set));
+  print(describeSet(name, set, model));
   if (model) print(`  fits    ${oneLine(`${model.name}, ${model.fileName}`)}`);
   if (warning) warn(warning);
 }
 
-function describeSet(name: string, set: HeadSet): string {
+function describeSet(name: string, set: HeadSet, known: ModelIdentity | undefined): string {
   const { model, heads, weights, objective, source, prompt, nullQuery, scores } = set;
   const deepest = deepestLayer(heads);
   const needed = !model
@@ -91,6 +92,6 @@ function describeSet(name: string, set: HeadSet): string {
   ];
   return [`${oneLine(name)}: ${heads.length} ${heads.length === 1 ? "head" : "heads"}`]
     .concat(lines.flatMap(([label, value]) => (value ? [`  ${label.padEnd(7)} ${oneLine(value)}`] : [])))
-    .concat(trust(set))
+    .concat(describeLocal(heads, (known ?? model)?.slidingWindow), trust(set))
     .join("\n");
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { reportFailure } from "./failure.ts";
+import { Interrupted, reportFailure } from "./failure.ts";
+import { endSoon } from "./interrupt.ts";
 import { endQuietlyOnClosedPipe } from "./output.ts";
 import { createProgram } from "./program.ts";
 
@@ -14,4 +15,5 @@ try {
   await createProgram().parseAsync(args, { from: "user" });
 } catch (error) {
   process.exitCode = fail(error);
+  if (error instanceof Interrupted) endSoon();
 }

@@ -14,6 +14,9 @@ import { overlapOf } from "./stability.ts";
 const FIRST_LOOK = 8;
 const LOOK_EVERY = 4;
 
+/** Words of the advice that a surface with a switch for it says otherwise. */
+export const FEWER_DOCUMENTS = "fewer documents in each example";
+
 export type Collected = {
   examples: ExampleScores[];
   /** Of each example, one number per head. */
@@ -96,7 +99,7 @@ async function fitting(
   }
   if (kept.length > 0) return kept;
   throw new InputError("INVALID_INPUT", `All ${all.length} examples are longer than the context`, {
-    advice: "use a larger contextSize, fewer documents in each, or cut long ones with maxDocumentTokens",
+    advice: `use a larger contextSize, ${FEWER_DOCUMENTS}, or cut long ones with maxDocumentTokens`,
   });
 }
 
@@ -154,7 +157,7 @@ async function located<T>({ position, id }: DetectionExample, work: () => Promis
     if (error instanceof ContextOverflowError) {
       const { promptTokens, contextSize } = error;
       const advice =
-        `use a contextSize of at least ${promptTokens}, fewer documents in each example, cut long ones with ` +
+        `use a contextSize of at least ${promptTokens}, ${FEWER_DOCUMENTS}, cut long ones with ` +
         "maxDocumentTokens, or leave such examples out with skipLong: true";
       throw new ContextOverflowError(promptTokens, contextSize, `The prompt of ${where}`, advice);
     }

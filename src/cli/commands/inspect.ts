@@ -42,7 +42,7 @@ export function registerInspect(program: Command): void {
     .option("--docs <FILE>", "documents file, - for standard input")
     .addOption(textOption("-o, --output <OUT>", "page to write", "a path"))
     .option("--force", "replace the file if it exists");
-  addRankOptions(addHeadsOption(addModelOptions(command)));
+  addRankOptions(addHeadsOption(addModelOptions(command)), false);
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(inspect);
 }
 

@@ -20,6 +20,18 @@ export type QRHeadErrorCode =
   | "DISPOSED"
   | "BUSY";
 
+/** What an error knows beyond its sentence, so that a program or another surface can word it anew. */
+export type ErrorDetails = ErrorOptions & {
+  /** The option or argument at fault, such as `windows.windowTokens`. */
+  option?: string;
+  /** What would have been accepted there. */
+  expected?: string;
+  /** What came instead, its first 80 characters; strings and plain objects as JSON. */
+  received?: string;
+  /** What to do, with options as a program writes them: "use a contextSize of at least 900", "pass force: true". */
+  advice?: string;
+};
+
 /**
  * Base of every error that qrhead throws on purpose.
  *
@@ -28,10 +40,21 @@ export type QRHeadErrorCode =
 export class QRHeadError extends Error {
   override name = "QRHeadError";
   readonly code: QRHeadErrorCode;
+  /** See `ErrorDetails`; absent where there is nothing to say. */
+  declare readonly option?: string;
+  declare readonly expected?: string;
+  declare readonly received?: string;
+  declare readonly advice?: string;
 
-  constructor(code: QRHeadErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+  /** @param problem What is wrong; with `details.advice` the message goes on with a colon and that. */
+  constructor(code: QRHeadErrorCode, problem: string, details: ErrorDetails = {}) {
+    const { cause, ...facts } = details;
+    super(
+      facts.advice === undefined ? problem : `${problem}: ${facts.advice}`,
+      "cause" in details ? { cause } : undefined,
+    );
     this.code = code;
+    Object.assign(this, facts);
   }
 }
 
@@ -49,10 +72,10 @@ export class InputError extends QRHeadError {
       | "CORPUS_INVALID"
       | "CORPUS_MISMATCH"
     >,
-    message: string,
-    options?: ErrorOptions,
+    problem: string,
+    details?: ErrorDetails,
   ) {
-    super(code, message, options);
+    super(code, problem, details);
   }
 }
 
@@ -64,13 +87,13 @@ export class ContextOverflowError extends QRHeadError {
   /** Tokens that the context holds. */
   readonly contextSize: number;
 
-  constructor(promptTokens: number, contextSize: number, subject = "The prompt") {
-    super(
-      "CONTEXT_OVERFLOW",
-      `${subject} has ${promptTokens} tokens but the context holds ${contextSize}: ` +
-        `use a context size of at least ${promptTokens} (--context-size), pass fewer documents, ` +
-        "or cut long ones (--max-document-tokens)",
-    );
+  constructor(
+    promptTokens: number,
+    contextSize: number,
+    subject = "The prompt",
+    advice = `use a contextSize of at least ${promptTokens}, pass fewer documents, or cut long ones with maxDocumentTokens`,
+  ) {
+    super("CONTEXT_OVERFLOW", `${subject} has ${promptTokens} tokens but the context holds ${contextSize}`, { advice });
     this.promptTokens = promptTokens;
     this.contextSize = contextSize;
   }
@@ -82,15 +105,22 @@ export function isQRHeadError(error: unknown): error is QRHeadError {
 }
 
 /** The one sentence for a wrong argument: what was expected, under which name, and what came instead. */
-export function invalidArgument(name: string, expected: string, received: unknown): InputError {
-  const shown = typeof received === "string" ? JSON.stringify(received.slice(0, 80)) : asText(received).slice(0, 80);
-  const type = received === null ? "null" : Array.isArray(received) ? "array" : typeof received;
-  return new InputError("INVALID_ARGUMENT", `Expected ${expected} for ${name} but received ${shown} of type ${type}`);
+export function invalidArgument(option: string, expected: string, value: unknown): InputError {
+  const received = typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : asText(value).slice(0, 80);
+  const type = value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+  return new InputError(
+    "INVALID_ARGUMENT",
+    `Expected ${expected} for ${option} but received ${received} of type ${type}`,
+    {
+      ...{ option, expected, received },
+    },
+  );
 }
 
 function asText(value: unknown): string {
   try {
-    return String(value);
+    const isPlain = typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+    return isPlain ? JSON.stringify(value) : String(value);
   } catch {
     // An object without a prototype, or an array that holds one.
     return Object.prototype.toString.call(value);

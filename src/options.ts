@@ -4,7 +4,7 @@ import { InputError, invalidArgument } from "./errors.ts";
 import type { HeadSet } from "./heads/head-set.ts";
 import type { Gpu } from "./native/variants.ts";
 import { PROMPT_NAMES, type PromptName } from "./prompt/profiles.ts";
-import { EXPECTED_WINDOWS, type WindowOptions, windowsSchema } from "./ranking/windows/options.ts";
+import { EXPECTED_IN_WINDOWS, EXPECTED_WINDOWS, type WindowOptions, windowsSchema } from "./ranking/windows/options.ts";
 import type { Head } from "./types.ts";
 
 /** K and V cache types that llama.cpp computes attention with. */
@@ -193,14 +193,28 @@ function parse(schema: typeof loadSchema | typeof rankSchema, options: unknown):
   const result = schema.safeParse(options ?? {});
   // An option that is there but undefined is left out, or it would hide the one given when loading.
   if (result.success) return Object.fromEntries(Object.entries(result.data).filter(([, value]) => value !== undefined));
-  const issue = result.error.issues[0]!;
+  const issue = deepest(result.error.issues[0]!);
   if (issue.code === "unrecognized_keys") {
-    const known = Object.keys(schema.shape).join(", ");
-    throw new InputError("INVALID_ARGUMENT", `Unknown option ${issue.keys[0]}: expected one of ${known}`);
+    const path = issue.path.map(String);
+    const option = [...path, issue.keys[0]].join(".");
+    const known = path.length > 0 ? Object.keys(EXPECTED_IN_WINDOWS) : Object.keys(schema.shape);
+    const expected = `one of ${known.join(", ")}`;
+    throw new InputError("INVALID_ARGUMENT", `Unknown option ${option}: expected ${expected}`, { option, expected });
   }
-  const name = String(issue.path[0] ?? "options");
-  const value = issue.path.length === 0 ? options : (options as Record<string, unknown>)[name];
-  throw invalidArgument(name, EXPECTED[name] ?? (issue.path.length === 0 ? "an object" : "true or false"), value);
+  const path = issue.path.map(String);
+  const name = path.join(".") || "options";
+  const value = path.reduce<unknown>((inside, key) => (inside as Record<string, unknown>)[key], options);
+  const expected = path[0] === "windows" && path[1] ? EXPECTED_IN_WINDOWS[path[1]] : EXPECTED[name];
+  throw invalidArgument(name, expected ?? (path.length === 0 ? "an object" : "true or false"), value);
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Of a union, the issue inside the alternative that came furthest: it names the field, and not the whole object. */
+function deepest(issue: Issue): Issue {
+  if (issue.code !== "invalid_union") return issue;
+  const inside = issue.errors.flat().find(({ path, code }) => path.length > 0 || code === "unrecognized_keys");
+  return inside ? { ...inside, path: [...issue.path, ...inside.path] } : issue;
 }
 
 /** Threads beyond the memory's bandwidth slow a prefill down rather than speed it up. */

@@ -26,6 +26,8 @@ export type ModelIdentity = {
   /** Layers of the model that a slim file was made from; equal to `layers` otherwise. */
   originalLayers: number;
   chatTemplate: string | null;
+  /** Layers that look back `tokens` tokens only, where there are any; `layers` is null where it is not known which. */
+  slidingWindow?: { tokens: number; layers: readonly number[] | null };
   /** Every scalar of the GGUF header, as text. */
   metadata: Readonly<Record<string, string>>;
 };

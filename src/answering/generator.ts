@@ -49,8 +49,8 @@ async function openLlama(options: OpenOptions): Promise<Llama> {
   if (gpu === "custom") {
     throw new InputError(
       "INVALID_ARGUMENT",
-      "Expected node-llama-cpp's own build of llama.cpp for generating but another folder is set: " +
-        "leave out --library and QRHEAD_LLAMA_DIR",
+      "Expected node-llama-cpp's own build of llama.cpp for generating but another folder is set",
+      { advice: "leave out libraryDirectory and QRHEAD_LLAMA_DIR" },
     );
   }
   const key = String(gpu);

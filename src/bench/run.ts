@@ -1,4 +1,5 @@
 import { cpus } from "node:os";
+import { readHeadFile } from "../heads/head-file.ts";
 import { resolveHeads } from "../heads/spec.ts";
 import { loadModel } from "../model/model.ts";
 import { defaultThreads, type LoadOptions } from "../options.ts";
@@ -57,7 +58,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
 
 function chooseHeads(spec: string | undefined, model: Awaited<ReturnType<typeof loadModel>>["identity"]): Head[] {
   try {
-    return resolveHeads(spec ?? "auto", model, () => undefined).heads;
+    return resolveHeads(spec ?? "auto", model, readHeadFile).heads;
   } catch (error) {
     if (spec !== undefined) throw error;
     return benchHeads(model.layers, model.heads);

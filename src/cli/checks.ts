@@ -6,6 +6,7 @@ import type { Addon, LibraryInfo } from "../native/addon-types.ts";
 import { hasGpu, type Library, packageLibraries } from "../native/library.ts";
 import { type Gpu, type Variant, variantsFor } from "../native/variants.ts";
 import type { QRRetriever } from "../retriever.ts";
+import type { ModelIdentity } from "../types.ts";
 
 /** One line of `qrhead doctor`. */
 export type Check = { name: string; status: "ok" | "warn" | "fail"; detail: string; advice?: string };
@@ -92,8 +93,14 @@ export function checkDevices({ devices }: LibraryInfo): Check[] {
 
 export function checkModel({ model, prompt }: QRRetriever): Check {
   const slimmed = model.originalLayers > model.layers ? ` of ${model.originalLayers}` : "";
-  const shape = `${model.architecture}, ${model.layers}${slimmed} layers of ${model.heads} heads`;
+  const shape = `${model.architecture}, ${model.layers}${slimmed} layers of ${model.heads} heads${windowed(model)}`;
   return { name: "model", status: "ok", detail: `${model.name} (${shape}), prompt ${prompt}, ${model.path}` };
+}
+
+function windowed({ slidingWindow }: ModelIdentity): string {
+  return slidingWindow
+    ? `, ${slidingWindow.layers?.length ?? "some"} layers with a sliding window of ${slidingWindow.tokens} tokens`
+    : "";
 }
 
 /** `problem` is why no published head set can be used, if none can. */

@@ -35,7 +35,7 @@ export async function openCorpus(
   if (exists) {
     const reason = await tryLoad();
     if (typeof reason !== "string") return reason;
-    if (!quiet) note(`qrhead: making ${file} anew: ${reason}`);
+    if (!quiet) note(`qrhead: making ${oneLine(file)} anew: ${reason}`);
   }
   // Another process may have made the same file meanwhile; each puts a whole one in its place.
   return retriever.corpus(documents!, { ...settings, saveTo: file, force: true, signal, onProgress });

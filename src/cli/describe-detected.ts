@@ -1,5 +1,8 @@
 import type { DetectedHeadSet } from "../detect/format.ts";
+import type { HeadSet } from "../heads/head-set.ts";
 import { deepestLayer, headKey } from "../heads/heads.ts";
+import { countLocal, localHeads } from "../heads/local.ts";
+import type { Head, ModelIdentity } from "../types.ts";
 import { oneLine } from "./output.ts";
 import { decimalsFor, plainTable } from "./table.ts";
 
@@ -23,30 +26,49 @@ export function describeDetected(set: DetectedHeadSet, output: string): string {
   ]);
   const columns = ["Rank", "Head", "Score", ...(weights ? ["Weight"] : [])];
   return [
-    `${output}: ${heads.length} of ${model.layers * model.heads} heads`,
-    `  model   ${oneLine(model.name)} (${model.architecture}, ${model.layers} layers of ${model.heads} heads)`,
+    `${oneLine(output)}: ${heads.length} of ${model.layers * model.heads} heads`,
+    `  model   ${oneLine(model.name)} (${oneLine(model.architecture)}, ${model.layers} layers of ${model.heads} heads)`,
     `  found   ${objective}, ${count} of ${oneLine(source.name)}, prompt ${prompt}${skipped}`,
     `  layers  ${needed}`,
-    ...trust(set),
+    ...describeLocal(heads, model.slidingWindow),
+    ...(set.stability && set.quality
+      ? trust(set)
+      : [
+          `  trust   unknown: ${source.examples === 1 ? "1 example is" : `${source.examples} examples are`} too few to say`,
+        ]),
     "",
     plainTable(columns, rows, [], [0, 2, 3]),
   ].join("\n");
 }
 
-function trust({ heads, stability, quality, fit, source }: DetectedHeadSet): string[] {
-  if (!stability || !quality) {
-    return [
-      `  trust   unknown: ${source.examples === 1 ? "1 example is" : `${source.examples} examples are`} too few to say`,
-    ];
-  }
-  const lines = [
-    `  stable  ${percent(stability.overlap)} of the heads are the same when ${stability.examples} other examples choose ` +
-      `(${percent(stability.chance)} by chance)`,
+/** Which heads of a set look back a few tokens only; no line where none does. */
+export function describeLocal(heads: readonly Head[], window: ModelIdentity["slidingWindow"]): string[] {
+  if (!window) return [];
+  if (window.layers === null)
+    return [`  local   some layers look back ${window.tokens} tokens only; the file does not say which`];
+  const local = localHeads(heads, window);
+  if (local.length === 0)
+    return [`  local   none: ${window.layers.length} layers look back ${window.tokens} tokens only, others are used`];
+  return [
+    `  local   ${countLocal(local, heads)} look back ${window.tokens} tokens only: keep prompts within that, or leave them out`,
   ];
-  const held = quality.byHeads.map(({ heads, ndcg }, index) =>
-    index === quality.byHeads.length - 1 ? `all ${ndcg.toFixed(3)}` : `${heads}: ${ndcg.toFixed(3)}`,
-  );
-  lines.push(`  ranks   nDCG@10 of held-out examples by number of heads: ${held.join(", ")}`);
+}
+
+/** What a set says about how far to trust it, a line each; none where it says nothing. */
+export function trust({ heads, stability, quality, fit }: HeadSet): string[] {
+  const lines: string[] = [];
+  if (stability) {
+    lines.push(
+      `  stable  ${percent(stability.overlap)} of the heads are the same when ${stability.examples} other examples choose ` +
+        `(${percent(stability.chance)} by chance)`,
+    );
+  }
+  if (quality) {
+    const held = quality.byHeads.map(({ heads, ndcg }, index) =>
+      index === quality.byHeads.length - 1 ? `all ${ndcg.toFixed(3)}` : `${heads}: ${ndcg.toFixed(3)}`,
+    );
+    lines.push(`  ranks   nDCG@10 of held-out examples by number of heads: ${held.join(", ")}`);
+  }
   if (fit) {
     const { plain, weighted } = fit.ndcg;
     const verdict = fit.kept ? `kept, ${heads.length} heads are left` : "left out, the plain sum is used";

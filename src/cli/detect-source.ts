@@ -1,12 +1,16 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { BOOTSTRAP_EXAMPLES, bootstrapExamples, type Needle } from "../detect/bootstrap.ts";
+import { BOOTSTRAP_DOCUMENTS, BOOTSTRAP_EXAMPLES, bootstrapExamples, type Needle } from "../detect/bootstrap.ts";
+import { fittingExamples } from "../detect/bootstrap-fit.ts";
 import { BOOTSTRAP_TEXT } from "../detect/bootstrap-text.ts";
 import { type DetectionExampleInput, parseExamples } from "../detect/examples.ts";
 import { decodeText } from "../documents/documents.ts";
 import { InputError } from "../errors.ts";
 import { seededRandom, shuffled } from "../heads/heads.ts";
+import type { LoadOptions } from "../options.ts";
 import { readInput, STDIN_NAME } from "./input.ts";
+import { heard } from "./interrupt.ts";
+import { note, warn } from "./output.ts";
 
 /** Files of a folder that are text to find heads with. */
 const TEXT_FILE = /\.(txt|md)$/i;
@@ -27,12 +31,16 @@ export type SourceFlags = {
 export type ExampleSource = { examples: readonly DetectionExampleInput[]; sourceName: string };
 
 /** @throws InputError for neither or both of `--examples` and `--bootstrap`, or an input that cannot be used. */
-export async function readSource(flags: SourceFlags, signal: AbortSignal): Promise<ExampleSource> {
+export async function readSource(
+  flags: SourceFlags & { quiet?: boolean },
+  load: LoadOptions & { signal: AbortSignal },
+): Promise<ExampleSource> {
+  const { signal } = load;
   const { examples, bootstrap } = flags;
   if (examples !== undefined && bootstrap !== undefined) {
     throw new InputError("INVALID_ARGUMENT", "Expected --examples or --bootstrap but received both");
   }
-  if (bootstrap !== undefined) return bootstrapSource(flags, bootstrap, signal);
+  if (bootstrap !== undefined) return bootstrapSource(flags, bootstrap, load);
   for (const name of ["needle", "documents"] as const) {
     if (flags[name] !== undefined) throw new InputError("INVALID_ARGUMENT", `Option --${name} is for --bootstrap only`);
   }
@@ -49,11 +57,23 @@ export async function readSource(flags: SourceFlags, signal: AbortSignal): Promi
   };
 }
 
-async function bootstrapSource(flags: SourceFlags, from: string | true, signal: AbortSignal): Promise<ExampleSource> {
-  const { needle, documents, limit = BOOTSTRAP_EXAMPLES, seed } = flags;
-  const texts = from === true ? [BOOTSTRAP_TEXT] : await readTexts(from, seed ?? 0, signal);
+async function bootstrapSource(
+  flags: SourceFlags & { quiet?: boolean },
+  from: string | true,
+  load: LoadOptions & { signal: AbortSignal },
+): Promise<ExampleSource> {
+  const { needle, limit = BOOTSTRAP_EXAMPLES, seed } = flags;
+  const { signal } = load;
+  const texts = from === true ? [BOOTSTRAP_TEXT] : await heard(readTexts(from, seed ?? 0, signal), signal);
   const sourceName = from === true ? "the text that comes with qrhead" : from;
-  const examples = bootstrapExamples(texts, { needle, documents, examples: limit, seed, sourceName });
+  const options = { needle, examples: limit, seed, sourceName };
+  const { examples, documents } =
+    flags.documents === undefined
+      ? await fittingExamples(texts, options, load)
+      : { examples: bootstrapExamples(texts, { ...options, documents: flags.documents }), documents: flags.documents };
+  if (documents < BOOTSTRAP_DOCUMENTS && flags.documents === undefined && !flags.quiet) {
+    note(`${documents} documents in each example: the context or the text holds no more`);
+  }
   const text = from === true ? sourceName : from === "-" ? STDIN_NAME : path.basename(from);
   return { examples, sourceName: `bootstrap (${needle ?? "mixed"}) of ${text}` };
 }
@@ -77,9 +97,15 @@ async function readTexts(from: string, seed: number, signal: AbortSignal): Promi
   let characters = 0;
   for (const file of shuffled(files, seededRandom(seed))) {
     if (characters >= MAX_CHARACTERS) break;
-    const text = decodeText(await readFile(file, { signal }), file);
-    texts.push(text);
-    characters += text.length;
+    try {
+      const text = decodeText(await readFile(file, { signal }), file);
+      texts.push(text);
+      characters += text.length;
+    } catch (error) {
+      // One file of another kind does not make a folder useless.
+      if (!(error instanceof InputError)) throw error;
+      warn(`${error.message}; it is left out`);
+    }
   }
   return texts;
 }

@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
-import { InputError, isQRHeadError } from "../errors.ts";
+import { InputError, isQRHeadError, type QRHeadError } from "../errors.ts";
+import { flagOf, withFlags } from "./flag-words.ts";
 import { note, oneLine } from "./output.ts";
 
 /** Reason of the signal that Ctrl+C sets. */
@@ -15,10 +16,8 @@ export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** The sentence for an option with a wrong value, which names the option as it was typed. */
 export function wrongOption(flag: string, expected: string, received: string): InputError {
-  return new InputError(
-    "INVALID_ARGUMENT",
-    `Expected ${expected} for ${flag} but received ${JSON.stringify(received.slice(0, 80))}`,
-  );
+  const shown = JSON.stringify(received.slice(0, 80));
+  return new InputError("INVALID_ARGUMENT", `Expected ${expected} for ${flag} but received ${shown}`);
 }
 
 /**
@@ -43,11 +42,23 @@ function isUsersToMend(error: unknown): boolean {
 /** The message on one line. */
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(`unexpected failure: ${String(error)}`);
-  const message = oneLine(error.message.replace(/^error: /, ""));
+  const message = oneLine(isQRHeadError(error) ? inFlags(error) : error.message.replace(/^error: /, ""));
   // The system's own sentences, such as that a disk is full, need no comment.
   const expected =
     error instanceof CommanderError || error instanceof Interrupted || isQRHeadError(error) || "syscall" in error;
   return expected ? message : `unexpected failure: ${error.name}: ${message} (--verbose shows where)`;
+}
+
+/** The library's sentence with flags for its options: it does not know how it is used. */
+function inFlags({ message, option, expected, advice }: QRHeadError): string {
+  let text = message;
+  if (advice !== undefined && text.endsWith(advice)) text = text.slice(0, -advice.length) + withFlags(advice);
+  const said = ` for ${option} but received `;
+  if (expected !== undefined && option !== undefined && text.includes(said)) {
+    const [before, after] = [text.slice(0, text.indexOf(said)), text.slice(text.indexOf(said) + said.length)];
+    text = `${withFlags(before)} for ${flagOf(option) ?? option} but received ${after.replace(/ of type \w+$/, "")}`;
+  }
+  return text;
 }
 
 function stackOf(error: unknown): string {

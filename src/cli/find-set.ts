@@ -1,7 +1,7 @@
 import path from "node:path";
 import { InputError } from "../errors.ts";
 import { readHeadFile } from "../heads/head-file.ts";
-import { type HeadSet, parseHeadSet } from "../heads/head-set.ts";
+import { type HeadSet, type HeadSetModel, parseHeadSet } from "../heads/head-set.ts";
 import { matchHeadSet } from "../heads/match.ts";
 import { findPublished } from "../heads/published.ts";
 import { resolveHeads } from "../heads/spec.ts";
@@ -38,6 +38,13 @@ function lookUp(spec: string, model: ModelIdentity | undefined): FoundSet {
       ? `Heads ${JSON.stringify(spec)} depend on the model: name one with --model`
       : `Head set ${JSON.stringify(spec)} is no published set and no file that exists: see qrhead heads list`,
   );
+}
+
+/** @throws InputError `INVALID_INPUT` for a set that does not say which model it is for, and how many heads that has. */
+export function ofModel({ name, set }: Pick<FoundSet, "name" | "set">): HeadSet & { model: HeadSetModel } {
+  const { model } = set;
+  if (model) return { ...set, model };
+  throw new InputError("INVALID_INPUT", `${name} does not say which model it is for: name one with --model`);
 }
 
 /** Heads that stand in no file: all, random ones, or a list. */

@@ -1,9 +1,9 @@
 import { Option } from "commander";
-import { InputError } from "../errors.ts";
 import type { HeadSet } from "../heads/head-set.ts";
 import { plotHeadSet } from "../heads/plot.ts";
 import { plotPage } from "../heads/plot-page.ts";
 import { wrongOption } from "./failure.ts";
+import { ofModel } from "./find-set.ts";
 
 const ENDING = /\.(html|svg)$/i;
 
@@ -22,9 +22,6 @@ export function plotOption(flags: string, description: string): Option {
  * @throws InputError `INVALID_INPUT` for a set that does not say how many layers and heads its model has.
  */
 export function formatPlot(set: HeadSet, name: string, file: string): string {
-  const { model } = set;
-  if (!model) {
-    throw new InputError("INVALID_INPUT", `${name} does not say which model it is for: name one with --model`);
-  }
-  return /\.svg$/i.test(file) ? plotHeadSet({ ...set, model }, name) : plotPage({ ...set, model }, name);
+  const plotted = ofModel({ name, set });
+  return /\.svg$/i.test(file) ? plotHeadSet(plotted, name) : plotPage(plotted, name);
 }

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { addAbortSignal } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { InputError } from "../errors.ts";
+import { heard } from "./interrupt.ts";
 import { note } from "./output.ts";
 
 /** What `-` stands for in messages. */
@@ -24,7 +25,7 @@ export async function readInput(file: string, what: string, signal: AbortSignal)
     }
   }
   try {
-    return await readFile(file, { signal });
+    return await heard(readFile(file, { signal }), signal);
   } catch (error) {
     signal.throwIfAborted();
     throw unreadable(what, file, error);

@@ -1,5 +1,8 @@
 import { Interrupted } from "./failure.ts";
 
+/** How long an interrupted process may take to end by itself. */
+const GRACE_MS = 300;
+
 /**
  * A signal that the first Ctrl+C sets, so that running work ends in order. The second one ends the process at once, for
  * work that cannot be stopped halfway.
@@ -16,4 +19,33 @@ export function interruptSignal(): AbortSignal {
     process.on(name, listener);
   }
   return controller.signal;
+}
+
+/**
+ * Waits for the system, and for Ctrl+C: opening a pipe that nobody writes to cannot be called off, so that the call is left
+ * behind. Rejects with the signal's reason.
+ */
+export async function heard<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop = () => {};
+  const interrupted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, interrupted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    // Both may end after the race is over.
+    work.catch(() => {});
+    interrupted.catch(() => {});
+  }
+}
+
+/** Ends an interrupted process even where a call to the system still waits, which keeps `process.exit` from returning. */
+export function endSoon(): void {
+  setTimeout(() => {
+    process.removeAllListeners("SIGINT");
+    process.kill(process.pid, "SIGINT");
+  }, GRACE_MS).unref();
 }

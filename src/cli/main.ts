@@ -1,49 +1,8 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
-import path from "node:path";
-import { Command } from "commander";
-import { packageRoot } from "../native/addon.ts";
-import { registerAsk } from "./commands/ask.ts";
-import { registerBench } from "./commands/bench.ts";
-import { registerDemo } from "./commands/demo.ts";
-import { registerDetect } from "./commands/detect.ts";
-import { registerDoctor } from "./commands/doctor.ts";
-import { registerEval } from "./commands/eval.ts";
-import { registerEvalAnswer } from "./commands/eval-answer.ts";
-import { registerHeads } from "./commands/heads.ts";
-import { registerInspect } from "./commands/inspect.ts";
-import { registerPrune } from "./commands/prune.ts";
-import { registerRerank } from "./commands/rerank.ts";
-import { registerRetrievalHeads } from "./commands/retrieval-heads.ts";
-import { registerSlim } from "./commands/slim.ts";
-import { reportFailure } from "./failure.ts";
-import { endQuietlyOnClosedPipe, print } from "./output.ts";
-
-/** In the order that help lists them. */
-const commands = [
-  registerDemo,
-  registerRerank,
-  registerPrune,
-  registerAsk,
-  registerInspect,
-  registerDetect,
-  registerRetrievalHeads,
-  registerHeads,
-  registerEval,
-  registerEvalAnswer,
-  registerSlim,
-  registerDoctor,
-  registerBench,
-];
-
-const EXAMPLES = `
-Examples:
-  $ qrhead demo
-  $ qrhead rerank --query "why is the sky blue" --docs notes.jsonl
-  $ qrhead rerank --model model.gguf --query "…" --docs notes.jsonl --json
-  $ qrhead doctor
-
-Exit codes: 0, 1 for a run that failed, 2 for wrong arguments or input.`;
+import { Interrupted, reportFailure } from "./failure.ts";
+import { endSoon } from "./interrupt.ts";
+import { endQuietlyOnClosedPipe } from "./output.ts";
+import { createProgram } from "./program.ts";
 
 const args = process.argv.slice(2);
 const fail = (error: unknown) => reportFailure(error, args.includes("--verbose"));
@@ -52,20 +11,9 @@ process.on("uncaughtException", failNow);
 process.on("unhandledRejection", failNow);
 endQuietlyOnClosedPipe(failNow);
 
-const { version } = JSON.parse(readFileSync(path.join(packageRoot, "package.json"), "utf8")) as { version: string };
-const program = new Command("qrhead")
-  .description("Rank documents with the attention heads of GGUF models.")
-  .version(version, "--version", "print the version")
-  .option("--quiet", "no progress bar, no footer, no warnings")
-  .option("--verbose", "show the stack and the causes of an error")
-  .addHelpText("after", EXAMPLES)
-  // Errors are reported in one place, in one form; what commander still writes to standard error is help.
-  .configureOutput({ writeErr: print, outputError: () => {} })
-  .exitOverride();
-for (const register of commands) register(program);
-
 try {
-  await program.parseAsync(args, { from: "user" });
+  await createProgram().parseAsync(args, { from: "user" });
 } catch (error) {
   process.exitCode = fail(error);
+  if (error instanceof Interrupted) endSoon();
 }

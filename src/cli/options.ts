@@ -85,21 +85,26 @@ export function textOption(flags: string, description: string, expected: string)
   });
 }
 
+/** Adds options below a heading of their own in --help. */
+function addGroup(command: Command, heading: string, options: readonly Option[]): Command {
+  for (const option of options) command.addOption(option.helpGroup(heading));
+  return command;
+}
+
 export function addCommonOptions(command: Command): Command {
   return command
-    .addOption(new Option("--quiet", "no progress bar, no footer, no warnings"))
+    .addOption(new Option("--quiet", "no progress bar and no footer; warnings stay"))
     .addOption(new Option("--verbose", "show the stack and the causes of an error"));
 }
 
 export function addModelOptions(command: Command): Command {
-  return command
-    .addOption(
-      textOption("--model <M>", "path of a GGUF, or an hf: URI (default: the built-in model)", "a path or an hf: URI"),
-    )
-    .addOption(choiceOption("--gpu <WHICH>", "build of llama.cpp", GPU_NAMES))
-    .addOption(integerOption("--gpu-layers <N>", "layers to put on the GPU (default: all)", 0, 2 ** 20))
-    .addOption(integerOption("--threads <N>", "CPU threads (default: the processors, at most 8)", 1, 512))
-    .addOption(textOption("--library <DIR>", "folder of another llama.cpp build of the same release", "a folder"));
+  return addGroup(command, "Model:", [
+    textOption("--model <M>", "path of a GGUF, or an hf: URI (default: the built-in model)", "a path or an hf: URI"),
+    choiceOption("--gpu <WHICH>", "build of llama.cpp (default: auto)", GPU_NAMES),
+    integerOption("--gpu-layers <N>", "layers to put on the GPU (default: all)", 0, 2 ** 20),
+    integerOption("--threads <N>", "CPU threads (default: the processors, at most 8)", 1, 512),
+    textOption("--library <DIR>", "folder of another llama.cpp build of the same release", "a folder"),
+  ]);
 }
 
 export function addHeadsOption(command: Command): Command {
@@ -113,51 +118,45 @@ export function addHeadsOption(command: Command): Command {
 }
 
 export function addPromptOptions(command: Command): Command {
-  return command
-    .addOption(choiceOption("--prompt <NAME>", "prompt format (default: auto)", PROMPT_NAMES))
-    .addOption(textOption("--null-query <TEXT>", "query that calibrates (default: N/A)", "a text that is not blank"));
+  return addGroup(command, "Prompt and scores:", [
+    choiceOption("--prompt <NAME>", "prompt format (default: auto)", PROMPT_NAMES),
+    textOption("--null-query <TEXT>", "query that calibrates (default: N/A)", "a text that is not blank"),
+  ]);
 }
 
 export function addPassOptions(command: Command): Command {
-  return command
-    .addOption(
-      integerOption(
-        "--max-document-tokens <N>",
-        "cut each document after this many tokens (default: no limit)",
-        1,
-        2 ** 31,
-      ),
-    )
-    .addOption(integerOption("--context-size <N>", "tokens that a prompt may have (default: as needed)", 16, 2 ** 27))
-    .addOption(integerOption("--batch-size <N>", "tokens of one forward pass (default: 512)", 1, 16384))
-    .addOption(choiceOption("--cache-type-k <TYPE>", "type of the K cache (default: f16)", CACHE_TYPES))
-    .addOption(choiceOption("--cache-type-v <TYPE>", "type of the V cache (default: f16)", CACHE_TYPES))
-    .option("--no-flash-attention", "read attention from the slower path");
+  const cut = "cut each document after this many tokens (default: no limit)";
+  return addGroup(command, "Forward passes:", [
+    integerOption("--max-document-tokens <N>", cut, 1, 2 ** 31),
+    integerOption("--context-size <N>", "tokens that a prompt may have (default: as needed)", 16, 2 ** 27),
+    integerOption("--batch-size <N>", "tokens of one forward pass (default: 512)", 1, 16384),
+    choiceOption("--cache-type-k <TYPE>", "type of the K cache (default: f16)", CACHE_TYPES),
+    choiceOption("--cache-type-v <TYPE>", "type of the V cache (default: f16)", CACHE_TYPES),
+    new Option("--no-flash-attention", "read attention from the slower path"),
+  ]);
 }
 
-export function addRankOptions(command: Command): Command {
-  addPromptOptions(command)
-    .option("--no-calibration", "do not subtract the null query's attention")
-    .option("--no-mask", "keep outlier tokens")
-    .option("--no-weights", "count every head alike, also where the head set has weights")
-    .addOption(choiceOption("--order <ORDER>", "order of the documents in the prompt", ["given", "reverse"]))
-    .addOption(
-      choiceOption("--layout <NAME>", "documents in one prompt, or each by itself", ["listwise", "independent"]),
-    );
+/** @param layouts False where a command shows or needs one prompt of all documents. */
+export function addRankOptions(command: Command, layouts = true): Command {
+  const layout = "documents in one prompt, or each by itself (default: listwise)";
+  addGroup(addPromptOptions(command), "Prompt and scores:", [
+    new Option("--no-calibration", "do not subtract the null query's attention"),
+    new Option("--no-mask", "keep outlier tokens"),
+    new Option("--no-weights", "count every head alike, also where the head set has weights"),
+    choiceOption("--order <ORDER>", "order of the documents in the prompt (default: given)", ["given", "reverse"]),
+    ...(layouts ? [choiceOption("--layout <NAME>", layout, ["listwise", "independent"])] : []),
+  ]);
   return addPassOptions(command);
 }
 
 export function addWindowOptions(command: Command): Command {
-  return command
-    .addOption(
-      choiceOption("--windows <WHEN>", "rank in windows what does not fit one prompt (default: auto)", [
-        "auto",
-        "never",
-      ]),
-    )
-    .addOption(integerOption("--window-size <N>", "tokens of a window (default: what the context holds)", 16, 2 ** 27))
-    .addOption(integerOption("--window-documents <N>", "documents of a window (default: what fits)", 2, 2 ** 31))
-    .addOption(choiceOption("--merge <RULE>", "how windows become one ranking (default: tournament)", MERGE_RULES));
+  const when = "rank in windows what does not fit one prompt (default: auto)";
+  return addGroup(command, "Windows:", [
+    choiceOption("--windows <WHEN>", when, ["auto", "never"]),
+    integerOption("--window-size <N>", "tokens of a window (default: what the context holds)", 16, 2 ** 27),
+    integerOption("--window-documents <N>", "documents of a window (default: what fits)", 2, 2 ** 31),
+    choiceOption("--merge <RULE>", "how windows become one ranking (default: tournament)", MERGE_RULES),
+  ]);
 }
 
 /** @throws InputError when windows are forbidden and described at once. */

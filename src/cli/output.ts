@@ -1,15 +1,54 @@
-/** Standard output carries results and nothing else; everything said about them goes to standard error. */
+import { randomInt } from "node:crypto";
+import { UNPRINTABLE } from "../util/unprintable.ts";
+import { withFlags } from "./flag-words.ts";
+
+/**
+ * The one place that writes to standard output and standard error. Standard output carries results and nothing else;
+ * everything said about them goes to standard error. Text for people is made printable here, since names, messages and
+ * documents come from files of others.
+ */
+
+/** Parameter that marks styles as ours: no file can know it. */
+const OURS = String(randomInt(1e8, 1e9));
+const OUR_STYLE = new RegExp(`(\\u001b\\[[\\d;]*);${OURS}m`);
+const RESET = "\u001b[0m";
+
+/** Prints text for people, a line at least. */
 export function print(text: string): void {
-  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  process.stdout.write(printable(text.endsWith("\n") ? text : `${text}\n`));
+}
+
+/** Part of a text as it comes, such as an answer that is being generated: as it is into a file or a pipe, else printable. */
+export function write(text: string): void {
+  process.stdout.write(process.stdout.isTTY ? printable(text) : text);
+}
+
+/** A result that is text itself, such as what pruning keeps: as `write`, a line at least. */
+export function printText(text: string): void {
+  write(text.endsWith("\n") ? text : `${text}\n`);
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value));
+  const escaped = (sign: string) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  process.stdout.write(`${JSON.stringify(value).replace(UNPRINTABLE, escaped)}\n`);
 }
 
-/** One line beside the result, such as a warning or a footer. */
+/** One line beside the result, such as a footer. */
 export function note(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(printable(`${text}\n`));
+}
+
+/** A warning of the library or of a command. `--quiet` does not silence it: the result may not be what it seems. */
+export function warn(text: string): void {
+  note(`qrhead: warning: ${oneLine(withFlags(text))}`);
+}
+
+/** Text without anything that moves the cursor, colours the terminal or turns the writing around, but our own styles. */
+export function printable(text: string): string {
+  const parts = text.split(OUR_STYLE);
+  const clean = parts.map((part, index) => (index % 2 === 1 ? `${part}m` : part.replace(UNPRINTABLE, ""))).join("");
+  // A cell that was cut may have lost the end of its style.
+  return parts.length > 1 ? clean.replace(/(\n?)$/, `${RESET}$1`) : clean;
 }
 
 /** A reader such as `head` that has seen enough closes the pipe: that is no failure. */
@@ -26,24 +65,22 @@ export function showsStyles(): boolean {
   return process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
 }
 
-const style = (open: number, close: number) => (text: string) =>
-  showsStyles() ? `\u001b[${open}m${text}\u001b[${close}m` : text;
+const style = (open: string, close: string) => (text: string) =>
+  showsStyles() ? `\u001b[${open};${OURS}m${text}\u001b[${close};${OURS}m` : text;
 
-export const bold = style(1, 22);
-export const dim = style(2, 22);
-export const green = style(32, 39);
-export const yellow = style(33, 39);
-export const red = style(31, 39);
+export const bold = style("1", "22");
+export const dim = style("2", "22");
+export const green = style("32", "39");
+export const yellow = style("33", "39");
+export const red = style("31", "39");
+const emphasized = style("1;4", "22;24");
 
 /** A word that stands out: by style on a terminal, between guillemets elsewhere. */
 export function marked(word: string): string {
-  return showsStyles() ? `\u001b[1;4m${word}\u001b[22;24m` : `«${word}»`;
+  return showsStyles() ? emphasized(word) : `«${word}»`;
 }
 
-/** Text of others on one line: it must not move the cursor, colour the terminal or turn the writing around. */
+/** Text of others on one line. */
 export function oneLine(text: string): string {
-  return text
-    .replace(/\s+/g, " ")
-    .replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, "")
-    .trim();
+  return text.replace(/\s+/g, " ").replace(UNPRINTABLE, "").trim();
 }

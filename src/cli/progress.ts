@@ -1,5 +1,5 @@
 import type { Progress } from "../options.ts";
-import { note } from "./output.ts";
+import { note, oneLine } from "./output.ts";
 
 /** What is over sooner needs no bar. */
 const DELAY_MS = 500;
@@ -47,7 +47,7 @@ export async function progressBar(quiet: boolean): Promise<ProgressBar> {
   let shown = false;
   const draw = () => {
     if (!last) return;
-    const words = { label: LABELS[last.phase].padEnd(21), note: last.note ?? "" };
+    const words = { label: LABELS[last.phase].padEnd(21), note: oneLine(last.note ?? "") };
     if (!shown) bar.start(last.total, last.done, words);
     shown = true;
     bar.setTotal(last.total);
@@ -73,7 +73,7 @@ function progressLines(): ProgressBar {
   const timer = setInterval(() => {
     if (!last) return;
     const share = last.total > 0 ? ` ${Math.floor((100 * last.done) / last.total)}%` : "";
-    note(`${LABELS[last.phase]}${share}${last.note ? `, ${last.note}` : ""}`);
+    note(oneLine(`${LABELS[last.phase]}${share}${last.note ? `, ${last.note}` : ""}`));
   }, LINE_MS).unref();
   return {
     onProgress(progress) {

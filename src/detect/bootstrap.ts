@@ -16,7 +16,7 @@ export const BOOTSTRAP_EXAMPLES = 64;
 export const BOOTSTRAP_DOCUMENTS = 20;
 
 /** With fewer documents there is little to be told apart. */
-const MIN_DOCUMENTS = 4;
+export const MIN_DOCUMENTS = 4;
 
 export type BootstrapOptions = {
   /** Defaults to `"mixed"`. */
@@ -34,7 +34,7 @@ export type BootstrapOptions = {
 /**
  * Makes detection examples from texts without labels: needles in a haystack, with which QRHead (EMNLP 2025) finds heads too.
  *
- * The texts are cut into passages of about 70 words, which are the documents; one of them holds the needle, in turn at every
+ * The texts are cut into passages of about 70 words (100 letters where a script has no spaces), which are the documents; one of them holds the needle, in turn at every
  * place of the prompt, and it alone is gold. Half of the others are its neighbours in the text where there are any.
  *
  * - `fact`: a sentence that gives a name a number is put into the passage, and the query asks for that number. The other
@@ -53,8 +53,8 @@ export function bootstrapExamples(texts: readonly string[], options: BootstrapOp
   if (passages.length < MIN_DOCUMENTS) {
     throw new InputError(
       "INVALID_INPUT",
-      `${sourceName} gives ${passages.length} passages of about 70 words where at least ${MIN_DOCUMENTS} are needed: ` +
-        "pass more text, or none to use the text that comes with qrhead",
+      `${sourceName} gives ${passages.length} passages of about 70 words where at least ${MIN_DOCUMENTS} are needed`,
+      { advice: "pass more text, or none to use the text that comes with qrhead" },
     );
   }
   const random = seededRandom(seed);

@@ -8,6 +8,9 @@ import type { ExampleScores } from "./objectives.ts";
 /** What must be the same for two runs to give an example the same scores. Values are compared as JSON. */
 export type CheckpointKey = Readonly<Record<string, string | number | boolean | null>>;
 
+/** Words of the advice that a surface with a switch for it says otherwise. */
+export const BEGIN_ANEW = "remove the file to begin anew";
+
 /** Scores of one example as a line holds them: little-endian float32 in base64. */
 const recordSchema = z.object({
   id: z.string(),
@@ -89,8 +92,8 @@ function assertEmpty(file: string, lines: readonly string[]): void {
   if (lines.length === 1) return;
   throw new InputError(
     "INVALID_INPUT",
-    `Checkpoint ${file} holds ${lines.length - 1} examples of a run that did not end: continue it with --resume, or begin ` +
-      "anew with --force",
+    `Checkpoint ${file} holds ${lines.length - 1} examples of a run that did not end`,
+    { advice: `continue it with resume: true, or ${BEGIN_ANEW}` },
   );
 }
 
@@ -109,7 +112,8 @@ function assertSameRun(file: string, line: string, key: CheckpointKey): void {
   throw new InputError(
     "INVALID_INPUT",
     `Checkpoint ${file} is of another run: its ${name} is ${JSON.stringify(run[name])}, but ${JSON.stringify(key[name])} ` +
-      "is asked for now: give the same options, or begin anew with --force",
+      "is asked for now",
+    { advice: `give the same options, or ${BEGIN_ANEW}` },
   );
 }
 
@@ -120,7 +124,9 @@ function readRecord(
   heads: number,
 ): ExampleScores {
   const fail = (what: string) =>
-    new InputError("INVALID_INPUT", `${position} ${what}: give the examples of that run, or begin anew with --force`);
+    new InputError("INVALID_INPUT", `${position} ${what}`, {
+      advice: `give the examples of that run, or ${BEGIN_ANEW}`,
+    });
   const parsed = recordSchema.safeParse(parseJson(line));
   if (!parsed.success) throw fail("is damaged");
   const { id, digest, documents, scores, ranking } = parsed.data;

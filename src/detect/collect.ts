@@ -14,6 +14,9 @@ import { overlapOf } from "./stability.ts";
 const FIRST_LOOK = 8;
 const LOOK_EVERY = 4;
 
+/** Words of the advice that a surface with a switch for it says otherwise. */
+export const FEWER_DOCUMENTS = "fewer documents in each example";
+
 export type Collected = {
   examples: ExampleScores[];
   /** Of each example, one number per head. */
@@ -95,11 +98,9 @@ async function fitting(
     options.onExample?.({ phase: "check", done: index + 1, total: all.length, id: example.id });
   }
   if (kept.length > 0) return kept;
-  throw new InputError(
-    "INVALID_INPUT",
-    `All ${all.length} examples are longer than the context: use a larger --context-size, fewer documents, or cut long ones ` +
-      "with --max-document-tokens",
-  );
+  throw new InputError("INVALID_INPUT", `All ${all.length} examples are longer than the context`, {
+    advice: `use a larger contextSize, ${FEWER_DOCUMENTS}, or cut long ones with maxDocumentTokens`,
+  });
 }
 
 function open(
@@ -154,7 +155,11 @@ async function located<T>({ position, id }: DetectionExample, work: () => Promis
   } catch (error) {
     const where = `${position} (id ${JSON.stringify(id)})`;
     if (error instanceof ContextOverflowError) {
-      throw new ContextOverflowError(error.promptTokens, error.contextSize, `The prompt of ${where}`);
+      const { promptTokens, contextSize } = error;
+      const advice =
+        `use a contextSize of at least ${promptTokens}, ${FEWER_DOCUMENTS}, cut long ones with ` +
+        "maxDocumentTokens, or leave such examples out with skipLong: true";
+      throw new ContextOverflowError(promptTokens, contextSize, `The prompt of ${where}`, advice);
     }
     if (!(error instanceof QRHeadError) || error instanceof InputError) throw error;
     throw new QRHeadError(error.code, `${where}: ${error.message}`, { cause: error });

@@ -46,7 +46,11 @@ export async function detectHeads(options: DetectOptions): Promise<DetectedHeadS
     const run = { prompt: profile.name, fingerprint: print };
     const stableTop = parsed.top === "auto" ? DEFAULT_HEAD_COUNT : parsed.top;
     const collected = await collect(model, session, parsed, { ...run, stableTop });
-    const shape = { name, architecture, layers, heads, fingerprint: print };
+    const { slidingWindow } = identity;
+    const window = slidingWindow && {
+      slidingWindow: { ...slidingWindow, layers: slidingWindow.layers?.slice() ?? null },
+    };
+    const shape = { name, architecture, layers, heads, fingerprint: print, ...window };
     return summarize(collected, { ...parsed, model: shape, prompt: profile.name });
   } finally {
     await session?.dispose();

@@ -5,8 +5,8 @@ export type DetectedHeadSet = HeadSet &
   Required<Pick<HeadSet, "model" | "prompt" | "objective" | "source" | "seed" | "scores">>;
 
 /** The head-set file: JSON with a line for each field, and for the scores of each layer. */
-export function formatHeadSet({ scores, ...fields }: DetectedHeadSet): string {
+export function formatHeadSet({ scores, ...fields }: HeadSet): string {
   const lines = Object.entries(fields).map(([name, value]) => ` ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
-  const rows = scores.map((row) => `  ${JSON.stringify(row)}`);
-  return `{\n${[...lines, ` "scores": [\n${rows.join(",\n")}\n ]`].join(",\n")}\n}\n`;
+  const rows = scores?.map((row) => `  ${JSON.stringify(row)}`).join(",\n");
+  return `{\n${[...lines, ...(rows ? [` "scores": [\n${rows}\n ]`] : [])].join(",\n")}\n}\n`;
 }

@@ -1,9 +1,20 @@
-/** A passage ends with its paragraph if it has as many words as this, and inside of a paragraph at as many as that. */
-const PASSAGE_WORDS = { atEnd: 50, inside: 100 };
+/** A passage ends with its paragraph if it is as long as this, in words as `sizeOf` counts them, and inside of one at that. */
+const PASSAGE_SIZE = { atEnd: 50, inside: 100 };
 /** A passage has at least this many sentences, so that one can be taken out. */
 const MIN_SENTENCES = 3;
-/** A "sentence" of more words is no sentence (a table, a poem, a text without stops) and is cut. */
-const MAX_SENTENCE_WORDS = 60;
+/** A longer "sentence" is no sentence (a table, a poem, a text without stops) and is cut. */
+const MAX_SENTENCE_SIZE = 60;
+/** The same in scripts without stops, of which a passage would otherwise have three of the longest. */
+const MAX_STOPLESS_SIZE = 25;
+const STOPLESS = /[\p{Script=Thai}\p{Script=Lao}]/u;
+
+/** Scripts that put no spaces between words. A model has about a token for each of their letters. */
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/gu;
+/** Words a letter of such a script counts as: a word of English has about four thirds of a token. */
+const LETTER_SIZE = 0.75;
+/** Letters of a word that count as one: addresses and numbers are long words. */
+const WORD_LETTERS = 12;
 
 /** Some sentences that stand together in a text, without the white space around them. */
 export type Passage = {
@@ -24,20 +35,20 @@ export function passagesOf(texts: readonly string[]): Passage[] {
   return texts.flatMap((content, text) => {
     const passages: Passage[] = [];
     let sentences: string[] = [];
-    let words = 0;
+    let size = 0;
     const endAt = (limit: number) => {
-      if (words < limit || sentences.length < MIN_SENTENCES) return;
+      if (size < limit || sentences.length < MIN_SENTENCES) return;
       passages.push({ sentences, text });
       sentences = [];
-      words = 0;
+      size = 0;
     };
     for (const paragraph of paragraphsOf(content)) {
       for (const sentence of sentencesOf(paragraph)) {
         sentences.push(sentence);
-        words += wordsOf(sentence).length;
-        endAt(PASSAGE_WORDS.inside);
+        size += sizeOf(sentence);
+        endAt(PASSAGE_SIZE.inside);
       }
-      endAt(PASSAGE_WORDS.atEnd);
+      endAt(PASSAGE_SIZE.atEnd);
     }
     return passages;
   });
@@ -50,6 +61,18 @@ export function wordsOf(text: string): string[] {
     if (isWordLike) words.push(segment.toLowerCase());
   }
   return words;
+}
+
+/** How long a text is, in words of English: so that passages of any script have about as many tokens. */
+export function sizeOf(text: string): number {
+  let size = 0;
+  for (const { segment, isWordLike } of wordSegmenter.segment(text)) if (isWordLike) size += wordSize(segment);
+  return size;
+}
+
+function wordSize(word: string): number {
+  const letters = word.match(UNSPACED)?.length ?? 0;
+  return letters > 0 ? letters * LETTER_SIZE : Math.ceil(word.length / WORD_LETTERS);
 }
 
 /** What stands between blank lines, without what Markdown puts before a line. */
@@ -70,15 +93,17 @@ function sentencesOf(paragraph: string): string[] {
 function cutLong(sentence: string): string[] {
   const parts: string[] = [];
   let begin = 0;
-  let words = 0;
-  for (const { index, isWordLike } of wordSegmenter.segment(sentence)) {
+  let size = 0;
+  const most = STOPLESS.test(sentence) ? MAX_STOPLESS_SIZE : MAX_SENTENCE_SIZE;
+  for (const { index, segment, isWordLike } of wordSegmenter.segment(sentence)) {
     if (!isWordLike) continue;
-    if (words === MAX_SENTENCE_WORDS) {
+    const word = wordSize(segment);
+    if (size > 0 && size + word > most) {
       parts.push(sentence.slice(begin, index).trim());
       begin = index;
-      words = 0;
+      size = 0;
     }
-    words++;
+    size += word;
   }
   return [...parts, sentence.slice(begin).trim()];
 }

@@ -17,6 +17,8 @@ import { bestHeads } from "./objectives.ts";
 /** Tokens that an answer may have, and the share of the needle's words that it must have to count: Wu et al.'s. */
 const ANSWER_TOKENS = 50;
 const MIN_RECALL = 0.5;
+/** A mean over fewer trials says little: with one more, other heads are the best. */
+const FEW_TRIALS = 10;
 
 /** One needle in one haystack. `counted`: the answer had more than half of its words, so that the trial rates heads. */
 export type Trial = { needle: number; tokens: number; depth: number; answer: string; recall: number; counted: boolean };
@@ -52,8 +54,10 @@ export type RetrievalHeadOptions = Pick<
   lengths?: number | undefined;
   /** At how many depths, evenly spaced, at least 1. Defaults to `5`. */
   depths?: number | undefined;
-  /** How many heads to choose, at least 1. Defaults to `16`. */
+  /** How many heads to choose at most, at least 1. Defaults to `16`. */
   top?: number | undefined;
+  /** The least score of a head that is chosen, 0 to 1; one that scored nothing never is. Wu et al. take `0.1`. Defaults to `0`. */
+  threshold?: number | undefined;
   /** Called after each trial. */
   onTrial?: ((trial: Trial, done: number, total: number) => void) | undefined;
 };
@@ -65,6 +69,8 @@ export type RetrievalHeads = {
   trials: Record<string, number[]>;
   counted: number;
   total: number;
+  /** Sentences to show: too few answers counted, or fewer heads than asked for scored anything. */
+  warnings: string[];
 };
 
 /**
@@ -79,7 +85,8 @@ export type RetrievalHeads = {
  * As published the prompt has no chat template; `prompt` adds one.
  *
  * @throws InputError for wrong options or a text that is too short.
- * @throws QRHeadError `MODEL_UNSUPPORTED` when no trial counts: the model does not answer from the text.
+ * @throws QRHeadError `MODEL_UNSUPPORTED` when no trial counts, because the model does not answer from the text, or no head
+ * reaches `threshold`.
  */
 export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promise<RetrievalHeads> {
   const { load, text, facts, sourceName, onTrial, ...grid } = parse(options);
@@ -126,13 +133,20 @@ export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promi
     if (rows.length === 0) {
       throw new QRHeadError(
         "MODEL_UNSUPPORTED",
-        `${name} answered none of ${total} questions from the text, so that no head can be rated: use a model that ` +
-          "answers questions, shorter haystacks, or detectHeads, which needs no answers",
+        `${name} answered none of ${total} questions from the text, so that no head can be rated`,
+        { advice: "use a model that answers questions, shorter haystacks, or detectHeads, which needs no answers" },
       );
     }
     const means = new Float64Array(layers * heads).map(
       (_, head) => rows.reduce((sum, row) => sum + row[head]!, 0) / rows.length,
     );
+    const scoring = means.filter((mean) => mean > 0 && mean >= grid.threshold).length;
+    if (scoring === 0) {
+      const best = Math.max(...means).toPrecision(2);
+      throw new QRHeadError("MODEL_UNSUPPORTED", `No head of ${name} is a retrieval head: the best scored ${best}`, {
+        advice: "use a smaller threshold, or detectHeads, which rates heads by the question's attention",
+      });
+    }
     const set: DetectedHeadSet = {
       format: "qrhead-heads",
       version: 1,
@@ -140,17 +154,40 @@ export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promi
       prompt: profile.name,
       objective: "retrieval-heads",
       seed: 0,
-      source: { name: sourceName, examples: rows.length, trials: total },
-      heads: bestHeads(means, heads, grid.top),
+      source: { name: sourceName, examples: rows.length, trials: total, counted: rows.length },
+      heads: bestHeads(means, heads, Math.min(grid.top, scoring)),
       scores: Array.from({ length: layers }, (_, layer) => [...means.subarray(layer * heads, (layer + 1) * heads)]),
     };
     const keys = everyHead(layers, heads).map(headKey);
     const trials = Object.fromEntries(keys.map((key, head) => [key, rows.map((row) => row[head]!)]));
-    return { set, trials, counted: rows.length, total };
+    const warnings = warningsOf({ counted: rows.length, total, scoring, ...grid });
+    return { set, trials, counted: rows.length, total, warnings };
   } finally {
     await context?.dispose();
     await model.native.dispose();
   }
+}
+
+function warningsOf(found: {
+  counted: number;
+  total: number;
+  scoring: number;
+  top: number;
+  threshold: number;
+}): string[] {
+  const { counted, total, scoring, top, threshold } = found;
+  const warnings: string[] = [];
+  if (counted < FEW_TRIALS) {
+    warnings.push(
+      `Only ${counted} of ${total} answers had more than half of the needle and counted, and with fewer than ${FEW_TRIALS} ` +
+        "chance decides which heads are the best: use a model that answers better, more trials, or shorter haystacks",
+    );
+  }
+  if (scoring < top) {
+    const few = scoring === 1 ? "1 head scored" : `${scoring} heads scored`;
+    warnings.push(`${few} ${threshold > 0 ? `${threshold} or more` : "anything"}, and ${top} were asked for`);
+  }
+  return warnings;
 }
 
 type Haystack = { bytes: Buffer; tokens: Int32Array; offsets: Uint32Array };
@@ -210,7 +247,7 @@ function steps(from: number, to: number, count: number): number[] {
 function parse(options: RetrievalHeadOptions) {
   if (typeof options !== "object" || options === null) throw invalidArgument("options", "an object", options);
   const { text, sourceName, facts = HIDDEN_FACTS, minTokens = 512, maxTokens = 5000, onTrial, ...others } = options;
-  const { lengths = 5, depths = 5, top = DEFAULT_HEAD_COUNT, ...rest } = others;
+  const { lengths = 5, depths = 5, top = DEFAULT_HEAD_COUNT, threshold = 0, ...rest } = others;
   if (typeof text !== "string" || text.trim() === "") throw invalidArgument("text", "a text that is not blank", text);
   const isFact = (fact: unknown): boolean => {
     const { needle, question } = (fact ?? {}) as Partial<HiddenFact>;
@@ -229,6 +266,9 @@ function parse(options: RetrievalHeadOptions) {
     if (!Number.isInteger(value) || value < least)
       throw invalidArgument(name, `an integer of at least ${least}`, value);
   }
+  if (!(typeof threshold === "number" && threshold >= 0 && threshold <= 1)) {
+    throw invalidArgument("threshold", "a number from 0 to 1", threshold);
+  }
   if (onTrial !== undefined && typeof onTrial !== "function") throw invalidArgument("onTrial", "a function", onTrial);
   const load = parseLoadOptions(rest);
   return {
@@ -241,6 +281,7 @@ function parse(options: RetrievalHeadOptions) {
     lengths,
     depths,
     top,
+    threshold,
     onTrial,
   };
 }

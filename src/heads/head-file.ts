@@ -4,16 +4,20 @@ import { InputError } from "../errors.ts";
 /**
  * The text of a head-set file, or undefined where there is none.
  *
- * @throws InputError `INVALID_INPUT` for a folder or a file that cannot be read.
+ * @throws InputError `INVALID_INPUT` for a folder, a device, a named pipe or a file that cannot be read.
  */
 export function readHeadFile(file: string): string | undefined {
+  let what = "is a folder";
   try {
-    if (!statSync(file).isDirectory()) return readFileSync(file, "utf8");
+    const found = statSync(file);
+    // A shell's <(command) is a pipe too, but somebody writes to it; any other may keep the process waiting for ever.
+    if (found.isFile() || (found.isFIFO() && /^\/(dev\/fd|proc)\//.test(file))) return readFileSync(file, "utf8");
+    if (!found.isDirectory()) what = "is a device or a pipe";
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new InputError("INVALID_INPUT", `Head-set file ${file} cannot be read: ${(error as Error).message}`, {
       cause: error,
     });
   }
-  throw new InputError("INVALID_INPUT", `Head-set file ${file} is a folder: pass the path of a file`);
+  throw new InputError("INVALID_INPUT", `Head-set file ${file} ${what}: pass the path of a file`);
 }

@@ -18,6 +18,8 @@ const modelSchema = z.object({
   heads: count,
   /** Identifies the file that the heads were found with. */
   fingerprint: z.string().exactOptional(),
+  /** Layers that look back this many tokens only; null where it was not known which. */
+  slidingWindow: z.object({ tokens: count, layers: z.array(index).nullable() }).exactOptional(),
 });
 
 const headSetSchema = z.object({
@@ -121,13 +123,20 @@ export function parseHeadSet(text: string, sourceName: string, model?: ModelIden
   const trimmed = text.replace(/^\uFEFF/, "").trim();
   if (trimmed === "") return fail("it is empty");
   const json = parseJson(trimmed);
-  const set = isOwnFormat(json)
-    ? readOwnFormat(json, fail)
-    : fromForeign(readForeignHeads(json === undefined ? trimmed : json, fail, model), sourceName, model);
+  const set = isOwnFormat(json) ? readOwnFormat(json, fail) : fromForeign(foreign(), sourceName, model);
 
   const duplicate = findDuplicate(set.heads);
   if (duplicate) return fail(`head ${headKey(duplicate)} is named twice`);
   return set;
+
+  function foreign() {
+    try {
+      return readForeignHeads(json === undefined ? trimmed : json, fail, model);
+    } catch (error) {
+      if (error instanceof RangeError) return fail("it is nested too deeply");
+      throw error;
+    }
+  }
 }
 
 /** The parsed JSON, or undefined where the text is in another notation. */

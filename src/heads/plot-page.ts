@@ -1,3 +1,4 @@
+import { pagePolicy } from "../util/page-policy.ts";
 import type { HeadSet, HeadSetModel } from "./head-set.ts";
 import { headKey } from "./heads.ts";
 import { escapeXml, plotHeadSet } from "./plot.ts";
@@ -49,6 +50,7 @@ export function plotPage(set: HeadSet & { model: HeadSetModel }, name: string): 
     '<html lang="en">',
     '<meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    pagePolicy(SCRIPT),
     `<title>${escapeXml(name)}</title>`,
     `<style>${STYLE}</style>`,
     `<figure>${plotHeadSet(set, name)}</figure>`,

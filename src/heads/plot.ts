@@ -1,6 +1,7 @@
 import { scaleLinear, scaleSequential } from "d3-scale";
 import { interpolateViridis } from "d3-scale-chromatic";
 import type { Head } from "../types.ts";
+import { UNPRINTABLE } from "../util/unprintable.ts";
 import type { HeadSet, HeadSetModel } from "./head-set.ts";
 import { headKey } from "./heads.ts";
 
@@ -155,8 +156,11 @@ function chosenKey(x: number, y: number): string {
   );
 }
 
-/** Text as XML and HTML may hold it; control characters that XML forbids are dropped. */
+/** Text on one line as XML and HTML may hold it; what cannot be printed is dropped. */
 export function escapeXml(text: string): string {
   const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  return text.replace(/\p{Cc}/gu, " ").replace(/[&<>"']/g, (sign) => entities[sign]!);
+  return text
+    .replace(/[\t\n\r]/g, " ")
+    .replace(UNPRINTABLE, "")
+    .replace(/[&<>"']/g, (sign) => entities[sign]!);
 }

@@ -90,8 +90,8 @@ function automatic(model: ModelIdentity): ResolvedHeads {
   if (!match) {
     throw new InputError(
       "HEADS_UNKNOWN",
-      `No head set is published for ${model.name} (${shapeOf({ ...model, layers: model.originalLayers })}): ` +
-        "find its heads with `qrhead detect`, name some with --heads, or use --heads all (ICR)",
+      `No head set is published for ${model.name} (${shapeOf({ ...model, layers: model.originalLayers })})`,
+      { option: "heads", advice: 'find its heads with `qrhead detect`, or rank with all of them: heads: "all" (ICR)' },
     );
   }
   const resolved = fromSet(match.set, model, match.name);

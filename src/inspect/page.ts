@@ -1,8 +1,10 @@
+import { pagePolicy } from "../util/page-policy.ts";
+import { UNPRINTABLE } from "../util/unprintable.ts";
 import type { Inspection } from "./attention.ts";
 
-/** Text of others inside HTML, also inside an attribute. */
+/** Text of others inside HTML, also inside an attribute. What cannot be printed is shown to be there. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return text.replace(UNPRINTABLE, "\ufffd").replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 /** Data inside a script element: nothing in it may end the element or begin a comment. */
@@ -73,9 +75,10 @@ export function inspectionPage(inspection: Inspection, model: { name: string; he
     documents: documents.map(({ score, rawScore }) => ({ score, rawScore })),
     heads: heads.map(({ calibrated, raw }) => ({ calibrated, raw })),
   };
+  const script = `const data = ${toScript(data)};${SCRIPT}`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+${pagePolicy(script)}
 <title>${escapeHtml(query)} · qrhead</title><style>${STYLE}</style></head><body>
 <h1>${escapeHtml(query)}</h1>
 <div class="dim">${escapeHtml(model.name)} · ${escapeHtml(model.headSet)} · ${documents.length} documents</div>
@@ -86,6 +89,6 @@ export function inspectionPage(inspection: Inspection, model: { name: string; he
 <span class="dim"><span class="key" style="background:rgb(var(--more))"></span> more than the null query
 <span class="key" style="background:rgb(var(--less))"></span> less</span></form>
 <main>${articles.join("")}</main>
-<script>const data = ${toScript(data)};${SCRIPT}</script></body></html>
+<script>${script}</script></body></html>
 `;
 }

@@ -6,6 +6,7 @@ import { type Library, loadLibrary } from "../native/library.ts";
 import type { LoadOptions } from "../options.ts";
 import type { ModelIdentity } from "../types.ts";
 import { findModelFile } from "./model-file.ts";
+import { readHeaderList, slidingWindowOf } from "./sliding-window.ts";
 
 /** Key that `qrhead slim` writes: how many layers the whole model has. */
 export const ORIGINAL_LAYERS_KEY = "qrhead.slim.original_block_count";
@@ -42,7 +43,9 @@ export async function loadModel(options: LoadOptions): Promise<LoadedModel> {
     finish();
     const info = native.info();
     assertRanks(info, file);
-    return { library, native, info, identity: identify(info, file), path: file, loadMs: performance.now() - began };
+    const slidingWindow = await slidingWindowOf(info, (key) => readHeaderList(file, key));
+    const identity = { ...identify(info, file), ...(slidingWindow && { slidingWindow }) };
+    return { library, native, info, identity, path: file, loadMs: performance.now() - began };
   } catch (error) {
     await native.dispose();
     throw error;

@@ -72,10 +72,10 @@ async function bindVariant(addon: Addon, variant: Variant): Promise<Library> {
 /** Who asks for a GPU by name wants to hear that there is none, and not a slow answer from the CPU. */
 function assertGpu(library: Library, gpu: Gpu): Library {
   if (gpu === "auto" || gpu === false || hasGpu(library.info)) return library;
-  throw new QRHeadError(
-    "LIBRARY_NOT_FOUND",
-    `No ${gpu} device was found by llama.cpp in ${library.info.directory}: install its driver, or use --gpu false`,
-  );
+  throw new QRHeadError("LIBRARY_NOT_FOUND", `No ${gpu} device was found by llama.cpp in ${library.info.directory}`, {
+    option: "gpu",
+    advice: "install its driver, or use gpu: false",
+  });
 }
 
 async function bind(addon: Addon, directory: string, gpu: Library["gpu"]): Promise<Library> {
@@ -138,8 +138,12 @@ function notFound(failures: string[], cause: unknown): QRHeadError {
   const mismatch = cause instanceof Error && "code" in cause && cause.code === "LIBRARY_MISMATCH";
   return new QRHeadError(
     mismatch ? "LIBRARY_MISMATCH" : "LIBRARY_NOT_FOUND",
-    `llama.cpp could not be loaded (${failures.join("; ")}): reinstall node-llama-cpp, try another --gpu, or set ` +
-      "QRHEAD_LLAMA_DIR to a build of the same release (`npx node-llama-cpp source build`)",
-    { cause },
+    `llama.cpp could not be loaded (${failures.join("; ")})`,
+    {
+      cause,
+      advice:
+        'reinstall node-llama-cpp, try another build such as gpu: "vulkan" or gpu: false, or set QRHEAD_LLAMA_DIR to a ' +
+        "build of the same release (`npx node-llama-cpp source build`)",
+    },
   );
 }

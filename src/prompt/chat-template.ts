@@ -118,11 +118,10 @@ function measure(renderMessage: (message: string) => string): TemplateWrapping {
 }
 
 function templateError(what: string, cause?: unknown): QRHeadError {
-  return new QRHeadError(
-    "CHAT_TEMPLATE",
-    `The model's chat template ${what}: use --prompt plain to do without it`,
-    cause === undefined ? undefined : { cause },
-  );
+  return new QRHeadError("CHAT_TEMPLATE", `The model's chat template ${what}`, {
+    advice: 'use prompt: "plain" to do without it',
+    ...(cause !== undefined && { cause }),
+  });
 }
 
 function messageOf(error: unknown): string {

@@ -1,3 +1,4 @@
+import { shortSight } from "../heads/local.ts";
 import type { ResolvedHeads } from "../heads/spec.ts";
 import type { LoadedModel } from "../model/model.ts";
 import { callNative } from "../native/call.ts";
@@ -123,10 +124,11 @@ export class Ranker {
     if (promptTokens > known) {
       warnings.push(
         `Heads ${name} are known to rank well in prompts of up to ${known} tokens, and this one has ${promptTokens}: ` +
-          `rank in windows (windows: { windowTokens: 1024 }, --window-size 1024) or cut the documents`,
+          `rank in windows with windows: { windowTokens: ${Math.max(16, known)} }, or cut the documents`,
       );
     }
-    return warnings;
+    const short = shortSight(this.#heads.heads, this.#model.identity, promptTokens);
+    return short === null ? warnings : [...warnings, short];
   }
 
   /** Ranks documents in as many prompts as it takes; see `rankInWindows`. */

@@ -183,8 +183,8 @@ export class DocumentStore {
     if (architecture !== "llama4" && !long) return;
     throw new InputError(
       "INVALID_INPUT",
-      `Independent documents of ${architecture}, which has a sliding window, may have ${slidingWindow - 1} tokens: cut ` +
-        "them (--max-document-tokens), or use the layout listwise",
+      `Independent documents of ${architecture}, which has a sliding window, may have ${slidingWindow - 1} tokens`,
+      { advice: 'cut them with maxDocumentTokens, or use layout: "listwise"' },
     );
   }
 }

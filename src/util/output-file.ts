@@ -15,10 +15,9 @@ export async function assertWritable(output: string, force: boolean): Promise<vo
   if (found?.isDirectory())
     throw new InputError("INVALID_INPUT", `The output ${output} is a folder: pass the path of a file`);
   if (found && !force) {
-    throw new InputError(
-      "INVALID_INPUT",
-      `The output ${output} exists: choose another name, or replace it with --force`,
-    );
+    throw new InputError("INVALID_INPUT", `The output ${output} exists`, {
+      advice: "choose another name, or pass force: true to replace it",
+    });
   }
 }
 

@@ -35,7 +35,7 @@ describe.concurrent("detect", () => {
     );
     const set = parseHeadSet(readFileSync(output, "utf8"), output);
     expect(sorted(set.heads)).toEqual(sorted(plantedHeads));
-    expect(readdirSync(files.folder).filter((name) => name.includes("partial"))).toEqual([]);
+    expect(readdirSync(files.folder).filter((name) => name.startsWith(".my heads"))).toEqual([]);
 
     const ranked = await run([
       "rerank",
@@ -88,9 +88,14 @@ describe.concurrent("detect", () => {
     const taken = files.write("taken.json", "mine");
     expectFailure(await run([...detect, "-o", taken]), 2, taken, "exists", "--force");
     expect(readFileSync(taken, "utf8")).toBe("mine");
-    const { code, stderr } = await run([...detect, "-o", taken, "--limit", "1", "--force", "--quiet"]);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const args = [...detect, "-o", taken, "--limit", "1", "--force", "--quiet"];
+    expect(await run(args)).toMatchObject({ code: 0, stderr: "" });
     expect(parseHeadSet(readFileSync(taken, "utf8"), taken).heads).toHaveLength(16);
+    const { code, stderr } = await run([...args, "--top", "500"]);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: "qrhead: warning: The model has 32 heads, and all are written: 500 were asked for\n",
+    });
   });
 
   it("makes examples from a folder of texts, draws a map, and leaves no checkpoint", async () => {
@@ -114,6 +119,40 @@ describe.concurrent("detect", () => {
     expect(readFileSync(map, "utf8")).toMatch(/^<svg /);
     // Other tests run beside this one in the same folder.
     expect(readdirSync(files.folder).filter((name) => name.startsWith("boot.json."))).toEqual([]);
+  });
+
+  it("puts as many documents into a bootstrap example as the context holds, whatever the script", async () => {
+    const chinese = Array.from({ length: 30 }, (_, i) => `灯塔第${i}座用很远就能看见的灯光标出海岸。`.repeat(4)).join(
+      "\n\n",
+    );
+    const text = files.write("chinese.txt", chinese);
+    const small = ["detect", ...planted, "--bootstrap", text, "--limit", "4", "--context-size", "2048", "--json"];
+    const [chosen, asked] = await Promise.all([run(small), run([...small, "--documents", "20"])]);
+    const count = /^(\d+) documents in each example: the context or the text holds no more\n$/.exec(chosen.stderr);
+    expect(Number(count?.[1])).toBeGreaterThanOrEqual(4);
+    expect(Number(count?.[1])).toBeLessThan(20);
+    expect(JSON.parse(chosen.stdout).source.examples).toBe(4);
+    expectFailure(asked, 2, "examples[", "fewer --documents", "--skip-long", "--context-size");
+  });
+
+  it("leaves a file of another kind out of a folder of texts", async () => {
+    const mixed = files.path("mixed");
+    mkdirSync(mixed);
+    files.write("mixed/good.md", BOOTSTRAP_TEXT.slice(0, 6000));
+    files.write("mixed/bad.txt", Buffer.from("caf\xe9", "latin1"));
+    const { stderr, code } = await run([
+      "detect",
+      ...planted,
+      "--bootstrap",
+      mixed,
+      "--limit",
+      "2",
+      "--documents",
+      "4",
+      "--json",
+    ]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^qrhead: warning: .*bad\.txt, line 1 is not valid UTF-8.*; it is left out\n$/);
   });
 
   it("goes on after it was killed, to the same file", async () => {

@@ -61,6 +61,36 @@ describe.concurrent("heads", () => {
     expectFailure(unclear, 2, '"all" depend on the model', "--model");
   });
 
+  it("keeps the best heads of a set, for commands that take a file", async () => {
+    const scores = [
+      [0.4, 0.1, 0],
+      [0.3, 0.2, 0],
+    ];
+    const set = {
+      ...{ format: "qrhead-heads", version: 1, scores, source: { name: "notes", examples: 8 }, objective: "mass" },
+      model: { name: "M", architecture: "llama", layers: 2, heads: 3 },
+      heads: ["0-0", "1-0", "1-1"].map((key) => key.split("-").map(Number)),
+      weights: [3, 2, 1],
+      stability: { splits: 50, examples: 4, overlap: 0.75, chance: 0.5, curve: [{ examples: 4, overlap: 0.75 }] },
+      quality: { folds: 5, byHeads: [4, 6].map((heads) => ({ heads, ndcg: 0.875, rPrecision: 0.5 })) },
+    };
+    const [whole, best] = [files.write("whole.json", JSON.stringify(set)), files.path("best.json")];
+    const [shown, trimmed, more] = await Promise.all([
+      run(["heads", "show", whole]),
+      run(["heads", "trim", whole, "--top", "2", "-o", best]),
+      run(["heads", "trim", whole, "--top", "4", "-o", files.path("more.json")]),
+    ]);
+    expect(shown.stdout).toMatch(/stable {2}75% of the heads .*\n {2}ranks .*: 4: 0\.875, all 0\.875\n/);
+    expect(trimmed.stdout).toBe(`${best}: the first 2 of 3 heads, 0-0,1-0\n`);
+    const { stability: _, ...kept } = set;
+    expect(parseHeadSet(readFileSync(best, "utf8"), best)).toEqual({
+      ...kept,
+      heads: set.heads.slice(0, 2),
+      weights: [3, 2],
+    });
+    expectFailure(more, 2, "whole.json has 3 heads where 4 were asked for");
+  });
+
   it("exports a set in formats that others read, and draws it", async () => {
     const scores = files.write("scores.json", '{"0-0": 4, "0-1": 3, "1-0": 2, "1-1": 1}');
     const [yaml, map] = [files.path("out.yaml"), files.path("map.html")];

@@ -1,10 +1,13 @@
-import type { ChildProcess } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
-import { expectFailure, run } from "../helpers/cli.ts";
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { constants, openSync, readFileSync } from "node:fs";
+import { afterAll, describe, expect, it } from "vitest";
+import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
 
 const version = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version as string;
+
+const files = temporaryFolder();
+afterAll(() => files.remove());
 
 describe.concurrent("qrhead", () => {
   it("prints help without arguments, and its version", async () => {
@@ -51,6 +54,35 @@ describe.concurrent("qrhead", () => {
       onSpawn: (child) => child.stdin.write("line\n".repeat(100_000), () => child.kill("SIGINT")),
     });
     expect(result).toMatchObject({ stdout: "", stderr: "qrhead: interrupted\n", code: 130 });
+  });
+
+  it
+    .skipIf(process.platform === "win32")
+    .each([
+      { args: ["rerank", "--query", "q", "--docs"] },
+      { args: ["detect", "--json", "--bootstrap"] },
+      { args: ["ask", "--model", "m.gguf", "--query", "q"] },
+    ])("hears one Ctrl+C while it waits for a pipe: $args", async ({ args }) => {
+    const pipe = files.path(`pipe-${args[0]}`);
+    execFileSync("mkfifo", [pipe]);
+    const { stderr, code, signal } = await run([...args, pipe], {
+      onSpawn(child) {
+        const timer = setInterval(() => {
+          try {
+            // Refused until somebody reads; open from then on, so that the reader waits for a first byte.
+            openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+            clearInterval(timer);
+            child.kill("SIGINT");
+          } catch {
+            // Nobody does yet.
+          }
+        }, 20);
+        child.on("close", () => clearInterval(timer));
+      },
+    });
+    expect(stderr).toBe("qrhead: interrupted\n");
+    // A shell sees 130 for both; the signal ends a process whose call to the system still waits.
+    expect(["SIGINT", 130]).toContain(signal ?? code);
   });
 
   it("ends with 130 on Ctrl+C while it computes", async () => {

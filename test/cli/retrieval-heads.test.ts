@@ -21,15 +21,35 @@ afterAll(() => files.remove());
 describe.concurrent("retrieval-heads", () => {
   it("writes the head set and the trials, and prints the best heads", async () => {
     const [output, trials] = [files.path("heads.json"), files.path("trials.json")];
-    const grid = ["--min-tokens", "100", "--max-tokens", "200", "--lengths", "1", "--depths", "2", "--top", "3"];
+    const grid = [
+      "--min-tokens",
+      "100",
+      "--max-tokens",
+      "200",
+      "--lengths",
+      "1",
+      "--depths",
+      "2",
+      "--top",
+      "3",
+      "--threshold",
+      "0.1",
+    ];
     const result = await run([...common, ...grid, "--needles", needles, "-o", output, "--trials", trials]);
-    expect(result.stderr).toBe("2 of 2 answers had more than half of the needle and counted\n");
+    const [few, fewer, counted, ...rest] = result.stderr.split("\n");
+    expect(few).toContain("warning: Only 2 of 2 answers had more than half of the needle and counted");
+    expect(fewer).toContain("warning: 1 head scored 0.1 or more, and 3 were asked for");
+    expect([counted, ...rest]).toEqual(["2 of 2 answers had more than half of the needle and counted", ""]);
     expect(result.code).toBe(0);
     const key = copyingHead.join("-");
     expect(result.stdout).toMatch(new RegExp(`^Rank +Head +Score\\n +1 +${key} +0\\.[89]`));
     const set = JSON.parse(readFileSync(output, "utf8"));
-    expect(set).toMatchObject({ format: "qrhead-heads", objective: "retrieval-heads", source: { name: "text.txt" } });
-    expect(set.heads).toHaveLength(3);
+    expect(set).toMatchObject({
+      format: "qrhead-heads",
+      objective: "retrieval-heads",
+      source: { name: "text.txt", counted: 2, trials: 2 },
+    });
+    expect(set.heads).toEqual([[...copyingHead]]);
     const published = JSON.parse(readFileSync(trials, "utf8"));
     expect(Object.keys(published)).toHaveLength(12);
     expect(published[key]).toHaveLength(2);
@@ -40,6 +60,7 @@ describe.concurrent("retrieval-heads", () => {
     ["no output", common, 2, ["-o", "--json"]],
     ["an output that exists", [...common, "-o", text], 2, ["exists", "--force"]],
     ["needles that are no JSON", [...common, "--json", "--needles", text], 2, ["text.txt", "JSON"]],
+    ["a threshold above 1", [...common, "--json", "--threshold", "2"], 2, ["--threshold", "from 0 to 1"]],
     ["needles of another shape", [...common, "--json", "--needles", files.write("odd.json", "[1]")], 2, ["needle"]],
   ])("refuses %s", async (_, args, code, parts) => {
     expectFailure(await run(args), code, ...parts);

@@ -61,6 +61,9 @@ it("counts malformed answers and failures of every order, in JSON, table and pag
     expect(page).toContain(text);
   }
   expect(page).toContain("rankgpt on q1, order 1: 5 &lt; 6 &amp; no memory");
+  expect(page).toMatch(
+    /<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; /,
+  );
 });
 
 it("the overview says of which method answers were malformed", async () => {

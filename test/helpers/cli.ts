@@ -1,13 +1,24 @@
 // Runs the command line as its users do: as a process of its own.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
-const main = path.join(root, "src", "cli", "main.ts");
+const built = path.join(root, "dist", "cli", "main.js");
+
+/** The built command line where it is newer than all sources: what users run, and it starts in a third of the time. */
+export const command: readonly string[] = isBuilt()
+  ? [built]
+  : ["--import", "tsx", path.join(root, "src", "cli", "main.ts")];
+
+function isBuilt(): boolean {
+  const builtAt = statSync(built, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = readdirSync(path.join(root, "src"), { recursive: true, encoding: "utf8" });
+  return sources.every((file) => statSync(path.join(root, "src", file)).mtimeMs < builtAt);
+}
 
 export type CliResult = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string };
 
@@ -23,7 +34,7 @@ export type CliOptions = {
 export function run(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const { input = "", env, onSpawn } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--import", "tsx", main, ...args], {
+    const child = spawn(process.execPath, [...command, ...args], {
       cwd: root,
       env: { ...process.env, NO_COLOR: "1", ...env },
     });

@@ -13,6 +13,7 @@ import {
   QRRetriever,
   type RankOptions,
 } from "../../src/index.ts";
+import { MERGE_RULES } from "../../src/ranking/windows/options.ts";
 import { modelPath } from "../helpers/models.ts";
 import { loadTiny } from "../helpers/retriever.ts";
 
@@ -68,7 +69,7 @@ const scoring: Wrong[] = [
   ["maxDocumentTokens", Number.NaN, atLeastOne, "NaN of type number"],
   ["maxDocumentTokens", Number.POSITIVE_INFINITY, atLeastOne, "Infinity of type number"],
   ["signal", new AbortController(), "an AbortSignal", "[object AbortController] of type object"],
-  ["signal", {}, "an AbortSignal", "[object Object] of type object"],
+  ["signal", {}, "an AbortSignal", "{} of type object"],
   ["onProgress", "log", "a function", '"log" of type string'],
   // What has no text of its own.
   ["mask", Object.create(null), flag, "[object Object] of type object"],
@@ -82,7 +83,7 @@ const loading: Wrong[] = [
   ["model", 5, "a path or an hf: URI", "5 of type number"],
   ["heads", 5, "a string, a list of [layer, head] pairs or a head set", "5 of type number"],
   ["heads", null, "a string, a list of [layer, head] pairs or a head set", "null of type null"],
-  ["heads", {}, "a string, a list of [layer, head] pairs, or a head set", "[object Object] of type object"],
+  ["heads", {}, "a string, a list of [layer, head] pairs, or a head set", "{} of type object"],
   ["prompt", "llama4", prompts, '"llama4" of type string'],
   ["contextSize", 15, "an integer from 16 to 134217728", "15 of type number"],
   ["contextSize", 2 ** 27 + 1, "an integer from 16 to 134217728", "134217729 of type number"],
@@ -120,7 +121,20 @@ describe("a wrong option", () => {
     await expectRefused(call, `Expected ${expected} for ${option} but received ${shown}`);
   });
 
+  test.each<[windows: object, option: string, expected: string, shown: string]>([
+    [{ windowTokens: 5 }, "windows.windowTokens", "an integer of at least 16", "5 of type number"],
+    [{ windowTokens: 64, merge: "best" }, "windows.merge", `one of ${MERGE_RULES.join(", ")}`, '"best" of type string'],
+    [{ anchors: [] }, "windows.anchors", "an integer from 1 to 16", " of type array"],
+  ])("inside of another is named with its path: %o", async (windows, option, expected, shown) => {
+    const call = retriever.rank(query, documents, { windows: windows as RankOptions["windows"] });
+    await expectRefused(call, `Expected ${expected} for ${option} but received ${shown}`);
+    await expect(call).rejects.toMatchObject({ option, expected });
+  });
+
   test("that does not exist is named, with those that do", async () => {
+    await expect(retriever.rank(query, documents, { windows: { size: 64 } as object })).rejects.toThrow(
+      /^Unknown option windows\.size: expected one of windowTokens, windowDocuments, /,
+    );
     const load = { modle: "x" } as LoadOptions;
     await expect(QRRetriever.load(load)).rejects.toThrow(
       /^Unknown option modle: expected one of nullQuery, .*, model, /,
@@ -164,7 +178,7 @@ describe("a wrong query or document", () => {
   test.each([
     [undefined, "undefined of type undefined"],
     ["a text", '"a text" of type string'],
-    [{ text: "a" }, "[object Object] of type object"],
+    [{ text: "a" }, '{"text":"a"} of type object'],
     [new Set(["a"]), "[object Set] of type object"],
   ])("documents %o", async (value, shown) => {
     const message = `Expected an array of strings and objects for documents but received ${shown}`;
@@ -214,8 +228,8 @@ describe("a prompt that does not fit", () => {
       name: "ContextOverflowError",
       code: "CONTEXT_OVERFLOW",
       message:
-        `The prompt has ${promptTokens} tokens but the context holds 64: use a context size of at least ${promptTokens} ` +
-        "(--context-size), pass fewer documents, or cut long ones (--max-document-tokens)",
+        `The prompt has ${promptTokens} tokens but the context holds 64: use a contextSize of at least ${promptTokens}, ` +
+        "pass fewer documents, or cut long ones with maxDocumentTokens",
     });
 
     await using enough = await loadTiny("tiny-llama-spm", { contextSize: promptTokens });

@@ -67,6 +67,21 @@ describe("detectRetrievalHeads", () => {
     }
   });
 
+  test("chooses no head that scored nothing or too little, and says that few answers counted", async () => {
+    const one = { ...options, lengths: 1, depths: 1, top: 12 };
+    const { set, warnings } = await detectRetrievalHeads(one);
+    expect(set.heads.length).toBeLessThan(12);
+    for (const [layer, head] of set.heads) expect(set.scores[layer]![head]).toBeGreaterThan(0);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^Only 1 of 1 answers/),
+      expect.stringMatching(/12 were asked for$/),
+    ]);
+    await expect(detectRetrievalHeads({ ...one, threshold: 0.99 })).rejects.toMatchObject({
+      code: "MODEL_UNSUPPORTED",
+      message: expect.stringContaining("the best scored 0."),
+    });
+  });
+
   test("says so when no answer counts", async () => {
     const facts = [{ needle: "A sentence that nothing leads to.", question: "What leads to it?" }];
     const run = detectRetrievalHeads({ ...options, facts, lengths: 1, depths: 1 });

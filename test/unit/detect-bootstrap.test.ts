@@ -44,6 +44,28 @@ describe("passages", () => {
   });
 });
 
+describe("passages in scripts without spaces", () => {
+  // Thai has no stops: its spaces stand between clauses.
+  test.each([
+    ["Chinese", "灯塔用很远就能看见的灯光标出危险的海岸。每一座都按照自己的节奏闪烁，航海的人因此能够分辨它们。"],
+    [
+      "Japanese",
+      "灯台は遠くから見える光で危険な海岸を示します。それぞれが独自のリズムで点滅するので船乗りは見分けられます。",
+    ],
+    ["Thai", "ประภาคารส่องแสงให้เรือเห็นชายฝั่งที่อันตรายจากระยะไกล แต่ละแห่งกะพริบด้วยจังหวะของตัวเอง นักเดินเรือจึงแยกได้ "],
+  ])("of %s are as long as English ones, in letters", (_, text) => {
+    const passages = passagesOf([Array.from({ length: 60 }, (_, index) => `${text}${index} `).join("")]);
+    expect(passages.length).toBeGreaterThan(10);
+    for (const { sentences } of passages) {
+      const { length } = sentences.join("");
+      expect(length).toBeGreaterThan(60);
+      expect(length).toBeLessThan(260);
+    }
+    const texts = passages.map(({ sentences }) => sentences.join(" "));
+    expect(normalizeExamples(bootstrapExamples(texts, { examples: 6, documents: 4 }))).toHaveLength(6);
+  });
+});
+
 describe("examples", () => {
   test.each(["fact", "sentence", "cloze", "keywords", "mixed"] as const)(
     "with needle %s are sound, and the same for the same seed",

@@ -165,6 +165,11 @@ describe("parseHeadSet of published formats", () => {
     ["fractions", "[[1.5, 2]]", /names no head/],
     ["negative numbers", "[[-1, 2]]", /names no head/],
     ["a head twice", "13-18,8-11,13-18", /head 13-18 is named twice/],
+    [
+      "JSON that is nested without end",
+      '{"params":'.repeat(20_000) + 1 + "}".repeat(20_000),
+      /nested too deeply|no field/,
+    ],
     ["a head scored twice", '[["1-2", 1], ["1_2", 2]]', /scores a head twice/],
   ])("refuses %s", (_, text, message) => {
     expect(() => parseHeadSet(text, "f.yaml")).toThrow(expect.objectContaining({ code: "HEADS_INVALID" }));

@@ -8,7 +8,7 @@ import { findModelFile } from "../../model/model-file.ts";
 import { GPU_NAMES, type LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { openCorpus } from "../corpus-cache.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { heard, interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   type CommonFlags,
@@ -18,7 +18,7 @@ import {
   textOption,
   toLoadOptions,
 } from "../options.ts";
-import { dim, note, oneLine, print, printJson } from "../output.ts";
+import { dim, note, oneLine, print, printJson, write } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { queryOf } from "../query.ts";
 
@@ -98,7 +98,7 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
     );
   const signal = interruptSignal();
   const query = await queryOf(flags, signal);
-  const texts = await readTexts(files, signal);
+  const texts = await heard(readTexts(files, signal), signal);
   const bar = await progressBar(quiet);
   try {
     const { topK, budget, chunkBy, chunkSize, neighbours, contextSize, maxTokens, threads, heads, retriever, gpu } =
@@ -115,7 +115,7 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
       onProgress: bar.onProgress,
       onText: (text) => {
         bar.stop();
-        if (!json) process.stdout.write(text);
+        if (!json) write(text);
       },
     };
     const result =

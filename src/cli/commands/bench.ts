@@ -15,7 +15,7 @@ import {
   type ModelFlags,
   toLoadOptions,
 } from "../options.ts";
-import { note, print, printJson } from "../output.ts";
+import { note, oneLine, print, printJson } from "../output.ts";
 import { plainTable } from "../table.ts";
 
 type BenchFlags = CommonFlags &
@@ -48,13 +48,9 @@ Examples:
 export function registerBench(program: Command): void {
   const command = program.command("bench").description("measure speed and memory on this machine");
   addHeadsOption(addModelOptions(command))
-    .addOption(
-      integerOption("--document-tokens <N>", "tokens of all documents (default: 2048)", 16, 2 ** 24).default(2048),
-    )
-    .addOption(integerOption("--query-tokens <N>", "tokens of the query (default: 40)", 1, 4096).default(40))
-    .addOption(
-      integerOption("--rounds <N>", "rounds that count, after one that warms up (default: 3)", 1, 1000).default(3),
-    )
+    .addOption(integerOption("--document-tokens <N>", "tokens of all documents", 16, 2 ** 24).default(2048))
+    .addOption(integerOption("--query-tokens <N>", "tokens of the query", 1, 4096).default(40))
+    .addOption(integerOption("--rounds <N>", "rounds that count, after one that warms up", 1, 1000).default(3))
     .option("--growth", "also from a quarter of the tokens to four times as many")
     .option("--no-memory", "leave out peak memory, which takes two processes more")
     .addOption(
@@ -77,7 +73,7 @@ async function bench(_: unknown, command: Command): Promise<void> {
   if (flags.json) return printJson(report);
   const { model, machine, size } = report;
   print(
-    `${model.name}, ${model.layers} layers of ${model.heads} heads; ${size.documentTokens} + ${size.queryTokens} tokens`,
+    `${oneLine(model.name)}, ${model.layers} layers of ${model.heads} heads; ${size.documentTokens} + ${size.queryTokens} tokens`,
   );
   print(`${machine.cpu}, ${machine.threads} threads, llama.cpp ${machine.library}, GPU: ${machine.gpu || "none"}`);
   print(`\n${timesTable(report)}\n\n${ratiosTable(report.rows)}`);

@@ -3,10 +3,12 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { type Command, Option } from "commander";
 import { NEEDLES } from "../../detect/bootstrap.ts";
+import { BEGIN_ANEW } from "../../detect/checkpoint.ts";
+import { FEWER_DOCUMENTS } from "../../detect/collect.ts";
 import { detectHeads } from "../../detect/detect.ts";
 import { formatHeadSet } from "../../detect/format.ts";
 import { OBJECTIVES, type Objective } from "../../detect/objectives.ts";
-import { InputError } from "../../errors.ts";
+import { InputError, isQRHeadError } from "../../errors.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { describeDetected } from "../describe-detected.ts";
 import { readSource, type SourceFlags } from "../detect-source.ts";
@@ -30,7 +32,7 @@ import {
   toLoadOptions,
   toPassOptions,
 } from "../options.ts";
-import { note, print, printJson } from "../output.ts";
+import { note, oneLine, print, printJson, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 
 type DetectFlags = CommonFlags &
@@ -129,7 +131,9 @@ async function detect(_: unknown, command: Command): Promise<void> {
     throw new InputError("INVALID_ARGUMENT", "Expected an output: pass -o FILE, or --json to print the head set");
   }
   for (const file of [output, plot]) if (file !== undefined) await assertWritable(path.resolve(file), force);
-  const { examples, sourceName } = await readSource(flags, signal);
+  const { prompt, nullQuery } = flags;
+  const load = { ...toLoadOptions(flags), ...toPassOptions(flags), prompt, nullQuery, signal };
+  const { examples, sourceName } = await readSource(flags, load);
   const checkpoint = flags.checkpoint ?? (output === undefined ? undefined : `${output}.checkpoint.jsonl`);
   if (resume && checkpoint === undefined) {
     throw new InputError("INVALID_ARGUMENT", "Expected a checkpoint to resume: pass -o FILE or --checkpoint FILE");
@@ -139,12 +143,11 @@ async function detect(_: unknown, command: Command): Promise<void> {
   const bar = await progressBar(flags.quiet ?? false);
   try {
     const { objective, temperature, rawMass, top, fitWeights, untilStable, skipLong } = flags;
-    const { limit, shuffle, seed, prompt, nullQuery } = flags;
+    const { limit, shuffle, seed } = flags;
     const set = await detectHeads({
-      ...toLoadOptions(flags),
-      ...toPassOptions(flags),
+      ...load,
       ...{ examples, objective, temperature, rawMass, top, fitWeights, untilStable, skipLong, limit, shuffle, seed },
-      ...{ prompt, nullQuery, sourceName, signal, checkpoint, resume },
+      ...{ sourceName, checkpoint, resume },
       ...exampleBar(bar),
     });
     bar.stop();
@@ -153,18 +156,30 @@ async function detect(_: unknown, command: Command): Promise<void> {
       await writeWhole(path.resolve(plot), formatPlot(set, path.basename(output ?? sourceName), plot), force);
     // One that was asked for by name may serve again, with more examples.
     if (checkpoint !== undefined && flags.checkpoint === undefined) await rm(checkpoint, { force: true });
+    const { length: found } = set.scores.flat();
+    if (typeof top === "number" && top > found)
+      warn(`The model has ${found} heads, and all are written: ${top} were asked for`);
     if (json) return printJson(set);
     print(describeDetected(set, output!));
     if (!flags.quiet) note(nextStep(flags));
   } catch (error) {
     if (signal.aborted && checkpoint !== undefined && existsSync(checkpoint) && !flags.quiet) {
       bar.stop();
-      note(`Examples that have been read are kept in ${checkpoint}: go on with --resume`);
+      note(oneLine(`Examples that have been read are kept in ${checkpoint}: go on with --resume`));
     }
-    throw error;
+    throw reworded(error, flags.bootstrap !== undefined);
   } finally {
     bar.stop();
   }
+}
+
+/** Advice of the library that this command has an own switch for. */
+function reworded(error: unknown, bootstrap: boolean): unknown {
+  if (!isQRHeadError(error) || error.advice === undefined) return error;
+  const anew = error.advice.replace(BEGIN_ANEW, "begin anew with --force");
+  const advice = bootstrap ? anew.replace(FEWER_DOCUMENTS, "fewer --documents") : anew;
+  error.message = error.message.slice(0, -error.advice.length) + advice;
+  return Object.assign(error, { advice });
 }
 
 function nextStep({ model, output }: DetectFlags): string {

@@ -26,7 +26,7 @@ import {
   textOption,
   toLoadOptions,
 } from "../options.ts";
-import { note, print, printJson } from "../output.ts";
+import { print, printJson, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { plainTable } from "../table.ts";
 
@@ -59,9 +59,10 @@ export function registerEvalAnswer(program: Command): void {
     .addOption(textOption("--data <PATH>", "the data that was evaluated", "a path"))
     .addOption(textOption("--results <DIR>", "results folder of qrhead eval", "a folder"))
     .addOption(
-      numbersOption("--top-k <LIST>", "documents to show, such as 3,5", { min: 1, max: 100_000, whole: true }).default([
-        5,
-      ]),
+      numbersOption("--top-k <LIST>", "documents to show, such as 3,5", { min: 1, max: 100_000, whole: true }).default(
+        [5],
+        "5",
+      ),
     )
     .option("--full", "also show all documents")
     .addOption(textOption("-o, --output <DIR>", "folder for answers.jsonl (default: that of --results)", "a folder"))
@@ -104,11 +105,9 @@ async function run(_: unknown, command: Command): Promise<void> {
     if (flags.json) printJson(summary);
     else print(answerTable(summary));
     const failed = journal.outcomes.filter(({ error }) => error !== undefined);
-    if (failed[0] && !flags.quiet && !flags.json) {
+    if (failed[0] && !flags.json) {
       const { method, query, error } = failed[0];
-      note(
-        `qrhead: warning: ${failed.length} answers failed and count as wrong; the first, ${method} on ${query}: ${error}`,
-      );
+      warn(`${failed.length} answers failed and count as wrong; the first, ${method} on ${query}: ${error}`);
     }
   } finally {
     bar.stop();

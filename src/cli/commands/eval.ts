@@ -34,7 +34,7 @@ import {
   toWindowOptions,
   type WindowFlags,
 } from "../options.ts";
-import { note, print, printJson } from "../output.ts";
+import { print, printJson, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 
 type EvalFlags = CommonFlags &
@@ -110,7 +110,7 @@ export function registerEval(program: Command): void {
     .addOption(integerOption("--max-document-words <N>", "cut documents after this many words", 1, 2 ** 31))
     .addOption(integerOption("--permutations <N>", "rank N permutations of the candidates besides", 0, 1000))
     .addOption(listOption("--measure <NAME>", "such as ndcg@10, recall@5, p@1, success@1, map, mrr; several"))
-    .addOption(choiceOption("--gain <KIND>", "of nDCG: grade or 2^grade - 1", GAINS).default("linear"))
+    .addOption(choiceOption("--gain <KIND>", "of nDCG: grade or 2^grade - 1", GAINS).default("linear", "linear"))
     .addOption(textOption("--baseline <METHOD>", "what the others are tested against (default: the first)", "a method"))
     .addOption(integerOption("--jobs <N>", "rankers at once, each with a model of its own", 1, 64).default(1))
     .addOption(
@@ -185,7 +185,7 @@ async function run(_: unknown, command: Command): Promise<void> {
     if (output !== undefined) await writeReport(report, output);
     if (flags.json) printJson(report);
     else print(evalTables(report));
-    if (!quiet && !flags.json) describeFailures(report);
+    if (!flags.json) describeFailures(report);
   } finally {
     bar.stop();
     if (temporary) await rm(temporary, { recursive: true, force: true });
@@ -200,7 +200,7 @@ async function writeReport(report: EvalReport, folder: string): Promise<void> {
   } catch (error) {
     // Plots need packages that ranking does not; the figures are in report.json all the same.
     if (!(error instanceof QRHeadError && error.code === "LIBRARY_NOT_FOUND")) throw error;
-    note(`qrhead: warning: ${error.message}`);
+    warn(error.message);
   }
 }
 
@@ -211,7 +211,7 @@ function describeFailures({ failures }: EvalReport): void {
     failures.length === 1
       ? "a ranking failed and counts 0:"
       : `${failures.length} rankings failed and count 0; the first,`;
-  note(`qrhead: warning: ${what} ${first.method} on ${first.query}: ${first.error}`);
+  warn(`${what} ${first.method} on ${first.query}: ${first.error}`);
 }
 
 function commandLine(): string {

@@ -1,11 +1,13 @@
 import path from "node:path";
 import type { Command } from "commander";
+import { formatHeadSet } from "../../detect/format.ts";
 import { InputError } from "../../errors.ts";
 import { compareHeadSets, type HeadSetComparison } from "../../heads/compare.ts";
 import { EXPORT_FORMATS, type ExportFormat, exportHeadSet } from "../../heads/export.ts";
 import { headKey } from "../../heads/heads.ts";
+import { trimHeadSet } from "../../heads/trim.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
-import { type FoundSet, findSet, modelFor } from "../find-set.ts";
+import { type FoundSet, findSet, modelFor, ofModel } from "../find-set.ts";
 import { formatPlot, plotOption } from "../head-plot.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
@@ -13,18 +15,27 @@ import {
   addModelOptions,
   type CommonFlags,
   choiceOption,
+  integerOption,
   type ModelFlags,
   textOption,
 } from "../options.ts";
-import { note, oneLine, print, printJson } from "../output.ts";
+import { oneLine, print, printJson, printText, warn } from "../output.ts";
 import { plainTable } from "../table.ts";
 
 type ToolFlags = CommonFlags & ModelFlags & { json?: boolean; output?: string; force?: boolean };
 
 const SET = "a published set's name, a head-set file, or with --model any heads";
 
-/** `qrhead heads compare`, `export` and `plot`. */
+/** `qrhead heads trim`, `compare`, `export` and `plot`. */
 export function registerHeadTools(heads: Command): void {
+  const trimming = heads.command("trim").description("write a head set with the best heads of another only");
+  trimming.argument("<set>", SET);
+  addModelOptions(trimming)
+    .addOption(integerOption("--top <N>", "heads to keep", 1, 2 ** 31).makeOptionMandatory())
+    .addOption(textOption("-o, --output <OUT>", "head-set file to write", "a path").makeOptionMandatory())
+    .option("--force", "replace the file if it exists");
+  addCommonOptions(trimming).action(trim);
+
   const comparing = heads.command("compare").description("what two head sets of one model have in common");
   comparing.argument("<a>", SET).argument("<b>", "another");
   addModelOptions(comparing).option("--json", "print one JSON object");
@@ -74,15 +85,26 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(0)}%`;
 }
 
+async function trim(spec: string, _: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<ToolFlags & { top: number; output: string }>();
+  const { top, output, force = false } = flags;
+  await assertWritable(path.resolve(output), force);
+  const found = findSet(spec, await modelFor([spec], flags, interruptSignal()));
+  const set = ofModel(found);
+  const trimmed = trimHeadSet(set, top, found.name);
+  await writeWhole(path.resolve(output), formatHeadSet(trimmed), force);
+  print(`${oneLine(output)}: the first ${top} of ${set.heads.length} heads, ${trimmed.heads.map(headKey).join(",")}`);
+}
+
 async function exportSet(spec: string, _: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<ToolFlags & { format: ExportFormat }>();
   const { output, force = false } = flags;
   if (output !== undefined) await assertWritable(path.resolve(output), force);
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   const text = exportHeadSet(set, flags.format, name);
-  if (output === undefined) print(text);
+  if (output === undefined) printText(text);
   else await writeWhole(path.resolve(output), text, force);
-  if (set.weights && !flags.quiet) note(`qrhead: warning: ${flags.format} has no place for weights: they are left out`);
+  if (set.weights) warn(`${flags.format} has no place for weights: they are left out`);
 }
 
 async function plot(spec: string, _: unknown, command: Command): Promise<void> {
@@ -93,6 +115,6 @@ async function plot(spec: string, _: unknown, command: Command): Promise<void> {
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   await writeWhole(path.resolve(output), formatPlot(set, name, output), force);
   print(
-    `${output}: ${set.heads.length} heads marked${set.scores ? "" : "; the set has no scores to colour the others by"}`,
+    `${oneLine(output)}: ${set.heads.length} heads marked${set.scores ? "" : "; the set has no scores to colour the others by"}`,
   );
 }

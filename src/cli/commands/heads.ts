@@ -2,10 +2,12 @@ import type { Command } from "commander";
 import type { HeadSet } from "../../heads/head-set.ts";
 import { deepestLayer, headKey } from "../../heads/heads.ts";
 import { PUBLISHED_HEAD_SETS } from "../../heads/published.ts";
+import type { ModelIdentity } from "../../types.ts";
+import { describeLocal, trust } from "../describe-detected.ts";
 import { findSet, modelFor } from "../find-set.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { addCommonOptions, addModelOptions, type CommonFlags, type ModelFlags } from "../options.ts";
-import { note, oneLine, print, printJson } from "../output.ts";
+import { oneLine, print, printJson, warn } from "../output.ts";
 import { plainTable } from "../table.ts";
 import { registerHeadTools } from "./heads-tools.ts";
 
@@ -18,13 +20,14 @@ Examples:
   $ qrhead heads show qrhead-llama-3.1-8b-lme
   $ qrhead heads show auto --model model.gguf
   $ qrhead heads show published.yaml --model model.gguf --json > heads.json
+  $ qrhead heads trim mine.json --top 8 -o best.json
   $ qrhead heads compare mine.json random:16:1 --model model.gguf
   $ qrhead heads export mine.json --format qrhead-yaml -o config.yaml
   $ qrhead heads plot mine.json -o mine.html`;
 
 /** `qrhead heads`: the head sets that are known, and what one holds. */
 export function registerHeads(program: Command): void {
-  const heads = program.command("heads").description("list, show, compare, export and draw head sets");
+  const heads = program.command("heads").description("list, show, trim, compare, export and draw head sets");
   heads.addHelpText("after", EXAMPLES);
   const listing = heads.command("list").description("the head sets that ship with qrhead");
   addCommonOptions(listing.option("--json", "print one JSON array")).action(list);
@@ -59,12 +62,12 @@ async function show(spec: string, _: unknown, command: Command): Promise<void> {
   const model = await modelFor([spec], flags, interruptSignal());
   const { name, set, warning } = findSet(spec, model);
   if (flags.json) return printJson(set);
-  print(describeSet(name, set));
-  if (model) print(`  fits    ${model.name}, ${model.fileName}`);
-  if (warning && !flags.quiet) note(`qrhead: warning: ${warning}`);
+  print(describeSet(name, set, model));
+  if (model) print(`  fits    ${oneLine(`${model.name}, ${model.fileName}`)}`);
+  if (warning) warn(warning);
 }
 
-function describeSet(name: string, set: HeadSet): string {
+function describeSet(name: string, set: HeadSet, known: ModelIdentity | undefined): string {
   const { model, heads, weights, objective, source, prompt, nullQuery, scores } = set;
   const deepest = deepestLayer(heads);
   const needed = !model
@@ -87,7 +90,8 @@ function describeSet(name: string, set: HeadSet): string {
     ["null", nullQuery && JSON.stringify(nullQuery)],
     ["scores", scores && `of all ${scores.length * scores[0]!.length} heads (--json)`],
   ];
-  return [`${name}: ${heads.length} ${heads.length === 1 ? "head" : "heads"}`]
+  return [`${oneLine(name)}: ${heads.length} ${heads.length === 1 ? "head" : "heads"}`]
     .concat(lines.flatMap(([label, value]) => (value ? [`  ${label.padEnd(7)} ${oneLine(value)}`] : [])))
+    .concat(describeLocal(heads, (known ?? model)?.slidingWindow), trust(set))
     .join("\n");
 }

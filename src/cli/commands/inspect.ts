@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { parseDocuments } from "../../documents/documents.ts";
 import { InputError } from "../../errors.ts";
+import { shortSight } from "../../heads/local.ts";
 import { inspectionPage } from "../../inspect/page.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
@@ -18,7 +19,7 @@ import {
   toLoadOptions,
   toRankLoadOptions,
 } from "../options.ts";
-import { note } from "../output.ts";
+import { note, oneLine, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { queryOf } from "../query.ts";
 
@@ -41,7 +42,7 @@ export function registerInspect(program: Command): void {
     .option("--docs <FILE>", "documents file, - for standard input")
     .addOption(textOption("-o, --output <OUT>", "page to write", "a path"))
     .option("--force", "replace the file if it exists");
-  addRankOptions(addHeadsOption(addModelOptions(command)));
+  addRankOptions(addHeadsOption(addModelOptions(command)), false);
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(inspect);
 }
 
@@ -64,10 +65,13 @@ async function inspect(_: unknown, command: Command): Promise<void> {
       onProgress,
     });
     const inspection = await retriever.inspect(query, documents, { signal, onProgress });
-    const { model, headSet } = retriever;
+    const { model, headSet, heads } = retriever;
+    const tokens = inspection.documents.reduce((sum, document) => sum + document.tokens.length, 0);
+    const short = shortSight(heads, model, tokens);
+    if (short !== null) warn(short);
     await writeWhole(output, inspectionPage(inspection, { name: model.name, headSet }), force);
     bar.stop();
-    if (!quiet) note(`Wrote ${output}: open it in a browser`);
+    if (!quiet) note(`Wrote ${oneLine(output)}: open it in a browser`);
   } finally {
     bar.stop();
   }

@@ -27,7 +27,7 @@ import {
   toWindowOptions,
   type WindowFlags,
 } from "../options.ts";
-import { note, print, printJson } from "../output.ts";
+import { note, printJson, printText, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { queryOf } from "../query.ts";
 
@@ -122,9 +122,9 @@ async function prune(file: string | undefined, _: unknown, command: Command): Pr
     });
     bar.stop();
     if (flags.json) return printJson({ ...result, reader: flags.reader ?? retriever.model.path });
-    print(result.text);
+    printText(result.text);
+    for (const warning of result.warnings) warn(warning);
     if (!flags.quiet) {
-      for (const warning of result.warnings) note(`qrhead: warning: ${warning}`);
       const { tokens, originalTokens } = result.usage;
       note(`${tokens} of ${originalTokens} tokens · ${Math.round(result.timings.totalMs)} ms`);
     }

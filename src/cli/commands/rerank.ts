@@ -26,7 +26,7 @@ import {
   toWindowOptions,
   type WindowFlags,
 } from "../options.ts";
-import { bold, note, oneLine, print, printJson } from "../output.ts";
+import { bold, note, oneLine, print, printJson, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { queryOf } from "../query.ts";
 import { rankingTable } from "../table.ts";
@@ -119,8 +119,9 @@ async function rerank(_: unknown, command: Command): Promise<void> {
       ? corpus.rankMany(texts, batch)
       : retriever.rankMany(texts, documents, batch));
     bar.stop();
-    if (quiet || flags.json) return;
-    for (const warning of results[0]!.warnings) note(`qrhead: warning: ${warning}`);
+    if (flags.json) return;
+    for (const warning of results[0]!.warnings) warn(warning);
+    if (quiet) return;
     note(footer(retriever, results.at(-1)!, flags.queries === undefined ? undefined : throughput));
   } finally {
     bar.stop();
@@ -185,9 +186,9 @@ function footer(
   throughput: BatchResult["throughput"] | undefined,
 ): string {
   const count = usage.documentTokens.length;
-  const named = /^[\d\s,_-]+$/.test(retriever.headSet) ? "" : ` of ${retriever.headSet}`;
+  const named = /^[\d\s,_-]+$/.test(retriever.headSet) ? "" : ` of ${oneLine(retriever.headSet)}`;
   return [
-    retriever.model.name,
+    oneLine(retriever.model.name),
     `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}`,
     `${count} ${count === 1 ? "document" : "documents"}`,
     `${usage.promptTokens} tokens${windows ? ` in ${windows.count} windows (${windows.merge})` : ""}`,

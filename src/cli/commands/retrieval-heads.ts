@@ -18,10 +18,11 @@ import {
   choiceOption,
   integerOption,
   type ModelFlags,
+  numberOption,
   textOption,
   toLoadOptions,
 } from "../options.ts";
-import { note, print, printJson } from "../output.ts";
+import { note, print, printJson, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { decimalsFor, plainTable } from "../table.ts";
 
@@ -37,6 +38,7 @@ type Flags = CommonFlags &
     lengths?: number;
     depths?: number;
     top?: number;
+    threshold?: number;
     force?: boolean;
     json?: boolean;
   };
@@ -70,7 +72,15 @@ export function registerRetrievalHeads(program: Command): void {
     )
     .addOption(integerOption("--lengths <N>", "how many lengths (default: 5)", 1, 1000))
     .addOption(integerOption("--depths <N>", "how many depths (default: 5)", 1, 1000))
-    .addOption(integerOption("--top <N>", "heads to choose (default: 16)", 1, 2 ** 31))
+    .addOption(integerOption("--top <N>", "heads to choose at most (default: 16)", 1, 2 ** 31))
+    .addOption(
+      numberOption(
+        "--threshold <X>",
+        "least score of a head, such as Wu et al.'s 0.1 (default: anything above 0)",
+        "a number from 0 to 1",
+        (value) => value >= 0 && value <= 1,
+      ),
+    )
     .option("--force", "replace files that exist")
     .option("--json", "print the head set instead of a summary");
   addCommonOptions(addModelOptions(command)).addHelpText("after", EXAMPLES).action(retrievalHeads);
@@ -97,11 +107,11 @@ async function retrievalHeads(_: unknown, command: Command): Promise<void> {
   const bar = await progressBar(quiet);
   try {
     const began = performance.now();
-    const { prompt, minTokens, maxTokens, lengths, depths, top } = flags;
+    const { prompt, minTokens, maxTokens, lengths, depths, top, threshold } = flags;
     const { heads: _heads, ...load } = toLoadOptions(flags);
     const found = await detectRetrievalHeads({
       ...load,
-      ...{ text, facts, sourceName, prompt, minTokens, maxTokens, lengths, depths, top, signal },
+      ...{ text, facts, sourceName, prompt, minTokens, maxTokens, lengths, depths, top, threshold, signal },
       onProgress: bar.onProgress,
       onTrial: (_trial, done, total) =>
         bar.onProgress({ phase: "score", done, total, note: timeLeft(performance.now() - began, done, total) }),
@@ -109,6 +119,7 @@ async function retrievalHeads(_: unknown, command: Command): Promise<void> {
     bar.stop();
     if (output !== undefined) await writeWhole(path.resolve(output), formatHeadSet(found.set), force);
     if (trials !== undefined) await writeWhole(path.resolve(trials), `${JSON.stringify(found.trials)}\n`, force);
+    for (const warning of found.warnings) warn(warning);
     if (json) return printJson(found.set);
     const { heads, scores } = found.set;
     const values = heads.map(([layer, head]) => scores[layer]![head]!);

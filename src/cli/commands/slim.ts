@@ -13,7 +13,7 @@ import {
   textOption,
   toLoadOptions,
 } from "../options.ts";
-import { note, print, printJson } from "../output.ts";
+import { note, oneLine, print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
 
 type SlimFlags = CommonFlags &
@@ -57,7 +57,7 @@ async function slim(_: unknown, command: Command): Promise<void> {
     bar.stop();
     if (flags.json) return printJson({ ...result, savedPercent: savedPercent(result) });
     print(describeResult(result));
-    if (!verify && !flags.quiet) note("qrhead: warning: the scores were not compared (--no-verify)");
+    if (!verify && !flags.quiet) note("The scores were not compared (--no-verify)");
   } finally {
     bar.stop();
   }
@@ -67,7 +67,7 @@ function describeResult(result: SlimResult): string {
   const { output, layers, inputLayers, inputBytes, outputBytes, heads, verified } = result;
   const deepest = heads.find(([layer]) => layer === layers - 1)!;
   return [
-    `${output}`,
+    oneLine(output),
     `  layers  ${layers} of ${inputLayers}: head ${headKey(deepest)} is the deepest`,
     `  size    ${mebibytes(outputBytes)} of ${mebibytes(inputBytes)} MiB, ${savedPercent(result)}% saved`,
     ...(verified ? ["  scores  the same as the whole model's, to the last bit"] : []),

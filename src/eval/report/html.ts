@@ -1,3 +1,4 @@
+import { pagePolicy } from "../../util/page-policy.ts";
 import type { TaskSummary } from "../summary.ts";
 import { type Figure, needleGrid, perQueryDifferences, qualityAgainstLatency, scoreDistributions } from "./plots.ts";
 import type { EvalReport } from "./report.ts";
@@ -47,6 +48,7 @@ export async function renderHtml(report: EvalReport): Promise<string> {
   const { machine, created, command } = report;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+${pagePolicy()}
 <title>qrhead eval</title><style>${CSS}</style></head><body>
 <h1>qrhead eval</h1>
 <p class="note">${escapeHtml(created.slice(0, 16).replace("T", " "))} UTC · ${escapeHtml(machine.cpu)}, ${machine.cores} cores · Node ${escapeHtml(machine.node)} · nDCG with ${report.gain} gain · failed queries count 0</p>

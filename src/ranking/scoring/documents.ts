@@ -27,8 +27,8 @@ export function scoreDocuments(
   if (bad !== -1) {
     throw new QRHeadError(
       "ATTENTION_INVALID",
-      `The attention on token ${bad} is ${tokenScores[bad]} where a finite number was expected: ` +
-        "the model or the GPU computes wrongly, try --gpu false or another GGUF of the model",
+      `The attention on token ${bad} is ${tokenScores[bad]} where a finite number was expected`,
+      { advice: "the model or the GPU computes wrongly, try gpu: false or another GGUF of the model" },
     );
   }
   const scores = new Float64Array(spans.length);

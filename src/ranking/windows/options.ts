@@ -38,10 +38,15 @@ export const windowsSchema = z
   ])
   .optional();
 
-/** For messages about a wrong value. */
-export const EXPECTED_WINDOWS =
-  '"auto", "never" or an object with windowTokens (at least 16), windowDocuments (at least 2), ' +
-  `merge (${MERGE_RULES.join(", ")}), anchors (1 to 16) and passageTokens (at least 8)`;
+/** For messages about a wrong value: of a field, and of the whole. */
+export const EXPECTED_IN_WINDOWS: Readonly<Record<string, string>> = {
+  windowTokens: "an integer of at least 16",
+  windowDocuments: "an integer of at least 2",
+  merge: `one of ${MERGE_RULES.join(", ")}`,
+  anchors: "an integer from 1 to 16",
+  passageTokens: "an integer of at least 8",
+};
+export const EXPECTED_WINDOWS = `"auto", "never" or an object with ${Object.keys(EXPECTED_IN_WINDOWS).join(", ")}`;
 
 /** Where the ranking came from, when one prompt did not hold all documents. */
 export type WindowsUsed = {

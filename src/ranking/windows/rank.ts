@@ -191,6 +191,8 @@ function addUsage(sum: RankResult, next: RankResult): RankResult {
   const { usage, timings } = next;
   return {
     ...next,
+    // The last window may be the shortest.
+    warnings: next.warnings.length > sum.warnings.length ? next.warnings : sum.warnings,
     usage: { ...usage, promptTokens: sum.usage.promptTokens + usage.promptTokens },
     timings: {
       ...timings,

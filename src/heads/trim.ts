@@ -1,0 +1,20 @@
+import { InputError } from "../errors.ts";
+import type { HeadSet } from "./head-set.ts";
+
+/**
+ * The set with its best `top` heads only. Scores of all heads and held-out quality by number of heads stay; what holds for
+ * the whole choice (`stability`, `fit`) goes.
+ *
+ * @param name What messages call the set.
+ * @throws InputError `INVALID_INPUT` for a set with fewer heads.
+ */
+export function trimHeadSet(set: HeadSet, top: number, name: string): HeadSet {
+  if (top > set.heads.length) {
+    throw new InputError("INVALID_INPUT", `${name} has ${set.heads.length} heads where ${top} were asked for`, {
+      advice: "choose fewer, or find more with `qrhead detect`",
+    });
+  }
+  const { stability: _stability, fit: _fit, weights, ...rest } = set;
+  const kept = weights?.slice(0, top);
+  return { ...rest, heads: set.heads.slice(0, top), ...(kept?.some((weight) => weight > 0) && { weights: kept }) };
+}

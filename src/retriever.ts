@@ -1,5 +1,5 @@
 import PQueue from "p-queue";
-import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
+import { type Chunk, type ChunkOptions, chunkTextInSlices } from "./chunking/chunk.ts";
 import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents/documents.ts";
 import { ContextOverflowError, InputError, invalidArgument, QRHeadError } from "./errors.ts";
@@ -192,10 +192,15 @@ export class QRRetriever implements AsyncDisposable {
     return this.#run(() => this.#session.tokenize(text, options.signal), options.signal);
   }
 
-  /** Cuts a text into chunks, with sizes in tokens of this model; see `ChunkOptions`. */
-  async chunk(text: string, options: ChunkOptions = {}): Promise<Chunk[]> {
-    const { offsets } = await this.tokenize(text);
-    return chunkText(text, new TokenMap(text, offsets), options);
+  /**
+   * Cuts a text into chunks, with sizes in tokens of this model; see `ChunkOptions`.
+   *
+   * @throws InputError `INVALID_ARGUMENT` for a wrong size or overlap, and the signal's reason when it is aborted.
+   */
+  async chunk(text: string, options: ChunkOptions & { signal?: AbortSignal | undefined } = {}): Promise<Chunk[]> {
+    const { signal, ...rest } = options;
+    const { offsets } = await this.tokenize(text, signal && { signal });
+    return chunkTextInSlices(text, new TokenMap(text, offsets), rest, signal);
   }
 
   /**

@@ -10,7 +10,6 @@ export type ChunkDocumentsOptions = {
   chunkTokens?: number | undefined;
   /** How texts are cut; by default as their file's ending says, else at paragraphs. */
   chunk?: Pick<ChunkOptions, "by" | "turn" | "session"> | undefined;
-  /** Stops between two documents. */
   signal?: AbortSignal | undefined;
 };
 
@@ -37,7 +36,7 @@ export async function chunkDocuments(
     signal?.throwIfAborted();
     const input = inputs[index];
     const by = typeof input === "object" && "by" in input ? input.by : undefined;
-    for (const { begin, end, text: part } of await retriever.chunk(text, { by, ...chunk, size: chunkTokens })) {
+    for (const { begin, end, text: part } of await retriever.chunk(text, { by, ...chunk, size: chunkTokens, signal })) {
       if (part.trim() !== "") chunks.push({ id: `${id}#${begin}-${end}`, ...(title && { title }), text: part });
     }
   }

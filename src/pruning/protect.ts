@@ -1,5 +1,5 @@
 import { frontMatterLength, markdownBlocks } from "../chunking/markdown.ts";
-import { lines, speakerOf } from "../chunking/splitters.ts";
+import { isSameSpeaker, turnsOf } from "../chunking/turns.ts";
 import { invalidArgument } from "../errors.ts";
 import type { Span } from "../types.ts";
 
@@ -41,7 +41,12 @@ export function protectedSpans(text: string, options: ProtectOptions = {}): Span
     const blocks = markdownBlocks(text);
     for (const { kind, begin, end } of blocks) if (kind === "heading") spans.push([begin, end]);
   }
-  if (options.speakers?.length) spans.push(...turnsOf(text, options.speakers));
+  const { speakers = [] } = options;
+  if (speakers.length > 0) {
+    for (const { begin, end, speaker } of turnsOf(text, { speakers })) {
+      if (speakers.some((name) => isSameSpeaker(name, speaker))) spans.push([begin, end]);
+    }
+  }
   return spans.filter(([begin, end]) => begin < end);
 }
 
@@ -54,19 +59,6 @@ function markedSpans(text: string, [open, close]: readonly [string, string]): Sp
       throw invalidArgument("protect.markers", `${close} after every ${open}`, text.slice(begin, begin + 40));
     spans.push([begin, closing + close.length]);
     begin = text.indexOf(open, closing + close.length);
-  }
-  return spans;
-}
-
-function turnsOf(text: string, speakers: readonly string[]): Span[] {
-  const wanted = new Set(speakers.map((name) => name.toLowerCase()));
-  const edges = [0, ...lines(text, [0, text.length]), text.length];
-  const spans: Span[] = [];
-  let inside = false;
-  for (let i = 0; i + 1 < edges.length; i++) {
-    const name = speakerOf(text.slice(edges[i]!, edges[i + 1]!));
-    if (name !== undefined) inside = wanted.has(name.toLowerCase());
-    if (inside) spans.push([edges[i]!, edges[i + 1]!]);
   }
   return spans;
 }

@@ -1,5 +1,5 @@
-import { type ChunkOptions, cutAt } from "../chunking/chunk.ts";
-import { sentences } from "../chunking/splitters.ts";
+import type { ChunkOptions } from "../chunking/chunk.ts";
+import { Outline } from "../chunking/outline.ts";
 import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankOptions } from "../options.ts";
@@ -7,6 +7,7 @@ import type { RankedDocument, RankResult } from "../ranking/results.ts";
 import type { WindowsUsed } from "../ranking/windows/options.ts";
 import type { QRRetriever } from "../retriever.ts";
 import type { RankDocument } from "../types.ts";
+import { atOnce } from "../util/in-slices.ts";
 import { type ProtectOptions, protectedSpans } from "./protect.ts";
 import { checkLimit, joinKept, type PruneLimit, type PruneUnit, selectUnits } from "./select.ts";
 
@@ -192,10 +193,8 @@ function chunkScore(text: string, { score }: RankedDocument, tokens: number): Pa
  * drawn to that of the passage. Attention falls on few tokens, so that a short sentence says little by itself.
  */
 function sentenceScores(text: string, { tokenScores }: RankedDocument): Part[] {
-  const cuts = sentences(text, [0, text.length]);
-  // A blank line belongs to the sentence before it: by itself it would only leave a gap.
-  const edges = cuts.filter((cut, index) => text.slice(cut, cuts[index + 1] ?? text.length).trim() !== "");
-  const spans = cutAt([0, text.length], edges);
+  const edges = [0, ...atOnce(new Outline(text).sentences([0, text.length])), text.length];
+  const spans = edges.slice(1).map((end, index) => [edges[index]!, end] as const);
   const parts = spans.map(([begin, end]) => ({ begin, end, score: 0, cost: 0 }));
   const length = tokenScores!.reduce((sum, token) => sum + token.text.length, 0);
   let position = text.length - length;

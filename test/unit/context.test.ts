@@ -85,8 +85,7 @@ describe("protectedSpans", () => {
     expect(shown("# One\ntext\n\nTwo\n===\nmore", { headings: true })).toEqual(["# One", "Two\n==="]);
     expect(shown("a <k>b</k> c <k>d</k>", { markers: ["<k>", "</k>"] })).toEqual(["<k>b</k>", "<k>d</k>"]);
     expect(shown("System: be kind\nalways\nAnn: hi\nsystem: stop\n", { speakers: ["system"] })).toEqual([
-      "System: be kind\n",
-      "always\n",
+      "System: be kind\nalways\n",
       "system: stop\n",
     ]);
     expect(shown("abcdef", { spans: [[1, 3]] })).toEqual(["bc"]);

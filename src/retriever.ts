@@ -17,7 +17,8 @@ import {
   type RankOptions,
 } from "./options.ts";
 import { type PromptProfile, selectProfile } from "./prompt/profiles.ts";
-import { type PruneOptions, type PruneResult, prune } from "./pruning/prune.ts";
+import type { PruneOptions } from "./pruning/options.ts";
+import { type PruneHost, type PruneResult, prune } from "./pruning/prune.ts";
 import { Ranker } from "./ranking/rank.ts";
 import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "./ranking/rank-many.ts";
 import type { RankResult } from "./ranking/results.ts";
@@ -207,11 +208,24 @@ export class QRRetriever implements AsyncDisposable {
    * Keeps of a text, or of several, the sentences or chunks that the query attends to: verbatim and in their order, with a
    * marker where something was left out. One forward pass prices all sentences of a window.
    *
-   * @param options Exactly one of `budgetTokens`, `threshold` (attention a token) and `topK`; the others are optional.
-   * @throws InputError for an empty text, wrong options, or a budget smaller than what is protected.
+   * Texts are read whole: `maxDocumentTokens` of `load` does not count here. Of fenced code and tables lines stay or go, with
+   * the fences and the header.
+   *
+   * @param options Exactly one of `budgetTokens`, `threshold` (attention a token) and `topK`, or `relative`; the others are
+   * optional.
+   * @throws InputError for an empty text, wrong options, or a budget smaller than what is protected or than a word.
    */
   async prune(query: string, input: string | readonly DocumentInput[], options: PruneOptions): Promise<PruneResult> {
-    return prune(this, query, input, options);
+    assertQuery(query);
+    const host: PruneHost = {
+      rank: (asked, documents, rankOptions) => {
+        const parsed = { ...parseRankOptions(rankOptions), maxDocumentTokens: undefined };
+        return this.#run(() => this.#rank(asked, [...documents], parsed), parsed.signal);
+      },
+      chunk: (text, chunkOptions) => this.chunk(text, chunkOptions),
+      tokenize: (text, signal) => this.tokenize(text, signal && { signal }),
+    };
+    return prune(host, query, input, options);
   }
 
   /**

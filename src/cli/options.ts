@@ -118,16 +118,19 @@ export function addPromptOptions(command: Command): Command {
     .addOption(textOption("--null-query <TEXT>", "query that calibrates (default: N/A)", "a text that is not blank"));
 }
 
-export function addPassOptions(command: Command): Command {
-  return command
-    .addOption(
+/** The options of `PassFlags`; without `--max-document-tokens` where documents are read whole. */
+export function addPassOptions(command: Command, reads: "whole" | "cut" = "cut"): Command {
+  if (reads === "cut") {
+    command.addOption(
       integerOption(
         "--max-document-tokens <N>",
         "cut each document after this many tokens (default: no limit)",
         1,
         2 ** 31,
       ),
-    )
+    );
+  }
+  return command
     .addOption(integerOption("--context-size <N>", "tokens that a prompt may have (default: as needed)", 16, 2 ** 27))
     .addOption(integerOption("--batch-size <N>", "tokens of one forward pass (default: 512)", 1, 16384))
     .addOption(choiceOption("--cache-type-k <TYPE>", "type of the K cache (default: f16)", CACHE_TYPES))

@@ -1,5 +1,5 @@
 import PQueue from "p-queue";
-import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
+import { type Chunk, type ChunkOptions, chunkTextInSlices } from "./chunking/chunk.ts";
 import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents/documents.ts";
 import { ContextOverflowError, InputError, invalidArgument, QRHeadError } from "./errors.ts";
@@ -17,7 +17,8 @@ import {
   type RankOptions,
 } from "./options.ts";
 import { type PromptProfile, selectProfile } from "./prompt/profiles.ts";
-import { type PruneOptions, type PruneResult, prune } from "./pruning/prune.ts";
+import type { PruneOptions } from "./pruning/options.ts";
+import { type PruneHost, type PruneResult, prune } from "./pruning/prune.ts";
 import { Ranker } from "./ranking/rank.ts";
 import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "./ranking/rank-many.ts";
 import type { RankResult } from "./ranking/results.ts";
@@ -193,21 +194,39 @@ export class QRRetriever implements Retriever {
     return this.#run(() => this.#session.tokenize(text, options.signal), options.signal);
   }
 
-  /** Cuts a text into chunks, with sizes in tokens of this model; see `ChunkOptions`. */
-  async chunk(text: string, options: ChunkOptions = {}): Promise<Chunk[]> {
-    const { offsets } = await this.tokenize(text);
-    return chunkText(text, new TokenMap(text, offsets), options);
+  /**
+   * Cuts a text into chunks, with sizes in tokens of this model; see `ChunkOptions`.
+   *
+   * @throws InputError `INVALID_ARGUMENT` for a wrong size or overlap, and the signal's reason when it is aborted.
+   */
+  async chunk(text: string, options: ChunkOptions & { signal?: AbortSignal | undefined } = {}): Promise<Chunk[]> {
+    const { signal, ...rest } = options;
+    const { offsets } = await this.tokenize(text, signal && { signal });
+    return chunkTextInSlices(text, new TokenMap(text, offsets), rest, signal);
   }
 
   /**
    * Keeps of a text, or of several, the sentences or chunks that the query attends to: verbatim and in their order, with a
    * marker where something was left out. One forward pass prices all sentences of a window.
    *
-   * @param options Exactly one of `budgetTokens`, `threshold` (attention a token) and `topK`; the others are optional.
-   * @throws InputError for an empty text, wrong options, or a budget smaller than what is protected.
+   * Texts are read whole: `maxDocumentTokens` of `load` does not count here. Of fenced code and tables lines stay or go, with
+   * the fences and the header.
+   *
+   * @param options Exactly one of `budgetTokens`, `threshold` (attention a token) and `topK`, or `relative`; the others are
+   * optional.
+   * @throws InputError for an empty text, wrong options, or a budget smaller than what is protected or than a word.
    */
   async prune(query: string, input: string | readonly DocumentInput[], options: PruneOptions): Promise<PruneResult> {
-    return prune(this, query, input, options);
+    assertQuery(query);
+    const host: PruneHost = {
+      rank: (asked, documents, rankOptions) => {
+        const parsed = { ...parseRankOptions(rankOptions), maxDocumentTokens: undefined };
+        return this.#run(() => this.#rank(asked, [...documents], parsed), parsed.signal);
+      },
+      chunk: (text, chunkOptions) => this.chunk(text, chunkOptions),
+      tokenize: (text, signal) => this.tokenize(text, signal && { signal }),
+    };
+    return prune(host, query, input, options);
   }
 
   /**

@@ -1,37 +1,53 @@
 import { invalidArgument } from "../errors.ts";
 import type { Span } from "../types.ts";
+import { atOnce, inSlices } from "../util/in-slices.ts";
 import { markdownSplitters } from "./markdown.ts";
+import { Outline } from "./outline.ts";
+import { type Piece, withoutTails } from "./pieces.ts";
+import type { Splitter } from "./splitter.ts";
 import {
+  blocks,
+  clauses,
   codeBlocks,
   lines,
   paragraphs,
-  type Splitter,
-  sentences,
+  phrases,
+  type SessionOptions,
   sessions,
-  type TurnPatterns,
   turns,
+  unspacedWords,
   words,
 } from "./splitters.ts";
+import type { Structure } from "./structures.ts";
 import type { TokenMap } from "./token-map.ts";
+import type { TurnOptions } from "./turns.ts";
 
 /** What a text is cut into. */
 export const CHUNK_UNITS = ["tokens", "sentences", "paragraphs", "markdown", "turns", "sessions", "code"] as const;
 export type ChunkUnit = (typeof CHUNK_UNITS)[number];
 
-export type ChunkOptions = TurnPatterns & {
-  /** Defaults to `"paragraphs"`. */
-  by?: ChunkUnit | undefined;
-  /**
-   * Tokens that a chunk may have, at least 1: neighbouring units are put together up to this, and a unit that is longer is
-   * cut at the next finer ones. Without a size every unit is one chunk; `"tokens"` and `"code"` have none, and take 256.
-   */
-  size?: number | undefined;
-  /** Tokens at the end of a chunk that the next one repeats, fewer than `size`. Defaults to 0. */
-  overlap?: number | undefined;
-};
+export type ChunkOptions = TurnOptions &
+  SessionOptions & {
+    /** Defaults to `"paragraphs"`. */
+    by?: ChunkUnit | undefined;
+    /**
+     * Tokens that a chunk may have, at least 1: neighbouring units are put together up to this, and a unit that is longer is
+     * cut at the next finer ones. Without a size every unit is one chunk; `"tokens"` and `"code"` have none, and take 256.
+     */
+    size?: number | undefined;
+    /** Tokens at the end of a chunk that the next one repeats, fewer than `size`. Defaults to 0. */
+    overlap?: number | undefined;
+  };
 
 /** Half-open, in UTF-16 units of the text; never between the halves of a surrogate pair. */
-export type Chunk = { begin: number; end: number; text: string; tokens: number };
+export type Chunk = {
+  begin: number;
+  end: number;
+  text: string;
+  tokens: number;
+  /** Where a chunk holds a part of fenced code or of a table: the whole, with its fences, or its header in `frame`. */
+  partOf?: Structure;
+};
 
 const DEFAULT_SIZE = 256;
 
@@ -39,103 +55,168 @@ const DEFAULT_SIZE = 256;
  * Cuts a text into chunks. Without overlap they join to the text, to the last character, whitespace included.
  *
  * Sizes are in tokens of the whole text, which each chunk by itself has but for one or so at its ends. A chunk is longer
- * than `size` only where one character is.
+ * than `size` only where one character is. With a size, what is left over at the end of a unit joins a neighbour, or the
+ * last two chunks are made alike, so that none has only a few tokens beside longer ones. None is blank, unless the whole text
+ * or a stretch of white space longer than `size` is.
  *
  * @param tokens Where the tokens of the text stand; not read without a size.
  * @returns In the order of the text; none for an empty text.
  * @throws InputError `INVALID_ARGUMENT` for a wrong size or overlap.
  */
 export function chunkText(text: string, tokens: TokenMap, options: ChunkOptions = {}): Chunk[] {
-  const { by = "paragraphs", overlap = 0 } = options;
-  const size = options.size ?? (by === "tokens" || by === "code" ? DEFAULT_SIZE : undefined);
+  return atOnce(chunkSteps(text, tokens, options));
+}
+
+/**
+ * As `chunkText`, in slices of some milliseconds between which other work goes on.
+ *
+ * @throws The signal's reason when it is aborted.
+ */
+export function chunkTextInSlices(
+  text: string,
+  tokens: TokenMap,
+  options: ChunkOptions = {},
+  signal?: AbortSignal,
+): Promise<Chunk[]> {
+  return inSlices(chunkSteps(text, tokens, options), signal);
+}
+
+/** The chunks one by one; `undefined` is a place to pause. */
+function* chunkSteps(text: string, tokens: TokenMap, options: ChunkOptions): Generator<Chunk | undefined> {
+  const { by, size, overlap } = checked(options);
+  if (text === "") return;
+  const isProse = by !== "tokens" && by !== "code";
+  const outline = new Outline(text, by === "code");
+  yield;
+  const levels = splittersFor(by, outline, options);
+  yield;
+  const whole: Span = [0, text.length];
+  const limit = (size ?? 0) - overlap;
+  // Sections of every depth are units of Markdown; elsewhere the coarsest cut is the unit.
+  const parts = size === undefined ? partsAt(whole, levels[by === "markdown" ? 5 : 0]!, 0) : pack(whole, 0, -1);
+  const pieces: Piece[] = [];
+  for (const piece of parts) {
+    if (piece) pieces.push(piece);
+    yield;
+  }
+  let isFirst = true;
+  for (const piece of withoutTails(text, pieces, { tokens, limit: size === undefined ? undefined : limit, levels })) {
+    if (!piece) {
+      yield;
+      continue;
+    }
+    const begin = isFirst ? piece.begin : overlapBegin(piece.begin);
+    isFirst = false;
+    const partOf = isProse ? brokenAt(begin, piece.end) : undefined;
+    yield {
+      ...{ begin, end: piece.end, text: text.slice(begin, piece.end), tokens: tokens.count([begin, piece.end]) },
+      ...(partOf && { partOf }),
+    };
+  }
+
+  /** Parts of the coarsest level that fit, neighbours put together; what does not fit is cut at the next level. */
+  function* pack(span: Span, level: number, cutLevel: number): Generator<Piece | undefined> {
+    if (tokens.count(span) <= limit) return yield { begin: span[0], end: span[1], level: cutLevel };
+    const splitter = levels[level];
+    if (!splitter) return yield* byTokens(span, level, cutLevel);
+    let open: Piece | undefined;
+    let isWhole = true;
+    for (const part of partsAt(span, splitter, level, cutLevel)) {
+      if (!part) {
+        yield;
+        continue;
+      }
+      if (part.begin === span[0] && part.end === span[1]) break;
+      isWhole = false;
+      if (open && tokens.count([open.begin, part.end]) <= limit) {
+        open.end = part.end;
+        continue;
+      }
+      if (open) yield open;
+      open = undefined;
+      // What is left of a long part stays by itself: the next section does not begin inside it.
+      if (tokens.count([part.begin, part.end]) <= limit) open = part;
+      else yield* pack([part.begin, part.end], level + 1, part.level);
+    }
+    if (open) yield open;
+    if (isWhole) yield* pack(span, level + 1, cutLevel);
+  }
+
+  function* byTokens([begin, end]: Span, level: number, cutLevel: number): Generator<Piece> {
+    for (let from = begin; from < end; ) {
+      const to = Math.min(end, tokens.endAfter(from, limit));
+      yield { begin: from, end: to, level: from === begin ? cutLevel : level };
+      from = to;
+    }
+  }
+
+  /** Where a chunk that repeats the end of the one before begins: at a word if there is one. */
+  function overlapBegin(begin: number): number {
+    if (overlap === 0) return begin;
+    const earliest = tokens.beginBefore(begin, overlap);
+    for (const cut of words(text)([earliest, begin])) if (cut !== undefined) return cut;
+    return earliest;
+  }
+
+  /** The structure of which a chunk holds the beginning or an inner part but not the whole. */
+  function brokenAt(begin: number, end: number): Structure | undefined {
+    return [begin, end - 1]
+      .map((at) => outline.structures[outline.structureAt(at) ?? -1])
+      .find((one) => one && (one.begin < begin || one.end > end));
+  }
+}
+
+/** The parts of a span between cuts, each with the level of the cut that it begins at. */
+export function* partsAt(
+  [begin, end]: Span,
+  splitter: Splitter,
+  level: number,
+  cutLevel = -1,
+): Generator<Piece | undefined> {
+  let from = begin;
+  for (const cut of splitter([begin, end])) {
+    if (cut === undefined) yield;
+    else if (cut > from && cut < end) {
+      yield { begin: from, end: cut, level: from === begin ? cutLevel : level };
+      from = cut;
+    }
+  }
+  yield { begin: from, end, level: from === begin ? cutLevel : level };
+}
+
+/** Ways to cut, coarse to fine; behind the last come tokens. */
+function splittersFor(by: ChunkUnit, outline: Outline, options: ChunkOptions): Splitter[] {
+  const { text } = outline;
+  const inLine = [clauses(text), phrases(text), words(text), unspacedWords(text)];
+  const prose = [(span: Span) => outline.lines(span), (span: Span) => outline.sentences(span), ...inLine];
+  const byParagraphs = [blocks(outline), paragraphs(text), ...prose];
+  switch (by) {
+    case "tokens":
+      return [];
+    case "sentences":
+      return prose.slice(1);
+    case "paragraphs":
+      return byParagraphs;
+    case "markdown":
+      return [...markdownSplitters(text), ...byParagraphs];
+    case "turns":
+      return [turns(text, options), ...byParagraphs];
+    case "sessions":
+      return [sessions(text, options), turns(text, options), ...byParagraphs];
+    case "code":
+      return [codeBlocks(outline), blocks(outline), paragraphs(text), lines(text), words(text)];
+  }
+}
+
+function checked({ by = "paragraphs", size: given, overlap = 0 }: ChunkOptions) {
+  const size = given ?? (by === "tokens" || by === "code" ? DEFAULT_SIZE : undefined);
   if (!CHUNK_UNITS.includes(by)) throw invalidArgument("by", `one of ${CHUNK_UNITS.join(", ")}`, by);
   if (size !== undefined && !(Number.isInteger(size) && size >= 1)) {
     throw invalidArgument("size", "an integer of at least 1", size);
   }
   if (!(Number.isInteger(overlap) && overlap >= 0 && overlap < (size ?? 1))) {
-    throw invalidArgument(
-      "overlap",
-      size === undefined ? "0 where there is no size" : `an integer from 0 to ${size - 1}`,
-      overlap,
-    );
+    const expected = size === undefined ? "0 where there is no size" : `an integer from 0 to ${size - 1}`;
+    throw invalidArgument("overlap", expected, overlap);
   }
-  if (text === "") return [];
-  const levels = splittersFor(by, text, options);
-  const whole: Span = [0, text.length];
-  // Sections of every depth are units of Markdown; elsewhere the coarsest cut is the unit.
-  const units = levels[by === "markdown" ? 5 : 0]!;
-  const spans = size === undefined ? cutAt(whole, units(text, whole)) : pack(whole, 0);
-  return spans.map(([begin, end], index) => {
-    const from = index === 0 ? begin : overlapBegin(begin);
-    return { begin: from, end, text: text.slice(from, end), tokens: tokens.count([from, end]) };
-  });
-
-  /** Parts of the coarsest level that fit, neighbours put together; what does not fit is cut at the next level. */
-  function pack(span: Span, level: number): Span[] {
-    const limit = size! - overlap;
-    if (tokens.count(span) <= limit) return [span];
-    const splitter = levels[level];
-    if (!splitter) return byTokens(span, limit);
-    const parts = cutAt(span, splitter(text, span));
-    if (parts.length === 1) return pack(span, level + 1);
-    const packed: Span[] = [];
-    let open: Span | undefined;
-    for (const part of parts) {
-      const joined: Span = [open?.[0] ?? part[0], part[1]];
-      if (tokens.count(joined) <= limit) {
-        open = joined;
-        continue;
-      }
-      if (open) packed.push(open);
-      open = undefined;
-      // What is left of a long part stays by itself: the next section does not begin inside it.
-      if (tokens.count(part) <= limit) open = part;
-      else packed.push(...pack(part, level + 1));
-    }
-    if (open) packed.push(open);
-    return packed;
-  }
-
-  function byTokens([begin, end]: Span, limit: number): Span[] {
-    const spans: Span[] = [];
-    for (let from = begin; from < end; ) {
-      const to = Math.min(end, tokens.endAfter(from, limit));
-      spans.push([from, to]);
-      from = to;
-    }
-    return spans;
-  }
-
-  /** Where a chunk that repeats the end of the one before begins: at a word if there is one. */
-  function overlapBegin(begin: number): number {
-    const earliest = tokens.beginBefore(begin, overlap);
-    return words(text, [earliest, begin])[0] ?? earliest;
-  }
-}
-
-/** Ways to cut, coarse to fine; behind the last come tokens. */
-function splittersFor(by: ChunkUnit, text: string, patterns: TurnPatterns): Splitter[] {
-  const prose = [sentences, words];
-  switch (by) {
-    case "tokens":
-      return [];
-    case "sentences":
-      return prose;
-    case "paragraphs":
-      return [paragraphs, lines, ...prose];
-    case "markdown":
-      return [...markdownSplitters(text), paragraphs, lines, ...prose];
-    case "turns":
-      return [turns(patterns), paragraphs, lines, ...prose];
-    case "sessions":
-      return [sessions(patterns), turns(patterns), paragraphs, lines, ...prose];
-    case "code":
-      return [codeBlocks, paragraphs, lines, words];
-  }
-}
-
-/** The parts of a span between cuts. */
-export function cutAt([begin, end]: Span, cuts: readonly number[]): Span[] {
-  const edges = [begin, ...cuts.filter((cut) => cut > begin && cut < end), end];
-  return edges.slice(1).map((edge, index) => [edges[index]!, edge]);
+  return { by, size, overlap };
 }

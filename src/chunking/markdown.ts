@@ -1,7 +1,10 @@
-import type { Nodes, RootContent } from "mdast";
-import { fromMarkdown } from "mdast-util-from-markdown";
-import type { Span } from "../types.ts";
-import type { Splitter } from "./splitters.ts";
+import { firstWhere } from "../util/first-where.ts";
+import { frontMatterLength } from "./front-matter.ts";
+import { type Lines, linesOf, matchAt, trimmedEnd } from "./lines.ts";
+import { type Splitter, within } from "./splitter.ts";
+import { type Structure, structuresOf } from "./structures.ts";
+
+export { frontMatterLength };
 
 /** A block of Markdown: a heading with its depth, a list with its items, fenced code, or a paragraph. */
 export type Block = {
@@ -13,67 +16,194 @@ export type Block = {
   items: number[];
 };
 
-const FRONT_MATTER =
-  /^(?:\uFEFF)?---[^\S\r\n]*(?:\r\n|\r|\n)[\s\S]*?(?:\r\n|\r|\n)(?:---|\.\.\.)[^\S\r\n]*(?:\r\n|\r|\n|$)/;
-
-/** Length of the YAML between two lines of dashes at the beginning of a text; 0 when there is none. */
-export function frontMatterLength(text: string): number {
-  return FRONT_MATTER.exec(text)?.[0].length ?? 0;
-}
+const HEADING = / {0,3}(#{1,6})(?=[ \t]|$)/my;
+const UNDERLINE = / {0,3}(=+|-+)[ \t]*$/my;
+const RULE = / {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/my;
+const ITEM = /( {0,3})(?:([-*+])|(\d{1,9})([.)]))([ \t]+|$)/my;
+const QUOTE = / {0,3}>/y;
+/** Markup that goes over blank lines, with what ends it. */
+const LONG_MARKUP = / {0,3}<(?:(!--)|(\?)|(!\[CDATA\[)|(script|pre|style|textarea)(?=[\s>]|$))/imy;
+const LONG_MARKUP_ENDS = ["-->", "?>", "]]>", undefined];
+/** Elements that begin a block, which ends at a blank line, as CommonMark lists them. */
+const BLOCK_MARKUP =
+  / {0,3}<\/?(?:address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul)(?=[\s/>]|$)/imy;
+/** Any other element, alone on its line. */
+const LONE_MARKUP = / {0,3}<\/?[a-z][\w-]*(?:\s[^<>\n]*)?>[ \t]*$/imy;
 
 /**
- * The top-level blocks of a Markdown text, in order. Each goes to the beginning of the next; what stands before the first
- * belongs to it.
+ * The top-level blocks of a Markdown text, in order, as CommonMark has them, and tables. Each goes to the beginning of the
+ * next; what stands before the first belongs to it.
+ *
+ * Lines are looked at one by one and never what stands in them, so that the time is that of the text's length.
  */
 export function markdownBlocks(text: string): Block[] {
   const matter = frontMatterLength(text);
-  // The parser drops a byte order mark and counts from behind it.
-  const front = matter || (text.startsWith("\uFEFF") ? 1 : 0);
   const blocks: Block[] = matter > 0 ? [{ begin: 0, end: matter, kind: "front matter", depth: 0, items: [] }] : [];
-  for (const node of fromMarkdown(text.slice(front)).children) {
-    const begin = front + lineBegin(text.slice(front), offsetOf(node));
-    const end = front + node.position!.end.offset!;
-    blocks.push({
-      begin,
-      end,
-      kind: kindOf(node),
-      depth: node.type === "heading" ? node.depth : 0,
-      items: itemsOf(node),
-    });
+  const lines = linesOf(text);
+  return blocks.concat(scan(text, lines, structuresOf(text, lines), matter));
+}
+
+function scan(text: string, { begins, ends }: Lines, structures: readonly Structure[], from: number): Block[] {
+  const blocks: Block[] = [];
+  let structure = 0;
+  let line = 0;
+  while (line < begins.length && begins[line]! < from) line++;
+  while (line < begins.length) {
+    if (isBlank(line)) {
+      line++;
+      continue;
+    }
+    line = blockAt(line);
   }
   return blocks;
 
-  function itemsOf(node: RootContent): number[] {
-    if (node.type !== "list") return [];
-    return node.children.map((item) => front + lineBegin(text.slice(front), offsetOf(item)));
+  /** Adds the block that a line begins; the line behind it. */
+  function blockAt(first: number): number {
+    const framed = structureOf(first);
+    if (framed && !matchAt(ITEM, text, begins[first]!) && !matchAt(QUOTE, text, begins[first]!)) {
+      return add(first, lineAfter(framed), framed.kind === "fence" ? "code" : "other");
+    }
+    const heading = matchAt(HEADING, text, lineBegin(first));
+    if (heading) return add(first, first + 1, "heading", heading[1]!.length);
+    if (matchAt(RULE, text, begins[first]!)) return add(first, first + 1, "other");
+    if (matchAt(QUOTE, text, begins[first]!)) return add(first, quoteEnd(first), "other");
+    if (matchAt(ITEM, text, begins[first]!)) return addList(first);
+    if (isMarkup(first)) return add(first, markupEnd(first), "other");
+    if (/^(?: {4}|\t)/.test(text.slice(begins[first]!, begins[first]! + 4)))
+      return add(first, indentedEnd(first), "other");
+    let next = first + 1;
+    for (; next < begins.length && !isBlank(next); next++) {
+      const underline = matchAt(UNDERLINE, text, begins[next]!);
+      if (underline) return add(first, next + 1, "heading", underline[1]![0] === "=" ? 1 : 2);
+      if (interrupts(next)) break;
+    }
+    return add(first, next, "other");
   }
-}
 
-function kindOf(node: RootContent): Block["kind"] {
-  return node.type === "heading" || node.type === "list" || node.type === "code" ? node.type : "other";
-}
+  function add(first: number, next: number, kind: Block["kind"], depth = 0, items: number[] = []): number {
+    let last = next - 1;
+    while (last > first && isBlank(last)) last--;
+    const end = trimmedEnd(text, begins[first]!, ends[last]!);
+    blocks.push({ begin: begins[first]!, end, kind, depth, items });
+    return next;
+  }
 
-function offsetOf(node: Nodes): number {
-  return node.position!.start.offset!;
-}
+  /** Whether a line ends the paragraph above it. */
+  function interrupts(line: number): boolean {
+    const at = begins[line]!;
+    if (structureOf(line) || matchAt(HEADING, text, at) || matchAt(RULE, text, at) || matchAt(QUOTE, text, at))
+      return true;
+    const item = matchAt(ITEM, text, at);
+    if (item && item.index + item[0].length < ends[line]! && (item[2] || item[3] === "1")) return true;
+    return (matchAt(LONG_MARKUP, text, at) ?? matchAt(BLOCK_MARKUP, text, at)) !== null;
+  }
 
-/** Nodes begin behind their indent. */
-function lineBegin(text: string, offset: number): number {
-  let begin = offset;
-  while (begin > 0 && (text[begin - 1] === " " || text[begin - 1] === "\t")) begin--;
-  return begin;
+  function quoteEnd(first: number): number {
+    let next = first + 1;
+    while (next < begins.length && !isBlank(next)) {
+      if (!matchAt(QUOTE, text, begins[next]!) && interrupts(next)) break;
+      const inside = structureOf(next);
+      next = inside ? Math.max(next + 1, lineAfter(inside)) : next + 1;
+    }
+    return next;
+  }
+
+  function addList(first: number): number {
+    const items: number[] = [];
+    let mark: string | undefined;
+    let column = 0;
+    let next = first;
+    let isAfterBlank = false;
+    while (next < begins.length) {
+      if (isBlank(next)) {
+        isAfterBlank = true;
+        next++;
+        continue;
+      }
+      const item = matchAt(ITEM, text, begins[next]!);
+      const kind = item && (item[2] ?? item[4]);
+      const isIndented = next > first && indentOf(next) >= column;
+      if (!isIndented) {
+        if (item && !matchAt(RULE, text, begins[next]!) && (mark === undefined || kind === mark)) {
+          mark = kind!;
+          // Up to four spaces belong to the item's mark, and a mark without text counts one.
+          const gap = item[5]!.replaceAll("\t", "    ").length;
+          column = item[0].length - item[5]!.length + (gap >= 1 && gap <= 4 ? gap : 1);
+          items.push(begins[next]!);
+        } else if (isAfterBlank || interrupts(next) || item) break;
+      }
+      isAfterBlank = false;
+      const inside = structureOf(next);
+      next = inside ? Math.max(next + 1, lineAfter(inside)) : next + 1;
+    }
+    return add(first, next, "list", 0, items);
+  }
+
+  function isMarkup(line: number): boolean {
+    return [LONG_MARKUP, BLOCK_MARKUP, LONE_MARKUP].some((form) => matchAt(form, text, begins[line]!));
+  }
+
+  function markupEnd(first: number): number {
+    const match = matchAt(LONG_MARKUP, text, begins[first]!);
+    if (match) {
+      const mark = LONG_MARKUP_ENDS[match.slice(1).findIndex((group) => group !== undefined)] ?? `</${match[4]}`;
+      const found = text.indexOf(mark, begins[first]!);
+      return found === -1 ? begins.length : lineFrom(found + 1);
+    }
+    let next = first + 1;
+    while (next < begins.length && !isBlank(next)) next++;
+    return next;
+  }
+
+  function indentedEnd(first: number): number {
+    let next = first + 1;
+    while (next < begins.length && (isBlank(next) || indentOf(next) >= 4)) next++;
+    return next;
+  }
+
+  /** Columns of white space before a line's text. */
+  function indentOf(line: number): number {
+    let column = 0;
+    for (let at = begins[line]!; at < ends[line]!; at++) {
+      if (text[at] === " ") column++;
+      else if (text[at] === "\t") column += 4 - (column % 4);
+      else break;
+    }
+    return column;
+  }
+
+  /** The structure that a line is in; lines come in order. */
+  function structureOf(line: number): Structure | undefined {
+    while (structure < structures.length && structures[structure]!.end <= begins[line]!) structure++;
+    const found = structures[structure];
+    return found && found.begin <= begins[line]! ? found : undefined;
+  }
+
+  function lineAfter({ end }: Structure): number {
+    return lineFrom(end);
+  }
+
+  /** The first line that begins at a position or behind it. */
+  function lineFrom(position: number): number {
+    return firstWhere(begins.length, (index) => begins[index]! >= position);
+  }
+
+  function lineBegin(index: number): number {
+    // A byte order mark is no part of a heading.
+    return index === 0 && text.startsWith("\uFEFF") ? 1 : begins[index]!;
+  }
+
+  function isBlank(index: number): boolean {
+    return trimmedEnd(text, begins[index]!, ends[index]!) === begins[index]!;
+  }
 }
 
 /**
  * Ways to cut a Markdown text, coarse to fine: before headings of depth 1, of depth 2, … 6; before blocks, where a heading
- * stays with the block below it; before the items of lists.
+ * stays with the block below it; before every block; before the items of lists.
  */
 export function markdownSplitters(text: string): Splitter[] {
   const blocks = markdownBlocks(text);
-  const within =
-    (positions: readonly number[]): Splitter =>
-    (_, [begin, end]: Span) =>
-      positions.filter((position) => position > begin && position < end);
   const headings = [1, 2, 3, 4, 5, 6].map((depth) =>
     within(blocks.filter((block) => block.kind === "heading" && block.depth <= depth).map(({ begin }) => begin)),
   );

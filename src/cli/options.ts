@@ -124,10 +124,11 @@ export function addPromptOptions(command: Command): Command {
   ]);
 }
 
-export function addPassOptions(command: Command): Command {
+/** The options of `PassFlags`; without `--max-document-tokens` where documents are read whole. */
+export function addPassOptions(command: Command, reads: "whole" | "cut" = "cut"): Command {
   const cut = "cut each document after this many tokens (default: no limit)";
   return addGroup(command, "Forward passes:", [
-    integerOption("--max-document-tokens <N>", cut, 1, 2 ** 31),
+    ...(reads === "cut" ? [integerOption("--max-document-tokens <N>", cut, 1, 2 ** 31)] : []),
     integerOption("--context-size <N>", "tokens that a prompt may have (default: as needed)", 16, 2 ** 27),
     integerOption("--batch-size <N>", "tokens of one forward pass (default: 512)", 1, 16384),
     choiceOption("--cache-type-k <TYPE>", "type of the K cache (default: f16)", CACHE_TYPES),

@@ -5,14 +5,15 @@ import { type DocumentInput, normalizeDocuments } from "./documents.ts";
 import type { ReadText } from "./read-files.ts";
 
 /** Cuts texts with sizes in tokens of its model; a `QRRetriever` does. */
-export type Chunker = { chunk(text: string, options?: ChunkOptions): Promise<Chunk[]> };
+export type Chunker = {
+  chunk(text: string, options?: ChunkOptions & { signal?: AbortSignal | undefined }): Promise<Chunk[]>;
+};
 
 export type ChunkDocumentsOptions = {
   /** Tokens of the chunks that texts are cut into, at least 8. Defaults to 200. */
   chunkTokens?: number | undefined;
   /** How texts are cut; by default as their file's ending says, else at paragraphs. */
   chunk?: Pick<ChunkOptions, "by" | "turn" | "session"> | undefined;
-  /** Stops between two documents. */
   signal?: AbortSignal | undefined;
 };
 
@@ -39,7 +40,7 @@ export async function chunkDocuments(
     signal?.throwIfAborted();
     const input = inputs[index];
     const by = typeof input === "object" && "by" in input ? input.by : undefined;
-    for (const { begin, end, text: part } of await retriever.chunk(text, { by, ...chunk, size: chunkTokens })) {
+    for (const { begin, end, text: part } of await retriever.chunk(text, { by, ...chunk, size: chunkTokens, signal })) {
       if (part.trim() !== "") chunks.push({ id: `${id}#${begin}-${end}`, ...(title && { title }), text: part });
     }
   }

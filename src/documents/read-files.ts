@@ -34,6 +34,12 @@ const CODE = new Set([
   "tsx",
 ]);
 
+/** What a text file is best cut into, by its ending. */
+export function chunkUnitOf(file: string): ChunkUnit {
+  const ending = path.extname(file).slice(1).toLowerCase();
+  return ending === "md" || ending === "markdown" ? "markdown" : CODE.has(ending) ? "code" : "paragraphs";
+}
+
 /**
  * Reads files: JSON Lines and JSON arrays as documents, anything else as one text each; Markdown is cut at headings, code at
  * declarations, other texts at paragraphs.
@@ -63,9 +69,7 @@ export async function readTexts(files: readonly string[], signal?: AbortSignal):
     }
     const text = decodeText(bytes, file);
     if (text.trim() === "") throw new InputError("INVALID_INPUT", `File ${file} is empty: pass a file with text`);
-    const by: ChunkUnit =
-      ending === "md" || ending === "markdown" ? "markdown" : CODE.has(ending) ? "code" : "paragraphs";
-    texts.push({ id: name, title: name, text, by, file });
+    texts.push({ id: name, title: name, text, by: chunkUnitOf(file), file });
   }
   return texts;
 }

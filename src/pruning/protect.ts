@@ -1,52 +1,104 @@
-import { frontMatterLength, markdownBlocks } from "../chunking/markdown.ts";
-import { lines, speakerOf } from "../chunking/splitters.ts";
+import { frontMatterLength } from "../chunking/front-matter.ts";
+import { markdownBlocks } from "../chunking/markdown.ts";
+import { isSameSpeaker, type Turn, turnsOf } from "../chunking/turns.ts";
 import { invalidArgument } from "../errors.ts";
 import type { Span } from "../types.ts";
 
 /** What pruning must leave alone. A unit that touches a protected stretch stays whole. */
 export type ProtectOptions = {
-  /** Stretches of the text, half-open in UTF-16 units. */
-  spans?: readonly Span[] | undefined;
+  /**
+   * Stretches of the text, half-open in UTF-16 units; with several documents a list of stretches for each, in their order,
+   * or one list that holds for all of them.
+   */
+  spans?: readonly Span[] | readonly (readonly Span[])[] | undefined;
   /** Opening and closing marks in the text; they stay, with what stands between. Defaults to none. */
   markers?: readonly [open: string, close: string] | undefined;
   /** Markdown headings. Defaults to `false`. */
   headings?: boolean | undefined;
-  /** YAML between two lines of dashes at the beginning. Defaults to `true`. */
+  /** YAML between two lines of dashes at the beginning, or TOML between lines of plus signs. Defaults to `true`. */
   frontMatter?: boolean | undefined;
-  /** Speakers whose turns stay, such as `"system"`; case does not matter. A turn goes to the next speaker's. */
+  /**
+   * Speakers whose turns stay, such as `"system"`; case does not matter. A turn goes to the next speaker's. A name that
+   * speaks in no document is a warning.
+   */
   speakers?: readonly string[] | undefined;
+  /** Matches the beginning of a turn at the beginning of a line; its first group is the speaker. Defaults to `chunk.turn`. */
+  turn?: RegExp | undefined;
 };
 
+/** Names that a warning lists at most. */
+const NAMES_SHOWN = 10;
+
 /**
- * The stretches of a text that must stay.
+ * The stretches of texts that must stay, and a warning for every speaker who does not speak.
  *
  * @throws InputError `INVALID_ARGUMENT` for a stretch outside the text, an empty mark, or an opening mark that is not closed.
  */
+export function protect(
+  texts: readonly string[],
+  options: ProtectOptions = {},
+): { spans: Span[][]; warnings: string[] } {
+  const { speakers = [], turn } = options;
+  if (!Array.isArray(speakers) || speakers.some((name) => typeof name !== "string" || name.trim() === "")) {
+    throw invalidArgument("protect.speakers", "a list of names that are not blank", speakers);
+  }
+  const given = givenSpans(texts, options.spans ?? []);
+  const heard = new Set<string>();
+  const spans = texts.map((text, index) => {
+    const turns = speakers.length > 0 ? turnsOf(text, { turn, speakers }) : [];
+    for (const { speaker } of turns) heard.add(speaker);
+    return [...given[index]!, ...foundSpans(text, options, turns)].filter(([begin, end]) => begin < end);
+  });
+  const silent = speakers.filter((name) => ![...heard].some((speaker) => isSameSpeaker(name, speaker)));
+  return { spans, warnings: silent.map((name) => neverSpeaks(name, [...heard])) };
+}
+
+/** The stretches of one text that must stay; see `protect`. */
 export function protectedSpans(text: string, options: ProtectOptions = {}): Span[] {
+  return protect([text], options).spans[0]!;
+}
+
+function foundSpans(text: string, options: ProtectOptions, turns: readonly Turn[]): Span[] {
+  const { markers, headings = false, frontMatter = true, speakers = [] } = options;
   const spans: Span[] = [];
-  for (const span of options.spans ?? []) {
-    const [begin, end] = span;
-    if (!(Number.isInteger(begin) && Number.isInteger(end) && begin >= 0 && begin <= end && end <= text.length)) {
+  if (markers) spans.push(...markedSpans(text, markers));
+  if (frontMatter) spans.push([0, frontMatterLength(text)]);
+  if (headings) {
+    for (const { kind, begin, end } of markdownBlocks(text)) if (kind === "heading") spans.push([begin, end]);
+  }
+  for (const { begin, end, speaker } of turns) {
+    if (speakers.some((name) => isSameSpeaker(name, speaker))) spans.push([begin, end]);
+  }
+  return spans;
+}
+
+/** One list of stretches for each text. */
+function givenSpans(texts: readonly string[], spans: NonNullable<ProtectOptions["spans"]>): readonly Span[][] {
+  const isNested = spans.some((one: Span | readonly Span[]) => Array.isArray(one[0]) || one.length === 0);
+  if (isNested && spans.length !== texts.length) {
+    throw invalidArgument("protect.spans", `a list for each of the ${texts.length} documents`, `${spans.length} lists`);
+  }
+  return texts.map((text, index) => {
+    const own = (isNested ? spans[index]! : spans) as readonly Span[];
+    for (const [begin, end] of own) {
+      if (Number.isInteger(begin) && Number.isInteger(end) && begin >= 0 && begin <= end && end <= text.length)
+        continue;
+      const whose = texts.length === 1 ? "the text" : `documents[${index}]`;
       throw invalidArgument(
         "protect.spans",
-        `stretches within the ${text.length} characters of the text`,
+        `stretches within the ${text.length} characters of ${whose}${isNested || texts.length === 1 ? "" : ", or a list for each document"}`,
         `[${begin}, ${end})`,
       );
     }
-    spans.push(span);
-  }
-  if (options.markers) spans.push(...markedSpans(text, options.markers));
-  if (options.frontMatter ?? true) spans.push([0, frontMatterLength(text)]);
-  if (options.headings) {
-    const blocks = markdownBlocks(text);
-    for (const { kind, begin, end } of blocks) if (kind === "heading") spans.push([begin, end]);
-  }
-  if (options.speakers?.length) spans.push(...turnsOf(text, options.speakers));
-  return spans.filter(([begin, end]) => begin < end);
+    return [...own];
+  });
 }
 
-function markedSpans(text: string, [open, close]: readonly [string, string]): Span[] {
-  if (!open || !close) throw invalidArgument("protect.markers", "two marks that are not empty", `${open}, ${close}`);
+function markedSpans(text: string, markers: readonly [string, string]): Span[] {
+  const [open, close] = markers;
+  if (typeof open !== "string" || typeof close !== "string" || !open || !close) {
+    throw invalidArgument("protect.markers", "two marks that are not empty", `${open}, ${close}`);
+  }
   const spans: Span[] = [];
   for (let begin = text.indexOf(open); begin !== -1; ) {
     const closing = text.indexOf(close, begin + open.length);
@@ -58,15 +110,8 @@ function markedSpans(text: string, [open, close]: readonly [string, string]): Sp
   return spans;
 }
 
-function turnsOf(text: string, speakers: readonly string[]): Span[] {
-  const wanted = new Set(speakers.map((name) => name.toLowerCase()));
-  const edges = [0, ...lines(text, [0, text.length]), text.length];
-  const spans: Span[] = [];
-  let inside = false;
-  for (let i = 0; i + 1 < edges.length; i++) {
-    const name = speakerOf(text.slice(edges[i]!, edges[i + 1]!));
-    if (name !== undefined) inside = wanted.has(name.toLowerCase());
-    if (inside) spans.push([edges[i]!, edges[i + 1]!]);
-  }
-  return spans;
+function neverSpeaks(name: string, heard: readonly string[]): string {
+  const shown = heard.slice(0, NAMES_SHOWN).join(", ") + (heard.length > NAMES_SHOWN ? ", …" : "");
+  const found = heard.length > 0 ? `the speakers are ${shown}` : "no speakers were found";
+  return `${JSON.stringify(name)} never speaks, so that nothing is protected by this name: ${found}`;
 }

@@ -1,37 +1,26 @@
-import { type ChunkOptions, cutAt } from "../chunking/chunk.ts";
-import { sentences } from "../chunking/splitters.ts";
+import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
 import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankOptions } from "../options.ts";
 import type { RankedDocument, RankResult } from "../ranking/results.ts";
-import type { Retriever } from "../ranking/retriever.ts";
 import type { WindowsUsed } from "../ranking/windows/options.ts";
-import type { RankDocument } from "../types.ts";
-import { type ProtectOptions, protectedSpans } from "./protect.ts";
-import { checkLimit, joinKept, type PruneLimit, type PruneUnit, selectUnits } from "./select.ts";
-
-/** Tokens of a text for the model that will read it. */
-export type CountTokens = (text: string) => number | Promise<number>;
-
-export type PruneOptions = PruneLimit &
-  Omit<RankOptions, "topK" | "headScores" | "tokenScores" | "maxDocumentTokens"> & {
-    /** What is kept or left out whole. Defaults to `"sentence"`. */
-    unit?: "sentence" | "chunk" | undefined;
-    /** How texts are cut for `"chunk"`, and into passages that the sentences are read in otherwise. Defaults to paragraphs of up to 128 tokens. */
-    chunk?: ChunkOptions | undefined;
-    protect?: ProtectOptions | undefined;
-    /** Stands where text was left out; may be empty. Its tokens count. Defaults to `"[…] "`. */
-    marker?: string | undefined;
-    /** Counts the budget's tokens. Defaults to the retriever's own tokenizer. */
-    countTokens?: CountTokens | undefined;
-  };
+import type { RankDocument, Span } from "../types.ts";
+import { fitBudget, type Measure, type PruneText, render, SEPARATOR } from "./fit.ts";
+import { checkPruneOptions, PASSAGE, type PruneOptions } from "./options.ts";
+import { type PricedToken, passagePrice, readTokens } from "./price.ts";
+import { protect } from "./protect.ts";
+import { candidates, type PruneLimit, selectUnits } from "./select.ts";
+import { toPruneText } from "./texts.ts";
 
 export type PrunedDocument = {
   index: number;
   id: string;
-  /** What stays, with markers. */
+  /** What stays, with markers; empty where nothing does. */
   text: string;
-  /** Sentences or chunks that stay, in the order of the text; half-open in UTF-16 units of the document's text. */
+  /**
+   * Sentences or chunks that stay, in the order of the text, with the lines of a fence or table that they need; half-open in
+   * UTF-16 units of the document's text.
+   */
   kept: { begin: number; end: number; score: number; protected: boolean }[];
   /** How many were left out. */
   dropped: number;
@@ -45,173 +34,148 @@ export type PruneResult = {
   /** `tokens` of `text`, and of the same without pruning, by `countTokens`. */
   usage: { tokens: number; originalTokens: number; promptTokens: number };
   timings: RankResult["timings"];
+  /** Sentences worth showing, such as that the best sentence did not fit the budget. */
   warnings: string[];
   windows?: WindowsUsed;
 };
 
-const DEFAULT_MARKER = "[…] ";
-const PASSAGE: ChunkOptions = { by: "paragraphs", size: 128 };
-/** A sentence's mean is taken as if so many more tokens had had the mean of its passage: as measured, docs/long-context.md. */
-const PRIOR_TOKENS = 64;
-const SEPARATOR = "\n\n";
-/** Selections tried so that the tokens of the joined text come close to the budget. */
-const ATTEMPTS = 6;
+/** What pruning needs of a retriever. `rank` reads texts whole, whatever the retriever was told to cut. */
+export type PruneHost = {
+  rank(query: string, documents: readonly RankDocument[], options: RankOptions): Promise<RankResult>;
+  chunk(text: string, options: ChunkOptions & { signal?: AbortSignal | undefined }): Promise<Chunk[]>;
+  tokenize(text: string, signal: AbortSignal | undefined): Promise<{ tokens: { length: number } }>;
+};
+
+type Passage = RankDocument & { document: number; begin: number; tokens: number };
 
 /** Keeps of texts what a query attends to; see `QRRetriever.prune`. */
 export async function prune(
-  retriever: Pick<Retriever, "rank" | "chunk" | "tokenize">,
+  host: PruneHost,
   query: string,
   input: string | readonly DocumentInput[],
   options: PruneOptions,
 ): Promise<PruneResult> {
-  const { unit = "sentence", chunk = PASSAGE, protect, marker = DEFAULT_MARKER, countTokens, ...rest } = options;
-  const { budgetTokens, threshold, topK, ...rankOptions } = rest;
-  checkLimit({ budgetTokens, threshold, topK });
-  if (unit !== "sentence" && unit !== "chunk") throw invalidArgument("unit", '"sentence" or "chunk"', unit);
-  if (typeof marker !== "string") throw invalidArgument("marker", "a text, which may be empty", marker);
-  if (chunk.overlap) throw invalidArgument("chunk.overlap", "no overlap, or text would stand twice", chunk.overlap);
+  const { limit, unit, chunk, protect: guard, marker, countTokens, rankOptions } = checkPruneOptions(options);
+  const { signal } = rankOptions;
   const documents = typeof input === "string" ? [{ id: "0", text: input }] : normalizeDocuments(input);
   if (documents.every(({ text }) => text.trim() === "")) {
     throw new InputError("INVALID_INPUT", "The text to prune is empty: pass a text with at least one character");
   }
-  const count = countTokens ?? (async (text: string) => (await retriever.tokenize(text)).tokens.length);
+  const contents = documents.map(({ text }) => text);
+  const turns = { turn: guard.turn ?? chunk.turn, speakers: guard.speakers };
+  const guarded = protect(contents, { ...guard, ...turns });
+  const count = countTokens ?? (async (text: string) => (await host.tokenize(text, signal)).tokens.length);
 
-  const passages: (RankDocument & { document: number; begin: number })[] = [];
-  for (const [document, { title, text }] of documents.entries()) {
-    for (const { begin, text: part } of await retriever.chunk(text, chunk)) {
-      if (part.trim() === "" && passages.at(-1)?.document !== document) continue;
-      passages.push({ id: String(passages.length), ...(title && { title }), text: part, document, begin });
-    }
-  }
-  const ranking = await retriever.rank(
-    query,
-    passages.map(({ id, title, text }) => ({ id, title: title ?? null, text })),
-    { ...rankOptions, tokenScores: unit === "sentence" },
-  );
+  const passages: Passage[] = [];
+  for (const index of documents.keys())
+    passages.push(...(await passagesOf(index, [0, contents[index]!.length], chunk)));
+  const ranking = await read(passages, unit === "sentence");
   if (unit === "sentence" && ranking.results.some((result) => result.passages)) {
     throw invalidArgument("chunk.size", "a size so that every chunk fits a window", chunk.size ?? "none");
   }
-  const units = toUnits(documents, passages, ranking, protect);
-  const original = documents.map(({ text }) => text).join(SEPARATOR);
-  const originalTokens = await count(original);
-  const own = units.flat().reduce((sum, { cost }) => sum + cost, 0);
-  // The reader's tokens, estimated from ours; the joined text is counted with its own below.
-  for (const one of units.flat()) one.cost *= originalTokens / Math.max(1, own);
-  const markerCost = marker === "" ? 0 : await count(marker);
-
-  const { kept, text, tokens } = await choose();
+  const texts = await toTexts();
+  const originalUnits = texts.map(({ units }) => units.length);
+  const measure = await toMeasure();
+  const { budgetTokens } = limit;
+  const chosen =
+    budgetTokens === undefined
+      ? await render(texts, selectUnits(unitsOf(texts), limit, 0), measure)
+      : await fitBudget(texts, { ...limit, budgetTokens }, measure, unit);
+  signal?.throwIfAborted();
   return {
     query,
-    text,
-    documents: documents.map(({ id, text: whole }, index) => ({
-      index,
-      id,
-      text: joinKept(whole, units[index]!, kept[index]!, marker).text,
-      kept: units[index]!.filter((_, i) => kept[index]![i]).map(({ cost: _, ...shown }) => shown),
-      dropped: kept[index]!.filter((stays) => !stays).length,
-    })),
-    usage: { tokens, originalTokens, promptTokens: ranking.usage.promptTokens },
+    text: chosen.text,
+    documents: documents.map(({ id }, index) => {
+      const kept = texts[index]!.units.filter((_, i) => chosen.kept[index]![i]);
+      return {
+        ...{ index, id, text: chosen.texts[index]! },
+        kept: kept.map(({ begin, end, score, protected: isProtected }) => ({
+          begin,
+          end,
+          score,
+          protected: isProtected,
+        })),
+        dropped: originalUnits[index]! - kept.length,
+      };
+    }),
+    usage: { tokens: chosen.tokens, originalTokens: measure.originalTokens, promptTokens: ranking.usage.promptTokens },
     timings: ranking.timings,
-    warnings: ranking.warnings,
+    warnings: [...ranking.warnings, ...guarded.warnings, ...chosen.warnings, ...unreached(texts, limit, unit)],
     ...(ranking.windows && { windows: ranking.windows }),
   };
 
-  function render(kept: readonly boolean[][]): string {
-    return documents
-      .map(({ text }, index) =>
-        kept[index]!.includes(true) ? joinKept(text, units[index]!, kept[index]!, marker).text : "",
-      )
-      .filter((text) => text !== "")
-      .join(SEPARATOR);
+  /** The passages of a stretch of a document; blank ones have nothing to say. */
+  async function passagesOf(document: number, [from, to]: Span, cut: ChunkOptions): Promise<Passage[]> {
+    const { title, text } = documents[document] as RankDocument;
+    const chunks = await host.chunk(text.slice(from, to), { ...cut, signal });
+    return chunks
+      .filter((one) => one.text.trim() !== "")
+      .map(({ begin, text: part, tokens }, index) => ({
+        ...{ id: `${document}-${from}-${index}`, ...(title && { title }), text: part },
+        ...{ document, begin: from + begin, tokens },
+      }));
   }
 
-  async function measure(kept: boolean[][]) {
-    const text = render(kept);
-    return { kept, text, tokens: text === "" ? 0 : await count(text) };
+  function read(of: readonly Passage[], tokenScores: boolean): Promise<RankResult> {
+    const shown = of.map(({ id, title, text }) => ({ id, ...(title && { title }), text }));
+    return host.rank(query, shown, { ...rankOptions, tokenScores });
   }
 
-  /** The best selection whose text fits; estimates of what it costs are mended by what it did cost. */
-  async function choose() {
-    if (budgetTokens === undefined) return measure(selectUnits(units, { threshold, topK }, markerCost));
-    const least = await measure(units.map((row) => row.map((one) => one.protected)));
-    if (least.tokens > budgetTokens) {
-      throw new InputError(
-        "INVALID_ARGUMENT",
-        `The protected text has ${least.tokens} tokens but the budget is ${budgetTokens}: ` +
-          `use a budget of at least ${least.tokens}, or protect less`,
+  async function toTexts(): Promise<PruneText[]> {
+    const results = new Map(ranking.results.map((result) => [result.index, result]));
+    const found = passages.map((passage, index) => {
+      const result = results.get(index)!;
+      const price = passagePrice(result, ranking.usage.documentTokens[index]!);
+      return { ...passage, result, price, end: passage.begin + passage.text.length, cost: passage.tokens };
+    });
+    const settings = { isSource: chunk.by === "code", passageTokens: chunk.size, turns, signal };
+    const made: PruneText[] = [];
+    for (const [index, text] of contents.entries()) {
+      const own = found.filter(({ document }) => document === index);
+      const tokens =
+        unit === "sentence" ? own.flatMap((one) => readTokens(one.text, one.begin, one.result, one.price)) : undefined;
+      const readAgain = (span: Span) => readStretch(index, span);
+      made.push(await toPruneText(text, own, tokens, guarded.spans[index]!, readAgain, settings));
+    }
+    return made;
+  }
+
+  /** The tokens of a chunk, which is read once more for them. */
+  async function readStretch(document: number, span: Span): Promise<PricedToken[]> {
+    const own = await passagesOf(document, span, PASSAGE);
+    const { results, usage } = await read(own, true);
+    const byIndex = new Map(results.map((result) => [result.index, result]));
+    return own.flatMap(({ text, begin }, index) => {
+      const result: RankedDocument = byIndex.get(index)!;
+      return readTokens(text, begin, result, passagePrice(result, usage.documentTokens[index]!));
+    });
+  }
+
+  /** Counts the reader's tokens; costs of units become estimates of them. */
+  async function toMeasure(): Promise<Measure & { originalTokens: number }> {
+    const originalTokens = await count(contents.join(SEPARATOR));
+    const all = unitsOf(texts).flat();
+    const scale =
+      originalTokens /
+      Math.max(
+        1,
+        all.reduce((sum, { cost }) => sum + cost, 0),
       );
-    }
-    let best = least;
-    let allowance = budgetTokens;
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const tried = await measure(selectUnits(units, { budgetTokens: allowance }, markerCost));
-      if (tried.tokens <= budgetTokens && tried.tokens > best.tokens) best = tried;
-      if (tried.tokens === budgetTokens || tried.kept.every((row) => !row.includes(false))) break;
-      allowance += budgetTokens - tried.tokens;
-      if (allowance < 0) break;
-    }
-    return best;
+    for (const one of all) one.cost *= scale;
+    // What a tokenizer puts before every text does not count again for every marker.
+    const markerCost = marker === "" ? 0 : (await count(marker + marker)) - (await count(marker));
+    return { marker, markerCost, scale, count, originalTokens };
   }
 }
 
-/** Sentences with the mean score of their tokens, or chunks with their score for each token. */
-function toUnits(
-  documents: readonly RankDocument[],
-  passages: readonly { document: number; begin: number; text: string }[],
-  { results, usage }: RankResult,
-  protect: ProtectOptions | undefined,
-): PruneUnit[][] {
-  const guarded = documents.map(({ text }) => protectedSpans(text, protect));
-  const units: PruneUnit[][] = documents.map(() => []);
-  const byPassage = new Map(results.map((result) => [result.index, result]));
-  for (const [index, { document, begin, text }] of passages.entries()) {
-    const result = byPassage.get(index)!;
-    const parts = result.tokenScores
-      ? sentenceScores(text, result)
-      : [chunkScore(text, result, usage.documentTokens[index]!)];
-    const row = units[document]!;
-    for (const part of parts) {
-      // Space before the first passage belongs to it.
-      const from = row.length === 0 ? 0 : begin + part.begin;
-      const to = begin + part.end;
-      const isProtected = guarded[document]!.some(([left, right]) => left < to && right > from);
-      row.push({ ...part, begin: from, end: to, protected: isProtected });
-    }
-  }
-  return units;
+function unitsOf(texts: readonly PruneText[]) {
+  return texts.map(({ units }) => units);
 }
 
-type Part = Pick<PruneUnit, "begin" | "end" | "score" | "cost">;
-
-function chunkScore(text: string, { score }: RankedDocument, tokens: number): Part {
-  return { begin: 0, end: text.length, score: score / tokens, cost: tokens };
-}
-
-/**
- * Every sentence of a passage with what attention it gives for each token of a budget: the mean of its tokens' scores,
- * drawn to that of the passage. Attention falls on few tokens, so that a short sentence says little by itself.
- */
-function sentenceScores(text: string, { tokenScores }: RankedDocument): Part[] {
-  const cuts = sentences(text, [0, text.length]);
-  // A blank line belongs to the sentence before it: by itself it would only leave a gap.
-  const edges = cuts.filter((cut, index) => text.slice(cut, cuts[index + 1] ?? text.length).trim() !== "");
-  const spans = cutAt([0, text.length], edges);
-  const parts = spans.map(([begin, end]) => ({ begin, end, score: 0, cost: 0 }));
-  const length = tokenScores!.reduce((sum, token) => sum + token.text.length, 0);
-  let position = text.length - length;
-  let current = 0;
-  for (const token of tokenScores!) {
-    // A token belongs to the sentence that its last character is in.
-    const last = position + Math.max(1, token.text.length) - 1;
-    position += token.text.length;
-    if (last < 0) continue;
-    while (current + 1 < parts.length && parts[current]!.end <= last) current++;
-    const part = parts[current]!;
-    part.cost++;
-    if (token.kept) part.score += token.score;
-  }
-  const sum = (of: "score" | "cost") => parts.reduce((total, part) => total + part[of], 0);
-  const prior = PRIOR_TOKENS * (sum("score") / Math.max(1, sum("cost")));
-  for (const part of parts) part.score = (part.score + prior) / (part.cost + PRIOR_TOKENS);
-  return parts;
+/** A warning where a threshold leaves nothing but what is protected. */
+function unreached(texts: readonly PruneText[], { threshold }: PruneLimit, unit: string): string[] {
+  if (threshold === undefined || candidates(unitsOf(texts), { threshold }).length > 0) return [];
+  const [best] = candidates(unitsOf(texts), {});
+  if (!best) return [];
+  return [`No ${unit} reaches the threshold of ${threshold}: the best has ${Number(best.unit.score.toPrecision(3))}`];
 }

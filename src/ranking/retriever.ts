@@ -11,7 +11,7 @@ export interface Retriever extends AsyncDisposable {
   readonly heads: Head[];
   readonly headSet: string;
   rank(query: string, documents: readonly DocumentInput[], options?: RankOptions): Promise<RankResult>;
-  tokenize(text: string, options?: { signal?: AbortSignal }): Promise<Tokenization>;
-  chunk(text: string, options?: ChunkOptions): Promise<Chunk[]>;
+  tokenize(text: string, options?: { signal?: AbortSignal | undefined }): Promise<Tokenization>;
+  chunk(text: string, options?: ChunkOptions & { signal?: AbortSignal | undefined }): Promise<Chunk[]>;
   dispose(): Promise<void>;
 }

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { assembleContext, type ContextPiece, toMessages, toPrompt } from "../../src/answering/assemble.ts";
+import { joinKept } from "../../src/pruning/join.ts";
 import { protectedSpans } from "../../src/pruning/protect.ts";
-import { checkLimit, costOf, joinKept, type PruneUnit, selectUnits } from "../../src/pruning/select.ts";
+import { checkLimit, costOf, type PruneUnit, selectUnits } from "../../src/pruning/select.ts";
 
 const unit = (begin: number, end: number, score: number, cost: number, isProtected = false): PruneUnit => ({
   begin,
@@ -63,8 +64,8 @@ describe("selectUnits", () => {
   test("joins what stays verbatim and in order", () => {
     const text = "A. B. C. D. ";
     const units = [unit(0, 3, 0, 1), unit(3, 6, 0, 1), unit(6, 9, 0, 1), unit(9, 12, 0, 1)];
-    expect(joinKept(text, units, [false, true, true, false], "… ")).toEqual({ text: "… B. C. … ", spans: [[3, 9]] });
-    expect(joinKept(text, units, [true, false, true, false], "").text).toBe("A. C. ");
+    expect(joinKept(text, units, [false, true, true, false], "… ")).toBe("… B. C. … ");
+    expect(joinKept(text, units, [true, false, true, false], "")).toBe("A. C. ");
   });
 
   test.each([{}, { topK: 1, threshold: 0 }, { budgetTokens: 0 }, { topK: 1.5 }, { threshold: Number.NaN }])(
@@ -85,8 +86,7 @@ describe("protectedSpans", () => {
     expect(shown("# One\ntext\n\nTwo\n===\nmore", { headings: true })).toEqual(["# One", "Two\n==="]);
     expect(shown("a <k>b</k> c <k>d</k>", { markers: ["<k>", "</k>"] })).toEqual(["<k>b</k>", "<k>d</k>"]);
     expect(shown("System: be kind\nalways\nAnn: hi\nsystem: stop\n", { speakers: ["system"] })).toEqual([
-      "System: be kind\n",
-      "always\n",
+      "System: be kind\nalways\n",
       "system: stop\n",
     ]);
     expect(shown("abcdef", { spans: [[1, 3]] })).toEqual(["bc"]);

@@ -1,0 +1,96 @@
+import type { Span } from "../types.ts";
+import { firstWhere } from "../util/first-where.ts";
+import { linesOf, trimmedEnd } from "./lines.ts";
+import { sentenceStarts } from "./sentences.ts";
+import { type Structure, sourceStructures, structuresOf } from "./structures.ts";
+import { wrappedLines } from "./wrapped-lines.ts";
+
+/** What the lines of a text are: where new ones begin, and where they only go on. */
+export class Outline {
+  readonly text: string;
+  /** Fences and tables of a text, comments and strings of source; in order, none inside another. */
+  readonly structures: readonly Structure[];
+  /** Where lines begin that do not go on with the one above, but for blank ones and the first; ascending. */
+  readonly lineStarts: readonly number[];
+  /** The text with spaces where a wrapped line goes on: as long as the text, and as if it had never been wrapped. */
+  readonly #flat: string;
+  readonly #isSource: boolean;
+
+  constructor(text: string, isSource = false) {
+    const lines = linesOf(text);
+    this.text = text;
+    this.#isSource = isSource;
+    this.structures = (isSource ? sourceStructures : structuresOf)(text, lines);
+    const apart = new Uint8Array(lines.begins.length);
+    const continued = new Uint8Array(lines.begins.length);
+    let line = 0;
+    for (const { kind, begin, end, frame } of this.structures) {
+      while (lines.begins[line]! < begin) line++;
+      for (; line < apart.length && lines.begins[line]! < end; line++) {
+        apart[line] = 1;
+        // The row of dashes belongs to the header above it.
+        if (kind === "table" && lines.begins[line]! > begin && lines.ends[line]! <= frame[0]![1]) continued[line] = 1;
+      }
+    }
+    const pieces: string[] = [];
+    let done = 0;
+    if (!isSource) {
+      for (const { line, from, to } of wrappedLines(text, lines, (line) => apart[line] === 1)) {
+        continued[line] = 1;
+        pieces.push(text.slice(done, from), " ".repeat(to - from));
+        done = to;
+      }
+    }
+    this.#flat = pieces.length === 0 ? text : pieces.join("") + text.slice(done);
+    const starts: number[] = [];
+    let isFirst = true;
+    for (const [index, begin] of lines.begins.entries()) {
+      if (continued[index] || trimmedEnd(text, begin, lines.ends[index]!) === begin) continue;
+      if (!isFirst) starts.push(begin);
+      isFirst = false;
+    }
+    this.lineStarts = starts;
+  }
+
+  /** The line starts strictly inside a span. */
+  *lines([begin, end]: Span): Generator<number> {
+    const { lineStarts } = this;
+    for (let i = firstWhere(lineStarts.length, (at) => lineStarts[at]! > begin); i < lineStarts.length; i++) {
+      if (lineStarts[i]! >= end) return;
+      yield lineStarts[i]!;
+    }
+  }
+
+  /** The beginnings of sentences strictly inside a span, and of lines where they do not go on; inside structures of lines alone. */
+  *sentences(span: Span): Generator<number | undefined> {
+    let from = span[0];
+    for (const start of this.lines(span)) {
+      yield* this.#sentencesOfLine(from, start);
+      yield start;
+      from = start;
+    }
+    yield* this.#sentencesOfLine(from, span[1]);
+  }
+
+  *#sentencesOfLine(begin: number, end: number): Generator<number | undefined> {
+    if (this.#isSource || this.structureAt(begin) !== undefined) return;
+    for (const start of sentenceStarts(this.#flat, begin, end)) {
+      if (start === undefined) yield;
+      else yield this.#beforeQuote(start, begin);
+    }
+  }
+
+  /** The beginning of its line where a sentence is the first of a quoted one, so that the quote's mark stays with it. */
+  #beforeQuote(start: number, least: number): number {
+    let at = start;
+    while (at > least && /[ \t>]/.test(this.text[at - 1]!)) at--;
+    const isLine = at > least && /[\r\n]/.test(this.text[at - 1]!);
+    return isLine && this.text.slice(at, start).includes(">") ? at : start;
+  }
+
+  /** The index of the structure that holds a position. */
+  structureAt(position: number): number | undefined {
+    const index = firstWhere(this.structures.length, (at) => this.structures[at]!.begin > position) - 1;
+    return index >= 0 && position < this.structures[index]!.end ? index : undefined;
+  }
+}

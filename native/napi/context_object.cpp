@@ -5,6 +5,7 @@
 #include "cancellation_object.h"
 #include "cell_state_object.h"
 #include "convert.h"
+#include "free_memory.h"
 #include "promise_worker.h"
 
 namespace qrhead {
@@ -203,7 +204,11 @@ Napi::Value ContextObject::js_put_documents(const Napi::CallbackInfo & info) {
 Napi::Value ContextObject::js_dispose(const Napi::CallbackInfo & info) {
     memory_.set(info.Env(), 0);
     return PromiseWorker<bool>::run(
-        info.Env(), "qrhead.disposeContext", [context = std::exchange(context_, nullptr)] { return true; },
+        info.Env(), "qrhead.disposeContext", [context = std::exchange(context_, nullptr)]() mutable {
+            context.reset();
+            return_freed_memory();
+            return true;
+        },
         [](Napi::Env env, bool &) { return env.Undefined(); });
 }
 

@@ -4,6 +4,7 @@
 #include "cancellation_object.h"
 #include "context_object.h"
 #include "convert.h"
+#include "free_memory.h"
 #include "promise_worker.h"
 
 namespace qrhead {
@@ -74,7 +75,11 @@ Napi::Value ModelObject::js_create_context(const Napi::CallbackInfo & info) {
 Napi::Value ModelObject::js_dispose(const Napi::CallbackInfo & info) {
     memory_.set(info.Env(), 0);
     return PromiseWorker<bool>::run(
-        info.Env(), "qrhead.disposeModel", [model = std::exchange(model_, nullptr)] { return true; },
+        info.Env(), "qrhead.disposeModel", [model = std::exchange(model_, nullptr)]() mutable {
+            model.reset();
+            return_freed_memory();
+            return true;
+        },
         [](Napi::Env env, bool &) { return env.Undefined(); });
 }
 

@@ -3,6 +3,7 @@
 #include "addon_data.h"
 #include "convert.h"
 #include "promise_worker.h"
+#include "type_tag.h"
 
 namespace qrhead {
 
@@ -23,7 +24,6 @@ OutlierMask to_mask(Napi::Env env, const std::string & name) {
 
 }  // namespace
 
-// Told by this mark and not by the prototype, which JavaScript may exchange.
 static constexpr napi_type_tag type_tag = { 0x6e4b8a1d3c5f4709, 0x8d2a7c6e5b4f3912 };
 
 AttentionObject::AttentionObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<AttentionObject>(info) {
@@ -58,7 +58,7 @@ std::shared_ptr<Attention> AttentionObject::read_baseline(const Napi::Value & va
     if (value.IsNull() || value.IsUndefined()) {
         return nullptr;
     }
-    if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&type_tag)) {
+    if (!has_tag(value, type_tag)) {
         throw Napi::TypeError::New(value.Env(), "Expected an Attention or null for baseline");
     }
     auto * object = Unwrap(value.As<Napi::Object>());
@@ -76,10 +76,12 @@ std::vector<float> AttentionObject::read_weights(const Napi::Value & value) cons
 }
 
 Napi::Value AttentionObject::js_rows(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Attention");
     return Napi::Number::New(info.Env(), static_cast<double>(require(info.Env()).n_rows()));
 }
 
 Napi::Value AttentionObject::js_tokens(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Attention");
     return Napi::Number::New(info.Env(), static_cast<double>(require(info.Env()).n_tokens()));
 }
 

@@ -1,6 +1,7 @@
 #include "cell_state_object.h"
 
 #include "addon_data.h"
+#include "type_tag.h"
 
 #include <algorithm>
 
@@ -45,17 +46,19 @@ Napi::Value CellStateObject::create(Napi::Env env, CellState state) {
 }
 
 std::shared_ptr<const CellState> CellStateObject::read(const Napi::Value & value) {
-    if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&type_tag)) {
+    if (!has_tag(value, type_tag)) {
         throw Napi::TypeError::New(value.Env(), "Expected a CellState");
     }
     return Unwrap(value.As<Napi::Object>())->state_;
 }
 
 Napi::Value CellStateObject::js_cells(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "CellState");
     return Napi::Number::New(info.Env(), static_cast<double>(state_->n_cells));
 }
 
 Napi::Value CellStateObject::js_bytes(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "CellState");
     return Napi::Number::New(info.Env(), static_cast<double>(state_->bytes.size()));
 }
 

@@ -7,8 +7,15 @@
 #include "convert.h"
 #include "free_memory.h"
 #include "promise_worker.h"
+#include "type_tag.h"
 
 namespace qrhead {
+
+static constexpr napi_type_tag type_tag = { 0x7c1e5a90b4d24f38, 0xa36f0d8e2b9c5174 };
+
+ContextObject::ContextObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<ContextObject>(info) {
+    info.This().As<Napi::Object>().TypeTag(&type_tag);
+}
 
 Napi::Function ContextObject::define(Napi::Env env) {
     return DefineClass(env, "Context",
@@ -53,14 +60,17 @@ std::shared_ptr<void> ContextObject::claim(const Napi::CallbackInfo & info) {
 }
 
 Napi::Value ContextObject::js_position(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Context");
     return Napi::Number::New(info.Env(), static_cast<double>(require(info.Env())->position()));
 }
 
 Napi::Value ContextObject::js_context_size(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Context");
     return Napi::Number::New(info.Env(), require(info.Env())->n_ctx());
 }
 
 Napi::Value ContextObject::js_batch_size(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Context");
     return Napi::Number::New(info.Env(), require(info.Env())->n_ubatch());
 }
 

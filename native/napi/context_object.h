@@ -14,7 +14,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     static Napi::Function define(Napi::Env env);
     static Napi::Value    create(Napi::Env env, std::shared_ptr<Context> context);
 
-    explicit ContextObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<ContextObject>(info) {}
+    explicit ContextObject(const Napi::CallbackInfo & info);
 
   private:
     Napi::Value js_position(const Napi::CallbackInfo & info);

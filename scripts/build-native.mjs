@@ -3,13 +3,12 @@ import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { llamaSource, llamaVersion } from "./llama-source.mjs";
+import { llamaDefinitions } from "./llama-source.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const require = createRequire(import.meta.url);
 const cmakeJs = path.join(path.dirname(require.resolve("cmake-js/package.json")), "bin", "cmake-js");
 
-const definitions = { LLAMA_SOURCE: llamaSource(), LLAMA_VERSION: llamaVersion() };
 const result = spawnSync(
   process.execPath,
   [
@@ -20,7 +19,7 @@ const result = spawnSync(
     path.join(root, "native"),
     "--out",
     path.join(root, "build"),
-    ...Object.entries(definitions).map(([name, value]) => `--CD${name}=${value}`),
+    ...Object.entries(llamaDefinitions()).map(([name, value]) => `--CD${name}=${value}`),
     ...process.argv.slice(2),
   ],
   { cwd: root, stdio: "inherit" },

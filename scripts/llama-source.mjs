@@ -7,7 +7,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
-const wanted = ["include", "ggml/include", "models"];
+const wanted = ["include", "ggml/include", "ggml/CMakeLists.txt", "models"];
 
 function bundleDirectory() {
   const entry = createRequire(path.join(root, "package.json")).resolve("node-llama-cpp");
@@ -20,10 +20,35 @@ export function llamaVersion() {
   return info.tag.replace(/^v/, "");
 }
 
+/** The commit of that release's sources in the bundle. */
+export function llamaCommit() {
+  const bundle = path.join(bundleDirectory(), "gitRelease.bundle");
+  return execFileSync("git", ["bundle", "list-heads", bundle, "HEAD"], { encoding: "utf8" }).split(" ", 1)[0];
+}
+
+/** The version of ggml in that release, which has no header that says it. */
+export function ggmlVersion() {
+  const text = readFileSync(path.join(llamaSource(), "ggml", "CMakeLists.txt"), "utf8");
+  const part = (name) => text.match(new RegExp(`set\\(GGML_VERSION_${name} (\\d+)\\)`))[1];
+  return ["MAJOR", "MINOR", "PATCH"].map(part).join(".");
+}
+
+/** What native/CMakeLists.txt has to be told. */
+export function llamaDefinitions() {
+  return {
+    LLAMA_SOURCE: llamaSource(),
+    LLAMA_VERSION: llamaVersion(),
+    LLAMA_COMMIT: llamaCommit(),
+    GGML_VERSION: ggmlVersion(),
+  };
+}
+
 /** Folder with `include/`, `ggml/include/` and `models/`; made on the first call. */
 export function llamaSource() {
   const directory = path.join(root, ".cache", `llama.cpp-${llamaVersion()}`);
-  if (existsSync(directory)) return directory;
+  // One that an earlier checkout made may lack a file.
+  const isWhole = () => existsSync(path.join(directory, "ggml", "CMakeLists.txt"));
+  if (isWhole()) return directory;
   const bundle = path.join(bundleDirectory(), "gitRelease.bundle");
   if (!existsSync(bundle)) throw new Error(`Expected llama.cpp's source bundle at ${bundle}: reinstall node-llama-cpp`);
   const partial = `${directory}.partial-${process.pid}`;
@@ -32,8 +57,12 @@ export function llamaSource() {
   git("clone", "--quiet", "--no-checkout", bundle, partial);
   git("-C", partial, "checkout", "--quiet", "HEAD", "--", ...wanted);
   rmSync(path.join(partial, ".git"), { recursive: true });
-  if (existsSync(directory)) rmSync(partial, { recursive: true });
-  else renameSync(partial, directory);
+  if (isWhole()) {
+    rmSync(partial, { recursive: true });
+    return directory;
+  }
+  rmSync(directory, { recursive: true, force: true });
+  renameSync(partial, directory);
   return directory;
 }
 

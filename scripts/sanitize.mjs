@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { llamaSource, llamaVersion } from "./llama-source.mjs";
+import { llamaDefinitions } from "./llama-source.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const plain = process.argv.includes("--plain");
@@ -45,8 +45,7 @@ cmake(
   path.join(root, "native"),
   "-B",
   build,
-  `-DLLAMA_SOURCE=${llamaSource()}`,
-  `-DLLAMA_VERSION=${llamaVersion()}`,
+  ...Object.entries(llamaDefinitions()).map(([name, value]) => `-D${name}=${value}`),
   "-DQRHEAD_TESTS=ON",
   `-DQRHEAD_SANITIZE=${plain ? "OFF" : "ON"}`,
   `-DCMAKE_BUILD_TYPE=${plain ? "Release" : "RelWithDebInfo"}`,

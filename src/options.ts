@@ -75,8 +75,9 @@ export type LoadOptions = ScoringOptions & {
   /** End every forward pass after the deepest wanted layer. Defaults to `true`. */
   earlyStop?: boolean | undefined;
   /**
-   * Bytes of KV cache that corpora may hold together, and as many again that independent documents may, at least 0: those
-   * used least recently are let go. Defaults to a quarter of the machine's memory.
+   * Bytes that corpora and independent documents which were read may hold together, at least 0: those used least recently
+   * are let go, and what is in use stays. Several retrievers together hold no more than the largest of their bounds.
+   * Defaults to a quarter of the machine's memory.
    */
   corpusMemory?: number | undefined;
   /** Map the file into memory instead of reading it. Defaults to `true`. */

@@ -57,16 +57,18 @@ export class QRRetriever implements Retriever {
     this.#options = options;
     this.#ranker = new Ranker(model, heads, profile, options);
     this.#session = new Session(model, heads.heads, profile, options);
-    const corpusMemory = options.corpusMemory ?? defaultCorpusMemory();
-    this.#store = new DocumentStore(model, heads.heads, options, corpusMemory);
+    const pool = new Pool(options.corpusMemory ?? defaultCorpusMemory());
+    this.#store = new DocumentStore(model, heads.heads, options, pool);
     const parts = { model, heads: heads.heads, profile, options };
     const independent = () => new IndependentSession(parts, this.#store, (...args) => this.#session.truncate(...args));
     this.#independent = independent();
     this.#corpora = {
       ...parts,
       nullQuery: options.nullQuery ?? heads.nullQuery ?? DEFAULT_NULL_QUERY,
-      pool: new Pool(corpusMemory),
+      pool,
+      living: new Set(),
       run: (work, signal) => this.#run(work, signal),
+      release: (work) => this.#queue.add(work),
       rank: (query, documents, rankOptions, reader) => this.#rank(query, documents, rankOptions, reader),
       createReader: (layout) =>
         layout === "independent" ? independent() : new Session(model, heads.heads, profile, options),
@@ -287,12 +289,16 @@ export class QRRetriever implements Retriever {
     }
   }
 
-  /** Frees the model after the running call; calls still waiting are rejected. Idempotent. */
+  /**
+   * Frees the model, and the caches of all its corpora, after the running call; calls still waiting are rejected. Corpora may
+   * be disposed of before, after or meanwhile. Idempotent.
+   */
   dispose(): Promise<void> {
     this.#disposal ??= this.#queue.onIdle().then(async () => {
-      await this.#corpora.pool.clear();
+      for (const corpus of this.#corpora.living) await corpus.dispose();
       await this.#independent.dispose();
       await this.#store.dispose();
+      await this.#corpora.pool.clear();
       await this.#session.dispose();
       await this.#model.native.dispose();
     });

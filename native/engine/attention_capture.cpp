@@ -209,6 +209,11 @@ void AttentionCapture::read_soft_max(ggml_tensor * node, int32_t layer) {
     const auto   n_kv       = static_cast<size_t>(node->ne[0]);
     const size_t n_values   = n_kv * n_rows_;
     const bool   has_sinks  = node->src[2] != nullptr;
+    if (node->type != GGML_TYPE_F32 || node->nb[0] != sizeof(float) || node->nb[1] != n_kv * sizeof(float)) {
+        throw EngineError("ATTENTION_INVALID", "Expected rows of f32 that follow each other in the softmax of layer " +
+                                                   std::to_string(layer) + " but received " + api().ggml_type_name(node->type) +
+                                                   " with a row every " + std::to_string(node->nb[1]) + " bytes");
+    }
     slice_.resize(n_values);
     for (const auto & entry : selection_.layer(layer)) {
         api().ggml_backend_tensor_get(node, slice_.data(), static_cast<size_t>(entry.head) * node->nb[2],

@@ -4,6 +4,7 @@
 #include "log_guard.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace qrhead {
 
@@ -23,6 +24,21 @@ enum ggml_type cache_type(const std::string & name) {
         }
     }
     throw EngineError("INVALID_ARGUMENT", "Expected f32, f16, bf16, q8_0, q5_1, q5_0, q4_1 or q4_0 for a cache type but received " + name);
+}
+
+// What the cache of all layers takes, by what the GGUF says: llama.cpp does not tell.
+size_t cache_bytes(const ModelInfo & info, uint32_t n_ctx, enum ggml_type type_k, enum ggml_type type_v) {
+    const auto length = [&](const char * name) {
+        const auto    found = info.metadata.find(info.architecture + ".attention." + name);
+        const int64_t given = found != info.metadata.end() ? std::strtol(found->second.c_str(), nullptr, 10) : 0;
+        return given > 0 ? given : info.n_embd / std::max(1, info.n_head);
+    };
+    const auto row = [&](enum ggml_type type, int64_t n_values) {
+        return static_cast<double>(n_values) * info.n_head_kv * static_cast<double>(api().ggml_type_size(type)) /
+               static_cast<double>(api().ggml_blck_size(type));
+    };
+    const double bytes = (row(type_k, length("key_length")) + row(type_v, length("value_length"))) * info.n_layer * n_ctx;
+    return bytes > 0.0 && bytes < 1e15 ? static_cast<size_t>(bytes) : 0;
 }
 
 bool on_abort(void * user_data) {
@@ -86,6 +102,7 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
     pads_     = !options.heads.empty() && options.flash_attention && params.type_k == params.type_v &&
             (params.type_k == GGML_TYPE_F16 || params.type_k == GGML_TYPE_F32);
     n_ubatch_ = llama.llama_n_ubatch(handle_.get());
+    n_bytes_  = cache_bytes(info, n_ctx_, params.type_k, params.type_v);
 }
 
 void Context::prefill(const std::vector<llama_token> & tokens, const Cancellation & cancellation, const Progress & on_progress) {
@@ -122,12 +139,19 @@ void Context::append(const std::vector<llama_token> & tokens, Attention * sink, 
             }
         }
     } catch (...) {
-        cancellation_ = nullptr;
-        api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), 0, position_of(begin), -1);
-        position_ = begin;
+        abandon(begin);
         throw;
     }
     cancellation_ = nullptr;
+}
+
+void Context::abandon(size_t begin) noexcept {
+    cancellation_ = nullptr;
+    api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), 0, position_of(begin), -1);
+    position_ = begin;
+    if (begin < documents_.end) {
+        documents_ = {};
+    }
 }
 
 void Context::decode_ubatch(const llama_token * tokens, size_t n_tokens, Attention * sink, const Cancellation & cancellation) {

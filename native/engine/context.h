@@ -49,6 +49,8 @@ class Context {
     size_t   position() const noexcept { return position_; }
     uint32_t n_ctx() const noexcept { return n_ctx_; }
     uint32_t n_ubatch() const noexcept { return n_ubatch_; }
+    // Of K and V together, in all layers.
+    size_t   n_bytes() const noexcept { return n_bytes_; }
     size_t   n_heads() const noexcept { return static_cast<size_t>(capture_->selection().n_heads()); }
 
     // Appends tokens without looking at attention. On failure and on cancellation the cache is as it was before the call.
@@ -107,6 +109,8 @@ class Context {
     void append(const std::vector<llama_token> & tokens, Attention * sink, const Cancellation & cancellation,
                 const Progress & on_progress);
     void decode_ubatch(const llama_token * tokens, size_t n_tokens, Attention * sink, const Cancellation & cancellation);
+    // Forgets what a call that failed has appended from cell `begin` on. Never throws: the failure is what counts.
+    void abandon(size_t begin) noexcept;
     size_t padding_for(size_t n_tokens) const;
     void check_tokens(const std::vector<llama_token> & tokens) const;
 
@@ -119,6 +123,7 @@ class Context {
     uint32_t                          n_sequences_ = 1;
     uint32_t                          n_ctx_    = 0;
     uint32_t                          n_ubatch_ = 0;
+    size_t                            n_bytes_  = 0;
     bool                              pads_     = false;
 };
 

@@ -56,8 +56,7 @@ Generation Context::generate(llama_token last, size_t n_max, const Cancellation 
             }
         }
     } catch (...) {
-        cancellation_ = nullptr;
-        rollback(std::min(begin, position_));
+        abandon(begin);
         throw;
     }
     cancellation_ = nullptr;

@@ -168,7 +168,6 @@ void Context::put_documents(const std::vector<std::shared_ptr<const CellState>> 
     }
     const auto      memory  = api().llama_get_memory(handle_.get());
     const Documents before  = documents_;
-    const size_t    at      = position_;
     Documents       after   = before.end != 0 ? before : Documents{ position_, position_, 0 };
     size_t          n_cells = 0;
     for (const auto & document : documents) {
@@ -187,10 +186,9 @@ void Context::put_documents(const std::vector<std::shared_ptr<const CellState>> 
             after.longest = std::max(after.longest, document->n_cells);
         }
     } catch (...) {
-        // Which of the cells belong to which document is no longer known.
-        documents_ = after;
-        position_  = std::max(at, after.end);
-        rollback(after.begin);
+        // Which of the cells belong to which document is no longer known: all of them go.
+        api().llama_memory_seq_rm(memory, arrivals, -1, -1);
+        abandon(after.begin);
         documents_ = {};
         throw;
     }

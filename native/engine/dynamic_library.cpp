@@ -39,6 +39,26 @@ bool DynamicLibrary::can_open(const std::string & name) noexcept {
     return handle != nullptr;
 }
 
+std::optional<DynamicLibrary> DynamicLibrary::find_loaded(const std::string & name) {
+    HMODULE handle = nullptr;
+    if (GetModuleHandleExW(0, to_wide(name).c_str(), &handle) == 0) {
+        return std::nullopt;
+    }
+    return DynamicLibrary(handle);
+}
+
+std::string DynamicLibrary::file_of(const void * address) {
+    HMODULE        handle = nullptr;
+    const auto     flags  = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+    char           path[MAX_PATH * 4];
+    const auto     begin  = static_cast<const wchar_t *>(address);
+    if (GetModuleHandleExW(flags, begin, &handle) == 0) {
+        return "";
+    }
+    const DWORD length = GetModuleFileNameA(handle, path, sizeof(path));
+    return std::string(path, length < sizeof(path) ? length : 0);
+}
+
 void * DynamicLibrary::find(const char * name) const noexcept {
     return reinterpret_cast<void *>(GetProcAddress(static_cast<HMODULE>(handle_), name));
 }
@@ -60,6 +80,19 @@ bool DynamicLibrary::can_open(const std::string & name) noexcept {
         dlclose(handle);
     }
     return handle != nullptr;
+}
+
+std::optional<DynamicLibrary> DynamicLibrary::find_loaded(const std::string & name) {
+    void * handle = dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+    if (handle == nullptr) {
+        return std::nullopt;
+    }
+    return DynamicLibrary(handle);
+}
+
+std::string DynamicLibrary::file_of(const void * address) {
+    Dl_info info{};
+    return dladdr(address, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
 }
 
 void * DynamicLibrary::find(const char * name) const noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace qrhead {
@@ -13,7 +14,15 @@ class DynamicLibrary {
     // True when the system's loader finds `name`; nothing stays loaded.
     static bool can_open(const std::string & name) noexcept;
 
-    // nullptr when the library does not export `name`.
+    // The library that the system's loader gives to whoever asks for `name` without a folder, if one is loaded: the first
+    // of that name in the process, which need not be the one that was opened here.
+    static std::optional<DynamicLibrary> find_loaded(const std::string & name);
+
+    // The file that an address belongs to, or "" when that is not known.
+    static std::string file_of(const void * address);
+
+    // Address of an exported symbol: of this library, and on systems other than Windows of those that it depends on, as its
+    // own code sees them. nullptr when there is none.
     void * find(const char * name) const noexcept;
 
   private:

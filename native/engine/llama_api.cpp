@@ -1,5 +1,6 @@
 #include "llama_api.h"
 
+#include "abi_check.h"
 #include "dynamic_library.h"
 #include "error.h"
 #include "log_guard.h"
@@ -16,16 +17,65 @@ std::mutex         bind_mutex;
 LlamaApi           bound;
 std::atomic<bool>  is_bound{ false };
 
+std::string folder_of(const std::string & file) {
+    const size_t slash = file.find_last_of("/\\");
+    return slash == std::string::npos ? "." : file.substr(0, slash);
+}
+
+std::string name_of(const std::string & file) {
+    return file.substr(file.find_last_of("/\\") + 1);
+}
+
+std::string text_of(const DynamicLibrary & library, const char * function) {
+    const auto text = reinterpret_cast<const char * (*)()>(library.find(function));
+    return text != nullptr ? text() : "";
+}
+
+// The system's loader knows a library by its name, and libggml-base has the same name in every release. Whichever was
+// loaded first in a process serves all that ask for it: harmless where it is the same build, another ABI where it is not.
+void refuse_other_base(const DynamicLibrary & own, const DynamicLibrary & in_use, const LibraryPaths & paths) {
+    const void * address = in_use.find("ggml_version");
+    if (address == nullptr || address == own.find("ggml_version")) {
+        return;
+    }
+    if (text_of(own, "ggml_version") == text_of(in_use, "ggml_version") &&
+        text_of(own, "ggml_commit") == text_of(in_use, "ggml_commit")) {
+        return;
+    }
+    throw EngineError("LIBRARY_MISMATCH", "This process already uses another build of llama.cpp, from " +
+                                              folder_of(DynamicLibrary::file_of(address)) + " (ggml " +
+                                              text_of(in_use, "ggml_version") + "), and the system would mix it with qrhead's from " +
+                                              paths.directory + " (ggml " + text_of(own, "ggml_version") +
+                                              "): use one release of node-llama-cpp, or run qrhead in another process");
+}
+
 void resolve(LlamaApi & target, const LibraryPaths & paths) {
-    // Dependencies first. Windows finds a symbol in the library that defines it and nowhere else, so all three are asked.
-    const DynamicLibrary libraries[] = {
-        DynamicLibrary::open(paths.ggml_base),
-        DynamicLibrary::open(paths.ggml),
-        DynamicLibrary::open(paths.llama),
+    const auto base   = DynamicLibrary::open(paths.ggml_base);
+    const auto shared = [&] { return DynamicLibrary::find_loaded(name_of(paths.ggml_base)); };
+    const auto open   = [&](const std::string & path) {
+        try {
+            return DynamicLibrary::open(path);
+        } catch (const EngineError &) {
+            // Most likely a function is missing that the other build lacks.
+            if (const auto in_use = shared()) {
+                refuse_other_base(base, *in_use, paths);
+            }
+            throw;
+        }
     };
+    const auto ggml  = open(paths.ggml);
+    const auto llama = open(paths.llama);
+    refuse_other_base(base, llama, paths);
+#ifdef _WIN32
+    // A library finds only what it defines itself there.
+    if (const auto in_use = shared()) {
+        refuse_other_base(base, *in_use, paths);
+    }
+#endif
+    // libllama comes first: its view of the others is the one that its own code has.
     auto find = [&](const char * name) {
-        for (const auto & library : libraries) {
-            if (void * address = library.find(name)) {
+        for (const auto * library : { &llama, &ggml, &base }) {
+            if (void * address = library->find(name)) {
                 return address;
             }
         }
@@ -38,10 +88,21 @@ void resolve(LlamaApi & target, const LibraryPaths & paths) {
     target.directory = paths.directory;
 }
 
-// "0.4.0-dev" is a build of release 0.4.0.
-bool same_release(const std::string & found) {
-    const std::string wanted = compiled_llama_version();
-    return found == wanted || found.rfind(wanted + "-", 0) == 0;
+// Nearly every build calls itself "0.4.0-dev", whatever commit after 0.4.0 it is of. Such a build is taken when its builder
+// says that it is of the release, or its commit is the one that the headers are of.
+void check_release(const LlamaApi & llama, const LibraryPaths & paths) {
+    const std::string wanted  = compiled_llama_version();
+    const std::string found   = llama.llama_version();
+    const std::string commit  = llama.ggml_commit();
+    const std::string headers = QRHEAD_LLAMA_COMMIT;
+    const bool        known   = paths.release == "v" + wanted || (commit.size() >= 7 && headers.rfind(commit, 0) == 0);
+    if (found == wanted || (found == wanted + "-dev" && known)) {
+        return;
+    }
+    throw EngineError("LIBRARY_MISMATCH", "The library is llama.cpp " + found + ", commit " + commit +
+                                              ", but qrhead was compiled for " + wanted + ", commit " + headers.substr(0, 7) +
+                                              " (" + paths.llama + "): use the libraries that node-llama-cpp brings, or build " +
+                                              "them of the same release (`npx node-llama-cpp source build`)");
 }
 
 const char * device_type_name(enum ggml_backend_dev_type type) {
@@ -71,11 +132,8 @@ void bind_llama(const LibraryPaths & paths) {
     }
     LlamaApi candidate;
     resolve(candidate, paths);
-    const std::string found = candidate.llama_version();
-    if (!same_release(found)) {
-        throw EngineError("LIBRARY_MISMATCH", "The library is llama.cpp " + found + " but qrhead was compiled for " +
-                                                  compiled_llama_version() + " (" + paths.llama + ")");
-    }
+    check_release(candidate, paths);
+    check_abi(candidate, paths.llama);
     bound = candidate;
     LogGuard log(bound);
     // Beside node-llama-cpp the backends may be registered already; ggml ignores a second registration.

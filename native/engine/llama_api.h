@@ -87,6 +87,9 @@ namespace qrhead {
     X(ggml_gallocr_reserve)              \
     X(ggml_gallocr_alloc_graph)          \
     X(ggml_gallocr_free)                 \
+    X(ggml_version)                      \
+    X(ggml_commit)                       \
+    X(ggml_op_name)                      \
     X(ggml_init)                         \
     X(ggml_free)                         \
     X(ggml_tensor_overhead)              \
@@ -107,6 +110,8 @@ namespace qrhead {
     X(ggml_soft_max_ext)                 \
     X(ggml_soft_max_add_sinks)           \
     X(ggml_type_name)                    \
+    X(ggml_type_size)                    \
+    X(ggml_blck_size)                    \
     X(gguf_init_from_file)               \
     X(gguf_free)                         \
     X(gguf_find_key)                     \
@@ -134,6 +139,8 @@ struct LibraryPaths {
     std::string llama;
     std::string ggml;
     std::string ggml_base;
+    // What the builder of the libraries says they were built from, such as "v0.4.0"; "" when nobody says.
+    std::string release;
 };
 
 struct DeviceInfo {
@@ -148,7 +155,8 @@ struct DeviceInfo {
 const char * compiled_llama_version() noexcept;
 
 // Binds once per process and is then a no-op for the same directory. Throws LIBRARY_NOT_FOUND for a library or function
-// that is missing, LIBRARY_MISMATCH for another release or a second directory.
+// that is missing, LIBRARY_MISMATCH for another release, other layouts of its structs, a second directory, or libraries of
+// another build in the process that the loader would mix with these.
 void bind_llama(const LibraryPaths & paths);
 
 // The bound functions. Throws LIBRARY_NOT_FOUND before bind_llama.

@@ -15,7 +15,25 @@ void *            previous_user_data = nullptr;
 thread_local int         n_guards_here = 0;
 thread_local std::string error_line;
 
+// Another thread's lines are its own: those of a host that uses the same libraries, while a call of ours runs.
+void forward(enum ggml_log_level level, const char * text) {
+    ggml_log_callback callback  = nullptr;
+    void *            user_data = nullptr;
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        callback  = previous_callback;
+        user_data = previous_user_data;
+    }
+    if (callback != nullptr) {
+        callback(level, text, user_data);
+    }
+}
+
 void collect(enum ggml_log_level level, const char * text, void * /*user_data*/) {
+    if (n_guards_here == 0) {
+        forward(level, text);
+        return;
+    }
     if (level != GGML_LOG_LEVEL_ERROR || text == nullptr) {
         return;
     }

@@ -7,7 +7,8 @@
 namespace qrhead {
 
 // Catches what llama.cpp logs while a call of ours runs, so that nothing reaches the user's standard error and a failure
-// can say why. The callback is process-wide and may belong to node-llama-cpp, so it is given back afterwards.
+// can say why. The callback is process-wide and may belong to node-llama-cpp, so it hears its own threads meanwhile and is
+// given back afterwards.
 class LogGuard {
   public:
     explicit LogGuard(const LlamaApi & llama);

@@ -181,6 +181,12 @@ void write_slim_model(const std::string & input, const std::string & output, int
     std::vector<llama_model_kv_override> overrides;
     for (const auto & [key, value] : metadata) {
         llama_model_kv_override entry{};
+        if (key.empty() || key.size() >= sizeof(entry.key) || value.size() >= sizeof(entry.val_str)) {
+            throw EngineError("INVALID_ARGUMENT", "Expected metadata keys of 1 to " + std::to_string(sizeof(entry.key) - 1) +
+                                                      " bytes and values of at most " + std::to_string(sizeof(entry.val_str) - 1) +
+                                                      " but received " + key.substr(0, 80) + " (" + std::to_string(key.size()) +
+                                                      " and " + std::to_string(value.size()) + " bytes)");
+        }
         entry.tag = LLAMA_KV_OVERRIDE_TYPE_STR;
         std::strncpy(entry.key, key.c_str(), sizeof(entry.key) - 1);
         std::strncpy(entry.val_str, value.c_str(), sizeof(entry.val_str) - 1);

@@ -79,7 +79,8 @@ class Model {
 };
 
 // Writes the first `n_keep` of `n_layer` layers of a model, with extra metadata strings, and nothing else changed.
-// Throws MODEL_LOAD_FAILED with llama.cpp's own first error line.
+// Throws MODEL_LOAD_FAILED with llama.cpp's own first error line, INVALID_ARGUMENT for metadata beyond the 127 bytes that
+// llama.cpp takes.
 void write_slim_model(const std::string & input, const std::string & output, int32_t n_keep, int32_t n_layer,
                       const std::map<std::string, std::string> & metadata);
 

@@ -21,7 +21,8 @@ static Napi::Value js_can_open_library(const Napi::CallbackInfo & info) {
 static Napi::Value js_bind(const Napi::CallbackInfo & info) {
     const auto         object = require_object(info[0], "options");
     const LibraryPaths paths{ require_string(object, "directory"), require_string(object, "llama"),
-                              require_string(object, "ggml"), require_string(object, "ggmlBase") };
+                              require_string(object, "ggml"), require_string(object, "ggmlBase"),
+                              object.Has("release") ? require_string(object, "release") : "" };
     return PromiseWorker<bool>::run(
         info.Env(), "qrhead.bind",
         [paths] {

@@ -3,6 +3,7 @@
 #include "addon_data.h"
 #include "convert.h"
 #include "promise_worker.h"
+#include "type_tag.h"
 
 namespace qrhead {
 
@@ -21,14 +22,8 @@ OutlierMask to_mask(Napi::Env env, const std::string & name) {
     throw Napi::TypeError::New(env, "Expected none, per-head or shared for mask");
 }
 
-// V8 sees only the small wrapper; telling it the real size lets it collect in time.
-int64_t n_bytes(const Attention & attention) {
-    return static_cast<int64_t>(attention.n_rows() * attention.n_tokens() * sizeof(float));
-}
-
 }  // namespace
 
-// Told by this mark and not by the prototype, which JavaScript may exchange.
 static constexpr napi_type_tag type_tag = { 0x6e4b8a1d3c5f4709, 0x8d2a7c6e5b4f3912 };
 
 AttentionObject::AttentionObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<AttentionObject>(info) {
@@ -46,15 +41,10 @@ Napi::Function AttentionObject::define(Napi::Env env) {
 
 Napi::Value AttentionObject::create(Napi::Env env, std::shared_ptr<Attention> attention) {
     Napi::Object object = AddonData::of(env).attention_class.New({});
-    Napi::MemoryManagement::AdjustExternalMemory(env, n_bytes(*attention));
-    Unwrap(object)->attention_ = std::move(attention);
+    auto *       self   = Unwrap(object);
+    self->memory_.set(env, attention->n_rows() * attention->n_tokens() * sizeof(float));
+    self->attention_ = std::move(attention);
     return object;
-}
-
-AttentionObject::~AttentionObject() {
-    if (attention_) {
-        Napi::MemoryManagement::AdjustExternalMemory(Env(), -n_bytes(*attention_));
-    }
 }
 
 const Attention & AttentionObject::require(Napi::Env env) const {
@@ -68,7 +58,7 @@ std::shared_ptr<Attention> AttentionObject::read_baseline(const Napi::Value & va
     if (value.IsNull() || value.IsUndefined()) {
         return nullptr;
     }
-    if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&type_tag)) {
+    if (!has_tag(value, type_tag)) {
         throw Napi::TypeError::New(value.Env(), "Expected an Attention or null for baseline");
     }
     auto * object = Unwrap(value.As<Napi::Object>());
@@ -86,10 +76,12 @@ std::vector<float> AttentionObject::read_weights(const Napi::Value & value) cons
 }
 
 Napi::Value AttentionObject::js_rows(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Attention");
     return Napi::Number::New(info.Env(), static_cast<double>(require(info.Env()).n_rows()));
 }
 
 Napi::Value AttentionObject::js_tokens(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Attention");
     return Napi::Number::New(info.Env(), static_cast<double>(require(info.Env()).n_tokens()));
 }
 
@@ -103,6 +95,7 @@ Napi::Value AttentionObject::js_row(const Napi::CallbackInfo & info) {
     return from_floats(info.Env(), std::vector<float>(row, row + attention.n_tokens()));
 }
 
+// Rows times tokens of additions: with all heads of a long prompt, tenths of a second.
 Napi::Value AttentionObject::js_sum_over_heads(const Napi::CallbackInfo & info) {
     const auto & attention = require(info.Env());
     const auto   baseline  = read_baseline(info[0]);
@@ -111,11 +104,12 @@ Napi::Value AttentionObject::js_sum_over_heads(const Napi::CallbackInfo & info) 
         throw Napi::RangeError::New(info.Env(), "Expected an end from 0 to " + std::to_string(attention.n_tokens()));
     }
     const auto weights = read_weights(info[2]);
-    try {
-        return from_floats(info.Env(), attention.sum_over_heads(baseline.get(), static_cast<size_t>(end), weights));
-    } catch (const EngineError & error) {
-        throw coded_error(info.Env(), error.code(), error.what());
-    }
+    return PromiseWorker<std::vector<float>>::run(
+        info.Env(), "qrhead.sumOverHeads",
+        [attention = attention_, baseline, end, weights] {
+            return attention->sum_over_heads(baseline.get(), static_cast<size_t>(end), weights);
+        },
+        [](Napi::Env env, std::vector<float> & sums) { return from_floats(env, sums); });
 }
 
 Napi::Value AttentionObject::js_document_scores(const Napi::CallbackInfo & info) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "attention.h"
+#include "external_memory.h"
 
 #include <memory>
 #include <napi.h>
@@ -14,7 +15,6 @@ class AttentionObject : public Napi::ObjectWrap<AttentionObject> {
     static Napi::Value    create(Napi::Env env, std::shared_ptr<Attention> attention);
 
     explicit AttentionObject(const Napi::CallbackInfo & info);
-    ~AttentionObject() override;
 
   private:
     Napi::Value js_rows(const Napi::CallbackInfo & info);
@@ -29,6 +29,7 @@ class AttentionObject : public Napi::ObjectWrap<AttentionObject> {
     std::vector<float>                read_weights(const Napi::Value & value) const;
 
     std::shared_ptr<Attention> attention_;
+    ExternalMemory             memory_;
 };
 
 }  // namespace qrhead

@@ -1,6 +1,7 @@
 #include "cancellation_object.h"
 
 #include "addon_data.h"
+#include "type_tag.h"
 
 namespace qrhead {
 
@@ -10,7 +11,6 @@ Napi::Function CancellationObject::define(Napi::Env env) {
                          InstanceAccessor<&CancellationObject::js_cancelled>("cancelled") });
 }
 
-// Told by this mark and not by the prototype, which JavaScript may exchange.
 static constexpr napi_type_tag type_tag = { 0x2f6d1c0b7a9e4853, 0x9b3e5d7f1a2c4e60 };
 
 CancellationObject::CancellationObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<CancellationObject>(info) {
@@ -18,7 +18,7 @@ CancellationObject::CancellationObject(const Napi::CallbackInfo & info) : Napi::
 }
 
 Cancellation CancellationObject::read(const Napi::Value & value) {
-    if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&type_tag)) {
+    if (!has_tag(value, type_tag)) {
         throw Napi::TypeError::New(value.Env(), "Expected a Cancellation for cancellation");
     }
     return { Unwrap(value.As<Napi::Object>())->flag_, AddonData::of(value.Env()).shutting_down };
@@ -33,6 +33,7 @@ void CancellationObject::js_cancel(const Napi::CallbackInfo & /*info*/) {
 }
 
 Napi::Value CancellationObject::js_cancelled(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Cancellation");
     return Napi::Boolean::New(info.Env(), *flag_);
 }
 

@@ -1,6 +1,7 @@
 #include "cell_state_object.h"
 
 #include "addon_data.h"
+#include "type_tag.h"
 
 #include <algorithm>
 
@@ -16,41 +17,48 @@ Napi::Function CellStateObject::define(Napi::Env env) {
                          InstanceMethod<&CellStateObject::js_append>("append") });
 }
 
-// new CellState(cells) is empty and waits for its bytes.
+// new CellState(cells, bytes) is empty, has room for so many bytes and waits for them.
 CellStateObject::CellStateObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<CellStateObject>(info) {
     info.This().As<Napi::Object>().TypeTag(&type_tag);
     const double n_cells = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : 0.0;
     if (!(n_cells >= 0.0 && n_cells <= INT32_MAX)) {
         throw Napi::RangeError::New(info.Env(), "Expected 0 to 2147483647 cells");
     }
+    const double n_bytes = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : 0.0;
+    if (!(n_bytes >= 0.0 && n_bytes <= 9007199254740991.0)) {
+        throw Napi::RangeError::New(info.Env(), "Expected a number of bytes of at least 0");
+    }
     state_->n_cells = static_cast<size_t>(n_cells);
-}
-
-CellStateObject::~CellStateObject() {
-    Napi::MemoryManagement::AdjustExternalMemory(Env(), -n_told_);
+    try {
+        state_->bytes.reserve(static_cast<size_t>(n_bytes));
+    } catch (const std::exception &) {
+        throw Napi::RangeError::New(info.Env(), "Out of memory");
+    }
+    memory_.set(info.Env(), state_->bytes.capacity());
 }
 
 Napi::Value CellStateObject::create(Napi::Env env, CellState state) {
     Napi::Object object = AddonData::of(env).cell_state_class.New({});
     auto *       self   = Unwrap(object);
-    self->n_told_       = static_cast<int64_t>(state.bytes.size());
     *self->state_       = std::move(state);
-    Napi::MemoryManagement::AdjustExternalMemory(env, self->n_told_);
+    self->memory_.set(env, self->state_->bytes.capacity());
     return object;
 }
 
 std::shared_ptr<const CellState> CellStateObject::read(const Napi::Value & value) {
-    if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&type_tag)) {
+    if (!has_tag(value, type_tag)) {
         throw Napi::TypeError::New(value.Env(), "Expected a CellState");
     }
     return Unwrap(value.As<Napi::Object>())->state_;
 }
 
 Napi::Value CellStateObject::js_cells(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "CellState");
     return Napi::Number::New(info.Env(), static_cast<double>(state_->n_cells));
 }
 
 Napi::Value CellStateObject::js_bytes(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "CellState");
     return Napi::Number::New(info.Env(), static_cast<double>(state_->bytes.size()));
 }
 
@@ -79,8 +87,7 @@ void CellStateObject::js_append(const Napi::CallbackInfo & info) {
     } catch (const std::exception &) {
         throw Napi::RangeError::New(info.Env(), "Out of memory");
     }
-    n_told_ += static_cast<int64_t>(array.ByteLength());
-    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(array.ByteLength()));
+    memory_.set(info.Env(), state_->bytes.capacity());
 }
 
 }  // namespace qrhead

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cell_state.h"
+#include "external_memory.h"
 
 #include <memory>
 #include <napi.h>
@@ -18,7 +19,6 @@ class CellStateObject : public Napi::ObjectWrap<CellStateObject> {
     static std::shared_ptr<const CellState> read(const Napi::Value & value);
 
     explicit CellStateObject(const Napi::CallbackInfo & info);
-    ~CellStateObject() override;
 
   private:
     Napi::Value js_cells(const Napi::CallbackInfo & info);
@@ -27,7 +27,7 @@ class CellStateObject : public Napi::ObjectWrap<CellStateObject> {
     void        js_append(const Napi::CallbackInfo & info);
 
     std::shared_ptr<CellState> state_ = std::make_shared<CellState>();
-    int64_t                    n_told_ = 0;  // bytes that V8 knows of
+    ExternalMemory             memory_;
 };
 
 }  // namespace qrhead

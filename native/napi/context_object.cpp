@@ -5,9 +5,17 @@
 #include "cancellation_object.h"
 #include "cell_state_object.h"
 #include "convert.h"
+#include "free_memory.h"
 #include "promise_worker.h"
+#include "type_tag.h"
 
 namespace qrhead {
+
+static constexpr napi_type_tag type_tag = { 0x7c1e5a90b4d24f38, 0xa36f0d8e2b9c5174 };
+
+ContextObject::ContextObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<ContextObject>(info) {
+    info.This().As<Napi::Object>().TypeTag(&type_tag);
+}
 
 Napi::Function ContextObject::define(Napi::Env env) {
     return DefineClass(env, "Context",
@@ -27,7 +35,9 @@ Napi::Function ContextObject::define(Napi::Env env) {
 
 Napi::Value ContextObject::create(Napi::Env env, std::shared_ptr<Context> context) {
     Napi::Object object = AddonData::of(env).context_class.New({});
-    Unwrap(object)->context_ = std::move(context);
+    auto *       self   = Unwrap(object);
+    self->memory_.set(env, context->n_bytes());
+    self->context_ = std::move(context);
     return object;
 }
 
@@ -41,68 +51,57 @@ std::shared_ptr<Context> ContextObject::require(Napi::Env env) const {
     return context_;
 }
 
-std::shared_ptr<Context> ContextObject::claim(Napi::Env env) {
-    auto context = require(env);
-    busy_        = true;
-    return context;
-}
-
-std::function<void()> ContextObject::release_later(const Napi::CallbackInfo & info) {
+std::shared_ptr<void> ContextObject::claim(const Napi::CallbackInfo & info) {
+    require(info.Env());
     auto self = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
-    return [this, self] {
-        busy_ = false;
-        self->Reset();
-    };
+    busy_ = true;
+    // The deleter runs as well where there is no memory for the pointer's own count.
+    return std::shared_ptr<void>(nullptr, [this, self](void *) { busy_ = false; });
 }
 
 Napi::Value ContextObject::js_position(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Context");
     return Napi::Number::New(info.Env(), static_cast<double>(require(info.Env())->position()));
 }
 
 Napi::Value ContextObject::js_context_size(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Context");
     return Napi::Number::New(info.Env(), require(info.Env())->n_ctx());
 }
 
 Napi::Value ContextObject::js_batch_size(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Context");
     return Napi::Number::New(info.Env(), require(info.Env())->n_ubatch());
 }
 
 Napi::Value ContextObject::js_prefill(const Napi::CallbackInfo & info) {
     auto tokens       = require_int32_array(info[0], "tokens");
     auto cancellation = CancellationObject::read(info[1]);
-    auto context      = claim(info.Env());
+    auto claimed      = claim(info);
     auto progress     = to_progress(info[2], cancellation.environment);
-    auto release      = release_later(info);
     return PromiseWorker<bool>::run(
         info.Env(), "qrhead.prefill",
-        [context, tokens, cancellation, report = progress.report] {
+        [context = context_, tokens, cancellation, report = progress.report] {
             context->prefill(tokens, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
             return true;
         },
         [](Napi::Env env, bool &) { return env.Undefined(); },
-        [release, release_progress = progress.release] {
-            release_progress();
-            release();
-        });
+        { progress.lifetime, claimed });
 }
 
 Napi::Value ContextObject::js_observe(const Napi::CallbackInfo & info) {
     auto       tokens       = require_int32_array(info[0], "tokens");
     const bool per_head     = require_bool(require_object(info[1], "options"), "perHead");
     auto       cancellation = CancellationObject::read(info[2]);
-    auto       context      = claim(info.Env());
+    auto       claimed      = claim(info);
     auto       probe        = to_progress(info.Env().Undefined(), cancellation.environment);
-    auto       release      = release_later(info);
     return PromiseWorker<std::shared_ptr<Attention>>::run(
         info.Env(), "qrhead.observe",
-        [context, tokens, per_head, cancellation, report = probe.report] {
+        [context = context_, tokens, per_head, cancellation, report = probe.report] {
             return context->observe(tokens, per_head, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
         },
         [](Napi::Env env, std::shared_ptr<Attention> & attention) { return AttentionObject::create(env, std::move(attention)); },
-        [release, release_probe = probe.release] {
-            release_probe();
-            release();
-        });
+        { probe.lifetime, claimed });
 }
 
 void ContextObject::js_rollback(const Napi::CallbackInfo & info) {
@@ -123,12 +122,11 @@ Napi::Value ContextObject::js_generate(const Napi::CallbackInfo & info) {
     const auto last         = static_cast<llama_token>(require_number(options, "last", 0, INT32_MAX));
     const auto n_max        = static_cast<size_t>(require_number(options, "maxTokens", 1, 1 << 20));
     auto       cancellation = CancellationObject::read(info[1]);
-    auto       context      = claim(info.Env());
+    auto       claimed      = claim(info);
     auto       probe        = to_progress(info.Env().Undefined(), cancellation.environment);
-    auto       release      = release_later(info);
     return PromiseWorker<Generation>::run(
         info.Env(), "qrhead.generate",
-        [context, last, n_max, cancellation, report = probe.report] {
+        [context = context_, last, n_max, cancellation, report = probe.report] {
             return context->generate(last, n_max, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
         },
         [](Napi::Env env, Generation & generation) {
@@ -144,29 +142,26 @@ Napi::Value ContextObject::js_generate(const Napi::CallbackInfo & info) {
             result.Set("text", text);
             return result;
         },
-        [release, release_probe = probe.release] {
-            release_probe();
-            release();
-        });
+        { probe.lifetime, claimed });
 }
 
 Napi::Value ContextObject::js_save_cells(const Napi::CallbackInfo & info) {
-    auto context = claim(info.Env());
+    auto claimed = claim(info);
     return PromiseWorker<CellState>::run(
-        info.Env(), "qrhead.saveCells", [context] { return context->save_cells(); },
-        [](Napi::Env env, CellState & state) { return CellStateObject::create(env, std::move(state)); }, release_later(info));
+        info.Env(), "qrhead.saveCells", [context = context_] { return context->save_cells(); },
+        [](Napi::Env env, CellState & state) { return CellStateObject::create(env, std::move(state)); }, { claimed });
 }
 
 Napi::Value ContextObject::js_load_cells(const Napi::CallbackInfo & info) {
     auto state   = CellStateObject::read(info[0]);
-    auto context = claim(info.Env());
+    auto claimed = claim(info);
     return PromiseWorker<bool>::run(
         info.Env(), "qrhead.loadCells",
-        [context, state] {
+        [context = context_, state] {
             context->load_cells(*state);
             return true;
         },
-        [](Napi::Env env, bool &) { return env.Undefined(); }, release_later(info));
+        [](Napi::Env env, bool &) { return env.Undefined(); }, { claimed });
 }
 
 Napi::Value ContextObject::js_read_documents(const Napi::CallbackInfo & info) {
@@ -179,12 +174,11 @@ Napi::Value ContextObject::js_read_documents(const Napi::CallbackInfo & info) {
         documents.push_back(require_int32_array(array.Get(i), "documents"));
     }
     auto cancellation = CancellationObject::read(info[1]);
-    auto context      = claim(info.Env());
+    auto claimed      = claim(info);
     auto progress     = to_progress(info[2], cancellation.environment);
-    auto release      = release_later(info);
     return PromiseWorker<std::vector<CellState>>::run(
         info.Env(), "qrhead.readDocuments",
-        [context, documents, cancellation, report = progress.report] {
+        [context = context_, documents, cancellation, report = progress.report] {
             return context->read_documents(documents, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
         },
         [](Napi::Env env, std::vector<CellState> & states) {
@@ -194,10 +188,7 @@ Napi::Value ContextObject::js_read_documents(const Napi::CallbackInfo & info) {
             }
             return result;
         },
-        [release, release_progress = progress.release] {
-            release_progress();
-            release();
-        });
+        { progress.lifetime, claimed });
 }
 
 Napi::Value ContextObject::js_put_documents(const Napi::CallbackInfo & info) {
@@ -209,20 +200,25 @@ Napi::Value ContextObject::js_put_documents(const Napi::CallbackInfo & info) {
     for (uint32_t i = 0; i < array.Length(); i++) {
         documents.push_back(CellStateObject::read(array.Get(i)));
     }
-    auto context = claim(info.Env());
+    auto claimed = claim(info);
     return PromiseWorker<bool>::run(
         info.Env(), "qrhead.putDocuments",
-        [context, documents] {
+        [context = context_, documents] {
             context->put_documents(documents);
             return true;
         },
-        [](Napi::Env env, bool &) { return env.Undefined(); }, release_later(info));
+        [](Napi::Env env, bool &) { return env.Undefined(); }, { claimed });
 }
 
 // The last owner frees the context, and that is this worker unless a call is still running.
 Napi::Value ContextObject::js_dispose(const Napi::CallbackInfo & info) {
+    memory_.set(info.Env(), 0);
     return PromiseWorker<bool>::run(
-        info.Env(), "qrhead.disposeContext", [context = std::exchange(context_, nullptr)] { return true; },
+        info.Env(), "qrhead.disposeContext", [context = std::exchange(context_, nullptr)]() mutable {
+            context.reset();
+            return_freed_memory();
+            return true;
+        },
         [](Napi::Env env, bool &) { return env.Undefined(); });
 }
 

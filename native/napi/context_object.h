@@ -1,6 +1,8 @@
 #pragma once
 
 #include "context.h"
+#include "external_memory.h"
+#include "promise_worker.h"
 
 #include <memory>
 #include <napi.h>
@@ -12,7 +14,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     static Napi::Function define(Napi::Env env);
     static Napi::Value    create(Napi::Env env, std::shared_ptr<Context> context);
 
-    explicit ContextObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<ContextObject>(info) {}
+    explicit ContextObject(const Napi::CallbackInfo & info);
 
   private:
     Napi::Value js_position(const Napi::CallbackInfo & info);
@@ -28,15 +30,15 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     Napi::Value js_put_documents(const Napi::CallbackInfo & info);
     Napi::Value js_dispose(const Napi::CallbackInfo & info);
 
-    // The context, if it is alive and no other call is using it: throws DISPOSED or BUSY otherwise. `claim` marks it busy
-    // until `busy_` is cleared again on the JavaScript thread.
+    // The context, if it is alive and no other call is using it: throws DISPOSED or BUSY otherwise.
     std::shared_ptr<Context> require(Napi::Env env) const;
-    std::shared_ptr<Context> claim(Napi::Env env);
-    // Clears `busy_`, and keeps this object alive until then.
-    std::function<void()> release_later(const Napi::CallbackInfo & info);
+    // Marks the context busy, and keeps this object alive, until the last share of what is returned goes: on the JavaScript
+    // thread, with the worker that has it, or on the way out of whatever throws before there is one.
+    std::shared_ptr<void> claim(const Napi::CallbackInfo & info);
 
     std::shared_ptr<Context> context_;
     bool                     busy_ = false;
+    ExternalMemory           memory_;
 };
 
 }  // namespace qrhead

@@ -177,6 +177,7 @@ ProgressFunction to_progress(const Napi::Value & value, const CancelFlag & shutt
     const auto      listener  = is_wanted ? value.As<Napi::Function>() : Napi::Function::New(env, [](const Napi::CallbackInfo &) {});
     auto            function  = Napi::ThreadSafeFunction::New(env, listener, "qrhead progress", 0, 1);
     function.Unref(env);  // progress alone must not keep the process alive
+    auto lifetime = std::shared_ptr<void>(nullptr, [function](void *) mutable { function.Release(); });
     auto report = [function, is_wanted, shutting_down](double progress) {
         // A report that finds the queue closed is a report too late, and no failure.
         function.NonBlockingCall([=](Napi::Env callback_env, Napi::Function callback) {
@@ -188,7 +189,7 @@ ProgressFunction to_progress(const Napi::Value & value, const CancelFlag & shutt
             }
         });
     };
-    return { report, [function]() mutable { function.Release(); } };
+    return { report, lifetime };
 }
 
 }  // namespace qrhead

@@ -29,11 +29,11 @@ Napi::Object       from_tokenization(Napi::Env env, const Tokenization & tokeniz
 Napi::Float32Array from_floats(Napi::Env env, const std::vector<float> & values);
 
 // Reports one number to JavaScript from a native thread, if `value` is a function. A report also finds out whether the
-// environment is going away, as a terminated worker thread does, and then sets `shutting_down`. `release` must be called on
-// the JavaScript thread when no more calls can come.
+// environment is going away, as a terminated worker thread does, and then sets `shutting_down`. `lifetime` must end on the
+// JavaScript thread, when no more calls can come.
 struct ProgressFunction {
     std::function<void(double)> report;
-    std::function<void()>       release;
+    std::shared_ptr<void>       lifetime;
 };
 ProgressFunction to_progress(const Napi::Value & value, const CancelFlag & shutting_down);
 

@@ -4,6 +4,7 @@
 #include "cancellation_object.h"
 #include "context_object.h"
 #include "convert.h"
+#include "free_memory.h"
 #include "promise_worker.h"
 
 namespace qrhead {
@@ -29,10 +30,12 @@ Napi::Value ModelObject::js_load(const Napi::CallbackInfo & info) {
         [options, cancellation, report = progress.report] { return Model::load(options, cancellation, report); },
         [](Napi::Env env, std::shared_ptr<Model> & model) {
             Napi::Object object = AddonData::of(env).model_class.New({});
-            Unwrap(object)->model_ = std::move(model);
+            auto *       self   = Unwrap(object);
+            self->memory_.set(env, model->info().n_bytes);
+            self->model_ = std::move(model);
             return object;
         },
-        progress.release);
+        { progress.lifetime });
 }
 
 std::shared_ptr<Model> ModelObject::require(Napi::Env env) const {
@@ -70,8 +73,13 @@ Napi::Value ModelObject::js_create_context(const Napi::CallbackInfo & info) {
 
 // Contexts own a share of their model, so the weights go when the last of them does.
 Napi::Value ModelObject::js_dispose(const Napi::CallbackInfo & info) {
+    memory_.set(info.Env(), 0);
     return PromiseWorker<bool>::run(
-        info.Env(), "qrhead.disposeModel", [model = std::exchange(model_, nullptr)] { return true; },
+        info.Env(), "qrhead.disposeModel", [model = std::exchange(model_, nullptr)]() mutable {
+            model.reset();
+            return_freed_memory();
+            return true;
+        },
         [](Napi::Env env, bool &) { return env.Undefined(); });
 }
 

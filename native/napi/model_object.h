@@ -1,5 +1,6 @@
 #pragma once
 
+#include "external_memory.h"
 #include "model.h"
 
 #include <memory>
@@ -23,6 +24,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     std::shared_ptr<Model> require(Napi::Env env) const;
 
     std::shared_ptr<Model> model_;
+    ExternalMemory         memory_;
 };
 
 }  // namespace qrhead

@@ -69,7 +69,8 @@ void check_error(const char * code, const std::function<void()> & body, const ch
 }
 
 LibraryPaths library_paths() {
-    return { library_directory, library("llama"), library("ggml"), library("ggml-base") };
+    return { library_directory, library("llama"), library("ggml"), library("ggml-base"),
+             std::string("v") + compiled_llama_version() };
 }
 
 std::string model_path(const std::string & name) {

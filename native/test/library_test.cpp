@@ -1,3 +1,4 @@
+#include "abi_check.h"
 #include "check.h"
 #include "dynamic_library.h"
 #include "llama_api.h"
@@ -16,9 +17,12 @@ namespace fs = std::filesystem;
 void qrhead::test::bind_with_checks() {
     const LibraryPaths paths = library_paths();
     CHECK_ERROR("LIBRARY_NOT_FOUND", api());
-    CHECK_ERROR("LIBRARY_NOT_FOUND", bind_llama({ "/nowhere", "/nowhere/libllama.so", "/nowhere/libggml.so", "/nowhere/b.so" }));
+    CHECK_ERROR("LIBRARY_NOT_FOUND", bind_llama({ "/nowhere", "/nowhere/libllama.so", "/nowhere/libggml.so", "/nowhere/b.so", "" }));
     // Libraries that load but lack llama.cpp's functions.
-    CHECK_ERROR("LIBRARY_MISMATCH", bind_llama({ paths.directory, paths.ggml_base, paths.ggml_base, paths.ggml_base }));
+    CHECK_ERROR("LIBRARY_MISMATCH", bind_llama({ paths.directory, paths.ggml_base, paths.ggml_base, paths.ggml_base, paths.release }));
+    // A build that calls itself "0.4.0-dev" may be of any commit after 0.4.0.
+    CHECK_ERROR("LIBRARY_MISMATCH", bind_llama({ paths.directory, paths.llama, paths.ggml, paths.ggml_base, "" }));
+    CHECK_ERROR("LIBRARY_MISMATCH", bind_llama({ paths.directory, paths.llama, paths.ggml, paths.ggml_base, "v0.0.1" }));
     CHECK_ERROR("LIBRARY_NOT_FOUND", api());
 
     bind_llama(paths);
@@ -26,7 +30,7 @@ void qrhead::test::bind_with_checks() {
     CHECK(n_devices > 0);
     bind_llama(paths);
     CHECK(list_devices().size() == n_devices);
-    CHECK_ERROR("LIBRARY_MISMATCH", bind_llama({ "/elsewhere", paths.llama, paths.ggml, paths.ggml_base }));
+    CHECK_ERROR("LIBRARY_MISMATCH", bind_llama({ "/elsewhere", paths.llama, paths.ggml, paths.ggml_base, paths.release }));
     CHECK(api().directory == paths.directory);
 }
 
@@ -125,6 +129,53 @@ TEST("somebody else's log callback is back after every call, and hears nothing m
     api().llama_log_set(previous, user_data);
 }
 
+TEST("somebody else's thread is heard by their callback while a call of ours runs") {
+    ggml_log_callback previous   = nullptr;
+    void *            user_data  = nullptr;
+    int               n_messages = 0;
+    api().llama_log_get(&previous, &user_data);
+    api().llama_log_set(count_log, &n_messages);
+    {
+        const LogGuard log(api());
+        std::thread    theirs([] {
+            auto params     = api().llama_model_default_params();
+            params.n_gpu_layers = 0;
+            CHECK(api().llama_model_load_from_file("/nowhere/model.gguf", params) == nullptr);
+        });
+        theirs.join();
+        CHECK(n_messages > 0);
+        CHECK(LogGuard::first_error().empty());
+    }
+    api().llama_log_set(previous, user_data);
+}
+
+TEST("libraries with other layouts than the headers' are refused") {
+    check_abi(api(), "lib");
+    const auto refused = [](void (*change)(LlamaApi &)) {
+        LlamaApi other = api();
+        change(other);
+        CHECK_ERROR("LIBRARY_MISMATCH", check_abi(other, "lib"));
+    };
+    refused([](LlamaApi & llama) { llama.ggml_tensor_overhead = [] { return api().ggml_tensor_overhead() + 8; }; });
+    refused([](LlamaApi & llama) { llama.ggml_version = [] { return "0.22.9"; }; });
+    refused([](LlamaApi & llama) { llama.ggml_op_name = [](enum ggml_op op) { return api().ggml_op_name(ggml_op(op + 1)); }; });
+    refused([](LlamaApi & llama) { llama.ggml_type_name = [](enum ggml_type type) { return type == GGML_TYPE_Q8_0 ? "q8_1" : api().ggml_type_name(type); }; });
+    refused([](LlamaApi & llama) {
+        llama.llama_context_default_params = [] {
+            auto params  = api().llama_context_default_params();
+            params.n_ctx = 2048;  // as where a field was put in front
+            return params;
+        };
+    });
+    refused([](LlamaApi & llama) {
+        llama.llama_model_default_params = [] {
+            auto params            = api().llama_model_default_params();
+            params.use_extra_bufts = false;
+            return params;
+        };
+    });
+}
+
 TEST("each thread hears the reasons of its own failures, while several work at once") {
     LogGuard    log(api());
     std::thread other([] {
@@ -144,4 +195,13 @@ TEST("a slim model keeps its first layers and gains metadata") {
     CHECK(slim->info().n_layer == 2);
     CHECK(slim->info().metadata.at("qrhead.test") == "slim");
     CHECK_ERROR("MODEL_LOAD_FAILED", write_slim_model("/nowhere/model.gguf", file.path(), 1, 2, {}));
+    // llama.cpp has 127 bytes for each, and would cut what is longer.
+    const auto write = [&](const std::string & key, const std::string & value) {
+        write_slim_model(model_path("tiny-llama"), file.path(), 2, 4, { { key, value } });
+    };
+    write("qrhead.test", std::string(127, 'x'));
+    CHECK(load(file.path())->info().metadata.at("qrhead.test") == std::string(127, 'x'));
+    CHECK_ERROR("INVALID_ARGUMENT", write("qrhead.test", std::string(128, 'x')));
+    CHECK_ERROR("INVALID_ARGUMENT", write(std::string(128, 'x'), "slim"));
+    CHECK_ERROR("INVALID_ARGUMENT", write("", "slim"));
 }

@@ -33,7 +33,7 @@ export type Inspection = {
 const SHOWN_HEADS = 32;
 
 /** Attention of the query's tokens on every token of the documents, averaged over the query's tokens. */
-export function describeAttention(
+export async function describeAttention(
   query: string,
   documents: readonly RankDocument[],
   layout: PromptLayout,
@@ -41,12 +41,12 @@ export function describeAttention(
   heads: readonly Head[],
   mask: boolean,
   weights: Float32Array | null,
-): Inspection {
+): Promise<Inspection> {
   const end = layout.querySpan[0];
   const spans = layout.documentSpans;
   const byDocument = (row: Float32Array) => spans.map((span) => Array.from(row.subarray(...span)));
-  const calibrated = observed.query.sumOverHeads(observed.null, end, weights);
-  const raw = observed.query.sumOverHeads(null, end, weights);
+  const calibrated = await observed.query.sumOverHeads(observed.null, end, weights);
+  const raw = await observed.query.sumOverHeads(null, end, weights);
   const scores = scoreDocuments(calibrated, spans, { mask });
   const rawScores = scoreDocuments(raw, spans, { mask });
   const bytes = Buffer.from(layout.prompt.text, "utf8");

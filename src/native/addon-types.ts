@@ -10,15 +10,20 @@ export type Addon = {
   readonly compiledVersion: string;
   /** True when the dynamic loader finds this system library (`libcuda.so.1`); nothing stays loaded. */
   canOpenLibrary(name: string): boolean;
-  /** Binds llama.cpp from `directory`. Idempotent for one directory; a second directory in one process is an error. */
-  bind(options: { directory: string; llama: string; ggml: string; ggmlBase: string }): Promise<void>;
+  /**
+   * Binds llama.cpp from `directory`. Idempotent for one directory. `LIBRARY_MISMATCH` for a second directory in one process,
+   * for another release or other layouts than those compiled in, and where the process already holds another build that the
+   * system would mix with this one.
+   */
+  bind(options: { directory: string; llama: string; ggml: string; ggmlBase: string; release?: string }): Promise<void>;
   /** Registers the backends of one more folder: some CUDA machines need the fallback build. */
   loadBackends(directory: string): Promise<void>;
   libraryInfo(): Promise<LibraryInfo>;
   Cancellation: new () => Cancellation;
-  /** Takes up to `cells` cells of a KV cache, whose bytes are then appended. */
+  /** Takes up to `cells` cells of a KV cache, whose bytes, as many as are named or more, are then appended. */
   CellState: new (
     cells: number,
+    bytes?: number,
   ) => CellState;
   loadModel(
     options: { path: string; gpuLayers: number; useMmap: boolean },
@@ -26,7 +31,7 @@ export type Addon = {
     onProgress?: (fraction: number) => void,
   ): Promise<NativeModel>;
   /**
-   * Writes the first `layers` layers of a model to a new file. Metadata strings are added to it. A cancellation is heard
+   * Writes the first `layers` layers of a model to a new file. Metadata strings of at most 127 bytes are added to it. A cancellation is heard
    * while the call waits for a thread; the copy itself cannot be stopped.
    */
   slimModel(
@@ -186,7 +191,7 @@ export interface NativeAttention {
    *
    * @param weights One per row, finite and at least 0; none means 1 everywhere.
    */
-  sumOverHeads(baseline: NativeAttention | null, end: number, weights?: Float32Array | null): Float32Array;
+  sumOverHeads(baseline: NativeAttention | null, end: number, weights?: Float32Array | null): Promise<Float32Array>;
   /** One row, for tests and inspection. */
   row(index: number): Float32Array;
   /**

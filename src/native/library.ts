@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { QRHeadError } from "../errors.ts";
 import { loadAddon, packageRoot, unpacked } from "./addon.ts";
 import type { Addon, LibraryInfo } from "./addon-types.ts";
+import { underOwnNames } from "./own-names.ts";
 import { findLibraries, type Gpu, type Variant, variantsFor } from "./variants.ts";
 
 export type LibraryOptions = {
@@ -17,7 +18,10 @@ export type LibraryOptions = {
 export type Library = { addon: Addon; info: LibraryInfo; gpu: Variant["gpu"] | "custom" };
 
 /** The libraries are process-wide, so the first choice that worked stands for later `auto`s. */
-let bound: (Pick<Library, "gpu"> & { directory: string }) | undefined;
+let bound: (Pick<Library, "gpu"> & Folders) | undefined;
+
+/** Where libraries are loaded from, and the folder that they are copies of: the same one without a copy. */
+type Folders = { directory: string; source: string };
 
 /**
  * Loads the addon and binds it to a build of llama.cpp.
@@ -30,14 +34,13 @@ export async function loadLibrary(options: LibraryOptions = {}): Promise<Library
   const gpu = options.gpu ?? "auto";
   const own = options.libraryDirectory ?? process.env.QRHEAD_LLAMA_DIR;
   if (bound && !own && (gpu === "auto" || gpu === bound.gpu || gpu === false)) {
-    const { gpu: boundGpu, directory } = bound;
-    await addon.bind(findLibraries(directory));
-    return assertGpu({ addon, info: await addon.libraryInfo(), gpu: boundGpu }, gpu);
+    return assertGpu(await bind(addon, bound, bound.gpu), gpu);
   }
   const failures: string[] = [];
   if (own) {
     try {
-      return await bind(addon, path.resolve(own), "custom");
+      const directory = path.resolve(own);
+      return await bind(addon, { directory, source: directory }, "custom");
     } catch (error) {
       failures.push(`${own}: ${messageOf(error)}`);
       throw notFound(failures, error);
@@ -61,12 +64,38 @@ export async function loadLibrary(options: LibraryOptions = {}): Promise<Library
 }
 
 async function bindVariant(addon: Addon, variant: Variant): Promise<Library> {
-  const library = await bind(addon, await packageLibraries(variant.packageName), variant.gpu);
+  const source = await packageLibraries(variant.packageName);
+  const library = await bindUnderOwnNames(addon, source, variant.gpu);
   if (hasGpu(library.info) || !variant.fallbackPackageName) return library;
   // Older CUDA runtimes are served by a second package, as node-llama-cpp does it.
   const fallback = path.join(await packageLibraries(variant.fallbackPackageName), "fallback");
-  if (existsSync(fallback)) await addon.loadBackends(fallback);
-  return { ...library, info: await addon.libraryInfo() };
+  if (existsSync(fallback)) {
+    await addon.loadBackends(bound?.directory === source ? fallback : await underOwnNames(fallback, source));
+  }
+  return { ...library, info: { ...(await addon.libraryInfo()), directory: source } };
+}
+
+/**
+ * On Linux a copy under names of its own is bound, which no other llama.cpp in the process can be mistaken for, nor it for
+ * them. Where there can be none (a read-only disk, one that forbids programs) or it is not wanted, the libraries themselves
+ * are: the addon then refuses if another build is in the process already.
+ */
+async function bindUnderOwnNames(addon: Addon, source: string, gpu: Library["gpu"]): Promise<Library> {
+  let reason = "QRHEAD_SHARE_LLAMA is set";
+  if (process.platform === "linux" && !process.env.QRHEAD_SHARE_LLAMA) {
+    try {
+      return await bind(addon, { directory: await underOwnNames(source), source }, gpu);
+    } catch (error) {
+      reason = messageOf(error);
+    }
+  }
+  try {
+    return await bind(addon, { directory: source, source }, gpu);
+  } catch (error) {
+    if (process.platform === "linux" && error instanceof Error)
+      error.message += ` (no copy of its own was used: ${reason})`;
+    throw error;
+  }
 }
 
 /** Who asks for a GPU by name wants to hear that there is none, and not a slow answer from the CPU. */
@@ -78,10 +107,10 @@ function assertGpu(library: Library, gpu: Gpu): Library {
   });
 }
 
-async function bind(addon: Addon, directory: string, gpu: Library["gpu"]): Promise<Library> {
+async function bind(addon: Addon, { directory, source }: Folders, gpu: Library["gpu"]): Promise<Library> {
   await addon.bind(findLibraries(directory));
-  bound = { gpu, directory };
-  return { addon, info: await addon.libraryInfo(), gpu };
+  bound = { gpu, directory, source };
+  return { addon, info: { ...(await addon.libraryInfo()), directory: source }, gpu };
 }
 
 /** True when a device other than the CPU was found. */
@@ -135,15 +164,14 @@ function messageOf(error: unknown): string {
 }
 
 function notFound(failures: string[], cause: unknown): QRHeadError {
-  const mismatch = cause instanceof Error && "code" in cause && cause.code === "LIBRARY_MISMATCH";
-  return new QRHeadError(
-    mismatch ? "LIBRARY_MISMATCH" : "LIBRARY_NOT_FOUND",
-    `llama.cpp could not be loaded (${failures.join("; ")})`,
-    {
-      cause,
-      advice:
-        'reinstall node-llama-cpp, try another build such as gpu: "vulkan" or gpu: false, or set QRHEAD_LLAMA_DIR to a ' +
-        "build of the same release (`npx node-llama-cpp source build`)",
-    },
-  );
+  // A sentence of its own, which says what would work.
+  if (cause instanceof Error && "code" in cause && cause.code === "LIBRARY_MISMATCH") {
+    return new QRHeadError("LIBRARY_MISMATCH", messageOf(cause), { cause });
+  }
+  return new QRHeadError("LIBRARY_NOT_FOUND", `llama.cpp could not be loaded (${failures.join("; ")})`, {
+    cause,
+    advice:
+      'reinstall node-llama-cpp, try another build such as gpu: "vulkan" or gpu: false, or set QRHEAD_LLAMA_DIR to a ' +
+      "build of the same release (`npx node-llama-cpp source build`)",
+  });
 }

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Addon } from "./addon-types.ts";
 
@@ -59,7 +59,14 @@ function publishedVariants(platform: NodeJS.Platform, arch: string): Variant[] {
 }
 
 /** The three libraries that the addon binds, inside one folder. */
-export type LibraryFiles = { directory: string; llama: string; ggml: string; ggmlBase: string };
+export type LibraryFiles = {
+  directory: string;
+  llama: string;
+  ggml: string;
+  ggmlBase: string;
+  /** The release of llama.cpp that node-llama-cpp built them from, such as `v0.4.0`; none for a build by other means. */
+  release?: string;
+};
 
 // Names differ per variant and platform: libllama.v0.4.0.so, libllama.cuda.v0.4.0.so, llama.v0.4.0.dll,
 // libllama.metal.v0.4.0.dylib, and libllama.so for one's own build.
@@ -82,10 +89,24 @@ export function findLibraries(directory: string): LibraryFiles {
     if (!file) throw new Error(`no ${what} library in ${directory}`);
     return path.join(directory, file);
   };
+  const release = releaseOf(directory);
   return {
+    ...(release !== undefined && { release }),
     directory,
     llama: find(patterns.llama, "llama"),
     ggml: find(patterns.ggml, "ggml"),
     ggmlBase: find(patterns.ggmlBase, "ggml-base"),
   };
+}
+
+/** What node-llama-cpp writes beside the libraries that it builds. */
+function releaseOf(directory: string): string | undefined {
+  const file = path.join(directory, "_nlcBuildMetadata.json");
+  if (!existsSync(file)) return undefined;
+  try {
+    const { release } = JSON.parse(readFileSync(file, "utf8")).buildOptions.llamaCpp;
+    return typeof release === "string" ? release : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -68,10 +68,13 @@ export class Ranker {
     const weights = (settings.weights ?? true) ? this.weights : null;
     // Heads that do not count alike cannot be summed while they are captured.
     const observed = await reader.observe(layout, options.headScores === true || weights !== null, options);
-    const tokenScores = observed.query.sumOverHeads(observed.null, layout.querySpan[0], weights);
+    const { addon } = this.#model.library;
+    const tokenScores = await callNative(addon, options.signal, () =>
+      observed.query.sumOverHeads(observed.null, layout.querySpan[0], weights),
+    );
     const scores = scoreDocuments(tokenScores, layout.documentSpans, { mask });
     const headScores = options.headScores
-      ? await callNative(this.#model.library.addon, options.signal, () =>
+      ? await callNative(addon, options.signal, () =>
           observed.query.documentScores({
             baseline: observed.null,
             spans: Uint32Array.from(layout.documentSpans.flat()),

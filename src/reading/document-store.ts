@@ -7,6 +7,7 @@ import type { LoadOptions } from "../options.ts";
 import type { LoneDocument } from "../prompt/independent.ts";
 import { sameTokens } from "../prompt/layout.ts";
 import type { Head } from "../types.ts";
+import type { Evictable, Pool } from "./pool.ts";
 import { type CallOptions, contextOptions } from "./session.ts";
 
 /** Documents that are read at a time, in sequences of their own. */
@@ -24,7 +25,7 @@ export function documentKey({ prefix, tokens }: LoneDocument): string {
 }
 
 /**
- * Cells of documents that were read by themselves, in memory, those used last within a bound of bytes.
+ * Cells of documents that were read by themselves, in memory, those used last within the bounds of a pool.
  *
  * They are read in a small context of their own, whose attention never looks beyond the documents of one forward pass:
  * reading takes time linear in their number.
@@ -33,22 +34,16 @@ export class DocumentStore {
   readonly #model: LoadedModel;
   readonly #heads: readonly Head[];
   readonly #options: LoadOptions;
-  readonly #limit: number;
-  /** Least recently used first. */
-  readonly #cells = new Map<string, CellState>();
-  #bytes = 0;
+  readonly #pool: Pool;
+  readonly #kept = new Map<string, Evictable & { state: CellState }>();
   #reader: NativeContext | undefined;
   #prefix: Int32Array | undefined;
 
-  constructor(model: LoadedModel, heads: readonly Head[], options: LoadOptions, limit: number) {
+  constructor(model: LoadedModel, heads: readonly Head[], options: LoadOptions, pool: Pool) {
     this.#model = model;
     this.#heads = heads;
     this.#options = options;
-    this.#limit = limit;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
+    this.#pool = pool;
   }
 
   /**
@@ -65,14 +60,15 @@ export class DocumentStore {
   ): AsyncGenerator<CellState> {
     this.#assertWithinWindow([...documents.values()]);
     // One context for all of them, also for those that are let go of meanwhile.
-    const longest = Math.max(...[...documents.values()].map(({ tokens }) => tokens.length));
-    const missing = [...documents].filter(([key]) => !this.#cells.has(key));
+    let longest = 0;
+    for (const { tokens } of documents.values()) longest = Math.max(longest, tokens.length);
+    const missing = [...documents].filter(([key]) => !this.#kept.has(key));
     const total = missing.reduce((sum, [, { tokens }]) => sum + tokens.length, 0);
     const progress = reporter(options.onProgress, "prefill", total);
     let done = 0;
     for (const portion of this.#portionsOf(documents)) {
-      const absent = portion.filter(([key]) => !this.#cells.has(key));
-      const found = new Map(portion.map(([key]) => [key, this.#cells.get(key)]));
+      const absent = portion.filter(([key]) => !this.#kept.has(key));
+      const found = new Map(portion.map(([key]) => [key, this.#kept.get(key)?.state]));
       if (absent.length > 0) {
         const report = (now: number) => progress.report(Math.min(done + now, total));
         const states = await this.#readPortion(
@@ -86,7 +82,7 @@ export class DocumentStore {
           done += tokens.length;
         }
       }
-      for (const [key, state] of found) if (keep || this.#cells.has(key)) this.#keep(key, state!);
+      for (const [key, state] of found) if (keep || this.#kept.has(key)) await this.#keep(key, state!);
       for (const [key, state] of found) {
         found.delete(key);
         yield state!;
@@ -95,23 +91,34 @@ export class DocumentStore {
     if (total > 0) progress.finish();
   }
 
-  async dispose(): Promise<void> {
-    await this.#reader?.dispose();
-    this.#reader = undefined;
-    this.#prefix = undefined;
-    this.#cells.clear();
-    this.#bytes = 0;
+  /** Lets go of the cells of documents that nobody will ask for. */
+  forget(keys: Iterable<string>): void {
+    for (const key of keys) {
+      const kept = this.#kept.get(key);
+      if (!kept) continue;
+      this.#kept.delete(key);
+      this.#pool.remove(kept);
+    }
   }
 
-  #keep(key: string, state: CellState): void {
-    if (this.#cells.delete(key)) this.#bytes -= state.bytes;
-    this.#cells.set(key, state);
-    this.#bytes += state.bytes;
-    for (const [oldest, { bytes }] of this.#cells) {
-      if (this.#bytes <= this.#limit) break;
-      this.#cells.delete(oldest);
-      this.#bytes -= bytes;
+  async dispose(): Promise<void> {
+    this.forget([...this.#kept.keys()]);
+    const reader = this.#reader;
+    this.#reader = undefined;
+    this.#prefix = undefined;
+    await reader?.dispose();
+  }
+
+  async #keep(key: string, state: CellState): Promise<void> {
+    let kept = this.#kept.get(key);
+    if (kept?.state !== state) {
+      this.forget([key]);
+      kept = { state, bytes: state.bytes, evict: () => void this.#kept.delete(key) };
+      this.#kept.set(key, kept);
     }
+    await this.#pool.use(kept);
+    // Alone above the bound: it is used once and not kept.
+    if (this.#pool.bytes > this.#pool.limit) this.forget([key]);
   }
 
   /** Stretches of documents, each with about as many tokens that are not there as are read at a time. */
@@ -120,7 +127,7 @@ export class DocumentStore {
     let tokens = 0;
     for (const entry of documents) {
       portion.push(entry);
-      if (!this.#cells.has(entry[0])) tokens += entry[1].tokens.length;
+      if (!this.#kept.has(entry[0])) tokens += entry[1].tokens.length;
       if (tokens < PORTION) continue;
       yield portion;
       portion = [];
@@ -150,9 +157,10 @@ export class DocumentStore {
     const { addon } = this.#model.library;
     const needed = prefix.length + Math.max(longest, this.#options.batchSize ?? 512);
     if (!this.#reader || this.#reader.contextSize < needed) {
-      await this.#reader?.dispose();
+      const small = this.#reader;
       this.#reader = undefined;
       this.#prefix = undefined;
+      await small?.dispose();
       this.#reader = await callNative(addon, signal, (cancellation) =>
         this.#model.native.createContext(
           {

@@ -23,8 +23,8 @@ const CONTEXT_STEP = 1024;
 /** Room for a short query's padding. */
 const PADDED_ROWS = 64;
 
-/** Laid-out documents that are remembered: their tokens do not depend on the query. */
-const MAX_LAID_OUT = 4096;
+/** Bytes of laid-out documents that are remembered: their tokens do not depend on the query. */
+const MAX_LAID_OUT_BYTES = 64 * 2 ** 20;
 
 /** What the context holds: documents by their keys, in their order, and what the null query attended to over them. */
 type Resident = { keys: string[]; null?: { tokens: Int32Array; perHead: boolean; attention: NativeAttention } };
@@ -43,13 +43,17 @@ export class IndependentSession implements CorpusReader {
   readonly #profile: PromptProfile;
   readonly #options: LoadOptions;
   readonly #store: DocumentStore;
+  /** Least recently used first. */
   readonly #laidOut = new Map<string, LoneDocument>();
+  #laidOutBytes = 0;
   readonly truncate: CorpusReader["truncate"];
   restore: Restore | undefined;
   /** Cells that have been put into the context. */
   readonly #put = new WeakSet<CellState>();
   #context: NativeContext | undefined;
   #resident: Resident | undefined;
+  /** Of the documents that were read last, whether the cache still holds them or not. */
+  #keys: string[] = [];
 
   constructor({ model, heads, profile, options }: Parts, store: DocumentStore, truncate: CorpusReader["truncate"]) {
     this.#model = model;
@@ -60,8 +64,9 @@ export class IndependentSession implements CorpusReader {
     this.truncate = truncate;
   }
 
+  /** Bytes of the KV cache and of the documents' tokens; 0 while there are none. */
   get bytes(): number {
-    return (this.#context?.contextSize ?? 0) * bytesPerToken(this.#model.info, this.#options);
+    return (this.#context?.contextSize ?? 0) * bytesPerToken(this.#model.info, this.#options) + this.#laidOutBytes;
   }
 
   async layOut(
@@ -71,7 +76,8 @@ export class IndependentSession implements CorpusReader {
     signal?: AbortSignal,
   ): Promise<IndependentLayout> {
     const { library, native } = this.#model;
-    const tokenize = (pieces: PromptPiece[]) => callNative(library.addon, signal, () => native.tokenize(pieces));
+    const tokenize = (pieces: PromptPiece[]) =>
+      callNative(library.addon, signal, (cancellation) => native.tokenize(pieces, cancellation));
     const lone: { document: LoneDocument; key: string; source: { title?: string; text: string } }[] = [];
     for (const source of documents) {
       const document = await this.#layOutLone(tokenize, source);
@@ -149,9 +155,23 @@ export class IndependentSession implements CorpusReader {
   }
 
   async dispose(): Promise<void> {
-    await this.#context?.dispose();
+    this.#laidOut.clear();
+    this.#laidOutBytes = 0;
+    await this.#disposeContext();
+  }
+
+  /** Also lets go of what memory holds of the documents read last. */
+  async forget(): Promise<void> {
+    this.#store.forget(this.#keys);
+    this.#keys = [];
+    await this.dispose();
+  }
+
+  async #disposeContext(): Promise<void> {
+    const context = this.#context;
     this.#context = undefined;
     this.#resident = undefined;
+    await context?.dispose();
   }
 
   async #layOutLone(
@@ -161,9 +181,14 @@ export class IndependentSession implements CorpusReader {
     const name = JSON.stringify([source.title ?? "", source.text]);
     const known = this.#laidOut.get(name);
     const document = known ?? (await layOutLoneDocument(tokenize, this.#profile, source));
-    this.#laidOut.delete(name);
+    if (known) this.#laidOut.delete(name);
+    else this.#laidOutBytes += bytesOf(name, document);
     this.#laidOut.set(name, document);
-    if (this.#laidOut.size > MAX_LAID_OUT) this.#laidOut.delete(this.#laidOut.keys().next().value!);
+    for (const [oldest, unused] of this.#laidOut) {
+      if (this.#laidOutBytes <= MAX_LAID_OUT_BYTES) break;
+      this.#laidOut.delete(oldest);
+      this.#laidOutBytes -= bytesOf(oldest, unused);
+    }
     return document;
   }
 
@@ -175,7 +200,7 @@ export class IndependentSession implements CorpusReader {
   /** Makes the cache hold these documents and nothing else. */
   async #read(layout: IndependentLayout, options: CallOptions): Promise<Resident> {
     const { prefix, documents } = layout;
-    const longest = Math.max(...documents.map(({ tokens }) => tokens.length));
+    const longest = documents.reduce((most, { tokens }) => Math.max(most, tokens.length), 0);
     const query = Math.max(layout.tokens.length - layout.querySpan[0], layout.nullTokens?.length ?? 0);
     // Positions are bounded by what the model was trained for, cells by memory alone.
     const trained = this.#model.info.trainContextSize || Number.POSITIVE_INFINITY;
@@ -184,8 +209,10 @@ export class IndependentSession implements CorpusReader {
     const context = await this.#contextFor(layout.querySpan[0] + query, options.signal);
     if (this.#resident && this.#holds(layout)) return this.#resident;
     this.#resident = undefined;
+    const keys = documents.map(documentKey);
+    this.#keys = keys;
     await this.#fill(context, layout, options);
-    this.#resident = { keys: documents.map(documentKey) };
+    this.#resident = { keys };
     return this.#resident;
   }
 
@@ -215,7 +242,7 @@ export class IndependentSession implements CorpusReader {
     const { contextSize } = this.#options;
     if (contextSize !== undefined && cells > contextSize) throw new ContextOverflowError(cells, contextSize);
     if (this.#context && this.#context.contextSize >= cells) return this.#context;
-    await this.dispose();
+    await this.#disposeContext();
     const grown = Math.ceil((cells + PADDED_ROWS) / CONTEXT_STEP) * CONTEXT_STEP;
     this.#context = await callNative(this.#model.library.addon, signal, (cancellation) =>
       this.#model.native.createContext(
@@ -236,6 +263,12 @@ function differentOf({ documents }: IndependentLayout): Map<string, LoneDocument
 }
 
 type Parts = { model: LoadedModel; heads: readonly Head[]; profile: PromptProfile; options: LoadOptions };
+
+/** About what a laid-out document takes: two bytes a character of its name, and its tokens with their places. */
+function bytesOf(name: string, document: LoneDocument): number {
+  const arrays = Object.values(document).filter((value) => ArrayBuffer.isView(value));
+  return arrays.reduce((sum, array) => sum + array.byteLength, 2 * name.length);
+}
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;

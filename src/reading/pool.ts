@@ -1,38 +1,100 @@
 /** Something that holds memory and can do without: it takes it again when it is used. */
-export type Evictable = { readonly bytes: number; evict(): Promise<void> };
+export type Evictable = { readonly bytes: number; evict(): Promise<void> | void };
 
-/** Keeps what was used last within a bound of bytes. What is in use stays, also where it alone is above the bound. */
+/** What is known of a member: whose it is, its bytes when it was used last, and how many calls are using it. */
+type Entry = { pool: Pool; bytes: number; users: number };
+
+/** The members of all pools of this thread, least recently used first. */
+const entries = new Map<Evictable, Entry>();
+/** Pools that have members, with the bytes that these hold. */
+const held = new Map<Pool, number>();
+
+/**
+ * Keeps what was used last within a bound of bytes. All pools of a thread together stay within the largest of their bounds,
+ * so that many of them do not each take what is meant for one. What is in use stays, also where it alone is above the bound.
+ */
 export class Pool {
   readonly limit: number;
-  /** Least recently used first. */
-  readonly #members = new Set<Evictable>();
 
   constructor(limit: number) {
     this.limit = limit;
   }
 
   get bytes(): number {
-    return [...this.#members].reduce((sum, member) => sum + member.bytes, 0);
+    return held.get(this) ?? 0;
   }
 
-  /** Call it when a member is about to take memory and again when it has: others then make room. */
+  /** Counts a member as used last, with the bytes that it has now, and lets go of others until the bounds hold. */
   async use(member: Evictable): Promise<void> {
-    this.#members.delete(member);
-    this.#members.add(member);
-    for (const other of [...this.#members]) {
-      if (other === member || this.bytes <= this.limit) break;
-      if (other.bytes > 0) await other.evict();
+    const users = entries.get(member)?.users ?? 0;
+    this.remove(member);
+    this.#add(member, users);
+    await makeRoom(
+      member,
+      () => this.bytes > this.limit,
+      (pool) => pool === this,
+    );
+    await makeRoom(member, areAllFull, () => true);
+  }
+
+  /** Keeps a member while work uses it. Others make room before it takes memory and again when it has. */
+  async during<T>(member: Evictable, work: () => Promise<T>): Promise<T> {
+    await this.#enter(member, 1);
+    try {
+      return await work();
+    } finally {
+      await this.#enter(member, -1);
     }
   }
 
   remove(member: Evictable): void {
-    this.#members.delete(member);
+    const entry = entries.get(member);
+    if (!entry) return;
+    entries.delete(member);
+    const left = (held.get(entry.pool) ?? 0) - entry.bytes;
+    if (left > 0) held.set(entry.pool, left);
+    else held.delete(entry.pool);
   }
 
-  /** Lets go of everything. */
+  /** Lets go of everything that is this pool's. */
   async clear(): Promise<void> {
-    const members = [...this.#members];
-    this.#members.clear();
-    for (const member of members) await member.evict();
+    for (const [member, { pool }] of entries) {
+      if (pool !== this) continue;
+      this.remove(member);
+      await member.evict();
+    }
   }
+
+  #add(member: Evictable, users: number): void {
+    const { bytes } = member;
+    if (bytes === 0 && users === 0) return;
+    entries.set(member, { pool: this, bytes, users });
+    if (bytes > 0) held.set(this, this.bytes + bytes);
+  }
+
+  async #enter(member: Evictable, users: 1 | -1): Promise<void> {
+    const before = entries.get(member)?.users ?? 0;
+    this.remove(member);
+    this.#add(member, Math.max(0, before + users));
+    await this.use(member);
+  }
+}
+
+/** Lets go of what was used least recently and is not in use, while there is too much. */
+async function makeRoom(member: Evictable, isFull: () => boolean, mayEvict: (pool: Pool) => boolean): Promise<void> {
+  for (const [other, { pool, users }] of entries) {
+    if (!isFull()) return;
+    if (other === member || users > 0 || !mayEvict(pool)) continue;
+    pool.remove(other);
+    await other.evict();
+  }
+}
+
+function areAllFull(): boolean {
+  let [bytes, limit] = [0, 0];
+  for (const [pool, own] of held) {
+    bytes += own;
+    limit = Math.max(limit, pool.limit);
+  }
+  return bytes > limit;
 }

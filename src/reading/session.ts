@@ -206,9 +206,14 @@ export class Session {
   }
 
   async dispose(): Promise<void> {
-    await this.#context?.dispose();
+    const context = this.#context;
     this.#context = undefined;
     this.#cached = undefined;
+    await context?.dispose();
+  }
+
+  async forget(): Promise<void> {
+    await this.dispose();
   }
 
   /** Tokens that a prompt may have. */

@@ -93,7 +93,57 @@ describe("a corpus", () => {
   });
 });
 
+describe("disposal", () => {
+  test.each<[string, (own: QRRetriever, corpus: Corpus) => Promise<unknown>]>([
+    ["retriever and corpus at once", (own, corpus) => Promise.all([own.dispose(), corpus.dispose()])],
+    ["corpus and retriever at once", (own, corpus) => Promise.all([corpus.dispose(), own.dispose()])],
+    ["the corpus first", (own, corpus) => corpus.dispose().then(() => own.dispose())],
+    ["the retriever first", (own, corpus) => own.dispose().then(() => corpus.dispose())],
+    ["the retriever alone", (own) => own.dispose()],
+    [
+      "both in the middle of a call",
+      async (own, corpus) => {
+        const call = corpus.rank(queries[0]!);
+        await Promise.all([own.dispose(), corpus.dispose()]);
+        expect((await call).results).toHaveLength(3);
+      },
+    ],
+  ])("of %s leaves nothing", async (_, dispose) => {
+    for (const layout of ["listwise", "independent"] as const) {
+      const own = await loadTiny("tiny-llama-spm", { batchSize: 32 });
+      const corpus = await own.corpus(documents.slice(0, 3), { layout });
+      expect(corpus.bytes).toBeGreaterThan(0);
+      await dispose(own, corpus);
+      expect([corpus.bytes, corpus.disposed]).toEqual([0, true]);
+      await expect(corpus.rank(queries[0]!)).rejects.toMatchObject({ code: "DISPOSED" });
+    }
+  });
+
+  test("while a corpus is being made leaves nothing of it, and its maker hears why", async () => {
+    const own = await loadTiny("tiny-llama-spm", { batchSize: 32 });
+    const making = own.corpus(documents, { saveTo: files.path("never.corpus") });
+    const [outcome] = await Promise.allSettled([making, own.dispose()]);
+    expect(outcome).toMatchObject({ status: "rejected", reason: { code: "DISPOSED" } });
+  });
+});
+
 describe("the memory bound", () => {
+  test("is one for the caches of corpora and for documents that were read by themselves", async () => {
+    const limit = 10e6;
+    await using own = await loadTiny("tiny-llama-spm", { corpusMemory: limit });
+    const corpora: Corpus[] = [];
+    for (let i = 0; i < 8; i++) {
+      const texts = Array.from({ length: 20 }, (_, j) => `Document ${i}.${j}: ${documents[0]!.text}`.repeat(3));
+      corpora.push(await own.corpus(texts, { layout: "independent" }));
+      const held = corpora.reduce((sum, corpus) => sum + corpus.bytes, 0);
+      expect(held).toBeLessThanOrEqual(limit);
+    }
+    expect(corpora.at(-1)!.bytes).toBeGreaterThan(0);
+    expect(corpora[0]!.bytes).toBe(0);
+    const first = await corpora[0]!.rank(queries[0]!);
+    expect(first.results).toHaveLength(20);
+  });
+
   test("holds, and what was let go of is read again with the same scores", async () => {
     await using own = await loadTiny("tiny-llama-spm", { batchSize: 32, corpusMemory: 1 });
     await using first = await own.corpus(documents);

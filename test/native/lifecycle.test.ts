@@ -1,5 +1,5 @@
 // Cancelling, ending and sharing: what happens to work when the caller, the thread or the process has had enough.
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
@@ -136,6 +136,21 @@ describe("a process", () => {
     expect({ code, signal }).toEqual({ code: 1, signal: null });
     expect(stderr).toContain("Error: thrown on purpose");
     expect(stderr).not.toMatch(/llama|ggml|terminate|Napi/);
+  });
+});
+
+describe("an exception that leaves libllama", () => {
+  // The first one of the process: a runtime of the addon's own would end it here, having thrown nothing itself before.
+  test("is an error with a code, and the model works on", async () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), "qrhead-exception-"));
+    const file = path.join(folder, "no-f0.gguf");
+    const bytes = readFileSync(modelPath("tiny-llama-spm"));
+    bytes.write("<0xF?>", bytes.indexOf("<0xF0>"), "latin1");
+    writeFileSync(file, bytes);
+    const { code, signal, stdout } = await runChild("foreign-exception", { file, text: "\u{1D11E}" });
+    rmSync(folder, { recursive: true });
+    expect({ code, signal }).toEqual({ code: 0, signal: null });
+    expect(JSON.parse(stdout)).toEqual([true, { code: "ENGINE_FAILED", message: expect.stringMatching(/\w/) }, true]);
   });
 });
 

@@ -20,7 +20,10 @@ import { type CorpusOptions, parseCorpusRankOptions, type SaveOptions } from "./
 export type CorpusReader = Reader & {
   readonly bytes: number;
   prefill(layout: PromptLayout, options: CallOptions): Promise<void>;
+  /** Lets go of the KV cache. */
   dispose(): Promise<void>;
+  /** Lets go of everything, for good. */
+  forget(): Promise<void>;
   /** What is to be saved of the documents; reads them if they have not been. */
   saveCells(layout: PromptLayout, options: CallOptions): AsyncIterable<CellState>;
   /** Where cells are that need not be read again. */
@@ -35,8 +38,12 @@ export type CorpusHost = {
   options: LoadOptions;
   nullQuery: string;
   pool: Pool;
+  /** Corpora that have not been disposed of. */
+  living: Set<Corpus>;
   /** Runs work when all calls before it are done; rejects when the retriever has been disposed. */
   run<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T>;
+  /** The same for work that frees something, which is done for a disposed retriever as well. */
+  release(work: () => Promise<void>): Promise<void>;
   rank(query: string, documents: RankDocument[], options: RankOptions, reader: Reader): Promise<RankResult>;
   createReader(layout: "listwise" | "independent"): CorpusReader;
 };
@@ -56,7 +63,7 @@ export class Corpus implements AsyncDisposable {
   #source: { file: string; digest: string } | undefined;
   /** That file, open and not used yet. */
   #loaded: SavedCorpus | undefined;
-  #disposed = false;
+  #disposal: Promise<void> | undefined;
 
   /** @internal Use `QRRetriever.corpus` or `QRRetriever.loadCorpus`. */
   constructor(host: CorpusHost, documents: RankDocument[], settings: CorpusOptions) {
@@ -65,6 +72,7 @@ export class Corpus implements AsyncDisposable {
     this.#settings = settings;
     this.#reader = host.createReader(settings.layout ?? "listwise");
     this.#reader.restore = (tokens, signal) => this.#restore(tokens, signal);
+    host.living.add(this);
   }
 
   /** The documents, in the order passed. */
@@ -87,13 +95,13 @@ export class Corpus implements AsyncDisposable {
     return this.#settings.maxDocumentTokens;
   }
 
-  /** Bytes of its KV cache; 0 while it has none. */
+  /** Bytes of its KV cache and, for independent documents, of their tokens; 0 while it has none. */
   get bytes(): number {
     return this.#reader.bytes;
   }
 
   get disposed(): boolean {
-    return this.#disposed;
+    return this.#disposal !== undefined;
   }
 
   /**
@@ -141,19 +149,24 @@ export class Corpus implements AsyncDisposable {
         documents: this.#documents,
       };
       const output = path.resolve(file);
-      await this.#host.pool.use(this);
-      const states = this.#reader.saveCells(layout, { signal, onProgress });
-      this.#source = { file: output, digest: await writeCorpusFile(output, header, states, { force, signal }) };
-      await this.#host.pool.use(this);
+      await this.#host.pool.during(this, async () => {
+        const states = this.#reader.saveCells(layout, { signal, onProgress });
+        this.#source = { file: output, digest: await writeCorpusFile(output, header, states, { force, signal }) };
+      });
     }, signal);
   }
 
-  /** Frees its KV cache; the file that it was saved to stays. Idempotent. */
-  async dispose(): Promise<void> {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#host.pool.remove(this);
-    await this.#host.run(() => this.#reader.dispose(), undefined).catch(() => {});
+  /**
+   * Frees its KV cache, after the running call; the file that it was saved to stays. The retriever may have been disposed of
+   * before, or be so meanwhile. Idempotent.
+   */
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#host.release(async () => {
+      this.#host.living.delete(this);
+      this.#host.pool.remove(this);
+      await this.#reader.forget();
+    });
+    return this.#disposal;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -192,17 +205,17 @@ export class Corpus implements AsyncDisposable {
       ...{ order, layout: layoutName },
       ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
     });
-    assertCorpusFits(source, header, await corpus.#terms());
-    const layout = await corpus.#layOut(options.signal);
-    if (tokensDigest(layout.tokens.slice(0, layout.querySpan[0])) !== header.tokens) {
-      throw new InputError(
-        "CORPUS_MISMATCH",
-        `Corpus ${path.basename(source)} has other tokens than its documents have here: save it again`,
-      );
-    }
-    corpus.#source = { file: source, digest };
-    corpus.#loaded = saved;
     try {
+      assertCorpusFits(source, header, await corpus.#terms());
+      const layout = await corpus.#layOut(options.signal);
+      if (tokensDigest(layout.tokens.slice(0, layout.querySpan[0])) !== header.tokens) {
+        throw new InputError(
+          "CORPUS_MISMATCH",
+          `Corpus ${path.basename(source)} has other tokens than its documents have here: save it again`,
+        );
+      }
+      corpus.#source = { file: source, digest };
+      corpus.#loaded = saved;
       await corpus.prefill(options);
       return corpus;
     } catch (error) {
@@ -227,13 +240,9 @@ export class Corpus implements AsyncDisposable {
   }
 
   async #rank(query: string, options: RankOptions): Promise<RankResult> {
-    const { pool } = this.#host;
-    await pool.use(this);
-    try {
-      return await this.#host.rank(query, this.#documents, { ...this.#settings, ...options }, this.#reader);
-    } finally {
-      await pool.use(this);
-    }
+    return this.#host.pool.during(this, () =>
+      this.#host.rank(query, this.#documents, { ...this.#settings, ...options }, this.#reader),
+    );
   }
 
   /** The prompt up to the query does not depend on the query; the null query stands for it. */
@@ -244,11 +253,11 @@ export class Corpus implements AsyncDisposable {
   }
 
   async #prefill(options: CallOptions): Promise<PromptLayout> {
-    await this.#host.pool.use(this);
-    const layout = await this.#layOut(options.signal);
-    await this.#reader.prefill(layout, options);
-    await this.#host.pool.use(this);
-    return layout;
+    return this.#host.pool.during(this, async () => {
+      const layout = await this.#layOut(options.signal);
+      await this.#reader.prefill(layout, options);
+      return layout;
+    });
   }
 
   /** The saved cells, if the file is still the one that was written or loaded. */
@@ -270,7 +279,7 @@ export class Corpus implements AsyncDisposable {
 
   async #run<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     const assertUsable = () => {
-      if (this.#disposed) throw new QRHeadError("DISPOSED", "The corpus has been disposed");
+      if (this.#disposal) throw new QRHeadError("DISPOSED", "The corpus has been disposed");
     };
     assertUsable();
     signal?.throwIfAborted();

@@ -170,7 +170,7 @@ async function verify(
       const source = new Source(handle, size, invalid, again);
       await source.header();
       for (let head = await source.head(); head; head = await source.head()) {
-        const state = new addon.CellState(head.cells);
+        const state = new addon.CellState(head.cells, head.bytes);
         for (let left = head.bytes; left > 0; ) {
           const chunk = await source.next(Math.min(left, CHUNK_BYTES));
           state.append(chunk);

@@ -9,7 +9,7 @@ async function observed({ count, isQuery = false, tells = false }) {
   if (tells) parentPort.postMessage("begins");
   await context.prefill(tokens(isQuery ? 16 : count), never, () => {});
   const attention = await context.observe(tokens(isQuery ? count : 16), { perHead: true }, never);
-  const sums = attention.sumOverHeads(null, 8);
+  const sums = await attention.sumOverHeads(null, 8);
   await context.dispose();
   await model.dispose();
   return Array.from(sums);

@@ -28,7 +28,14 @@ export { type ChunkDocumentsOptions, type ChunkPlace, chunkDocuments } from "./d
 export type { DocumentInput } from "./documents/documents.ts";
 export { parseDocuments } from "./documents/documents.ts";
 export { type ReadText, readTexts } from "./documents/read-files.ts";
-export { ContextOverflowError, InputError, isQRHeadError, QRHeadError, type QRHeadErrorCode } from "./errors.ts";
+export {
+  ContextOverflowError,
+  type ErrorDetails,
+  InputError,
+  isQRHeadError,
+  QRHeadError,
+  type QRHeadErrorCode,
+} from "./errors.ts";
 export { compareHeadSets, type HeadSetComparison } from "./heads/compare.ts";
 export { type ExportFormat, exportHeadSet } from "./heads/export.ts";
 export { type HeadSet, type HeadSetModel, parseHeadSet } from "./heads/head-set.ts";

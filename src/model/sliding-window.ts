@@ -74,9 +74,10 @@ export async function slidingWindowOf(
   return { tokens, layers: all.filter((layer) => period === 0 || layer % period !== sees) };
 }
 
-/** A list of the GGUF header, which llama.cpp does not give out. Only the header is read. */
+/** A list of the GGUF header, which llama.cpp does not give out; null where it has none, or node-llama-cpp is left out. */
 export async function readHeaderList(file: string, key: string): Promise<readonly number[] | null> {
-  const { readGgufFileInfo } = await import("node-llama-cpp");
+  const { readGgufFileInfo } = await import("node-llama-cpp").catch(() => ({ readGgufFileInfo: null }));
+  if (!readGgufFileInfo) return null;
   const tokenizer = ["tokens", "scores", "token_type", "merges"].map((name) => `tokenizer.ggml.${name}`);
   const { metadata } = await readGgufFileInfo(file, {
     ...{ readTensorInfo: false, sourceType: "filesystem", ignoreKeys: tokenizer, logWarnings: false },

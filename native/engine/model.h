@@ -18,7 +18,7 @@ struct ModelOptions {
     std::string path;
     int32_t     n_gpu_layers = 0;
     bool        use_mmap     = true;
-    // Read every tensor while loading: none may have NaN or infinite values, or be a matrix of zeros.
+    // Read every tensor while loading: none may have NaN or infinite values, or zeros where no trained model has them.
     bool check_tensors = false;
 };
 

@@ -15,8 +15,7 @@ namespace qrhead {
 
 namespace {
 
-constexpr size_t       block_bytes = 1 << 20;
-constexpr const char * unwritten   = "is all zeros, as the rest of a download that was cut short";
+constexpr size_t block_bytes = 1 << 20;
 
 // Formats of intermediate results and whole numbers: llama.cpp has no matrix product for them.
 bool is_computable(enum ggml_type type) {
@@ -53,19 +52,27 @@ class TensorFile {
     bool is_readable() const { return gguf_ && tensors_ && stream_.is_open(); }
 
     void check(bool every_matrix) {
-        for (ggml_tensor * tensor = api().ggml_get_first_tensor(tensors_.get()); tensor != nullptr;
-             tensor               = api().ggml_get_next_tensor(tensors_.get(), tensor)) {
+        const auto tensors = by_offset();
+        size_t     n_zeros = 0;  // one behind the other
+        for (ggml_tensor * tensor : tensors) {
             cancellation_.throw_if_requested();
             check_type(*tensor);
             const bool is_vector = tensor->ne[1] == 1 && tensor->ne[2] == 1 && tensor->ne[3] == 1;
+            bool       is_zero   = false;
             if (is_vector && tensor->type == GGML_TYPE_F32) {
-                check_vector(*tensor);
-            } else if (every_matrix && !is_vector && is_all_zeros(*tensor)) {
-                refuse(path_, tensor->name, unwritten);
+                is_zero = check_vector(*tensor);
+            } else if (every_matrix) {
+                is_zero = is_all_zeros(*tensor);
             }
+            n_zeros = is_zero ? n_zeros + 1 : 0;
+            if (is_zero && (is_needed(tensor->name) || (n_zeros > 2 && !is_in_last_block(tensor->name)))) {
+                zero_.push_back(tensor->name);
+            }
+            has_values_ = has_values_ || (is_vector && !is_zero);
         }
-        if (has_values_ && !unwritten_.empty()) {
-            refuse(path_, unwritten_, unwritten);
+        // A file without any values at all is what its maker wanted, such as a vocabulary with weights of zeros.
+        if (!zero_.empty() && (has_values_ || every_matrix)) {
+            refuse(path_, zero_.front(), "is all zeros, as the rest of a download that was cut short");
         }
     }
 
@@ -82,7 +89,8 @@ class TensorFile {
         }
     }
 
-    void check_vector(const ggml_tensor & tensor) {
+    // Whether all are zero.
+    bool check_vector(const ggml_tensor & tensor) {
         bool all_zeros = true;
         read(tensor, [&](const char * bytes, size_t size) {
             for (size_t i = 0; i + sizeof(float) <= size; i += sizeof(float)) {
@@ -95,10 +103,43 @@ class TensorFile {
             }
             return true;
         });
-        has_values_ = has_values_ || !all_zeros;
-        if (all_zeros && unwritten_.empty() && std::strstr(tensor.name, "norm.weight") != nullptr) {
-            unwritten_ = tensor.name;
+        return all_zeros;
+    }
+
+    std::vector<ggml_tensor *> by_offset() {
+        std::vector<ggml_tensor *> tensors;
+        for (ggml_tensor * tensor = api().ggml_get_first_tensor(tensors_.get()); tensor != nullptr;
+             tensor               = api().ggml_get_next_tensor(tensors_.get(), tensor)) {
+            tensors.push_back(tensor);
+            last_block_ = std::max(last_block_, block_of(tensor->name));
         }
+        std::sort(tensors.begin(), tensors.end(), [this](const auto * a, const auto * b) { return offset_of(*a) < offset_of(*b); });
+        return tensors;
+    }
+
+    // What no trained model has zeros in. Other matrices may be: of a layer that was added and not trained, or in the last
+    // block of a model that only ranks.
+    bool is_needed(const std::string & name) const {
+        for (const char * part : { "token_embd.weight", "attn_q.weight", "attn_k.weight", "attn_qkv.weight", "attn_norm.weight", "output_norm.weight" }) {
+            if (name.find(part) != std::string::npos) {
+                return true;
+            }
+        }
+        return name == "output.weight" || (name.find("norm.weight") != std::string::npos && !is_in_last_block(name));
+    }
+
+    bool is_in_last_block(const std::string & name) const { return block_of(name.c_str()) == last_block_; }
+
+    static int block_of(const char * name) {
+        int block = -1;
+        std::sscanf(name, "blk.%d.", &block);
+        return block;
+    }
+
+    size_t offset_of(const ggml_tensor & tensor) const {
+        const auto & llama = api();
+        return llama.gguf_get_data_offset(gguf_.get()) +
+               llama.gguf_get_tensor_offset(gguf_.get(), llama.gguf_find_tensor(gguf_.get(), tensor.name));
     }
 
     bool is_all_zeros(const ggml_tensor & tensor) {
@@ -113,10 +154,8 @@ class TensorFile {
     // Hands over the tensor's bytes block by block for as long as `visit` asks for more. None, and so no verdict, where the
     // file ends early.
     template <class Visit> void read(const ggml_tensor & tensor, Visit visit) {
-        const auto &  llama = api();
-        const int64_t id    = llama.gguf_find_tensor(gguf_.get(), tensor.name);
-        const size_t  begin = llama.gguf_get_data_offset(gguf_.get()) + llama.gguf_get_tensor_offset(gguf_.get(), id);
-        const size_t  size  = llama.ggml_nbytes(&tensor);
+        const size_t begin = offset_of(tensor);
+        const size_t size  = api().ggml_nbytes(&tensor);
         // A page decides for almost every matrix.
         size_t want = 4096;
         for (size_t at = 0; at < size; want = block_bytes) {
@@ -143,7 +182,8 @@ class TensorFile {
     std::ifstream        stream_;
     std::vector<char>    block_;
     bool                 has_values_ = false;
-    std::string          unwritten_;  // the first norm of zeros
+    int                  last_block_ = -1;
+    std::vector<std::string> zero_;  // tensors of zeros that should have values
 };
 
 // The files of a model: itself, or all of `NAME-00001-of-00003.gguf`.

@@ -29,9 +29,12 @@ const CHILD = path.join(packageRoot, "dist", "isolate", "trial-child.js");
  */
 export async function tryInChild(file: string, options: LoadOptions, program = CHILD): Promise<void> {
   const { gpu, gpuLayers, threads, mmap, libraryDirectory, signal } = options;
-  const timeout = options.checkTimeout ?? trialTimeout((await stat(file)).size);
+  const { size } = await stat(file);
+  const timeout = options.checkTimeout ?? trialTimeout(size);
   signal?.throwIfAborted();
-  const request: TrialRequest = { model: file, gpu, gpuLayers, threads, mmap, libraryDirectory };
+  // One thread reads a short text in time with a small model, and is faster than several where the machine is busy.
+  const own = threads ?? (size < 5e8 ? 1 : undefined);
+  const request: TrialRequest = { model: file, gpu, gpuLayers, threads: own, mmap, libraryDirectory };
   const failed = (what: string) => new QRHeadError("MODEL_LOAD_FAILED", `Could not load ${file}: ${what}`);
 
   const child = fork(unpacked(program), {

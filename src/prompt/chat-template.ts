@@ -58,6 +58,19 @@ export function readChatTemplate(source: string, tokens: { bosText: string; eosT
   }
 }
 
+/**
+ * For a template that other code will render: whether it stays within the bounds with one user message.
+ *
+ * @throws QRHeadError `CHAT_TEMPLATE` when it goes beyond one. Anything else that is wrong with it is left to that code.
+ */
+export function assertBoundedTemplate(source: string): void {
+  try {
+    readChatTemplate(source, { bosText: "", eosText: "" });
+  } catch (error) {
+    if (error instanceof QRHeadError && error.cause instanceof TemplateBound) throw error;
+  }
+}
+
 function read(source: string, tokens: { bosText: string; eosText: string }): TemplateWrapping {
   let template: BoundedTemplate;
   try {

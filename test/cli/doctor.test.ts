@@ -33,7 +33,7 @@ describe.concurrent("doctor", () => {
   });
 
   it("only warns about a model whose heads nobody knows", async () => {
-    const { ok, check } = await doctor(["--model", modelPath("tiny-llama")]);
+    const { ok, check } = await doctor(["--model", modelPath("tiny-llama"), "--threads", "1"]);
     expect(ok).toBe(true);
     expect(check("heads")).toMatchObject({ status: "warn", detail: expect.stringContaining("No head set") });
     expect(check("self-test")?.status).not.toBe("fail");

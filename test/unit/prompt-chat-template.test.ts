@@ -73,7 +73,7 @@ describe("readChatTemplate", () => {
   ])("refuses %s", (source, message) => {
     expect(() => read(source)).toThrow(expect.objectContaining({ code: "CHAT_TEMPLATE" }));
     expect(() => read(source)).toThrow(message);
-    expect(() => read(source)).toThrow(/use --prompt plain/);
+    expect(() => read(source)).toThrow(/use prompt: "plain"/);
   });
 });
 

@@ -82,6 +82,19 @@ export type LoadOptions = ScoringOptions & {
   corpusMemory?: number | undefined;
   /** Map the file into memory instead of reading it. Defaults to `true`. */
   mmap?: boolean | undefined;
+  /**
+   * `"process"` loads the file and runs one forward pass in a process of its own first, with `checkTensors`, so that what
+   * ends llama.cpp in a damaged file is `MODEL_LOAD_FAILED` here. Takes about as long as loading and one short call.
+   * Defaults to `"none"`.
+   */
+  check?: "none" | "process" | undefined;
+  /** Milliseconds after which the process of `check` is ended, at least 1. Defaults to two minutes, and one more for every gigabyte of the file. */
+  checkTimeout?: number | undefined;
+  /**
+   * Read every tensor while loading: NaN, infinite values, and zeros where no trained model has them, are then
+   * `MODEL_LOAD_FAILED`. Norms and biases are looked at in any case. Defaults to `false`.
+   */
+  checkTensors?: boolean | undefined;
   /** Folder of another llama.cpp build of the same release. Defaults to `QRHEAD_LLAMA_DIR`, then to node-llama-cpp's. */
   libraryDirectory?: string | undefined;
   /** Stops the loading. */
@@ -135,6 +148,9 @@ const loadSchema = z.strictObject({
   earlyStop: flag,
   corpusMemory: integer(0, Number.MAX_SAFE_INTEGER),
   mmap: flag,
+  check: z.enum(["none", "process"]).optional(),
+  checkTimeout: integer(1, 2 ** 31 - 1),
+  checkTensors: flag,
   libraryDirectory: z.string().min(1).optional(),
   signal: abortSignal,
   onProgress: callback,
@@ -171,6 +187,8 @@ const EXPECTED: Record<string, string> = {
   cacheTypeK: CACHE_TYPES.join(", "),
   cacheTypeV: CACHE_TYPES.join(", "),
   topK: "an integer of at least 1",
+  check: '"none" or "process"',
+  checkTimeout: "an integer of at least 1, in milliseconds",
   libraryDirectory: "a folder",
   signal: "an AbortSignal",
   onProgress: "a function",

@@ -112,9 +112,14 @@ namespace qrhead {
     X(ggml_type_name)                    \
     X(ggml_type_size)                    \
     X(ggml_blck_size)                    \
+    X(ggml_get_first_tensor)             \
+    X(ggml_get_next_tensor)              \
     X(gguf_init_from_file)               \
     X(gguf_free)                         \
     X(gguf_find_key)                     \
+    X(gguf_find_tensor)                  \
+    X(gguf_get_tensor_offset)            \
+    X(gguf_get_data_offset)              \
     X(gguf_get_kv_type)                  \
     X(gguf_get_arr_type)                 \
     X(gguf_get_arr_n)                    \

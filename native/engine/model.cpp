@@ -3,6 +3,7 @@
 #include "error.h"
 #include "log_guard.h"
 #include "model_check.h"
+#include "tensor_check.h"
 
 #include <algorithm>
 #include <cstring>
@@ -102,14 +103,15 @@ std::vector<SpecialToken> find_special_tokens(const llama_vocab * vocab) {
     const int    kinds = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
     std::vector<SpecialToken> found;
     for (llama_token id = 0; id < llama.llama_vocab_n_tokens(vocab); id++) {
-        const int    attributes = llama.llama_vocab_get_attr(vocab, id);
-        const char * token_text = (attributes & kinds) != 0 ? llama.llama_vocab_get_text(vocab, id) : nullptr;
-        if (token_text != nullptr && *token_text != '\0') {
-            found.push_back({ id, token_text, (attributes & LLAMA_TOKEN_ATTR_USER_DEFINED) != 0 });
+        const int attributes = llama.llama_vocab_get_attr(vocab, id);
+        if ((attributes & kinds) != 0) {
+            found.push_back({ id, token_text(vocab, id), (attributes & LLAMA_TOKEN_ATTR_USER_DEFINED) != 0,
+                              (attributes & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) != 0 });
         }
     }
-    std::stable_sort(found.begin(), found.end(),
-                     [](const auto & a, const auto & b) { return a.text.size() > b.text.size(); });
+    // As llama.cpp sorts them, so that tokens of one length come in the same order.
+    std::sort(found.begin(), found.end(), [](const auto & a, const auto & b) { return a.text.size() > b.text.size(); });
+    found.erase(std::remove_if(found.begin(), found.end(), [](const auto & token) { return token.text.empty(); }), found.end());
     return found;
 }
 
@@ -139,6 +141,11 @@ Model::Model(ModelHandle handle, const ModelOptions & options) : handle_(std::mo
     info_.is_split_over_devices = !on_one_device;
 }
 
+const SpmBoundaries & Model::spm_boundaries() const {
+    std::call_once(boundaries_made_, [this] { boundaries_ = std::make_unique<SpmBoundaries>(vocab_); });
+    return *boundaries_;
+}
+
 std::shared_ptr<Model> Model::load(const ModelOptions & options, const Cancellation & cancellation,
                                    const Progress & on_progress) {
     const auto & llama = api();
@@ -152,11 +159,13 @@ std::shared_ptr<Model> Model::load(const ModelOptions & options, const Cancellat
         params.devices = no_devices;  // a build for a GPU would still use it for large products and for memory
     }
     params.load_mode                   = options.use_mmap ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
+    params.check_tensors               = options.check_tensors;
     params.progress_callback           = on_load_progress;
     params.progress_callback_user_data = &progress;
 
     cancellation.throw_if_requested();
     check_model_file(options.path);
+    check_tensor_data(options.path, options.check_tensors, cancellation);
     ModelHandle handle(llama.llama_model_load_from_file(options.path.c_str(), params));
     cancellation.throw_if_requested();
     if (!handle) {
@@ -171,6 +180,7 @@ void write_slim_model(const std::string & input, const std::string & output, int
     LogGuard     log(llama);
 
     check_model_file(input);
+    check_tensor_data(input, false, {});
 
     std::vector<int32_t> pruned;
     for (int32_t layer = n_keep; layer < n_layer; layer++) {

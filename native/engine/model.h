@@ -2,10 +2,12 @@
 
 #include "cancellation.h"
 #include "handles.h"
+#include "spm_boundaries.h"
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +18,8 @@ struct ModelOptions {
     std::string path;
     int32_t     n_gpu_layers = 0;
     bool        use_mmap     = true;
+    // Read every tensor while loading: none may have NaN or infinite values, or zeros where no trained model has them.
+    bool check_tensors = false;
 };
 
 struct ModelInfo {
@@ -50,7 +54,8 @@ struct ModelInfo {
 struct SpecialToken {
     llama_token id;
     std::string text;
-    bool        user_defined;  // llama.cpp recognises these in plain text too
+    bool        user_defined;  // llama.cpp recognises these in plain text too,
+    bool        control;       // unless they are this as well
 };
 
 // A loaded GGUF. Immutable, so any number of threads may read it.
@@ -69,6 +74,9 @@ class Model {
     // Longest first: the order in which llama.cpp looks for them.
     const std::vector<SpecialToken> & special_tokens() const noexcept { return special_tokens_; }
 
+    // Of an SPM vocabulary; made when a long text first asks for them.
+    const SpmBoundaries & spm_boundaries() const;
+
   private:
     Model(ModelHandle handle, const ModelOptions & options);
 
@@ -76,6 +84,9 @@ class Model {
     const llama_vocab *       vocab_ = nullptr;
     ModelInfo                 info_;
     std::vector<SpecialToken> special_tokens_;
+
+    mutable std::once_flag                 boundaries_made_;
+    mutable std::unique_ptr<SpmBoundaries> boundaries_;
 };
 
 // Writes the first `n_keep` of `n_layer` layers of a model, with extra metadata strings, and nothing else changed.

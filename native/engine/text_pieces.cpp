@@ -9,6 +9,9 @@ namespace {
 // Bytes. A character costs libstdc++'s matcher about 270 bytes of stack, and a thread has 2 MiB where none were configured.
 constexpr size_t max_stretch = 4096;
 
+// Bytes of lines, after which a call can be stopped.
+constexpr size_t max_piece = size_t(1) << 16;
+
 bool is_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
@@ -51,6 +54,10 @@ size_t end_of_piece(const std::string & text, size_t begin, size_t end) noexcept
     size_t stretch = begin;
     for (size_t at = begin + 1; at < end; at++) {
         if (starts_stretch(text, at)) {
+            // Behind a single line break any expression would have stopped, so this changes no token.
+            if (at - begin >= max_piece && !is_space(text[at - 2])) {
+                return at;
+            }
             stretch = at;
         } else if (at - stretch >= max_stretch) {
             for (size_t cut = at; cut > at - max_stretch / 2; cut--) {

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <string_view>
 
 namespace qrhead {
 
@@ -13,37 +15,53 @@ namespace {
 
 // Either one special token or text still to be tokenized, as a byte range of the whole prompt.
 struct Fragment {
-    size_t      begin   = 0;
-    size_t      end     = 0;
-    llama_token special = LLAMA_TOKEN_NULL;
+    size_t      begin     = 0;
+    size_t      end       = 0;
+    llama_token special   = LLAMA_TOKEN_NULL;
+    bool        continues = false;  // text that was cut off the text before it
 };
 
-// Some vocabularies (Command R, ChatML conversions) mark their turn tokens as user-defined, like runs of spaces and tags.
-bool is_markup(const SpecialToken & token) {
-    const auto & text = token.text;
-    return token.user_defined && text.front() == '<' && text.back() == '>' &&
-           (text == "<s>" || text == "</s>" || text.find('|') != std::string::npos ||
-            text.find("\xEF\xBD\x9C") != std::string::npos);
+// Elements of HTML that vocabularies have as tokens of text, and not for turns.
+bool is_html_element(std::string_view text) {
+    constexpr std::string_view names[] = { "a",   "b",    "blockquote", "body", "br",   "caption", "code",  "div",   "em",    "footer", "h1",
+                                           "h2",  "h3",   "h4",         "h5",   "h6",   "hr",      "html",  "i",     "iframe", "img",   "li",
+                                           "ol",  "p",    "pre",        "span", "strong", "sub",   "sup",   "table", "tbody", "td",     "tfoot",
+                                           "th",  "thead", "tr",        "u",    "ul" };
+    text.remove_prefix(text.substr(0, 2) == "</" ? 2 : 1);
+    text.remove_suffix(1);
+    return std::find(std::begin(names), std::end(names), text) != std::end(names);
 }
 
+// Many vocabularies mark their turn, thinking and tool tokens as user-defined, like runs of spaces and elements of HTML.
+bool is_markup(const SpecialToken & token) {
+    const auto & text        = token.text;
+    const bool   is_tag      = text.front() == '<' && text.back() == '>' && !is_html_element(text);
+    const bool   is_brackets = text.front() == '[' && text.back() == ']';
+    return token.user_defined && text.size() > 2 && (is_tag || is_brackets);
+}
+
+// Takes a token out of the text, as llama.cpp does: from left to right, in what no token was taken from before.
 std::vector<Fragment> split_at(const std::vector<Fragment> & fragments, const std::string & text,
                                const SpecialToken & token) {
     std::vector<Fragment> result;
     for (const auto & fragment : fragments) {
-        size_t begin = fragment.begin;
+        const std::string_view window(text.data(), fragment.end);
+        size_t                 begin     = fragment.begin;
+        bool                   continues = fragment.continues;
         while (fragment.special == LLAMA_TOKEN_NULL) {
-            const size_t at = text.find(token.text, begin);
-            if (at == std::string::npos || at + token.text.size() > fragment.end) {
+            const size_t at = window.find(token.text, begin);
+            if (at == std::string::npos) {
                 break;
             }
             if (at > begin) {
-                result.push_back({ begin, at, LLAMA_TOKEN_NULL });
+                result.push_back({ begin, at, LLAMA_TOKEN_NULL, continues });
             }
-            begin = at + token.text.size();
+            begin     = at + token.text.size();
+            continues = false;
             result.push_back({ at, begin, token.id });
         }
         if (begin < fragment.end) {
-            result.push_back({ begin, fragment.end, fragment.special });
+            result.push_back({ begin, fragment.end, fragment.special, continues });
         }
     }
     return result;
@@ -102,14 +120,30 @@ std::vector<llama_token> tokenize_piece(const llama_vocab * vocab, const char * 
     return tokens;
 }
 
+// A piece of SPM text that stands behind other text. The separator goes first and its tokens are dropped again: what a
+// vocabulary puts before a text then comes before the separator.
+std::vector<llama_token> tokenize_continued(const llama_vocab * vocab, const std::string & separator, const char * text, size_t length) {
+    const auto separated = tokenize_piece(vocab, separator.data(), separator.size());
+    const auto piece     = separator + std::string(text, length);
+    const auto tokens    = tokenize_piece(vocab, piece.data(), piece.size());
+    return { tokens.begin() + static_cast<std::ptrdiff_t>(separated.size()), tokens.end() };
+}
+
 std::vector<llama_token> tokenize_text(const Model & model, const std::string & text, const Fragment & fragment,
                                        const Cancellation & cancellation) {
-    const bool               cut = model.info().vocabulary_type == "bpe";
+    const bool is_bpe  = model.info().vocabulary_type == "bpe";
+    const bool is_long = fragment.end - fragment.begin > 4096;
+    // Looking for the places takes a moment, so only when there is something to cut.
+    const auto * spm = model.info().vocabulary_type == "spm" && (is_long || fragment.continues) ? &model.spm_boundaries() : nullptr;
     std::vector<llama_token> tokens;
     for (size_t begin = fragment.begin; begin < fragment.end;) {
         cancellation.throw_if_requested();
-        const size_t end   = cut ? end_of_piece(text, begin, fragment.end) : fragment.end;
-        const auto   piece = tokenize_piece(model.vocab(), text.data() + begin, end - begin);
+        const size_t end = is_bpe        ? end_of_piece(text, begin, fragment.end)
+                           : spm != nullptr ? spm->end_of_piece(text, begin, fragment.end)
+                                            : fragment.end;
+        const bool continues = spm != nullptr && !spm->separator().empty() && (begin > fragment.begin || fragment.continues);
+        const auto piece     = continues ? tokenize_continued(model.vocab(), spm->separator(), text.data() + begin, end - begin)
+                                         : tokenize_piece(model.vocab(), text.data() + begin, end - begin);
         tokens.insert(tokens.end(), piece.begin(), piece.end());
         begin = end;
     }
@@ -188,13 +222,13 @@ class Aligner {
     size_t              furthest_ = 0;
 };
 
-// Cuts text inside every user-defined turn token that it spells, so that llama.cpp does not find it whole.
+// Cuts text inside every token for turns that it spells, so that llama.cpp does not find it whole.
 std::vector<Fragment> cut_markup(const std::vector<Fragment> & fragments, const std::string & text,
-                                 const std::vector<SpecialToken> & tokens) {
+                                 const std::vector<const SpecialToken *> & tokens) {
     std::vector<size_t> cuts;
-    for (const auto & token : tokens) {
-        for (size_t at = is_markup(token) ? text.find(token.text) : std::string::npos; at != std::string::npos;
-             at        = text.find(token.text, at + 1)) {
+    for (const auto * token : tokens) {
+        for (size_t at = is_markup(*token) ? text.find(token->text) : std::string::npos; at != std::string::npos;
+             at        = text.find(token->text, at + 1)) {
             cuts.push_back(at + 1);
         }
     }
@@ -204,13 +238,37 @@ std::vector<Fragment> cut_markup(const std::vector<Fragment> & fragments, const 
         auto cut = std::upper_bound(cuts.begin(), cuts.end(), fragment.begin);
         for (; fragment.special == LLAMA_TOKEN_NULL && cut != cuts.end() && *cut < fragment.end; ++cut) {
             if (*cut > fragment.begin) {
-                result.push_back({ fragment.begin, *cut, LLAMA_TOKEN_NULL });
-                fragment.begin = *cut;
+                result.push_back({ fragment.begin, *cut, LLAMA_TOKEN_NULL, fragment.continues });
+                fragment.begin     = *cut;
+                fragment.continues = true;
             }
         }
         result.push_back(fragment);
     }
     return result;
+}
+
+// Tokens that llama.cpp recognises in plain text, as far as the text may have them: of some thousand, most are ruled out by
+// two bytes that never stand side by side.
+std::vector<const SpecialToken *> plain_tokens(const std::vector<SpecialToken> & tokens, const std::string & text) {
+    const auto                     byte_at = [](const std::string & string, size_t at) { return static_cast<unsigned char>(string[at]); };
+    std::vector<bool>              pairs(size_t(1) << 16);
+    std::vector<bool>              bytes(size_t(1) << 8);
+    for (size_t at = 0; at < text.size(); at++) {
+        bytes[byte_at(text, at)] = true;
+        pairs[size_t(byte_at(text, at)) << 8 | (at + 1 < text.size() ? byte_at(text, at + 1) : 0u)] = true;
+    }
+    std::vector<const SpecialToken *> found;
+    for (const auto & token : tokens) {
+        bool may_occur = token.user_defined && !token.control && bytes[byte_at(token.text, 0)];
+        for (size_t at = 0; may_occur && at + 1 < token.text.size(); at++) {
+            may_occur = pairs[size_t(byte_at(token.text, at)) << 8 | byte_at(token.text, at + 1)];
+        }
+        if (may_occur && text.find(token.text) != std::string::npos) {
+            found.push_back(&token);
+        }
+    }
+    return found;
 }
 
 std::vector<Fragment> partition(const llama_vocab * vocab, const std::vector<SpecialToken> & tokens,
@@ -231,8 +289,16 @@ std::vector<Fragment> partition(const llama_vocab * vocab, const std::vector<Spe
             append(fragments, fragment);
         }
     }
+    // llama.cpp would find these by itself, but in time quadratic in their number.
+    const auto plain = plain_tokens(tokens, text);
+    fragments        = cut_markup(fragments, text, plain);
+    for (const auto * token : plain) {
+        if (!is_markup(*token)) {
+            fragments = split_at(fragments, text, *token);
+        }
+    }
     strip_beside_special(vocab, text, fragments);
-    return cut_markup(fragments, text, tokens);
+    return fragments;
 }
 
 }  // namespace

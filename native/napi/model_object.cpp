@@ -23,6 +23,7 @@ Napi::Value ModelObject::js_load(const Napi::CallbackInfo & info) {
     options.path         = require_string(object, "path");
     options.n_gpu_layers = static_cast<int32_t>(require_number(object, "gpuLayers", -1, 1 << 20));
     options.use_mmap     = require_bool(object, "useMmap");
+    options.check_tensors = object.Has("checkTensors") && require_bool(object, "checkTensors");
     auto cancellation    = CancellationObject::read(info[1]);
     auto progress        = to_progress(info[2], cancellation.environment);
     return PromiseWorker<std::shared_ptr<Model>>::run(

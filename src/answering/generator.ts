@@ -3,6 +3,7 @@ import { InputError, QRHeadError } from "../errors.ts";
 import { findModelFile } from "../model/model-file.ts";
 import { loadLibrary } from "../native/library.ts";
 import type { LoadOptions } from "../options.ts";
+import { assertBoundedTemplate } from "../prompt/chat-template.ts";
 
 /** A model that node-llama-cpp has open: it generates text, or counts tokens. */
 export type OpenModel = { model: LlamaModel; count: (text: string) => number; dispose: () => Promise<void> };
@@ -16,7 +17,8 @@ type OpenOptions = Pick<LoadOptions, "gpu" | "gpuLayers" | "libraryDirectory" | 
  * Opens a GGUF with node-llama-cpp, on the build of llama.cpp that the addon is bound to: one copy in memory, nothing is
  * compiled or downloaded.
  *
- * @throws InputError for a file that is missing or no GGUF. @throws QRHeadError `MODEL_LOAD_FAILED`, `LIBRARY_NOT_FOUND`.
+ * @throws InputError for a file that is missing or no GGUF. @throws QRHeadError `MODEL_LOAD_FAILED`, `LIBRARY_NOT_FOUND`,
+ * `CHAT_TEMPLATE` for a template beyond the bounds.
  */
 export async function openModel(file: string, options: OpenOptions = {}): Promise<OpenModel> {
   const { signal, onProgress, gpuLayers, vocabularyOnly = false } = options;
@@ -29,6 +31,9 @@ export async function openModel(file: string, options: OpenOptions = {}): Promis
       ...(gpuLayers !== undefined && { gpuLayers }),
       ...(signal && { loadSignal: signal }),
     });
+    const template: unknown = model.fileInfo.metadata.tokenizer?.chat_template;
+    // node-llama-cpp renders it without any bound.
+    if (typeof template === "string" && !vocabularyOnly) assertBoundedTemplate(template);
     return {
       model,
       count: (text) => model.tokenize(text, false, "trimLeadingSpace").length,
@@ -36,6 +41,7 @@ export async function openModel(file: string, options: OpenOptions = {}): Promis
     };
   } catch (error) {
     signal?.throwIfAborted();
+    if (error instanceof QRHeadError) throw error;
     const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
     throw new QRHeadError("MODEL_LOAD_FAILED", `Could not load ${file} to generate: ${reason}`, { cause: error });
   }

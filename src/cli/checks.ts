@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { BUILT_IN_MODEL } from "../model/model-file.ts";
 import type { SelfTest } from "../model/self-test.ts";
 import { addonCandidates } from "../native/addon.ts";
 import type { Addon, LibraryInfo } from "../native/addon-types.ts";
 import { hasGpu, type Library, packageLibraries } from "../native/library.ts";
 import { type Gpu, type Variant, variantsFor } from "../native/variants.ts";
+import { readChatTemplate } from "../prompt/chat-template.ts";
 import type { QRRetriever } from "../retriever.ts";
 import type { ModelIdentity } from "../types.ts";
 
@@ -103,6 +105,28 @@ function windowed({ slidingWindow }: ModelIdentity): string {
     : "";
 }
 
+/** What `ask` would do with this model; ranking needs no template. */
+export function checkChatTemplate(model: QRRetriever["model"]): Check[] {
+  const name = "chat template";
+  if (model.path === BUILT_IN_MODEL) return [];
+  if (model.originalLayers > model.layers) {
+    const advice = "`ask` needs the whole model for the answer";
+    return [{ name, status: "ok", detail: "a slim file, which ranks and cannot write", advice }];
+  }
+  if (!model.chatTemplate) {
+    const detail = "none, so this is probably a base model: it ranks, and continues text rather than answers";
+    const advice =
+      "`ask` gives it a plain question and answer; an instruct or chat version of the model answers better";
+    return [{ name, status: "warn", detail, advice }];
+  }
+  try {
+    readChatTemplate(model.chatTemplate, { bosText: "", eosText: "" });
+    return [{ name, status: "ok", detail: `${model.chatTemplate.length} characters` }];
+  } catch (error) {
+    return [{ name, status: "warn", detail: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
 /** `problem` is why no published head set can be used, if none can. */
 export function checkHeads({ heads, headSet }: QRRetriever, problem: string | undefined): Check {
   if (problem === undefined) {
@@ -138,6 +162,21 @@ export function checkTimings({ result }: SelfTest): Check {
   const ms = (value: number) => `${value.toFixed(1)} ms`;
   const detail = `load ${ms(loadMs)}, documents ${ms(prefillMs)} (${tokens} tokens${speed}), null query ${ms(nullMs)}, query ${ms(queryMs)}`;
   return { name: "timings", status: "ok", detail };
+}
+
+/** Milliseconds of the forward passes. */
+export function durationOf({ result }: SelfTest): number {
+  const { prefillMs, nullMs, queryMs } = result.timings;
+  return prefillMs + nullMs + queryMs;
+}
+
+/** More threads are slower where other work holds the cores: llama.cpp's wait for each other. */
+export function checkThreads(threads: number, many: number, one: number): Check {
+  const name = "threads";
+  const detail = `self-test with ${threads} threads ${many.toFixed(0)} ms, with one ${one.toFixed(0)} ms`;
+  if (many <= one) return { name, status: "ok", detail: `${detail}: ${threads} are faster` };
+  const advice = "the cores are busy or limited: use --threads 1, or fewer than now";
+  return { name, status: "warn", detail: `${detail}: one is faster`, advice };
 }
 
 function gibibytes(bytes: number): string {

@@ -8,7 +8,15 @@ import { wrongOption } from "./failure.ts";
 export type CommonFlags = { verbose?: boolean; quiet?: boolean };
 
 /** Options that say which model runs, and where. */
-export type ModelFlags = { model?: string; gpu?: string; gpuLayers?: number; threads?: number; library?: string };
+export type ModelFlags = {
+  model?: string;
+  gpu?: string;
+  gpuLayers?: number;
+  threads?: number;
+  library?: string;
+  /** A path is doctor's own option. */
+  check?: boolean | string;
+};
 
 /** Options that say what stands around the documents. */
 export type PromptFlags = { prompt?: PromptName; nullQuery?: string };
@@ -98,6 +106,12 @@ export function addCommonOptions(command: Command): Command {
 }
 
 export function addModelOptions(command: Command): Command {
+  return addGroup(addDeviceOptions(command), "Model:", [
+    new Option("--check", "load and try the model in a process of its own first"),
+  ]);
+}
+
+export function addDeviceOptions(command: Command): Command {
   return addGroup(command, "Model:", [
     textOption("--model <M>", "path of a GGUF, or an hf: URI (default: the built-in model)", "a path or an hf: URI"),
     choiceOption("--gpu <WHICH>", "build of llama.cpp (default: auto)", GPU_NAMES),
@@ -171,7 +185,7 @@ export function toWindowOptions(flags: WindowFlags): Pick<LoadOptions, "windows"
 
 /** The library's options for these flags. */
 export function toLoadOptions(flags: ModelFlags & { heads?: string }): LoadOptions {
-  const { model, gpu, gpuLayers, threads, library, heads } = flags;
+  const { model, gpu, gpuLayers, threads, library, heads, check } = flags;
   return {
     model,
     heads,
@@ -179,6 +193,7 @@ export function toLoadOptions(flags: ModelFlags & { heads?: string }): LoadOptio
     gpuLayers,
     threads,
     libraryDirectory: library,
+    ...(check === true && { check: "process" as const }),
   };
 }
 

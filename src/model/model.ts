@@ -7,6 +7,7 @@ import type { LoadOptions } from "../options.ts";
 import type { ModelIdentity } from "../types.ts";
 import { findModelFile } from "./model-file.ts";
 import { readHeaderList, slidingWindowOf } from "./sliding-window.ts";
+import { tryInChild } from "./trial.ts";
 
 /** Key that `qrhead slim` writes: how many layers the whole model has. */
 export const ORIGINAL_LAYERS_KEY = "qrhead.slim.original_block_count";
@@ -32,12 +33,17 @@ export async function loadModel(options: LoadOptions): Promise<LoadedModel> {
   const began = performance.now();
   signal?.throwIfAborted();
   const file = await findModelFile(options.model, { signal, onProgress });
+  if (options.check === "process") await tryInChild(file, options);
   const library = await loadLibrary(options);
   const { report, finish } = reporter(onProgress, "load", 100);
   const onFraction = onProgress && ((fraction: number) => report(Math.round(fraction * 100)));
   const gpuLayers = options.gpu === false ? 0 : (options.gpuLayers ?? -1);
   const native = await callNative(library.addon, signal, (cancellation, guard) =>
-    library.addon.loadModel({ path: file, gpuLayers, useMmap: options.mmap ?? true }, cancellation, guard(onFraction)),
+    library.addon.loadModel(
+      { path: file, gpuLayers, useMmap: options.mmap ?? true, checkTensors: options.checkTensors ?? false },
+      cancellation,
+      guard(onFraction),
+    ),
   );
   try {
     finish();

@@ -14,7 +14,7 @@ import { selfTest } from "./self-test.ts";
 
 export type SlimOptions = Pick<
   LoadOptions,
-  "model" | "heads" | "gpu" | "gpuLayers" | "threads" | "libraryDirectory" | "onProgress"
+  "model" | "heads" | "gpu" | "gpuLayers" | "threads" | "libraryDirectory" | "check" | "onProgress"
 > & {
   /** How both files are loaded: `QRRetriever.load`. */
   load: (options: LoadOptions) => Promise<Retriever>;
@@ -60,7 +60,10 @@ export async function slimModel(options: SlimOptions): Promise<SlimResult> {
   const output = path.resolve(options.output);
   await assertWritable(output, force ?? false);
 
-  const whole = await examine(load, { ...loadOptions(options), heads: options.heads }, verify, { signal, onProgress });
+  const whole = await examine(load, { ...loadOptions(options), heads: options.heads, check: options.check }, verify, {
+    signal,
+    onProgress,
+  });
   const { model, heads } = whole;
   const layers = deepestLayer(heads) + 1;
   if (existsSync(output) && (await realpath(model.path)) === (await realpath(output))) {

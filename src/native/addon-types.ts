@@ -26,7 +26,8 @@ export type Addon = {
     bytes?: number,
   ) => CellState;
   loadModel(
-    options: { path: string; gpuLayers: number; useMmap: boolean },
+    /** `checkTensors` reads every tensor: none may have NaN or infinite values, or zeros where no model has them. */
+    options: { path: string; gpuLayers: number; useMmap: boolean; checkTensors?: boolean },
     cancellation: Cancellation,
     onProgress?: (fraction: number) => void,
   ): Promise<NativeModel>;

@@ -1,5 +1,5 @@
-import { Template } from "@huggingface/jinja";
 import { QRHeadError } from "../errors.ts";
+import { BoundedTemplate, TemplateBound, withinTemplateTime } from "./bounded-template.ts";
 
 /** What a chat template puts around a user's message, and whether it trims that message. */
 export type TemplateWrapping = { prefix: string; suffix: string; trimStart: boolean; trimEnd: boolean };
@@ -35,8 +35,8 @@ const FIXED_DATE: Readonly<Record<string, string>> = {
   "%%": "%",
 };
 
-/** A variable of the context cannot replace a built-in, but the template may. Its line break is dropped with the tag. */
-const FIX_DATE = "{% set strftime_now = fixed_date %}\n";
+/** Characters that a template may put around a message. They are tokenized with every prompt; published ones have some 2,000. */
+const LONGEST_WRAPPING = 2 ** 16;
 
 /**
  * Finds what a GGUF's own chat template puts before and after one user message, with the turn of the assistant opened.
@@ -44,13 +44,39 @@ const FIX_DATE = "{% set strftime_now = fixed_date %}\n";
  * The template is rendered with a placeholder as the message: as a string first, then, where that fails, as a list with
  * one text part. Rendering it again with whitespace around the placeholder shows whether the template trims messages.
  *
- * @throws QRHeadError `CHAT_TEMPLATE` when the template cannot be rendered, or does not show the message exactly once.
+ * A template is bounded in time, memory and length (`TEMPLATE_BOUNDS`): it comes with the file, and may be anybody's.
+ *
+ * @throws QRHeadError `CHAT_TEMPLATE` when the template cannot be rendered, goes beyond a bound, or does not show the
+ * message exactly once.
  */
 export function readChatTemplate(source: string, tokens: { bosText: string; eosText: string }): TemplateWrapping {
-  let template: Template;
   try {
-    template = new Template(FIX_DATE + source);
+    return withinTemplateTime(() => read(source, tokens));
   } catch (error) {
+    if (error instanceof TemplateBound) throw templateError(error.message, error);
+    throw error;
+  }
+}
+
+/**
+ * For a template that other code will render: whether it stays within the bounds with one user message.
+ *
+ * @throws QRHeadError `CHAT_TEMPLATE` when it goes beyond one. Anything else that is wrong with it is left to that code.
+ */
+export function assertBoundedTemplate(source: string): void {
+  try {
+    readChatTemplate(source, { bosText: "", eosText: "" });
+  } catch (error) {
+    if (error instanceof QRHeadError && error.cause instanceof TemplateBound) throw error;
+  }
+}
+
+function read(source: string, tokens: { bosText: string; eosText: string }): TemplateWrapping {
+  let template: BoundedTemplate;
+  try {
+    template = new BoundedTemplate(source);
+  } catch (error) {
+    if (error instanceof TemplateBound) throw error;
     throw templateError(`cannot be parsed (${messageOf(error)})`, error);
   }
 
@@ -79,7 +105,7 @@ const ATTEMPTS = [
 
 type Values = { content: unknown; tools: unknown; bosText: string; eosText: string };
 
-function render(template: Template, values: Values): string {
+function render(template: BoundedTemplate, values: Values): string {
   try {
     return template.render({
       messages: [{ role: "user", content: values.content }],
@@ -88,9 +114,10 @@ function render(template: Template, values: Values): string {
       eos_token: values.eosText,
       tools: values.tools,
       documents: null,
-      fixed_date: (format: unknown) => String(format).replace(/%-?[A-Za-z%]/g, (part) => FIXED_DATE[part] ?? part),
+      strftime_now: (format: unknown) => String(format).replace(/%-?[A-Za-z%]/g, (part) => FIXED_DATE[part] ?? part),
     });
   } catch (error) {
+    if (error instanceof TemplateBound) throw error;
     throw templateError(`cannot be rendered (${messageOf(error)})`, error);
   }
 }
@@ -102,6 +129,10 @@ function measure(renderMessage: (message: string) => string): TemplateWrapping {
     throw templateError(`shows the message ${shown.length - 1} times where once was expected`);
   }
   const [prefix, suffix] = shown as [string, string];
+  if (prefix.length + suffix.length > LONGEST_WRAPPING) {
+    const length = prefix.length + suffix.length;
+    throw templateError(`puts ${length} characters around the message where at most ${LONGEST_WRAPPING} are accepted`);
+  }
 
   const around = (before: string, after: string) => {
     const text = renderMessage(before + SENTINEL + after);
@@ -125,6 +156,12 @@ function templateError(what: string, cause?: unknown): QRHeadError {
 }
 
 function messageOf(error: unknown): string {
+  if (error instanceof RangeError && /call stack/.test(error.message)) return "it is nested too deeply";
   const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/\s+/g, " ").trim().slice(0, 200);
+  // A template can throw any text.
+  return message
+    .slice(0, 2000)
+    .replace(/[\s\p{C}]+/gu, " ")
+    .trim()
+    .slice(0, 200);
 }

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { run, temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
@@ -31,7 +33,7 @@ describe.concurrent("doctor", () => {
   });
 
   it("only warns about a model whose heads nobody knows", async () => {
-    const { ok, check } = await doctor(["--model", modelPath("tiny-llama")]);
+    const { ok, check } = await doctor(["--model", modelPath("tiny-llama"), "--threads", "1"]);
     expect(ok).toBe(true);
     expect(check("heads")).toMatchObject({ status: "warn", detail: expect.stringContaining("No head set") });
     expect(check("self-test")?.status).not.toBe("fail");
@@ -45,6 +47,26 @@ describe.concurrent("doctor", () => {
     const { ok, check } = await doctor(args);
     expect(ok).toBe(false);
     expect(check(name)).toMatchObject({ status: "fail", detail: expect.stringContaining(detail) });
+  });
+
+  it("says in one line whether a file is sound, or what is wrong with it", async () => {
+    const sound = await run(["doctor", "--check", modelPath("tiny-llama-spm"), "--threads", "1"]);
+    expect(sound).toMatchObject({ code: 0, stderr: "" });
+    expect(sound.stdout).toMatch(/^ok +check +[^\n]+\n$/);
+
+    const bytes = readFileSync(modelPath("tiny-llama-spm"));
+    const cut = path.join(files.folder, "cut.gguf");
+    writeFileSync(cut, bytes.fill(0, bytes.length - 2 ** 20));
+    const broken = await run(["doctor", "--check", cut, "--threads", "1"]);
+    expect(broken).toMatchObject({ code: 1, stderr: "" });
+    expect(broken.stdout).toMatch(/^fail +check +[^\n]+ is all zeros[^\n]+\n$/);
+  });
+
+  it("names a base model, and compares the threads with one", async () => {
+    const { ok, check } = await doctor(["--model", modelPath("tiny-llama-spm"), "--threads", "2"]);
+    expect(ok).toBe(true);
+    expect(check("chat template")).toMatchObject({ status: "warn", detail: expect.stringContaining("base model") });
+    expect(check("threads")?.detail).toMatch(/2 threads \d+ ms, with one \d+ ms: (2 are|one is) faster/);
   });
 
   it("fails, and does not throw, without the addon", async () => {

@@ -17,9 +17,9 @@ export const addon: Addon = (await loadLibrary({ gpu: false })).addon;
 export const never: Cancellation = new addon.Cancellation();
 
 /** A model by its test name, or by its path. */
-export function load(model: string): Promise<NativeModel> {
+export function load(model: string, options: { checkTensors?: boolean } = {}): Promise<NativeModel> {
   const path = model.includes("/") || model.includes("\\") ? model : modelPath(model);
-  return addon.loadModel({ path, gpuLayers: 0, useMmap: true }, never);
+  return addon.loadModel({ path, gpuLayers: 0, useMmap: true, ...options }, never);
 }
 
 /** Every head, layer by layer. */

@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { llamaSource } from "../../scripts/llama-source.mjs";
+import { readGgufHeader } from "../../scripts/models/gguf-reader.ts";
 import { f32, text, u32 } from "../../scripts/models/gguf-writer.ts";
 import { createContext, load, never } from "../helpers/addon.ts";
 import { runChild } from "../helpers/child.ts";
@@ -75,6 +76,24 @@ describe("a header that contradicts itself", () => {
     ["tiny-qwen3moe", "qwen3moe.expert_used_count", u32(5)],
     ["tiny-qwen3moe", "qwen3moe.expert_count", u32(4096)],
     ["tiny-qwen3moe", "qwen3moe.expert_group_count", u32(3)],
+    ["tiny-llama-spm", "general.alignment", u32(16)],
+    ["tiny-llama-spm", "tokenizer.ggml.model", text("bert")],
+    ["tiny-qwen2", "tokenizer.ggml.model", text("llama")],
+    ["tiny-mpt", "mpt.attention.value_length", u32(8)],
+    ["tiny-mpt", "mpt.attention.head_count", u32(3)],
+    ["tiny-llama-spm", "llama.attention.head_count_kv", u32(3)],
+    ["tiny-llama-spm", "llama.rope.dimension_count", u32(16)],
+    ["tiny-qwen3", "qwen3.rope.dimension_count", u32(16)],
+    ["tiny-qwen3moe", "qwen3moe.rope.dimension_count", u32(0)],
+    ["tiny-gptoss", "gpt-oss.attention.key_length_swa", u32(32)],
+    ["tiny-gptoss", "gpt-oss.attention.value_length_swa", u32(32)],
+    ["tiny-gemma2", "gemma2.attention.sliding_window_pattern", u32(1)],
+    ["tiny-gemma2", "gemma2.rope.dimension_count", u32(0)],
+    ["tiny-gemma4", "gemma4.rope.dimension_count_swa", u32(0)],
+    // These end nothing, but make every token alike.
+    ["tiny-llama-spm", "llama.attention.layer_norm_rms_epsilon", f32(Number.POSITIVE_INFINITY)],
+    ["tiny-llama-spm", "llama.attention.layer_norm_rms_epsilon", f32(1e30)],
+    ["tiny-llama-spm", "llama.rope.scaling.attn_factor", f32(0)],
   ])("%s with %s = %o is refused by that name", async (base, key, value) => {
     const file = makeVariant(base, "contradiction", { [key]: value });
     await expect(load(file)).rejects.toMatchObject({
@@ -95,6 +114,62 @@ describe("a header that contradicts itself", () => {
       code: "MODEL_LOAD_FAILED",
       message: expect.stringContaining('"ying" twice'),
     });
+  });
+});
+
+describe("tensors that cannot be right", () => {
+  const base = modelPath("tiny-llama-spm");
+  const { tensors } = readGgufHeader(base);
+
+  /** The base with its first tensor of a kind said to be of another type, or with other bytes. */
+  function damaged(name: string, change: { type?: number; bytes?: (data: Buffer) => void }): string {
+    const bytes = readFileSync(base);
+    const { offset, shape } = tensors.get(name)!;
+    if (change.type !== undefined)
+      bytes.writeUInt32LE(change.type, bytes.indexOf(name) + name.length + 4 + 8 * shape.length);
+    const next = Math.min(
+      ...[...tensors.values()].map((one) => one.offset).filter((other) => other > offset),
+      bytes.length,
+    );
+    change.bytes?.(bytes.subarray(offset, next));
+    return written(bytes);
+  }
+  const fail = async (file: string, what: string) =>
+    await expect(load(file)).rejects.toMatchObject({
+      code: "MODEL_LOAD_FAILED",
+      message: expect.stringContaining(what),
+    });
+
+  test.each([
+    ["blk.2.attn_q.weight", 26, "i32"],
+    ["blk.0.ffn_down.weight", 26, "i32"],
+    ["blk.1.attn_norm.weight", 26, "i32"],
+  ])("%s of type %i is refused by its name", async (name, type, said) => {
+    await fail(damaged(name, { type }), `tensor ${name} has the type ${said}`);
+  });
+
+  test("a norm with one value that is no number is refused by its name", async () => {
+    const file = damaged("blk.1.ffn_norm.weight", { bytes: (data) => data.writeFloatLE(Number.NaN, 8) });
+    await fail(file, "tensor blk.1.ffn_norm.weight has the value nan");
+  });
+
+  test("the zeros of a download that was cut short are refused by the tensor's name", async () => {
+    const bytes = readFileSync(base);
+    await fail(written(bytes.fill(0, tensors.get("blk.1.attn_q.weight")!.offset)), "is all zeros");
+  });
+
+  test("a matrix with NaN, or all zeros, is found where every tensor is asked for", async () => {
+    for (const [bytes, what] of [
+      [(data: Buffer) => data.writeFloatLE(Number.NaN, 12), "blk.1.attn_q.weight"],
+      [(data: Buffer) => data.fill(0), "blk.1.attn_q.weight is all zeros"],
+    ] as const) {
+      const file = damaged("blk.1.attn_q.weight", { bytes });
+      await (await load(file)).dispose();
+      await expect(load(file, { checkTensors: true })).rejects.toMatchObject({
+        code: "MODEL_LOAD_FAILED",
+        message: expect.stringContaining(what),
+      });
+    }
   });
 });
 

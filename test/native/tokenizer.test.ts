@@ -1,5 +1,8 @@
 // Every byte of a prompt must belong to a token, in order, whatever the vocabulary and whatever the text; and no text may
 // become a special token.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NativeModel } from "../../src/native/addon-types.ts";
 import { load, spell } from "../helpers/addon.ts";
@@ -78,6 +81,29 @@ describe.each(spellingVocabularies)("vocabulary %s", (name) => {
       // A begin-of-sequence token that covers no byte is the vocabulary's own.
       expect(tokens.filter((token, i) => special.has(token) && offsets[2 * i + 1]! > 0)).toEqual(new Int32Array());
     }
+  });
+});
+
+describe("user-defined tokens of chat models", () => {
+  // As long as the names that they replace.
+  const tokens = ["<tool_call>", "</thinking>", "[TOOLCALLS]"];
+  const replaced = ["[PAD151646]", "[PAD151647]", "[PAD151648]"];
+
+  test("are text in a document, and tokens in a template", async () => {
+    const bytes = readFileSync(makeVocabularyModel("qwen2"));
+    for (const [i, name] of tokens.entries()) bytes.write(name, bytes.indexOf(replaced[i]!), "utf8");
+    const file = path.join(mkdtempSync(path.join(os.tmpdir(), "qrhead-")), "model.gguf");
+    writeFileSync(file, bytes);
+    const model = await load(file);
+    for (const token of tokens) {
+      const text = `a ${token} b`;
+      expect((await spell(model, text)).tokens.length, token).toBeGreaterThan(4);
+      const { offsets } = await spell(model, text, true);
+      expect(Array.from(offsets), token).toContain(2 + token.length);
+      expect((await spell(model, token, true)).tokens, token).toHaveLength(1);
+    }
+    await model.dispose();
+    rmSync(path.dirname(file), { recursive: true });
   });
 });
 

@@ -1,13 +1,16 @@
 import type { Command } from "commander";
 import { isQRHeadError } from "../../errors.ts";
+import { findModelFile } from "../../model/model-file.ts";
 import { selfTest } from "../../model/self-test.ts";
+import { tryInChild } from "../../model/trial.ts";
 import { loadAddon } from "../../native/addon.ts";
-import { loadLibrary } from "../../native/library.ts";
-import type { LoadOptions } from "../../options.ts";
+import { hasGpu, loadLibrary } from "../../native/library.ts";
+import { defaultThreads, type LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
 import {
   type Check,
   checkAddon,
+  checkChatTemplate,
   checkDevices,
   checkHeads,
   checkLibrary,
@@ -15,12 +18,21 @@ import {
   checkNode,
   checkPlatform,
   checkSelfTest,
+  checkThreads,
   checkTimings,
   checkVariants,
+  durationOf,
 } from "../checks.ts";
 import { describe, EXIT } from "../failure.ts";
 import { interruptSignal } from "../interrupt.ts";
-import { addCommonOptions, addModelOptions, type CommonFlags, type ModelFlags, toLoadOptions } from "../options.ts";
+import {
+  addCommonOptions,
+  addDeviceOptions,
+  type CommonFlags,
+  type ModelFlags,
+  textOption,
+  toLoadOptions,
+} from "../options.ts";
 import { green, oneLine, print, printJson, red, yellow } from "../output.ts";
 import { progressBar } from "../progress.ts";
 
@@ -30,6 +42,7 @@ const EXAMPLES = `
 Examples:
   $ qrhead doctor
   $ qrhead doctor --model model.gguf --gpu vulkan
+  $ qrhead doctor --check downloaded.gguf         # one line: what is wrong with this file
 
 Exit codes: 0 when no check failed, 1 otherwise; a warning is no failure.`;
 
@@ -38,7 +51,15 @@ const STATUS = { ok: green("ok  "), warn: yellow("warn"), fail: red("fail") };
 /** `qrhead doctor`: says what works on this machine, and what to do about what does not. */
 export function registerDoctor(program: Command): void {
   const command = program.command("doctor").description("check this machine, the libraries and a model");
-  addModelOptions(command).option("--json", "print one JSON object");
+  addDeviceOptions(command)
+    .addOption(
+      textOption(
+        "--check <FILE>",
+        "load and run this file in a process of its own, and say in one line what is wrong with it",
+        "the path of a GGUF",
+      ),
+    )
+    .option("--json", "print one JSON object");
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(doctor);
 }
 
@@ -53,7 +74,9 @@ async function doctor(_: unknown, command: Command): Promise<void> {
     if (!flags.json) for (const check of found) print(lineOf(check));
   };
   try {
-    await examine({ ...toLoadOptions(flags), signal, onProgress: bar.onProgress }, add);
+    const options = { ...toLoadOptions(flags), signal, onProgress: bar.onProgress };
+    if (typeof flags.check === "string") add(await checkFile(flags.check, options));
+    else await examine(options, add);
   } finally {
     bar.stop();
   }
@@ -87,14 +110,45 @@ async function examine(options: LoadOptions, add: (...checks: Check[]) => void):
   add(...((await attempt("builds", "reinstall node-llama-cpp", variants)) ?? []));
   if (!library) return;
 
-  const loaded = await attempt("model", "try another GGUF", () => loadWithHeads(options));
+  // In a process of its own first: a damaged file must not end the doctor.
+  const loaded = await attempt("model", "try another GGUF", () => loadWithHeads({ ...options, check: "process" }));
   if (!loaded) return;
   await using retriever = loaded.retriever;
-  add(checkModel(retriever), checkHeads(retriever, loaded.problem));
+  add(checkModel(retriever), ...checkChatTemplate(retriever.model), checkHeads(retriever, loaded.problem));
   const test = await attempt("self-test", "try --gpu false", () => selfTest(retriever, options));
   if (!test) return;
   const chosen = loaded.problem === undefined && test.result.warnings.length === 0;
   add(checkSelfTest(test, chosen), checkTimings(test));
+  const threads = options.threads ?? defaultThreads();
+  if (threads === 1 || hasGpu(library.info) || durationOf(test) > LONGEST_COMPARED) return;
+  const timed = (count: number) => timeThreads({ ...options, heads: retriever.heads, threads: count });
+  const comparison = await attempt("threads", "try --threads 1", async () => {
+    const one = await timed(1);
+    // The first self-test also read the file's pages: only a second one tells whether more threads are really slower.
+    const many = Math.min(durationOf(test), one < durationOf(test) ? await timed(threads) : Number.POSITIVE_INFINITY);
+    return checkThreads(threads, many, one);
+  });
+  if (comparison) add(comparison);
+}
+
+/** Milliseconds of a self-test beyond which it is not repeated with another number of threads. */
+const LONGEST_COMPARED = 20_000;
+
+async function timeThreads(options: LoadOptions): Promise<number> {
+  await using retriever = await QRRetriever.load(options);
+  return durationOf(await selfTest(retriever, options));
+}
+
+/** One line: whether the file loads, and what a forward pass over it gives. */
+async function checkFile(file: string, options: LoadOptions): Promise<Check> {
+  const name = "check";
+  try {
+    await tryInChild(await findModelFile(file, options), options);
+    return { name, status: "ok", detail: `${file} loads, and a forward pass gives scores that differ` };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    return { name, status: "fail", detail: describe(error) };
+  }
 }
 
 /** The model with the heads published for it, else with all of them and the reason. */
@@ -103,7 +157,8 @@ async function loadWithHeads(options: LoadOptions): Promise<{ retriever: QRRetri
     return { retriever: await QRRetriever.load(options) };
   } catch (error) {
     if (!isQRHeadError(error) || !error.code.startsWith("HEADS_")) throw error;
-    return { retriever: await QRRetriever.load({ ...options, heads: "all" }), problem: describe(error) };
+    const retriever = await QRRetriever.load({ ...options, check: "none", heads: "all" });
+    return { retriever, problem: describe(error) };
   }
 }
 

@@ -6,6 +6,7 @@ import { bestPiece } from "./piece.ts";
 import { type Price, type PricedToken, priceByTokens } from "./price.ts";
 import {
   candidates,
+  costOf,
   keep,
   keptAnyway,
   type PruneLimit,
@@ -41,7 +42,7 @@ export type Measure = {
 
 export const SEPARATOR = "\n\n";
 /** Selections tried so that the tokens of the joined text come close to the budget. */
-const ATTEMPTS = 6;
+const ATTEMPTS = 8;
 
 /** The text of a selection, and its tokens. */
 export async function render(texts: readonly PruneText[], kept: boolean[][], measure: Measure): Promise<Selection> {
@@ -110,6 +111,8 @@ export async function fitBudget(
     if (fits(tried) && tried.tokens > best.tokens) best = tried;
     if (tried.tokens === budgetTokens || kept.every((row) => !row.includes(false))) break;
     allowance += budgetTokens - tried.tokens;
+    // What was too much must not be chosen again.
+    if (!fits(tried)) allowance = Math.min(allowance, costOf(unitsOf(), kept, measure.markerCost) - 0.5);
     if (allowance < 0) break;
   }
   if (needed === undefined) return best;

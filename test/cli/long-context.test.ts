@@ -50,6 +50,21 @@ describe.concurrent("long context", () => {
     expect(result.documents[0].kept[0]).toMatchObject({ protected: false });
   }, 180_000);
 
+  it("keeps the speakers named, from standard input, and nothing of front matter when told so", async () => {
+    const chat =
+      "system: Be kind.\nNote: answer in French.\nAnn: Honey is made by bees.\nBob: Granite is a rock.\nAnn: Yes.\n";
+    const page = files.write("page.md", `---\ntitle: Rent\n---\n\n${lines.join("\n\n")}\n`);
+    const [kept, gone] = await Promise.all([
+      run(["prune", ...QUERY, ...QUIET, "--top-k", "1", "--keep-speaker", "Bob", "--keep-speaker", "Alicia", "-"], {
+        input: chat,
+      }),
+      run(["prune", ...QUERY, "--relative", "0.99", "--no-keep-front-matter", ...QUIET, page]),
+    ]);
+    expect(kept.stdout).toContain("Bob: Granite is a rock.");
+    expect(kept.stderr).toMatch(/warning: "Alicia" never speaks.*: the speakers are .*Bob/);
+    expect(gone.stdout.replaceAll("[…]", "").trim()).toBe(lines[2]);
+  }, 180_000);
+
   it("asks, streams and lists its sources", async () => {
     const args = ["ask", "--model", modelPath("tiny-llama"), ...QUERY, "--max-tokens", "4", "--context-size", "512"];
     const { code, stdout, stderr } = await run([...args, ...QUIET, text]);
@@ -69,25 +84,19 @@ describe.concurrent("long context", () => {
   it("refuses what it cannot do, in one line", async () => {
     const empty = files.write("empty.txt", " \n");
     const model = ["--model", modelPath("tiny-llama")];
-    const [missing, folder, blank, both, none, noModel, unread, marks, windows] = await Promise.all([
+    const [missing, folder, blank, noModel, unread, windows] = await Promise.all([
       run(["prune", ...QUERY, "--top-k", "1", files.path("none.txt")]),
       run(["ask", ...model, ...QUERY, files.folder]),
       run(["prune", ...QUERY, "--top-k", "1", empty]),
-      run(["prune", ...QUERY, "--top-k", "1", "--threshold", "2", text]),
-      run(["prune", ...QUERY, text]),
       run(["ask", ...QUERY, text]),
       run(["ask", ...model, ...QUERY, empty]),
-      run(["prune", ...QUERY, "--top-k", "1", text, "--keep-marks", "<k>"]),
       run(["rerank", ...QUERY, "--docs", docs, "--windows", "never", "--merge", "sliding"]),
     ]);
     expectFailure(missing, 2, "none.txt", "does not exist");
     expectFailure(folder, 2, files.folder, "folder");
     expectFailure(blank, 2, "empty");
-    expectFailure(both, 2, "threshold and topK");
-    expectFailure(none, 2, "exactly one");
     expectFailure(noModel, 2, "--model");
     expectFailure(unread, 2, empty, "is empty");
-    expectFailure(marks, 2, "--keep-marks");
     expectFailure(windows, 2, "--windows");
   });
 });

@@ -6,6 +6,7 @@ import {
   chunkDocuments,
   InputError,
   inspectionPage,
+  type LoadOptions,
   type MergeRule,
   QRRetriever,
 } from "../../src/index.ts";
@@ -165,6 +166,15 @@ describe("prune", () => {
     expect(joined.endsWith(`\n\n${ANSWER}`)).toBe(true);
   });
 
+  test("hears its signal while it cuts and counts", async () => {
+    const book = `${text.repeat(40)}`;
+    const controller = new AbortController();
+    const stopped = retriever.prune(QUERY, book, { topK: 1, signal: controller.signal });
+    setTimeout(() => controller.abort("enough"), 1);
+    await expect(stopped).rejects.toBe("enough");
+    await expect(retriever.prune(QUERY, book, { topK: 1, signal: AbortSignal.abort("no") })).rejects.toBe("no");
+  });
+
   test.each<[string, unknown, string | RegExp]>([
     ["", { topK: 1 }, "is empty"],
     [" \n", { topK: 1 }, "is empty"],
@@ -173,10 +183,46 @@ describe("prune", () => {
     ["a", { topK: 1, unit: "word" }, '"sentence" or "chunk"'],
     ["a", { topK: 1, chunk: { size: 9, overlap: 2 } }, "no overlap"],
     ["a", { topK: 1, tokens: 5 }, "Unknown option tokens"],
+    ["a", { topK: 1, maxDocumentTokens: 5 }, "Unknown option maxDocumentTokens"],
+    ["a", { relative: 2 }, "above 0 and at most 1"],
+    ["a", { topK: 1, protect: { speakers: [" "] } }, "protect.speakers"],
   ])("refuses %j with %j", async (given, options, message) => {
     const call = retriever.prune(QUERY, given, options as never);
     await expect(call).rejects.toBeInstanceOf(InputError);
     await expect(retriever.prune(QUERY, given, options as never)).rejects.toThrow(message);
+  });
+});
+
+describe("prune after load with", () => {
+  const text = `${filler.slice(0, 6).join(" ")}\n\n${ANSWER} ${filler.slice(6, 12).join(" ")}\n`;
+  const keptOf = async (options: LoadOptions) => {
+    await using other = await QRRetriever.load({ gpu: false, threads: 1, ...options });
+    const { documents: pruned, text: short } = await other.prune(QUERY, text, { topK: 3 });
+    return { short, kept: pruned[0]!.kept.map(({ begin, end }) => text.slice(begin, end)) };
+  };
+
+  // Texts are read whole, and how they are read is no matter of what stays; where scores are others the answer stays.
+  test.each<[LoadOptions, "the same" | "the answer"]>([
+    [{ maxDocumentTokens: 5 }, "the same"],
+    [{ maxDocumentTokens: 60 }, "the same"],
+    [{ windows: "never" }, "the same"],
+    [{ contextSize: 2048, batchSize: 64 }, "the same"],
+    [{ weights: false }, "the same"],
+    [{ earlyStop: false }, "the same"],
+    [{ windows: { windowTokens: 300 } }, "the answer"],
+    [{ windows: { windowDocuments: 2, merge: "tournament" } }, "the answer"],
+    [{ windows: { windowDocuments: 4, merge: "anchors", anchors: 1 } }, "the answer"],
+    [{ order: "reverse" }, "the answer"],
+    [{ layout: "independent", maxDocumentTokens: 20 }, "the answer"],
+    [{ calibration: false }, "the answer"],
+    [{ mask: false }, "the answer"],
+    [{ nullQuery: "What is there?" }, "the answer"],
+  ])("%j keeps %s", async (options, what) => {
+    const plain = await retriever.prune(QUERY, text, { topK: 3 });
+    const { short, kept } = await keptOf(options);
+    expect(kept.filter((part) => part.trim() === ANSWER)).toHaveLength(1);
+    expect(kept).toHaveLength(3);
+    if (what === "the same") expect(short).toBe(plain.text);
   });
 });
 

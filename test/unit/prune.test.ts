@@ -14,12 +14,12 @@ test("a sentence counts with its passage: a short one of another passage does no
   const { text } = await prune(host, "When does the ferry leave?", documents, { topK: 2 });
   expect(text).toBe(documents[0]);
   const { documents: all } = await prune(host, "When does the ferry leave?", documents, { topK: 9 });
-  // The price of the passage, and the sentence's difference from its mean over 128 tokens more than it has.
+  // The price of the passage, and the sentence's difference from its mean over 512 tokens more than it has.
   const passage = 8 / tokensOf(`[1] ${documents[0]}`).length;
   const mean = 8 / tokensOf(`[1] ${documents[0]}`).slice(1).length;
   expect(all[0]!.kept.map(({ score }) => score)).toEqual([
-    expect.closeTo(passage + (8 - 6 * mean) / (6 + 128), 12),
-    expect.closeTo(passage - (8 * mean) / (8 + 128), 12),
+    expect.closeTo(passage + (8 - 6 * mean) / (6 + 512), 12),
+    expect.closeTo(passage - (8 * mean) / (8 + 512), 12),
   ]);
 });
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
+import { decodeText, splitLines } from "../util/text-file.ts";
 
 /** A document as callers and files give it: a text, or an object with one. */
 export type DocumentInput =
@@ -74,8 +75,7 @@ export function normalizeDocument(value: unknown, position: string): RankDocumen
 }
 
 function findDocuments(content: string, sourceName: string): Found[] {
-  const lines = content
-    .split(/\r?\n/)
+  const lines = splitLines(content)
     .map((line, index) => ({ line, position: `line ${index + 1}` }))
     .filter(({ line }) => line.trim() !== "");
 
@@ -160,31 +160,6 @@ function toDocument(value: unknown, index: number, sourceName: string, position:
     );
   }
   return { id: String(given), ...(title && { title }), text: content };
-}
-
-/**
- * The text of a file.
- *
- * @throws InputError `INVALID_INPUT`, naming the line, for malformed UTF-8.
- */
-export function decodeText(bytes: Uint8Array, sourceName: string): string {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    // The whole failed, so one line does: no UTF-8 character holds the byte of a line break.
-    for (let begin = 0, line = 1; begin <= bytes.length; line++) {
-      const found = bytes.indexOf(0x0a, begin);
-      const end = found === -1 ? bytes.length : found;
-      try {
-        decoder.decode(bytes.subarray(begin, end));
-      } catch {
-        throw invalid(sourceName, `line ${line}`, "is not valid UTF-8: save the file as UTF-8");
-      }
-      begin = end + 1;
-    }
-    throw invalid(sourceName, "", "cannot be decoded: it is too large for one text");
-  }
 }
 
 function invalid(sourceName: string, position: string, what: string): InputError {

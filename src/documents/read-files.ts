@@ -3,7 +3,8 @@ import path from "node:path";
 import type { ChunkUnit } from "../chunking/chunk.ts";
 import { InputError } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
-import { decodeText, parseDocuments } from "./documents.ts";
+import { decodeText } from "../util/text-file.ts";
+import { parseDocuments } from "./documents.ts";
 
 /** A text that was read, and what it is best cut into. */
 export type ReadText = RankDocument & { by: ChunkUnit; file: string };

@@ -1,12 +1,13 @@
 import { type Command, Option } from "commander";
 import { type OpenModel, openModel } from "../../answering/generator.ts";
 import { CHUNK_UNITS, type ChunkUnit } from "../../chunking/chunk.ts";
-import { decodeText, parseDocuments } from "../../documents/documents.ts";
+import { parseDocuments } from "../../documents/documents.ts";
 import { chunkUnitOf } from "../../documents/read-files.ts";
 import { InputError } from "../../errors.ts";
 import type { PruneOptions } from "../../pruning/options.ts";
 import { QRRetriever } from "../../retriever.ts";
 import type { RankDocument } from "../../types.ts";
+import { decodeText } from "../../util/text-file.ts";
 import { wrongOption } from "../failure.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -205,7 +206,7 @@ function checkFlags(flags: PruneFlags, file: string | undefined): void {
 async function readText(file: string, docs: boolean, signal: AbortSignal): Promise<string | RankDocument[]> {
   const bytes = await readInput(file, "Text file", signal);
   const name = file === "-" ? STDIN_NAME : file;
-  return docs ? parseDocuments(bytes, name) : decodeText(bytes, name);
+  return docs ? parseDocuments(bytes, name) : decodeText(bytes, name, { byteOrderMark: true });
 }
 
 function addTo(value: string, before: string[] | undefined): string[] {

@@ -208,7 +208,10 @@ export function parseOptions(schema: z.ZodObject, options: unknown, expected = E
     const option = [...path, issue.keys[0]].join(".");
     const known = path.length > 0 ? Object.keys(EXPECTED_IN_WINDOWS) : Object.keys(schema.shape);
     const names = `one of ${known.join(", ")}`;
-    throw new InputError("INVALID_ARGUMENT", `Unknown option ${option}: expected ${names}`, { option, expected: names });
+    throw new InputError("INVALID_ARGUMENT", `Unknown option ${option}: expected ${names}`, {
+      option,
+      expected: names,
+    });
   }
   const path = issue.path.map(String);
   const name = path.join(".") || "options";

@@ -1,4 +1,4 @@
-export { type AskOptions, type AskResult, type AskSource, ask } from "./answering/ask.ts";
+export { type AskResult, type AskSource, ask } from "./answering/ask.ts";
 export {
   type AssembledContext,
   type AssembleOptions,
@@ -9,6 +9,7 @@ export {
   toMessages,
   toPrompt,
 } from "./answering/assemble.ts";
+export type { AskOptions, AskProgress } from "./answering/options.ts";
 export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
 export { type BootstrapOptions, bootstrapExamples, type Needle } from "./detect/bootstrap.ts";
 export { BOOTSTRAP_TEXT } from "./detect/bootstrap-text.ts";
@@ -24,10 +25,11 @@ export {
   type RetrievalHeads,
   type Trial,
 } from "./detect/retrieval-heads.ts";
-export { type ChunkDocumentsOptions, type ChunkPlace, chunkDocuments } from "./documents/chunk-documents.ts";
-export type { DocumentInput } from "./documents/documents.ts";
-export { parseDocuments } from "./documents/documents.ts";
-export { type ReadText, readTexts } from "./documents/read-files.ts";
+export { type ChunkDocumentsOptions, chunkDocuments } from "./documents/chunk-documents.ts";
+export { type DocumentInput, type ParseDocumentsOptions, parseDocuments } from "./documents/documents.ts";
+export { DOCUMENT_FORMATS, type DocumentFormat } from "./documents/format.ts";
+export type { ChunkPlace } from "./documents/places.ts";
+export { type LeftOutFile, type ReadText, type ReadTextsOptions, readTexts } from "./documents/read-files.ts";
 export {
   ContextOverflowError,
   type ErrorDetails,

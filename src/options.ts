@@ -6,6 +6,7 @@ import type { Gpu } from "./native/variants.ts";
 import { PROMPT_NAMES, type PromptName } from "./prompt/profiles.ts";
 import { EXPECTED_IN_WINDOWS, EXPECTED_WINDOWS, type WindowOptions, windowsSchema } from "./ranking/windows/options.ts";
 import type { Head } from "./types.ts";
+import { isSignal, ownSignal } from "./util/abort-signal.ts";
 
 /** K and V cache types that llama.cpp computes attention with. */
 export const CACHE_TYPES = ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"] as const;
@@ -114,10 +115,11 @@ export type RankOptions = ScoringOptions & {
   onProgress?: ((progress: Progress) => void) | undefined;
 };
 
-const integer = (min: number, max: number) => z.int().min(min).max(max).optional();
+export const integer = (min: number, max: number) => z.int().min(min).max(max).optional();
 const flag = z.boolean().optional();
-const callback = z.custom<(progress: Progress) => void>((value) => typeof value === "function").optional();
-const abortSignal = z.instanceof(AbortSignal).optional();
+export const callback = z.custom<(progress: Progress) => void>((value) => typeof value === "function").optional();
+/** Also one of a polyfill or of another realm, which becomes one of this realm. */
+export const abortSignal = z.custom<AbortSignal>(isSignal).transform(ownSignal).optional();
 
 const scoring = {
   nullQuery: z.string().regex(/\S/).optional(),
@@ -196,7 +198,7 @@ const EXPECTED: Record<string, string> = {
 
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option or a wrong value. */
 export function parseLoadOptions(options: unknown): LoadOptions {
-  const parsed = parse(loadSchema, options) as LoadOptions;
+  const parsed = parseOptions(loadSchema, options) as LoadOptions;
   if (parsed.flashAttention === false && /^q/.test(parsed.cacheTypeV ?? "f16")) {
     throw invalidArgument("cacheTypeV", "f32, f16 or bf16 where flash attention is off", parsed.cacheTypeV);
   }
@@ -205,10 +207,16 @@ export function parseLoadOptions(options: unknown): LoadOptions {
 
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option or a wrong value. */
 export function parseRankOptions(options: unknown): RankOptions {
-  return parse(rankSchema, options) as RankOptions;
+  return parseOptions(rankSchema, options) as RankOptions;
 }
 
-function parse(schema: typeof loadSchema | typeof rankSchema, options: unknown): unknown {
+/**
+ * What a schema takes of options, without those that are undefined.
+ *
+ * @param expected What a user may write for each option, in words.
+ * @throws InputError `INVALID_ARGUMENT` for an unknown option or a wrong value.
+ */
+export function parseOptions(schema: z.ZodObject, options: unknown, expected = EXPECTED): unknown {
   const result = schema.safeParse(options ?? {});
   // An option that is there but undefined is left out, or it would hide the one given when loading.
   if (result.success) return Object.fromEntries(Object.entries(result.data).filter(([, value]) => value !== undefined));
@@ -217,14 +225,17 @@ function parse(schema: typeof loadSchema | typeof rankSchema, options: unknown):
     const path = issue.path.map(String);
     const option = [...path, issue.keys[0]].join(".");
     const known = path.length > 0 ? Object.keys(EXPECTED_IN_WINDOWS) : Object.keys(schema.shape);
-    const expected = `one of ${known.join(", ")}`;
-    throw new InputError("INVALID_ARGUMENT", `Unknown option ${option}: expected ${expected}`, { option, expected });
+    const names = `one of ${known.join(", ")}`;
+    throw new InputError("INVALID_ARGUMENT", `Unknown option ${option}: expected ${names}`, {
+      option,
+      expected: names,
+    });
   }
   const path = issue.path.map(String);
   const name = path.join(".") || "options";
-  const value = path.reduce<unknown>((inside, key) => (inside as Record<string, unknown>)[key], options);
-  const expected = path[0] === "windows" && path[1] ? EXPECTED_IN_WINDOWS[path[1]] : EXPECTED[name];
-  throw invalidArgument(name, expected ?? (path.length === 0 ? "an object" : "true or false"), value);
+  const value = path.reduce<unknown>((inside, key) => (inside as Record<string, unknown> | undefined)?.[key], options);
+  const words = path[0] === "windows" && path[1] ? EXPECTED_IN_WINDOWS[path[1]] : expected[path[0] ?? ""];
+  throw invalidArgument(name, words ?? (path.length === 0 ? "an object" : "true or false"), value);
 }
 
 type Issue = z.core.$ZodIssue;

@@ -30,6 +30,7 @@ import { IndependentSession } from "./reading/independent-session.ts";
 import { Pool } from "./reading/pool.ts";
 import { type Reader, Session } from "./reading/session.ts";
 import type { Head, ModelIdentity, RankDocument } from "./types.ts";
+import { ownSignal } from "./util/abort-signal.ts";
 
 /**
  * Ranks documents by the attention that a query's tokens pay to them through a model's retrieval heads: QRRetriever of
@@ -168,7 +169,7 @@ export class QRRetriever implements Retriever {
       ...(maxDocumentTokens && { maxDocumentTokens }),
       ...(layout && { layout }),
     };
-    const corpus = new Corpus(this.#corpora, normalizeDocuments(documents), { ...settings, ...rest });
+    const corpus = Corpus.create(this.#corpora, normalizeDocuments(documents), { ...settings, ...rest });
     return this.#filled(corpus, async () => {
       if (saveTo !== undefined) await corpus.save(saveTo, { force, signal, onProgress });
       await corpus.prefill({ signal, onProgress });
@@ -191,9 +192,10 @@ export class QRRetriever implements Retriever {
    * The tokens of a text, and `[begin, end)` of each in bytes of its UTF-8, two numbers a token. Special tokens are not
    * recognised.
    */
-  async tokenize(text: string, options: { signal?: AbortSignal } = {}): Promise<Tokenization> {
+  async tokenize(text: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Tokenization> {
     if (typeof text !== "string") throw invalidArgument("text", "a string", text);
-    return this.#run(() => this.#session.tokenize(text, options.signal), options.signal);
+    const signal = ownSignal(options.signal);
+    return this.#run(() => this.#session.tokenize(text, signal), signal);
   }
 
   /**

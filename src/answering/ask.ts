@@ -1,72 +1,54 @@
-import { type ChunkDocumentsOptions, type ChunkPlace, chunkDocuments, placesOf } from "../documents/chunk-documents.ts";
+import { chunkDocuments } from "../documents/chunk-documents.ts";
 import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
+import { type ChunkPlace, placesOf } from "../documents/places.ts";
 import type { ReadText } from "../documents/read-files.ts";
-import { ContextOverflowError, InputError, invalidArgument, QRHeadError } from "../errors.ts";
-import type { LoadOptions, Progress, RankOptions } from "../options.ts";
+import { ContextOverflowError, InputError } from "../errors.ts";
 import type { RankResult } from "../ranking/results.ts";
 import { Corpus } from "../reading/corpus/corpus.ts";
 import { QRRetriever } from "../retriever.ts";
 import type { RankDocument } from "../types.ts";
-import {
-  type AssembledContext,
-  type AssembleOptions,
-  assembleContext,
-  DEFAULT_INSTRUCTION,
-  toMessages,
-} from "./assemble.ts";
-import { type OpenModel, openModel } from "./generator.ts";
+import { type AssembledContext, assembleContext } from "./assemble.ts";
+import { citationsIn } from "./citations.ts";
+import { openModel } from "./generator.ts";
+import { type AskOptions, DEFAULT_TOP_K, parseAskOptions } from "./options.ts";
+import { isBase, promptTokens, write } from "./write.ts";
 
-export type AskOptions = Pick<AssembleOptions, "topK" | "order" | "neighbours"> &
-  Pick<ChunkDocumentsOptions, "chunkTokens" | "chunk"> & {
-    /** GGUF that answers; any chat model. */
-    model: string;
-    /**
-     * What retrieves: loaded, or how to load it. Defaults to the built-in model. A slim file will do. A corpus has its own.
-     */
-    retriever?: QRRetriever | LoadOptions | undefined;
-    /**
-     * `"independent"` reads each chunk by itself, and a loaded retriever then keeps the chunks for the next question. Defaults
-     * to what the retriever was loaded with, else to `"listwise"`: windows of as many chunks as a prompt holds.
-     */
-    layout?: RankOptions["layout"];
-    /** Tokens of the sources in the generator's prompt. Defaults to what its context leaves. */
-    budgetTokens?: number | undefined;
-    /** Tokens of the generator's context. Defaults to 4096, or what the model was trained for if that is less. */
-    contextSize?: number | undefined;
-    /** Tokens that the answer may have, at least 1. Defaults to 512. */
-    maxTokens?: number | undefined;
-    /** 0 is greedy. Defaults to 0. */
-    temperature?: number | undefined;
-    /** What the model is told to do. Defaults to answering from the sources and citing them. */
-    instruction?: string | undefined;
-    threads?: number | undefined;
-    gpu?: LoadOptions["gpu"];
-    /** Gets the answer piece by piece. */
-    onText?: ((text: string) => void) | undefined;
-    onProgress?: ((progress: Progress) => void) | undefined;
-    /** Stops retrieving and generating. */
-    signal?: AbortSignal | undefined;
-  };
-
-/** A chunk that the answer was given from, and where it stands in its document. */
-export type AskSource = AssembledContext["sources"][number] & ChunkPlace;
+/** A chunk that was shown to the generator: its text, its score, and where it stands. */
+export type AskSource = AssembledContext["sources"][number] & ChunkPlace & { text: string };
 
 export type AskResult = {
   answer: string;
   /** Why the answer ended: the model ended it, or it reached `maxTokens`. */
   stopped: "end" | "maxTokens";
+  /** What the answer cites, in the order of their numbers; all that was shown, best first, where it cites none. */
   sources: AskSource[];
-  usage: { chunks: number; retrievalTokens: number; contextTokens: number; budgetTokens: number; answerTokens: number };
+  /** Whether `sources` are those that the answer cites. */
+  cites: boolean;
+  /** All that was shown to the generator, in the order of their numbers. */
+  shown: AskSource[];
+  usage: {
+    chunks: number;
+    /** Chunks that score no higher than nothing, the null query's attention, and are never shown. */
+    irrelevantChunks: number;
+    retrievalTokens: number;
+    contextTokens: number;
+    budgetTokens: number;
+    answerTokens: number;
+  };
   timings: { retrieveMs: number; loadMs: number; generateMs: number; totalMs: number };
+  warnings: string[];
   windows?: RankResult["windows"];
 };
 
-/** Tokens that a chat template and the labels may add beyond those counted. */
-const TEMPLATE_ROOM = 64;
+/** The score of a document that gets no more attention from the query than from the null query. */
+const NOTHING = 0;
+const IRRELEVANT_WARNING = "no chunk scores higher than nothing: the documents may not hold an answer";
+/** Tokens by which parts of a prompt may differ from the whole. */
+const ROOM = 16;
 
 /**
- * Answers a question from documents: cuts them into chunks, ranks these, puts the best that fit into the generator's prompt
- * in their original order, and generates.
+ * Answers a question from documents: cuts them into chunks, ranks these, puts the best into the generator's prompt in their
+ * original order, and generates.
  *
  * A corpus of chunks (`retriever.corpus(await chunkDocuments(retriever, documents))`) is ranked as it is: it has been read,
  * stays read whatever becomes of the answer, and can be saved. Its documents need not be chunks.
@@ -74,62 +56,69 @@ const TEMPLATE_ROOM = 64;
  * Retriever and generator are two models in memory, also when they are one file: the weights are mapped and the pages
  * shared, the caches are not, since the retriever's cache holds no upper layers.
  *
- * @throws InputError for a blank question, no documents, or wrong options; what loading and ranking throw.
+ * @throws InputError for a blank question, no documents, no model, wrong options, or a slim file as the model; what loading
+ * and ranking throw. @throws QRHeadError `MODEL_UNSUPPORTED` for a model that writes no text.
  * @throws ContextOverflowError when instruction, question and answer leave no room for sources.
  */
-export async function ask(
-  query: string,
-  documents: readonly (DocumentInput | ReadText)[] | Corpus,
-  options: AskOptions,
-): Promise<AskResult> {
+export async function ask(query: string, documents: Documents, given: AskOptions): Promise<AskResult> {
   const began = performance.now();
-  const { signal, onProgress, onText, maxTokens = 512, instruction = DEFAULT_INSTRUCTION } = options;
-  if (typeof query !== "string" || query.trim() === "")
-    throw invalidArgument("query", "a text that is not blank", query);
-  if (!(Number.isInteger(maxTokens) && maxTokens >= 1))
-    throw invalidArgument("maxTokens", "an integer of at least 1", maxTokens);
-  const { threads, gpu } = options;
-  const library = await openLibrary(documents, options);
-  let generator: OpenModel | undefined;
+  const options = parseAskOptions(query, given);
+  const { signal, onProgress, onText, instruction, budgetTokens: budget, order, neighbours, gpu, threads } = options;
+  const { maxTokens = 512, temperature = 0, repeatPenalty = 1.05 } = options;
+  checkLibrary(documents, options);
+  // First: what it cannot do is said before anything is read.
+  const generator = await openModel(options.model, { gpu, signal, onProgress });
+  let library: Library | undefined;
   try {
-    const loading = performance.now();
-    generator = await openModel(options.model, { gpu, signal, onProgress });
-    const loadMs = performance.now() - loading;
-    const { count } = generator;
-    const size = Math.min(options.contextSize ?? 4096, generator.model.trainContextSize || Number.POSITIVE_INFINITY);
-    const fixed =
-      toMessages("", query, instruction).reduce((sum, { content }) => sum + count(content), 0) +
-      TEMPLATE_ROOM +
-      maxTokens;
-    const budgetTokens = Math.min(options.budgetTokens ?? size, size - fixed);
+    const loadMs = performance.now() - began;
+    const { count, model } = generator;
+    const size = Math.min(options.contextSize ?? 4096, model.trainContextSize || Number.POSITIVE_INFINITY);
+    const fixed = (await promptTokens(model, { context: "", query, instruction })).length + ROOM + maxTokens;
+    const budgetTokens = Math.min(budget ?? size, size - fixed);
     if (budgetTokens < 1) throw new ContextOverflowError(fixed + 1, size, "The question with its answer");
 
-    const { chunks, places, rank } = await library.chunks();
+    library = await openLibrary(documents, options);
+    const { chunks, places, rank } = library;
     const ranking = await rank(query);
-    const pieces = chunks.map((chunk, index) => ({ ...chunk, score: 0, group: places[index]!.documentId }));
-    for (const { index, score } of ranking.results) pieces[index]!.score = score;
-    const { topK, order, neighbours } = options;
-    const context = await assembleContext(pieces, { topK, order, neighbours, budgetTokens, countTokens: count });
+    const scores = new Map(ranking.results.map(({ index, score }) => [index, score]));
+    const pieces = chunks.map((chunk, i) => ({ ...chunk, score: scores.get(i)!, group: places[i]!.documentId }));
+    const irrelevant = pieces.filter(({ score }) => score <= NOTHING).length;
+    const isAnyRelevant = irrelevant < pieces.length;
+    const topK = options.topK ?? (budget === undefined ? DEFAULT_TOP_K : undefined);
+    const context = await assembleContext(pieces, {
+      ...{ topK, order, neighbours, budgetTokens, countTokens: count },
+      above: isAnyRelevant ? NOTHING : undefined,
+    });
     const retrieved = performance.now();
 
-    const generated = await generate(generator, toMessages(context.text, query, instruction), {
-      size,
-      maxTokens,
-      temperature: options.temperature ?? 0,
-      threads,
-      onText,
-      signal,
-    });
+    const written = await write(
+      model,
+      { context: context.text, query, instruction },
+      {
+        ...{ size, maxTokens, temperature, repeatPenalty, threads, onText, signal },
+        onRead: (done, total) => onProgress?.({ phase: "sources", done, total }),
+      },
+    );
     const ended = performance.now();
+    const shown = context.sources.map((source): AskSource => {
+      return { ...source, ...places[source.index]!, text: chunks[source.index]!.text };
+    });
+    const cited = new Set(citationsIn(written.answer, shown.length));
     return {
-      ...generated,
-      sources: context.sources.map((source) => ({ ...source, ...places[source.index]! })),
+      ...written,
+      sources:
+        cited.size > 0
+          ? shown.filter(({ citation }) => cited.has(citation))
+          : shown.toSorted((a, b) => b.score - a.score),
+      cites: cited.size > 0,
+      shown,
       usage: {
-        chunks: pieces.length,
+        chunks: chunks.length,
+        irrelevantChunks: isAnyRelevant ? irrelevant : 0,
         retrievalTokens: ranking.usage.promptTokens,
         contextTokens: context.tokens,
         budgetTokens,
-        answerTokens: count(generated.answer),
+        answerTokens: count(written.answer),
       },
       timings: {
         retrieveMs: retrieved - began - loadMs,
@@ -137,90 +126,74 @@ export async function ask(
         generateMs: ended - retrieved,
         totalMs: ended - began,
       },
+      warnings: [
+        ...(isBase(model) ? [baseWarning(generator.name)] : []),
+        // A chunk alone has nothing to stand out from.
+        ...(isAnyRelevant || chunks.length === 1 ? [] : [IRRELEVANT_WARNING]),
+        ...ranking.warnings,
+      ],
       ...(ranking.windows && { windows: ranking.windows }),
     };
   } finally {
-    await generator?.dispose();
-    await library.close();
+    await generator.dispose();
+    await library?.close();
   }
 }
+
+function baseWarning(name: string): string {
+  return `${name} has no chat template and is probably a base model: it goes on with the text rather than answers`;
+}
+
+type Documents = readonly (DocumentInput | ReadText)[] | Corpus;
 
 /** What answers are taken from. */
 type Library = {
-  chunks(): Promise<{
-    chunks: RankDocument[];
-    places: ChunkPlace[];
-    rank: (query: string) => Promise<RankResult>;
-  }>;
-  close(): Promise<void>;
+  chunks: RankDocument[];
+  places: ChunkPlace[];
+  rank: (query: string) => Promise<RankResult>;
+  close: () => Promise<void>;
 };
 
-async function openLibrary(
-  documents: readonly (DocumentInput | ReadText)[] | Corpus,
-  options: AskOptions,
-): Promise<Library> {
+/** @throws InputError for what are no documents, or options that have no use with a corpus. */
+function checkLibrary(documents: Documents, options: AskOptions): void {
+  if (!(documents instanceof Corpus)) return void normalizeDocuments(documents);
+  const useless = (["retriever", "layout", "chunk", "chunkTokens"] as const).find(
+    (name) => options[name] !== undefined,
+  );
+  if (useless)
+    throw new InputError("INVALID_ARGUMENT", `Option ${useless} has no use with a corpus, which has been read`);
+}
+
+async function openLibrary(documents: Documents, options: AskOptions): Promise<Library> {
   const { signal, onProgress, threads, gpu, chunkTokens, chunk, layout } = options;
   const call = { signal, onProgress };
   if (documents instanceof Corpus) {
-    const useless = (["retriever", "layout", "chunk", "chunkTokens"] as const).find(
-      (name) => options[name] !== undefined,
-    );
-    if (useless)
-      throw new InputError("INVALID_ARGUMENT", `Option ${useless} has no use with a corpus, which has been read`);
     const chunks = documents.documents;
     const rank = (query: string) => documents.rank(query, call);
-    return { chunks: async () => ({ chunks, places: placesOf(chunks), rank }), close: async () => {} };
+    return { chunks, places: placesOf(chunks), rank, close: async () => {} };
   }
   const own = options.retriever instanceof QRRetriever ? undefined : { threads, gpu, ...options.retriever, ...call };
   const retriever = own ? await QRRetriever.load(own) : (options.retriever as QRRetriever);
-  return {
-    async chunks() {
-      const chunks = await chunkDocuments(retriever, documents, { chunkTokens, chunk, signal });
-      const ids = normalizeDocuments(documents).map(({ id }) => id);
-      const shown = chunks.map((one) => ({ ...one, title: one.title ?? null }));
-      return {
-        chunks,
-        places: placesOf(chunks, ids),
-        rank: (query) => retriever.rank(query, shown, { layout, ...call }),
-      };
-    },
-    close: async () => {
-      if (own) await retriever.dispose();
-    },
+  const close = async () => {
+    if (own) await retriever.dispose();
   };
+  try {
+    const chunks = await chunkDocuments(retriever, documents, { chunkTokens, chunk, signal });
+    const shown = chunks.map((one) => ({ ...one, title: one.title ?? null }));
+    const texts = normalizeDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
+    return {
+      ...{ chunks, close },
+      places: placesOf(chunks, texts),
+      rank: (query) => retriever.rank(query, shown, { layout, ...call }),
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
-type GenerateOptions = { size: number; maxTokens: number; temperature: number } & Pick<
-  AskOptions,
-  "threads" | "onText" | "signal"
->;
-
-async function generate({ model }: OpenModel, messages: ReturnType<typeof toMessages>, options: GenerateOptions) {
-  const { size, maxTokens, temperature, threads, onText, signal } = options;
-  const { LlamaChatSession } = await import("node-llama-cpp");
-  try {
-    const context = await model.createContext({
-      contextSize: size,
-      ...(threads !== undefined && { threads }),
-      ...(signal && { createSignal: signal }),
-    });
-    try {
-      const [system, user] = messages;
-      const session = new LlamaChatSession({ contextSequence: context.getSequence(), systemPrompt: system!.content });
-      const { responseText, stopReason } = await session.promptWithMeta(user!.content, {
-        maxTokens,
-        temperature,
-        ...(onText && { onTextChunk: onText }),
-        ...(signal && { signal }),
-      });
-      session.dispose();
-      return { answer: responseText, stopped: stopReason === "maxTokens" ? ("maxTokens" as const) : ("end" as const) };
-    } finally {
-      await context.dispose();
-    }
-  } catch (error) {
-    signal?.throwIfAborted();
-    const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
-    throw new QRHeadError("ENGINE_FAILED", `The generator failed: ${reason}`, { cause: error });
-  }
+function fileOf(document: DocumentInput | ReadText): Partial<Pick<ReadText, "file" | "line">> {
+  if (typeof document !== "object" || !("file" in document)) return {};
+  const { file, line } = document;
+  return { file, ...(line !== undefined && { line }) };
 }

@@ -18,6 +18,8 @@ export type ContextPiece = {
 export type AssembleOptions = {
   /** Pieces to take at most, neighbours not counted, at least 1. Defaults to as many as fit. */
   topK?: number | undefined;
+  /** Pieces that score no higher are taken as neighbours only. Defaults to no such bound. */
+  above?: number | undefined;
   /** Tokens that the context may have, citations included, at least 1. */
   budgetTokens: number;
   /** Counts a text's tokens for the model that will read it. */
@@ -47,9 +49,11 @@ export async function assembleContext(
   options: AssembleOptions,
 ): Promise<AssembledContext> {
   const { topK = Number.POSITIVE_INFINITY, budgetTokens, countTokens, order = "given", neighbours = 0 } = options;
+  const { above = Number.NEGATIVE_INFINITY } = options;
   if (!(Number.isInteger(budgetTokens) && budgetTokens >= 1)) {
     throw invalidArgument("budgetTokens", "an integer of at least 1", budgetTokens);
   }
+  if (typeof above !== "number" || Number.isNaN(above)) throw invalidArgument("above", "a number", above);
   if (!(topK >= 1)) throw invalidArgument("topK", "an integer of at least 1", topK);
   if (!(Number.isInteger(neighbours) && neighbours >= 0)) {
     throw invalidArgument("neighbours", "an integer of at least 0", neighbours);
@@ -61,7 +65,10 @@ export async function assembleContext(
     costs.set(index, known);
     return known;
   };
-  const best = pieces.map((_, index) => index).sort((a, b) => pieces[b]!.score - pieces[a]!.score || a - b);
+  const best = pieces
+    .map((_, index) => index)
+    .filter((index) => pieces[index]!.score > above)
+    .sort((a, b) => pieces[b]!.score - pieces[a]!.score || a - b);
   const chosen = new Map<number, { neighbour: boolean }>();
   let left = budgetTokens;
   let taken = 0;
@@ -87,7 +94,7 @@ export async function assembleContext(
       }
     }
   }
-  if (chosen.size === 0 && pieces.length > 0) {
+  if (chosen.size === 0 && best.length > 0) {
     const least = Math.min(...costs.values());
     throw new InputError(
       "INVALID_INPUT",

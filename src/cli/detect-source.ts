@@ -4,10 +4,10 @@ import { BOOTSTRAP_DOCUMENTS, BOOTSTRAP_EXAMPLES, bootstrapExamples, type Needle
 import { fittingExamples } from "../detect/bootstrap-fit.ts";
 import { BOOTSTRAP_TEXT } from "../detect/bootstrap-text.ts";
 import { type DetectionExampleInput, parseExamples } from "../detect/examples.ts";
-import { decodeText } from "../documents/documents.ts";
 import { InputError } from "../errors.ts";
 import { seededRandom, shuffled } from "../heads/heads.ts";
 import type { LoadOptions } from "../options.ts";
+import { decodeText } from "../util/text-file.ts";
 import { readInput, STDIN_NAME } from "./input.ts";
 import { heard } from "./interrupt.ts";
 import { note, warn } from "./output.ts";

@@ -8,7 +8,7 @@ const LINE_MS = 60_000;
 
 /** What the bar shows; `note` stands behind it. */
 export type Shown = Omit<Progress, "phase"> & {
-  phase: Progress["phase"] | "check" | "score" | "rank" | "answer";
+  phase: Progress["phase"] | "check" | "score" | "rank" | "answer" | "sources";
   note?: string;
 };
 
@@ -22,6 +22,7 @@ const LABELS: Readonly<Record<Shown["phase"], string>> = {
   score: "Reading the examples",
   rank: "Ranking",
   answer: "Answering",
+  sources: "Reading the sources",
 };
 
 export type ProgressBar = { onProgress: (progress: Shown) => void; stop: () => void };

@@ -1,6 +1,7 @@
 import { InputError } from "../errors.ts";
+import { decodeText } from "../util/text-file.ts";
 import { wrongOption } from "./failure.ts";
-import { readInput } from "./input.ts";
+import { nameOf, readInput } from "./input.ts";
 
 /**
  * The query of `--query`, or of the file of `--query-file` without the space around it.
@@ -16,7 +17,8 @@ export async function queryOf(flags: { query?: string; queryFile?: string }, sig
   if (queryFile === undefined) {
     throw new InputError("INVALID_ARGUMENT", "Expected a query: pass --query TEXT or --query-file FILE");
   }
-  const text = new TextDecoder().decode(await readInput(queryFile, "Query file", signal)).trim();
+  const bytes = await readInput(queryFile, "Query file", signal);
+  const text = decodeText(bytes, nameOf(queryFile)).trim();
   if (text === "") throw wrongOption("--query-file", "a file with a text that is not blank", queryFile);
   return text;
 }

@@ -1,6 +1,7 @@
-import { type DocumentInput, decodeText, normalizeDocuments } from "../documents/documents.ts";
+import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
+import { decodeText, splitLines } from "../util/text-file.ts";
 
 type Id = string | number;
 
@@ -82,7 +83,7 @@ function findInArray(content: string, sourceName: string): Found[] {
 }
 
 function findInLines(content: string, sourceName: string): Found[] {
-  return content.split(/\r?\n/).flatMap((line, index) => {
+  return splitLines(content).flatMap((line, index) => {
     const position = `${sourceName}, line ${index + 1}`;
     return line.trim() === "" ? [] : [{ value: parseJson(line, position), position }];
   });

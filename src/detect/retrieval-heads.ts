@@ -1,8 +1,9 @@
-import { InputError, invalidArgument, QRHeadError } from "../errors.ts";
+import { invalidArgument, QRHeadError } from "../errors.ts";
 import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
 import { everyHead, headKey } from "../heads/heads.ts";
 import { fingerprint } from "../model/fingerprint.ts";
 import { type LoadedModel, loadModel } from "../model/model.ts";
+import { assertWhole } from "../model/writes.ts";
 import type { NativeContext } from "../native/addon-types.ts";
 import { callNative } from "../native/call.ts";
 import { type LoadOptions, parseLoadOptions } from "../options.ts";
@@ -95,9 +96,7 @@ export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promi
   try {
     const { identity, info, library } = model;
     const { name, architecture, layers, heads, originalLayers } = identity;
-    if (layers !== originalLayers) {
-      throw new InputError("INVALID_INPUT", `Model ${identity.fileName} is slim and cannot write: use the whole model`);
-    }
+    assertWhole(identity.fileName, layers, originalLayers);
     const profile = selectProfile(load.prompt ?? "plain", {
       ...identity,
       bosText: info.bosText,

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
+import { decodeText } from "../util/text-file.ts";
+import { DOCUMENT_FORMATS, type DocumentFormat, type Found, findDocuments } from "./format.ts";
 
 /** A document as callers and files give it: a text, or an object with one. */
 export type DocumentInput =
@@ -27,30 +29,54 @@ const documentSchema = z.object(
   { error: 'must be a string or an object with "text"' },
 );
 
-/** A document as found, and where: "line 3", "documents[2]". */
-type Found = { value: unknown; position: string };
+export type ParseDocumentsOptions = {
+  /** How the file is written. Defaults to `"auto"`: as it looks. */
+  format?: DocumentFormat | undefined;
+};
+
+/** A document of a file, and the 1-based line that it stands on or begins on, where that is known. */
+export type LocatedDocument = { document: RankDocument; line?: number };
 
 /**
  * Reads a documents file.
  *
- * - JSON Lines, when the first line that is not blank begins with `{`, or is a JSON string. Also when it only begins like
- *   a string, if a later line is JSON: then it is a mistake and not prose.
- * - A JSON array, when the file begins with `[`. One that does not parse is plain text if what follows the bracket could
- *   not begin a document, as in `[1] First note` or `[ ] to do`.
- * - Plain text otherwise: one document per line.
+ * - JSON Lines, when the first line that is not blank is a JSON object or string, or when it only begins like one and a later
+ *   line is JSON: then it is a mistake and not prose.
+ * - A JSON array, when the file begins with `[`, or one JSON object over several lines.
+ * - Plain text otherwise: one document per line. So is what begins with `{` or `[` but does not look like JSON, as in
+ *   `{{cite web}}`, `[1] First note` or `[ ] to do`. What does look like JSON and is not valid is an error.
  *
  * A document is a string or an object with `text`, `paragraph_text` or `contents`; `title` is optional, and an empty one
  * is none; `id`, `_id`, `idx` or `docid` is optional, and the 0-based index as a string without it. Other fields are
- * ignored. Blank lines are skipped. A byte order mark and CRLF line ends are accepted. A text may be empty.
+ * ignored. Blank lines are skipped. A byte order mark and CRLF or CR line ends are accepted. A text may be empty.
  *
- * @param input Bytes of UTF-8, or text.
+ * @param input Bytes of UTF-8, or of UTF-16 with a byte order mark, or text.
  * @param sourceName What messages call the file.
- * @throws InputError `INVALID_INPUT`, naming the line or position, for malformed UTF-8 or JSON, a wrong field, an id that
- * occurs twice, or no documents at all.
+ * @throws InputError `INVALID_INPUT`, naming the line or position, for another encoding, malformed JSON, a wrong field, an id
+ * that occurs twice, or no documents at all; `INVALID_ARGUMENT` for an unknown format.
  */
-export function parseDocuments(input: Uint8Array | string, sourceName: string): RankDocument[] {
-  const content = (typeof input === "string" ? input : decodeText(input, sourceName)).replace(/^\uFEFF/, "");
-  return toDocuments(findDocuments(content, sourceName), sourceName);
+export function parseDocuments(
+  input: Uint8Array | string,
+  sourceName: string,
+  options: ParseDocumentsOptions = {},
+): RankDocument[] {
+  return locateDocuments(input, sourceName, options).map(({ document }) => document);
+}
+
+/** `parseDocuments`, and where each document stands. */
+export function locateDocuments(
+  input: Uint8Array | string,
+  sourceName: string,
+  { format = "auto" }: ParseDocumentsOptions = {},
+): LocatedDocument[] {
+  if (!DOCUMENT_FORMATS.includes(format))
+    throw invalidArgument("format", `one of ${DOCUMENT_FORMATS.join(", ")}`, format);
+  const content = typeof input === "string" ? input.replace(/^\uFEFF/, "") : decodeText(input, sourceName);
+  const found = findDocuments(content, sourceName, format);
+  return toDocuments(found, sourceName).map((document, index) => {
+    const { line } = found[index]!;
+    return { document, ...(line !== undefined && { line }) };
+  });
 }
 
 /**
@@ -71,52 +97,6 @@ export function normalizeDocuments(input: readonly DocumentInput[], name = "docu
 /** Checks one document of a file by the same rules; `position` is what messages call it. */
 export function normalizeDocument(value: unknown, position: string): RankDocument {
   return toDocuments([{ value, position }], "")[0]!;
-}
-
-function findDocuments(content: string, sourceName: string): Found[] {
-  const lines = content
-    .split(/\r?\n/)
-    .map((line, index) => ({ line, position: `line ${index + 1}` }))
-    .filter(({ line }) => line.trim() !== "");
-
-  if (content.trimStart().startsWith("[")) {
-    const array = parseArray(content, sourceName);
-    if (array) return array.map((value, index) => ({ value, position: `documents[${index}]` }));
-  } else if (isJsonLines(lines.map(({ line }) => line))) {
-    return lines.map(({ line, position }) => {
-      try {
-        return { value: JSON.parse(line), position };
-      } catch (error) {
-        throw invalid(sourceName, position, `is not valid JSON (${(error as Error).message})`);
-      }
-    });
-  }
-  return lines.map(({ line, position }) => ({ value: line, position }));
-}
-
-/** Null when the text is not JSON and does not look as if it were meant to be. */
-function parseArray(content: string, sourceName: string): unknown[] | null {
-  try {
-    return JSON.parse(content);
-  } catch (error) {
-    if (!/^\s*\[\s*(["{]|$)/.test(content)) return null;
-    throw invalid(sourceName, "", `begins like a JSON array but is not valid JSON (${(error as Error).message})`);
-  }
-}
-
-function isJsonLines(lines: readonly string[]): boolean {
-  const first = lines[0]?.trimStart() ?? "";
-  if (first.startsWith("{")) return true;
-  return first.startsWith('"') && lines.some((line) => /^\s*["{]/.test(line) && isJson(line));
-}
-
-function isJson(line: string): boolean {
-  try {
-    JSON.parse(line);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function toDocuments(found: readonly Found[], sourceName: string): RankDocument[] {
@@ -160,31 +140,6 @@ function toDocument(value: unknown, index: number, sourceName: string, position:
     );
   }
   return { id: String(given), ...(title && { title }), text: content };
-}
-
-/**
- * The text of a file.
- *
- * @throws InputError `INVALID_INPUT`, naming the line, for malformed UTF-8.
- */
-export function decodeText(bytes: Uint8Array, sourceName: string): string {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    // The whole failed, so one line does: no UTF-8 character holds the byte of a line break.
-    for (let begin = 0, line = 1; begin <= bytes.length; line++) {
-      const found = bytes.indexOf(0x0a, begin);
-      const end = found === -1 ? bytes.length : found;
-      try {
-        decoder.decode(bytes.subarray(begin, end));
-      } catch {
-        throw invalid(sourceName, `line ${line}`, "is not valid UTF-8: save the file as UTF-8");
-      }
-      begin = end + 1;
-    }
-    throw invalid(sourceName, "", "cannot be decoded: it is too large for one text");
-  }
 }
 
 function invalid(sourceName: string, position: string, what: string): InputError {

@@ -1,38 +1,31 @@
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { ChunkUnit } from "../chunking/chunk.ts";
-import { InputError } from "../errors.ts";
+import { InputError, isQRHeadError } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
-import { decodeText, parseDocuments } from "./documents.ts";
+import { ownSignal } from "../util/abort-signal.ts";
+import { MOST_INPUT_BYTES, readBytes } from "../util/read-file.ts";
+import { decodeText, whyBinary } from "../util/text-file.ts";
+import { type LocatedDocument, locateDocuments } from "./documents.ts";
+import { type ListedFile, listFiles } from "./list-files.ts";
 
 /** A text that was read, and what it is best cut into. */
-export type ReadText = RankDocument & { by: ChunkUnit; file: string };
+export type ReadText = RankDocument & {
+  by: ChunkUnit;
+  file: string;
+  /** For a document of JSON: the 1-based line of the file, or null where it is not known, as in an array. */
+  line?: number | null;
+};
 
-const CODE = new Set([
-  "c",
-  "cc",
-  "cpp",
-  "cs",
-  "css",
-  "go",
-  "h",
-  "hpp",
-  "java",
-  "js",
-  "jsx",
-  "kt",
-  "lua",
-  "mjs",
-  "php",
-  "py",
-  "rb",
-  "rs",
-  "sh",
-  "sql",
-  "swift",
-  "ts",
-  "tsx",
-]);
+/** A file that was left out, and why: `"is empty"`, `"is a PNG image and no text: …"`. */
+export type LeftOutFile = { file: string; reason: string };
+
+export type ReadTextsOptions = {
+  signal?: AbortSignal | undefined;
+  /** Called for each file that was left out. */
+  onLeftOut?: ((left: LeftOutFile) => void) | undefined;
+};
+
+const CODE = new Set("c cc cpp cs css go h hpp java js jsx kt lua mjs mts php py rb rs sh sql swift ts tsx".split(" "));
 
 /** What a text file is best cut into, by its ending. */
 export function chunkUnitOf(file: string): ChunkUnit {
@@ -41,35 +34,102 @@ export function chunkUnitOf(file: string): ChunkUnit {
 }
 
 /**
- * Reads files: JSON Lines and JSON arrays as documents, anything else as one text each; Markdown is cut at headings, code at
- * declarations, other texts at paragraphs.
+ * Reads files, and folders with their folders: JSON Lines and JSON arrays of documents as documents, anything else as one
+ * text each; Markdown is cut at headings, code at declarations, other texts at paragraphs.
  *
- * @throws InputError `INVALID_INPUT` for a file that is missing, a folder, unreadable, not UTF-8 or empty.
+ * The id of a file is its name, or its path from the working folder where several have the name; documents of a file have
+ * `FILE:ID`. A file that is empty or no text is left out, as is one in a folder that cannot be read as text. Dot files, dot
+ * folders and `node_modules` of a folder are skipped.
+ *
+ * A byte order mark stays in a text, so that offsets are those of the file as Node reads it.
+ *
+ * @throws InputError `INVALID_INPUT` for a path that does not exist, a named file in another encoding than UTF-8 or UTF-16
+ * with a byte order mark, JSON Lines that are no documents, a folder of more than 10,000 entries, more than 256 MiB of text,
+ * or nothing that holds text.
  */
-export async function readTexts(files: readonly string[], signal?: AbortSignal): Promise<ReadText[]> {
+export async function readTexts(paths: readonly string[], options: ReadTextsOptions = {}): Promise<ReadText[]> {
+  const { onLeftOut } = options;
+  const signal = ownSignal(options.signal);
+  const files = await listFiles(paths, signal);
+  const names = namesOf(files.map(({ file }) => file));
   const texts: ReadText[] = [];
-  for (const file of files) {
-    const bytes = await readFile(file, { signal }).catch((error: NodeJS.ErrnoException) => {
-      signal?.throwIfAborted();
-      const reason =
-        error.code === "ENOENT"
-          ? "does not exist"
-          : error.code === "EISDIR"
-            ? "is a folder"
-            : `cannot be read: ${error.message}`;
-      throw new InputError("INVALID_INPUT", `File ${file} ${reason}`, { cause: error });
-    });
-    const name = path.basename(file);
-    const ending = path.extname(file).slice(1).toLowerCase();
-    if (ending === "jsonl" || ending === "json") {
-      for (const document of parseDocuments(bytes, file)) {
-        texts.push({ ...document, id: `${name}:${document.id}`, by: "paragraphs", file });
-      }
-      continue;
+  const left: LeftOutFile[] = [];
+  let bytes = 0;
+  for (const [index, listed] of files.entries()) {
+    const content = await readBytes(listed.file, "File", signal);
+    bytes += content.length;
+    if (bytes > MOST_INPUT_BYTES) {
+      const most = `${MOST_INPUT_BYTES / 2 ** 20} MiB`;
+      throw new InputError("INVALID_INPUT", `The files have more than ${most} together: pass fewer of them`);
     }
-    const text = decodeText(bytes, file);
-    if (text.trim() === "") throw new InputError("INVALID_INPUT", `File ${file} is empty: pass a file with text`);
-    texts.push({ id: name, title: name, text, by: chunkUnitOf(file), file });
+    const read = readOne(content, listed, names[index]!);
+    if (Array.isArray(read)) texts.push(...read);
+    else left.push(read);
   }
+  if (texts.length === 0) {
+    const [first] = left;
+    const others = left.length > 1 ? `, and the other ${left.length - 1} have none either` : "";
+    const found = first ? `${first.file} ${first.reason}${others}` : `${paths.join(", ") || "nothing"} has no files`;
+    throw new InputError("INVALID_INPUT", `Expected a file with text but ${found}`);
+  }
+  for (const one of left) onLeftOut?.(one);
   return texts;
+}
+
+/** The texts of one file, or why it has none. */
+function readOne(
+  bytes: Buffer,
+  { file, inFolder }: ListedFile,
+  { id, title }: { id: string; title: string },
+): ReadText[] | LeftOutFile {
+  const binary = whyBinary(bytes);
+  if (binary !== undefined) return { file, reason: binary };
+  const ending = path.extname(file).slice(1).toLowerCase();
+  try {
+    const text = decodeText(bytes, file, { byteOrderMark: true });
+    if (text.trim() === "") return { file, reason: "is empty" };
+    const documents = documentsOf(text, file, ending);
+    if (documents) {
+      return documents.map(({ document, line }) => {
+        return {
+          ...document,
+          id: `${id}:${document.id}`,
+          by: "paragraphs",
+          file,
+          line: line ?? null,
+        };
+      });
+    }
+    return [{ id, title, text, by: chunkUnitOf(file), file }];
+  } catch (error) {
+    if (!inFolder || !isQRHeadError(error)) throw error;
+    // It names the file itself.
+    return { file, reason: error.message.replace(file, "").replace(/^,? /, "") };
+  }
+}
+
+/** The documents of a JSON file; undefined for a text. A `.json` file may be any JSON, and is a text then. */
+function documentsOf(text: string, file: string, ending: string): LocatedDocument[] | undefined {
+  if (ending === "jsonl") return locateDocuments(text, file);
+  if (ending !== "json") return undefined;
+  for (const format of ["json", "jsonl"] as const) {
+    try {
+      return locateDocuments(text, file, { format });
+    } catch {
+      // Other JSON, or no JSON.
+    }
+  }
+  return undefined;
+}
+
+/** The name of each file and, where several have the same, its path from the working folder and its name with its folder's. */
+function namesOf(files: readonly string[]): { id: string; title: string }[] {
+  const counts = new Map<string, number>();
+  for (const file of files) counts.set(path.basename(file), (counts.get(path.basename(file)) ?? 0) + 1);
+  return files.map((file) => {
+    const name = path.basename(file);
+    if (counts.get(name) === 1) return { id: name, title: name };
+    const parts = path.relative("", file).split(path.sep);
+    return { id: parts.join("/"), title: parts.slice(-2).join("/") };
+  });
 }

@@ -256,20 +256,30 @@ describe("ask", () => {
   test("streams what it answers, with sources within the budget, in the order of the text", async () => {
     const book = { id: "book", text: documents.join("\n\n") };
     let streamed = "";
-    const { answer, sources, usage, stopped } = await ask(QUERY, [book], {
+    const phases = new Set<string>();
+    const { answer, shown, sources, cites, usage, stopped } = await ask(QUERY, [book], {
+      neighbours: 1,
       ...{ ...generator, model: modelPath("tiny-llama"), retriever, chunkTokens: 60, budgetTokens: 300, maxTokens: 8 },
       onText: (text) => {
         streamed += text;
       },
+      onProgress: ({ phase }) => phases.add(phase),
     });
     expect(streamed).toBe(answer);
     expect(["end", "maxTokens"]).toContain(stopped);
     expect(usage.answerTokens).toBeLessThanOrEqual(12);
     expect(usage.contextTokens).toBeLessThanOrEqual(300);
-    expect(sources.length).toBeGreaterThan(1);
-    expect(sources.map(({ citation }) => citation)).toEqual(sources.map((_, index) => index + 1));
-    expect(sources.map(({ begin }) => begin)).toEqual(sources.map(({ begin }) => begin).sort((a, b) => a - b));
-    expect(sources.some(({ begin, end }) => book.text.slice(begin, end).includes("hearts"))).toBe(true);
+    expect(shown.length).toBeGreaterThan(1);
+    expect(shown.map(({ citation }) => citation)).toEqual(shown.map((_, index) => index + 1));
+    expect(shown.map(({ begin }) => begin)).toEqual(shown.map(({ begin }) => begin).sort((a, b) => a - b));
+    expect(cites ? sources.length < shown.length : sources[0]!.text.includes("hearts")).toBe(true);
+    for (const { begin, end, text, line, score, neighbour } of shown) {
+      expect(text).toBe(book.text.slice(begin, end));
+      expect(line).toBe(book.text.slice(0, begin).split("\n").length);
+      expect(score > 0 || neighbour).toBe(true);
+    }
+    expect(usage.irrelevantChunks).toBeGreaterThan(0);
+    expect(phases).toContain("sources");
     expect(retriever.disposed).toBe(false);
   });
 
@@ -283,7 +293,7 @@ describe("ask", () => {
       verify: false,
     });
     for (const model of [slim, modelPath("tiny-llama")]) {
-      const { sources } = await ask(QUERY, documents.slice(0, 5), {
+      const { shown } = await ask(QUERY, documents.slice(0, 5), {
         ...{
           ...tiny,
           model: modelPath("tiny-llama"),
@@ -292,7 +302,9 @@ describe("ask", () => {
           topK: 2,
         },
       });
-      expect(sources).toHaveLength(2);
+      // Random weights: as many as score higher than nothing.
+      expect(shown.length).toBeGreaterThan(0);
+      expect(shown.length).toBeLessThanOrEqual(2);
     }
   });
 
@@ -344,6 +356,9 @@ describe("ask", () => {
     await expect(ask(QUERY, [" "], { ...generator, model, retriever })).rejects.toThrow("at least one text");
     await expect(ask(QUERY, documents, { ...generator, model, retriever, maxTokens: 5000 })).rejects.toBeInstanceOf(
       ContextOverflowError,
+    );
+    await expect(ask(QUERY, documents, { retriever } as never)).rejects.toThrow(
+      /the built-in model cannot\) for model/,
     );
     await expect(ask(QUERY, documents, { ...tiny, model: "/nowhere.gguf", retriever })).rejects.toThrow(
       "does not exist",

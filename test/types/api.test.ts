@@ -1,9 +1,12 @@
 // What the public types accept and give; tsc checks this file with the rest of the repository.
 import { describe, expectTypeOf, test } from "vitest";
 import {
+  type AskOptions,
+  ask,
   bootstrapExamples,
   type CacheType,
   type ContextOverflowError,
+  Corpus,
   compareHeadSets,
   type DetectOptions,
   type DocumentInput,
@@ -42,6 +45,18 @@ describe("QRRetriever", () => {
     expectTypeOf(QRRetriever.load).parameter(0).toEqualTypeOf<LoadOptions | undefined>();
     // @ts-expect-error the constructor is private
     expectTypeOf(QRRetriever).toBeConstructibleWith();
+  });
+
+  test("makes corpora, which nobody else can", () => {
+    expectTypeOf<QRRetriever["corpus"]>().returns.resolves.toEqualTypeOf<Corpus>();
+    // @ts-expect-error the constructor is private
+    expectTypeOf(Corpus).toBeConstructibleWith();
+  });
+
+  test("asks with a model that is named", () => {
+    expectTypeOf(ask).parameter(2).toEqualTypeOf<AskOptions>();
+    expectTypeOf<{ topK: 3 }>().not.toExtend<AskOptions>();
+    expectTypeOf<{ model: string; signal: undefined; temperature: 1; repeatPenalty: 1.2 }>().toExtend<AskOptions>();
   });
 
   test("ranks and is disposed", () => {

@@ -115,6 +115,9 @@ describe("assembleContext", () => {
     expect(await ids({ order: "number" })).toEqual(["b", "c", "a", "d"]);
     expect(await ids({ order: "date" })).toEqual(["b", "c", "a", "d"]);
     expect(await ids({ order: "score" })).toEqual(["b", "d", "c", "a"]);
+    expect(await ids({ above: 2 })).toEqual(["b", "d"]);
+    expect(await ids({ above: 4, neighbours: 1 })).toEqual(["a", "b"]);
+    expect(await ids({ above: 5 })).toEqual([]);
   });
 
   test("brings neighbours of the same group", async () => {
@@ -136,6 +139,9 @@ describe("assembleContext", () => {
       expect((await assembleContext(pieces, { budgetTokens, countTokens })).tokens).toBeLessThanOrEqual(budgetTokens);
     }
     await expect(assembleContext(pieces, { budgetTokens: 3, countTokens })).rejects.toThrow("the smallest needs 10");
+    await expect(assembleContext(pieces, { budgetTokens: 9, above: "0" as never, countTokens })).rejects.toThrow(
+      "above",
+    );
   });
 
   test("makes messages and one text of the same words", () => {

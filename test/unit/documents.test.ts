@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type DocumentInput, normalizeDocuments, parseDocuments } from "../../src/documents/documents.ts";
+import type { DocumentFormat } from "../../src/documents/format.ts";
 
 const parse = (text: string) => parseDocuments(text, "docs");
 const texts = (text: string) => parse(text).map((document) => document.text);
@@ -33,7 +34,10 @@ describe("parseDocuments of JSON Lines", () => {
 
   it.each([
     ['{"text": "a"}\n\n{"text": "b"', /^docs, line 3 is not valid JSON/],
-    ['{\n  "text": "a"\n}', /^docs, line 1 is not valid JSON/],
+    ['{\n  "text": "a"\n}\n{\n  "text": "b"\n}', /^docs, line 1 is not valid JSON .*: write one document a line/],
+    ['{\n  "text": "a",', /^docs, line 1 is not valid JSON/],
+    ['{text: "a"}\n{"text": "b"}', /^docs, line 1 is not valid JSON/],
+    ['{"text": "a"},\n{"text": "b"}', /^docs, line 1 is not valid JSON/],
     ['"a"\n{"text": 5}', /^docs, line 2 has a wrong "text": it must be a string$/],
     ['{"text": "a", "title": ["t"]}', /line 1 has a wrong "title": it must be a string/],
     ['{"text": "a", "id": {}}', /line 1 has a wrong "id": it must be a string or a number/],
@@ -67,10 +71,39 @@ describe("parseDocuments of a JSON array", () => {
     ['[{"text": "a"},]', /begins like a JSON array/],
     ["[", /begins like a JSON array/],
     ["[]", /^docs has no documents/],
+    ['[{"text": "a"} {"text": "b"}]', /begins like a JSON array/],
     ['[{"text": "a", "id": "x"}, {"text": "b", "id": "x"}]', /documents\[1\] has the id "x" of documents\[0\]/],
   ])("refuses %j", (text, message) => {
     expect(() => parse(text)).toThrow(invalid);
     expect(() => parse(text)).toThrow(message);
+  });
+});
+
+describe("parseDocuments of one JSON object", () => {
+  it("reads it over several lines", () => {
+    expect(parse('{\n  "id": "a",\n  "text": "one\\ntwo"\n}\n')).toEqual([{ id: "a", text: "one\ntwo" }]);
+    expect(() => parse('{\n  "name": "a"\n}')).toThrow('docs has no "text"');
+  });
+});
+
+describe("parseDocuments with a format", () => {
+  const as = (format: DocumentFormat, text: string) => parseDocuments(text, "docs", { format }).map((one) => one.text);
+
+  it("takes the user's word for it", () => {
+    expect(as("text", '{"text": "a"}\n["b"]')).toEqual(['{"text": "a"}', '["b"]']);
+    expect(as("json", '{"text": "a"}')).toEqual(["a"]);
+    expect(as("json", '["a", {"text": "b"}]')).toEqual(["a", "b"]);
+    expect(as("jsonl", '"a"\r{"text": "b"}')).toEqual(["a", "b"]);
+  });
+
+  it.each<[DocumentFormat, string, string]>([
+    ["json", '{"text": "a"}\n{"text": "b"}', "docs is not valid JSON"],
+    ["json", "{{cite}} a", "is not valid JSON"],
+    ["jsonl", '{"text": "a"}\nplain', "docs, line 2 is not valid JSON"],
+    ["jsonl", '["a"]', "docs, line 1 must be a string or an object"],
+    ["csv" as DocumentFormat, "a", "Expected one of auto, text, json, jsonl for format"],
+  ])("refuses as %s %j", (format, text, message) => {
+    expect(() => as(format, text)).toThrow(message);
   });
 });
 
@@ -83,12 +116,26 @@ describe("parseDocuments of plain text", () => {
     ]);
   });
 
-  it.each(["[1] First note\n[2] Second", "[ ] to do\n[x] done", '"Why?" he asked.\nNobody knew.', "42\n43"])(
-    "takes %j for plain text",
-    (text) => {
-      expect(texts(text)).toEqual(text.split("\n"));
-    },
-  );
+  it.each([
+    "[1] First note\n[2] Second",
+    "[ ] to do\n[x] done",
+    "[[Link]] is wiki text",
+    "[{{cite}}] is a source",
+    '["quoted"](url) is a link',
+    '"Why?" he asked.\nNobody knew.',
+    "42\n43",
+    "{{cite web}} The tower is tall.\nBananas are rich.",
+    "{\\bf Tower} is bold.\nNot this.",
+    "{a, b} is a set\n{ is a brace",
+    '{"a": 1} is an object in JSON.\nThat is all.',
+    "{ }, they said\nno more",
+  ])("takes %j for plain text", (text) => {
+    expect(texts(text)).toEqual(text.split("\n"));
+  });
+
+  it("ends lines at CR, LF and both", () => {
+    expect(texts("a\rb\r\r\nc\n")).toEqual(["a", "b", "c"]);
+  });
 
   it("keeps line separators of other kinds within a document", () => {
     expect(texts("a\u2028b\u0085c")).toEqual(["a\u2028b\u0085c"]);

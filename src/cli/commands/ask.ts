@@ -1,26 +1,29 @@
 import type { Command } from "commander";
-import { type AskOptions, type AskResult, ask as answer } from "../../answering/ask.ts";
+import { type AskResult, type AskSource, ask as answer } from "../../answering/ask.ts";
+import type { AskOptions } from "../../answering/options.ts";
 import { CHUNK_UNITS, type ChunkUnit } from "../../chunking/chunk.ts";
 import { chunkDocuments } from "../../documents/chunk-documents.ts";
-import { type ReadText, readTexts } from "../../documents/read-files.ts";
+import { type LeftOutFile, type ReadText, readTexts } from "../../documents/read-files.ts";
 import { InputError } from "../../errors.ts";
-import { findModelFile } from "../../model/model-file.ts";
+import { findWriter } from "../../model/writes.ts";
 import { GPU_NAMES, type LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { openCorpus } from "../corpus-cache.ts";
-import { heard, interruptSignal } from "../interrupt.ts";
+import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   type CommonFlags,
   choiceOption,
   integerOption,
   type ModelFlags,
+  numberOption,
   textOption,
   toLoadOptions,
 } from "../options.ts";
-import { dim, note, oneLine, print, printJson, write } from "../output.ts";
+import { dim, note, oneLine, print, printJson, warn, write } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { queryOf } from "../query.ts";
+import { decimalsFor } from "../table.ts";
 
 type AskFlags = CommonFlags &
   Omit<ModelFlags, "library"> & {
@@ -37,23 +40,27 @@ type AskFlags = CommonFlags &
     neighbours?: number;
     contextSize?: number;
     maxTokens?: number;
+    temperature?: number;
+    repeatPenalty?: number;
     json?: boolean;
   };
 
 const EXAMPLES = `
-Files: texts, Markdown, source code; JSON Lines and JSON arrays are read as documents.
-The answer is streamed; its sources follow. Any chat model answers; the built-in model only retrieves.
+Files: texts, Markdown, source code, and folders of them; JSON Lines and JSON arrays are read as documents. Files that are
+empty or no text are left out; so are dot files, dot folders and node_modules of a folder.
+The answer is streamed; the sources that it cites follow, with their scores. Any chat model answers; the built-in model
+only retrieves.
 
 Examples:
   $ qrhead ask --model Llama-3.2-3B-Instruct-Q4_K_M.gguf --query "who betrays whom" book.txt
-  $ qrhead ask --model big.gguf --retriever small-slim.gguf --query "…" --top-k 5 notes/*.md
+  $ qrhead ask --model big.gguf --retriever small-slim.gguf --query "…" --budget 3000 notes/
   $ qrhead ask --model big.gguf --query "…" --cache book.corpus book.txt   # the next question reads book.corpus instead`;
 
 /** `qrhead ask`: answers a question from files. */
 export function registerAsk(program: Command): void {
   const command = program.command("ask").description("answer a question from files, with sources");
   command
-    .argument("[files...]", "files to answer from")
+    .argument("[files...]", "files and folders to answer from")
     .addOption(textOption("--model <M>", "GGUF that answers: a path or an hf: URI", "a path or an hf: URI"))
     .addOption(
       textOption("--retriever <M>", "GGUF that retrieves (default: the built-in model)", "a path or an hf: URI"),
@@ -67,13 +74,31 @@ export function registerAsk(program: Command): void {
     .addOption(
       choiceOption("--layout <NAME>", "chunks together in windows, or each by itself", ["listwise", "independent"]),
     )
-    .addOption(integerOption("--top-k <N>", "chunks to answer from (default: as many as fit)", 1, 2 ** 31))
+    .addOption(
+      integerOption("--top-k <N>", "chunks to answer from (default: 5, or as many as --budget holds)", 1, 2 ** 31),
+    )
     .addOption(integerOption("--budget <N>", "tokens of the sources (default: what the context leaves)", 1, 2 ** 31))
     .addOption(choiceOption("--chunk-by <WHAT>", "how files are cut (default: by their ending)", CHUNK_UNITS))
     .addOption(integerOption("--chunk-size <N>", "tokens of a chunk (default: 200)", 8, 2 ** 31))
     .addOption(integerOption("--neighbours <N>", "chunks around each that come with it (default: 0)", 0, 1000))
     .addOption(integerOption("--context-size <N>", "tokens of the generator's context (default: 4096)", 64, 2 ** 27))
     .addOption(integerOption("--max-tokens <N>", "tokens of the answer (default: 512)", 1, 2 ** 31))
+    .addOption(
+      numberOption(
+        "--temperature <X>",
+        "how freely words are drawn, 0 to 10 (default: 0, greedy)",
+        "a number from 0 to 10",
+        (x) => x >= 0 && x <= 10,
+      ),
+    )
+    .addOption(
+      numberOption(
+        "--repeat-penalty <X>",
+        "against repetition, 1 to 10, 1 is none (default: 1.05)",
+        "a number from 1 to 10",
+        (x) => x >= 1 && x <= 10,
+      ),
+    )
     .addOption(choiceOption("--gpu <WHICH>", "build of llama.cpp", GPU_NAMES))
     .addOption(integerOption("--threads <N>", "CPU threads", 1, 512))
     .option("--json", "print one JSON object when the answer is complete");
@@ -98,17 +123,20 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
     );
   const signal = interruptSignal();
   const query = await queryOf(flags, signal);
-  const texts = await heard(readTexts(files, signal), signal);
+  const leftOut: LeftOutFile[] = [];
+  const texts = files.length > 0 ? await readTexts(files, { signal, onLeftOut: (file) => leftOut.push(file) }) : [];
+  warnOfLeftOut(leftOut);
   const bar = await progressBar(quiet);
   try {
     const { topK, budget, chunkBy, chunkSize, neighbours, contextSize, maxTokens, threads, heads, retriever, gpu } =
       flags;
+    const { temperature, repeatPenalty } = flags;
     const shared = toLoadOptions({ ...(gpu && { gpu }), ...(threads !== undefined && { threads }) });
     const loading: LoadOptions = { ...shared, model: retriever, heads };
     const cutting = { chunkTokens: chunkSize, chunk: chunkBy && { by: chunkBy } };
     const options: AskOptions = {
       model,
-      ...{ topK, neighbours, contextSize, maxTokens, budgetTokens: budget },
+      ...{ topK, neighbours, contextSize, maxTokens, temperature, repeatPenalty, budgetTokens: budget },
       threads: shared.threads,
       gpu: shared.gpu,
       signal,
@@ -124,12 +152,8 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
         : await answerFromCache(flags.cache, query, texts, options, { loading, cutting, quiet });
     bar.stop();
     if (json) return printJson({ query, model, ...result });
-    print(
-      `${result.answer.endsWith("\n") ? "" : "\n"}\n${sourceList(
-        result,
-        new Map(texts.map(({ id, file }) => [id, file])),
-      )}`,
-    );
+    print(`${result.answer.endsWith("\n") ? "" : "\n"}\n${sourceList(result)}`);
+    for (const warning of result.warnings) warn(warning);
     if (!quiet) note(footer(result));
   } finally {
     bar.stop();
@@ -146,26 +170,52 @@ async function answerFromCache(
 ): Promise<AskResult> {
   const { signal, onProgress } = options;
   // Before the files are read, which may take long.
-  await findModelFile(options.model, { signal, onProgress });
+  await findWriter(options.model, { signal, onProgress });
   await using retriever = await QRRetriever.load({ ...loading, signal, onProgress });
   const chunks = texts.length > 0 ? await chunkDocuments(retriever, texts, { ...cutting, signal }) : undefined;
   const call = { signal, onProgress, quiet, flag: "the files" };
   await using corpus = await openCorpus(retriever, cache, chunks, { layout: "independent" }, call);
   // What it is answered from must last until then.
-  return await answer(query, corpus, options);
+  const result = await answer(query, corpus, options);
+  const files = new Map(texts.map(({ id, file }) => [id, file]));
+  const named = (source: AskSource): AskSource => {
+    const file = files.get(source.documentId);
+    return file === undefined ? source : { ...source, file };
+  };
+  return { ...result, sources: result.sources.map(named), shown: result.shown.map(named) };
 }
 
-function sourceList({ sources }: AskResult, files: ReadonlyMap<string, string>): string {
-  const lines = sources.map(({ citation, documentId, begin, end }) =>
-    dim(`[${citation}] ${oneLine(files.get(documentId) ?? documentId)}, characters ${begin} to ${end}`),
-  );
-  return ["Sources:", ...lines].join("\n");
+/** Lines of files that were left out, of which a folder may have many. */
+const MOST_WARNINGS = 5;
+
+function warnOfLeftOut(files: readonly LeftOutFile[]): void {
+  for (const { file, reason } of files.slice(0, MOST_WARNINGS)) {
+    warn(`left out ${file}, which ${reason}`);
+  }
+  const others = files.length - MOST_WARNINGS;
+  if (others > 0) warn(`left out ${others} more ${others === 1 ? "file" : "files"}`);
 }
 
-function footer({ usage, timings, sources, stopped }: AskResult): string {
+function sourceList({ sources, cites }: AskResult): string {
+  const decimals = decimalsFor(sources.map(({ score }) => score));
+  const lines = sources.map((source) => {
+    return dim(`[${source.citation}] ${placeOf(source)} · score ${source.score.toFixed(decimals)}`);
+  });
+  return [cites ? "Sources:" : "Shown to the model; its answer cites none:", ...lines].join("\n");
+}
+
+/** `FILE:LINE`, as editors and terminals take it. */
+function placeOf({ documentId, file, line }: AskSource): string {
+  const name = oneLine(file ?? documentId);
+  return line === undefined ? name : `${name}:${line}`;
+}
+
+function footer({ usage, timings, shown, stopped }: AskResult): string {
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+  const { irrelevantChunks } = usage;
   return [
-    `${sources.length} of ${usage.chunks} chunks, ${usage.contextTokens} tokens`,
+    `${shown.length} of ${usage.chunks} chunks, ${usage.contextTokens} tokens`,
+    ...(irrelevantChunks > 0 ? [`${irrelevantChunks} score no higher than nothing`] : []),
     `${usage.answerTokens} tokens of answer${stopped === "maxTokens" ? " (cut at --max-tokens)" : ""}`,
     `${seconds(timings.retrieveMs)} to retrieve, ${seconds(timings.generateMs)} to generate`,
   ].join(" · ");

@@ -1,11 +1,10 @@
 import type { Command } from "commander";
-import { parseDocuments } from "../../documents/documents.ts";
 import { InputError } from "../../errors.ts";
 import { shortSight } from "../../heads/local.ts";
 import { inspectionPage } from "../../inspect/page.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
-import { readInput, STDIN_NAME } from "../input.ts";
+import { addFormatOption, type FormatFlags, readDocuments } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -24,6 +23,7 @@ import { progressBar } from "../progress.ts";
 import { queryOf } from "../query.ts";
 
 type InspectFlags = CommonFlags &
+  FormatFlags &
   ModelFlags &
   RankFlags & { heads?: string; query?: string; queryFile?: string; docs?: string; output?: string; force?: boolean };
 
@@ -42,6 +42,7 @@ export function registerInspect(program: Command): void {
     .option("--docs <FILE>", "documents file, - for standard input")
     .addOption(textOption("-o, --output <OUT>", "page to write", "a path"))
     .option("--force", "replace the file if it exists");
+  addFormatOption(command);
   addRankOptions(addHeadsOption(addModelOptions(command)), false);
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(inspect);
 }
@@ -54,7 +55,7 @@ async function inspect(_: unknown, command: Command): Promise<void> {
   await assertWritable(output, force);
   const signal = interruptSignal();
   const query = await queryOf(flags, signal);
-  const documents = parseDocuments(await readInput(docs, "Documents file", signal), docs === "-" ? STDIN_NAME : docs);
+  const documents = await readDocuments(docs, "Documents file", flags, signal);
   const bar = await progressBar(quiet);
   try {
     const { onProgress } = bar;

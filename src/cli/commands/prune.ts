@@ -1,14 +1,14 @@
 import { type Command, Option } from "commander";
 import { type OpenModel, openModel } from "../../answering/generator.ts";
 import { CHUNK_UNITS, type ChunkUnit } from "../../chunking/chunk.ts";
-import { decodeText, parseDocuments } from "../../documents/documents.ts";
 import { chunkUnitOf } from "../../documents/read-files.ts";
 import { InputError } from "../../errors.ts";
 import type { PruneOptions } from "../../pruning/options.ts";
 import { QRRetriever } from "../../retriever.ts";
 import type { RankDocument } from "../../types.ts";
+import { decodeText } from "../../util/text-file.ts";
 import { wrongOption } from "../failure.ts";
-import { readInput, STDIN_NAME } from "../input.ts";
+import { addFormatOption, type FormatFlags, nameOf, readDocuments, readInput } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -35,6 +35,7 @@ import { progressBar } from "../progress.ts";
 import { queryOf } from "../query.ts";
 
 type PruneFlags = CommonFlags &
+  FormatFlags &
   ModelFlags &
   PromptFlags &
   PassFlags &
@@ -118,6 +119,7 @@ export function registerPrune(program: Command): void {
     .addOption(textOption("--reader <M>", "GGUF whose vocabulary counts the budget", "a path or an hf: URI"))
     .option("--docs", "the file holds documents: JSON Lines, a JSON array, or one text a line")
     .option("--json", "print one JSON object");
+  addFormatOption(command);
   addWindowOptions(addPassOptions(addPromptOptions(addHeadsOption(addModelOptions(command))), "whole"));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(prune);
 }
@@ -127,7 +129,7 @@ async function prune(file: string | undefined, _: unknown, command: Command): Pr
   checkFlags(flags, file);
   const signal = interruptSignal();
   const query = await queryOf(flags, signal);
-  const input = await readText(file!, flags.docs ?? false, signal);
+  const input = await readText(file!, flags, signal);
 
   const bar = await progressBar(flags.quiet ?? false);
   let reader: OpenModel | undefined;
@@ -185,6 +187,8 @@ function checkFlags(flags: PruneFlags, file: string | undefined): void {
   const { budget, threshold, topK, relative, keepMarks, queryFile } = flags;
   if (file === undefined)
     throw new InputError("INVALID_ARGUMENT", "Expected a file: pass its name, or - for standard input");
+  if (flags.format !== undefined && !flags.docs)
+    throw new InputError("INVALID_ARGUMENT", "Expected --docs beside --format: without it the file is one text");
   if (file === "-" && queryFile === "-") {
     throw new InputError("INVALID_ARGUMENT", "Standard input can hold the query or the text but not both");
   }
@@ -202,10 +206,14 @@ function checkFlags(flags: PruneFlags, file: string | undefined): void {
   }
 }
 
-async function readText(file: string, docs: boolean, signal: AbortSignal): Promise<string | RankDocument[]> {
-  const bytes = await readInput(file, "Text file", signal);
-  const name = file === "-" ? STDIN_NAME : file;
-  return docs ? parseDocuments(bytes, name) : decodeText(bytes, name);
+async function readText(
+  file: string,
+  { docs, format }: FormatFlags & { docs?: boolean },
+  signal: AbortSignal,
+): Promise<string | RankDocument[]> {
+  if (docs) return readDocuments(file, "Text file", { format }, signal);
+  // Offsets are those of the file.
+  return decodeText(await readInput(file, "Text file", signal), nameOf(file), { byteOrderMark: true });
 }
 
 function addTo(value: string, before: string[] | undefined): string[] {

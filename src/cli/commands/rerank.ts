@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { parseDocuments } from "../../documents/documents.ts";
 import { InputError } from "../../errors.ts";
 import type { LoadOptions } from "../../options.ts";
 import type { BatchResult } from "../../ranking/rank-many.ts";
@@ -8,7 +7,7 @@ import { QRRetriever } from "../../retriever.ts";
 import type { RankDocument } from "../../types.ts";
 import { openCorpus } from "../corpus-cache.ts";
 import { markBestWords } from "../highlight.ts";
-import { readInput, STDIN_NAME } from "../input.ts";
+import { addFormatOption, type FormatFlags, readDocuments } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -32,6 +31,7 @@ import { queryOf } from "../query.ts";
 import { rankingTable } from "../table.ts";
 
 type RerankFlags = CommonFlags &
+  FormatFlags &
   ModelFlags &
   RankFlags &
   WindowFlags & {
@@ -48,7 +48,8 @@ type RerankFlags = CommonFlags &
   };
 
 const EXAMPLES = `
-Documents: JSON Lines or a JSON array of strings or of objects with "text" (and "title", "id"), or one document per line.
+Documents: JSON Lines or a JSON array of strings or of objects with "text" (and "title", "id"), or one document per line;
+--format says which where a file looks like another. UTF-8, or UTF-16 with a byte order mark, up to 256 MiB.
 
 Examples:
   $ qrhead rerank --query "why is the sky blue" --docs notes.jsonl
@@ -68,7 +69,9 @@ export function registerRerank(program: Command): void {
     .option("--queries <FILE>", "many queries: a file like the documents'; --json then prints a line for each")
     .option("--docs <FILE>", "documents file, - for standard input")
     .addOption(textOption("--cache <FILE>", "keep what was read of the documents in this file", "a path"));
-  addHeadsOption(addModelOptions(command)).addOption(integerOption("--top-k <N>", "print the best N only", 1, 2 ** 31));
+  addHeadsOption(addModelOptions(addFormatOption(command))).addOption(
+    integerOption("--top-k <N>", "print the best N only", 1, 2 ** 31),
+  );
   addWindowOptions(addRankOptions(command))
     .option("--json", "print one JSON object")
     .option("--head-scores", "what each head contributes (with --json)")
@@ -80,7 +83,7 @@ async function rerank(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<RerankFlags>();
   const signal = interruptSignal();
   const queries = await readQueries(flags, signal);
-  const given = flags.docs === undefined && flags.cache !== undefined ? undefined : await readDocuments(flags, signal);
+  const given = flags.docs === undefined && flags.cache !== undefined ? undefined : await documentsOf(flags, signal);
 
   const bar = await progressBar(flags.quiet ?? false);
   try {
@@ -141,8 +144,7 @@ async function readQueries(flags: RerankFlags, signal: AbortSignal): Promise<{ i
       "Expected standard input for --queries or for --docs but received - for both",
     );
   }
-  const name = queries === "-" ? STDIN_NAME : queries;
-  return parseDocuments(await readInput(queries, "Queries file", signal), name);
+  return readDocuments(queries, "Queries file", {}, signal);
 }
 
 async function readQuery(flags: RerankFlags, signal: AbortSignal): Promise<string> {
@@ -155,11 +157,11 @@ async function readQuery(flags: RerankFlags, signal: AbortSignal): Promise<strin
   return queryOf(flags, signal);
 }
 
-async function readDocuments({ docs }: RerankFlags, signal: AbortSignal): Promise<RankDocument[]> {
+async function documentsOf({ docs, format }: RerankFlags, signal: AbortSignal): Promise<RankDocument[]> {
   if (docs === undefined) {
     throw new InputError("INVALID_ARGUMENT", "Expected documents: pass --docs FILE, or --docs - for standard input");
   }
-  return parseDocuments(await readInput(docs, "Documents file", signal), docs === "-" ? STDIN_NAME : docs);
+  return readDocuments(docs, "Documents file", { format }, signal);
 }
 
 /** What `--json` prints. */

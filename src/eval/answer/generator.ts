@@ -1,3 +1,4 @@
+import { findWriter } from "../../model/writes.ts";
 import type { RankDocument } from "../../types.ts";
 import { assertFits, loadFailure, loadWithLlama, withTitle } from "../methods/llama.ts";
 import type { MethodContext } from "../methods/method.ts";
@@ -7,9 +8,9 @@ export interface Generator extends AsyncDisposable {
   answer(prompt: string, maxTokens: number, signal?: AbortSignal): Promise<string>;
 }
 
-/** @throws InputError for a file that is missing; QRHeadError `MODEL_LOAD_FAILED`. */
+/** @throws InputError for a file that is missing or slim; QRHeadError `MODEL_LOAD_FAILED`, `MODEL_UNSUPPORTED`. */
 export async function openGenerator(file: string | undefined, context: MethodContext): Promise<Generator> {
-  const { model, threads } = await loadWithLlama(file, context);
+  const { model, threads } = await loadWithLlama(await findWriter(file, { signal: context.signal }), context);
   try {
     const { LlamaChat } = await import("node-llama-cpp");
     const session = await model.createContext({ threads, contextSize: context.load.contextSize ?? "auto" });

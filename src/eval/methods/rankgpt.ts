@@ -1,4 +1,5 @@
 import type { ChatHistoryItem, LlamaModel } from "node-llama-cpp";
+import { findWriter } from "../../model/writes.ts";
 import type { RankDocument } from "../../types.ts";
 import { assertFits, loadFailure, loadWithLlama, tokensNeeded } from "./llama.ts";
 import type { Method } from "./method.ts";
@@ -34,7 +35,8 @@ export function rankGpt(file: string | undefined, name: string, spec: string): M
     spec,
     seesOrder: true,
     async open(context) {
-      const { model, threads } = await loadWithLlama(file ?? context.load.model, context);
+      const writer = await findWriter(file ?? context.load.model, { signal: context.signal });
+      const { model, threads } = await loadWithLlama(writer, context);
       const ask = await asking(model, threads, context.load.contextSize).catch(async (error: unknown) => {
         await model.dispose();
         throw loadFailure(model.filename ?? spec, error);

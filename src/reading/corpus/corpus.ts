@@ -10,6 +10,7 @@ import type { PromptProfile } from "../../prompt/profiles.ts";
 import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "../../ranking/rank-many.ts";
 import type { RankResult } from "../../ranking/results.ts";
 import type { Head, RankDocument } from "../../types.ts";
+import { ownSignal } from "../../util/abort-signal.ts";
 import type { Pool } from "../pool.ts";
 import type { CallOptions, Reader, Restore } from "../session.ts";
 import { assertCorpusFits, type CorpusTerms, tokensDigest } from "./checks.ts";
@@ -65,14 +66,18 @@ export class Corpus implements AsyncDisposable {
   #loaded: SavedCorpus | undefined;
   #disposal: Promise<void> | undefined;
 
-  /** @internal Use `QRRetriever.corpus` or `QRRetriever.loadCorpus`. */
-  constructor(host: CorpusHost, documents: RankDocument[], settings: CorpusOptions) {
+  private constructor(host: CorpusHost, documents: RankDocument[], settings: CorpusOptions) {
     this.#host = host;
     this.#documents = documents;
     this.#settings = settings;
     this.#reader = host.createReader(settings.layout ?? "listwise");
     this.#reader.restore = (tokens, signal) => this.#restore(tokens, signal);
     host.living.add(this);
+  }
+
+  /** @internal What `QRRetriever.corpus` and `QRRetriever.loadCorpus` make. */
+  static create(host: CorpusHost, documents: RankDocument[], settings: CorpusOptions): Corpus {
+    return new Corpus(host, documents, settings);
   }
 
   /** The documents, in the order passed. */
@@ -136,7 +141,9 @@ export class Corpus implements AsyncDisposable {
    *
    * @throws InputError `INVALID_INPUT` when the file exists, or cannot be written; nothing is left of it then.
    */
-  async save(file: string, { force = false, signal, onProgress }: SaveOptions = {}): Promise<void> {
+  async save(file: string, options: SaveOptions = {}): Promise<void> {
+    const { force = false, onProgress } = options;
+    const signal = ownSignal(options.signal);
     if (typeof file !== "string" || file === "") throw invalidArgument("file", "the path of a file", file);
     await this.#run(async () => {
       const layout = await this.#layOut(signal);

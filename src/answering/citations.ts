@@ -1,0 +1,19 @@
+const NUMBER = String.raw`(?:sources?\s*)?[1-9]\d{0,2}`;
+/** `[1]`, `[1, 3]`, `[2-4]`, `[source 1 and 2]`. */
+const IN_BRACKETS = new RegExp(String.raw`\[\s*(${NUMBER}(?:\s*(?:,|;|&|and|-|–|to)\s*${NUMBER})*)\s*\]`, "gi");
+/** `source 1`, `sources 1 and 3`, as models write that were told to cite with brackets. */
+const IN_WORDS = /\bsources?\s+([1-9]\d{0,2}(?:\s*(?:,|&|and|-|–|to)\s*[1-9]\d{0,2})*)/gi;
+
+/** The numbers of sources that an answer cites, each once and in order; none above `count`. */
+export function citationsIn(answer: string, count: number): number[] {
+  const cited = new Set<number>();
+  for (const pattern of [IN_BRACKETS, IN_WORDS]) {
+    for (const [, list] of answer.matchAll(pattern)) {
+      for (const [, from, to] of list!.matchAll(/(\d+)(?:\s*(?:-|–|to)\s*(?:sources?\s*)?(\d+))?/gi)) {
+        const end = Math.min(count, Number(to ?? from));
+        for (let number = Math.max(1, Number(from)); number <= end; number++) cited.add(number);
+      }
+    }
+  }
+  return [...cited].sort((a, b) => a - b);
+}

@@ -1,0 +1,67 @@
+import type { Dirent, Stats } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import path from "node:path";
+import { InputError } from "../errors.ts";
+
+/** Entries that a folder may have, with those of its folders: more is a mistake, such as a home folder. */
+export const MOST_FILES = 10_000;
+
+/** A file to read: as named by the caller, or found in a folder that was. */
+export type ListedFile = { file: string; inFolder: boolean };
+
+/**
+ * The files that paths stand for, each once: folders are gone through with their folders, in the order of names. Dot files,
+ * dot folders and `node_modules` are skipped, links to folders are not followed.
+ *
+ * @throws InputError `INVALID_INPUT` for a path that does not exist, or a folder with more than `MOST_FILES` entries.
+ */
+export async function listFiles(paths: readonly string[], signal?: AbortSignal): Promise<ListedFile[]> {
+  const listed = new Map<string, ListedFile>();
+  const add = (file: string, inFolder: boolean) => {
+    const key = path.resolve(file);
+    if (!listed.has(key)) listed.set(key, { file, inFolder });
+  };
+  for (const given of paths) {
+    const found = await stat(given).catch((error: NodeJS.ErrnoException) => {
+      const reason = error.code === "ENOENT" ? "does not exist" : `cannot be read: ${error.message}`;
+      throw new InputError("INVALID_INPUT", `File ${given} ${reason}`, { cause: error });
+    });
+    if (!found.isDirectory()) add(given, false);
+    else for (const file of await filesIn(given, signal)) add(file, true);
+  }
+  return [...listed.values()];
+}
+
+async function filesIn(folder: string, signal: AbortSignal | undefined): Promise<string[]> {
+  const files: string[] = [];
+  let seen = 0;
+  const open = [folder];
+  for (let current = open.pop(); current !== undefined; current = open.pop()) {
+    signal?.throwIfAborted();
+    for (const entry of await entriesOf(current)) {
+      if (++seen > MOST_FILES) {
+        const advice = "pass a folder with fewer, or the files";
+        throw new InputError("INVALID_INPUT", `Folder ${folder} has more than ${MOST_FILES} entries: ${advice}`);
+      }
+      if (entry.name.startsWith(".") || entry.name === "node_modules") continue;
+      const file = path.join(current, entry.name);
+      if (entry.isDirectory()) open.push(file);
+      else if (entry.isFile() || (entry.isSymbolicLink() && (await statOf(file))?.isFile())) files.push(file);
+    }
+  }
+  return files.sort();
+}
+
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    throw new InputError("INVALID_INPUT", `Folder ${folder} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+async function statOf(file: string): Promise<Stats | undefined> {
+  return stat(file).catch(() => undefined);
+}

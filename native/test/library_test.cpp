@@ -158,8 +158,14 @@ TEST("libraries with other layouts than the headers' are refused") {
     };
     refused([](LlamaApi & llama) { llama.ggml_tensor_overhead = [] { return api().ggml_tensor_overhead() + 8; }; });
     refused([](LlamaApi & llama) { llama.ggml_version = [] { return "0.22.9"; }; });
-    refused([](LlamaApi & llama) { llama.ggml_op_name = [](enum ggml_op op) { return api().ggml_op_name(ggml_op(op + 1)); }; });
-    refused([](LlamaApi & llama) { llama.ggml_type_name = [](enum ggml_type type) { return type == GGML_TYPE_Q8_0 ? "q8_1" : api().ggml_type_name(type); }; });
+    refused([](LlamaApi & llama) {
+        llama.ggml_op_name = [](enum ggml_op op) { return api().ggml_op_name(static_cast<enum ggml_op>(op + 1)); };
+    });
+    refused([](LlamaApi & llama) {
+        llama.ggml_type_name = [](enum ggml_type type) {
+            return type == GGML_TYPE_Q8_0 ? "q8_1" : api().ggml_type_name(type);
+        };
+    });
     refused([](LlamaApi & llama) {
         llama.llama_context_default_params = [] {
             auto params  = api().llama_context_default_params();

@@ -1,6 +1,7 @@
 #include "abi_check.h"
 #include "check.h"
 #include "dynamic_library.h"
+#include "handles.h"
 #include "llama_api.h"
 #include "log_guard.h"
 
@@ -147,6 +148,15 @@ TEST("somebody else's thread is heard by their callback while a call of ours run
         CHECK(LogGuard::first_error().empty());
     }
     api().llama_log_set(previous, user_data);
+}
+
+TEST("an assertion of llama.cpp that fails in a call of ours is an error") {
+    const LogGuard  log(api());
+    const GgmlArena arena(16 * api().ggml_tensor_overhead());
+    ggml_tensor *   a = api().ggml_new_tensor_3d(arena.get(), GGML_TYPE_F32, 4, 1, 1);
+    ggml_tensor *   b = api().ggml_new_tensor_3d(arena.get(), GGML_TYPE_F32, 5, 1, 1);
+    CHECK_ERROR("ENGINE_FAILED", api().ggml_mul_mat(arena.get(), a, b));
+    CHECK(api().ggml_mul_mat(arena.get(), a, a) != nullptr);
 }
 
 TEST("libraries with other layouts than the headers' are refused") {

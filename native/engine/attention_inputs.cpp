@@ -23,10 +23,8 @@ AttentionInputs AttentionInputs::from_flash_attention(ggml_tensor * node) {
     return inputs;
 }
 
-HostInputs::HostInputs(const AttentionInputs & inputs) : inputs_(inputs) {
-    constexpr size_t       n_tensors = 4;
-    const ggml_init_params params{ n_tensors * api().ggml_tensor_overhead(), nullptr, true };
-    context_.reset(api().ggml_init(params));
+// Four tensors.
+HostInputs::HostInputs(const AttentionInputs & inputs) : context_(4 * api().ggml_tensor_overhead()), inputs_(inputs) {
     inputs_.q     = copy(inputs.q);
     inputs_.k     = copy(inputs.k);
     inputs_.mask  = copy(inputs.mask);

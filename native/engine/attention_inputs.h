@@ -32,7 +32,7 @@ class HostInputs {
   private:
     ggml_tensor * copy(const ggml_tensor * tensor);
 
-    GgmlContextHandle                 context_;
+    GgmlArena                         context_;
     std::vector<std::vector<uint8_t>> bytes_;
     AttentionInputs                   inputs_;
 };

@@ -3,6 +3,7 @@
 #include "llama_api.h"
 #include "log_guard.h"
 
+#include <cstddef>
 #include <memory>
 
 namespace qrhead {
@@ -20,5 +21,20 @@ using GgmlContextHandle = std::unique_ptr<ggml_context, Deleter<&LlamaApi::ggml_
 using BackendHandle     = std::unique_ptr<ggml_backend, Deleter<&LlamaApi::ggml_backend_free>>;
 using GgufHandle        = std::unique_ptr<gguf_context, Deleter<&LlamaApi::gguf_free>>;
 using AllocatorHandle   = std::unique_ptr<ggml_gallocr, Deleter<&LlamaApi::ggml_gallocr_free>>;
+
+// A ggml context for the descriptions of tensors and graphs. Without memory of our own ggml_init asserts that it gets some,
+// which ends the process; this throws bad_alloc.
+class GgmlArena {
+  public:
+    explicit GgmlArena(size_t n_bytes)
+        : memory_(new std::max_align_t[n_bytes / sizeof(std::max_align_t) + 1]),
+          context_(api().ggml_init({ n_bytes, memory_.get(), true })) {}
+
+    ggml_context * get() const noexcept { return context_.get(); }
+
+  private:
+    std::unique_ptr<std::max_align_t[]> memory_;
+    GgmlContextHandle                   context_;  // after what it points to
+};
 
 }  // namespace qrhead

@@ -1,6 +1,7 @@
 #include "llama_api.h"
 
 #include "abi_check.h"
+#include "assertions.h"
 #include "dynamic_library.h"
 #include "error.h"
 #include "log_guard.h"
@@ -142,6 +143,7 @@ void bind_llama(const LibraryPaths & paths) {
     if (bound.ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) == nullptr) {
         throw EngineError("LIBRARY_NOT_FOUND", "No CPU backend could be loaded from " + paths.directory);
     }
+    throw_failed_assertions(bound);
     is_bound = true;
 }
 

@@ -87,6 +87,7 @@ namespace qrhead {
     X(ggml_gallocr_reserve)              \
     X(ggml_gallocr_alloc_graph)          \
     X(ggml_gallocr_free)                 \
+    X(ggml_set_abort_callback)           \
     X(ggml_version)                      \
     X(ggml_commit)                       \
     X(ggml_op_name)                      \

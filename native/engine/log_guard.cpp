@@ -78,6 +78,10 @@ LogGuard::~LogGuard() {
     }
 }
 
+bool LogGuard::is_active_here() noexcept {
+    return n_guards_here > 0;
+}
+
 std::string LogGuard::first_error() {
     return error_line;
 }

@@ -17,6 +17,9 @@ class LogGuard {
     LogGuard(const LogGuard &)             = delete;
     LogGuard & operator=(const LogGuard &) = delete;
 
+    // Whether this thread is in a call of ours.
+    static bool is_active_here() noexcept;
+
     // The first error line that llama.cpp logged on this thread since its guards began, or "" when there was none.
     static std::string first_error();
 

@@ -178,13 +178,11 @@ ggml_tensor * SoftmaxGraph::build(ggml_context * ctx, int32_t head_begin, int32_
 
 bool SoftmaxGraph::try_add_chunk(int32_t head_begin, int32_t head_end, int64_t row_begin, int64_t row_end,
                                  std::vector<float> & out) {
-    const auto &           llama = api();
-    const ggml_init_params params{ max_graph_nodes * llama.ggml_tensor_overhead() +
-                                       llama.ggml_graph_overhead_custom(max_graph_nodes, false),
-                                   nullptr, true };
-    GgmlContextHandle      context(llama.ggml_init(params));
-    ggml_tensor *          sums  = build(context.get(), head_begin, head_end, row_begin, row_end);
-    ggml_cgraph *          graph = llama.ggml_new_graph_custom(context.get(), max_graph_nodes, false);
+    const auto &    llama = api();
+    const GgmlArena context(max_graph_nodes * llama.ggml_tensor_overhead() +
+                            llama.ggml_graph_overhead_custom(max_graph_nodes, false));
+    ggml_tensor *   sums  = build(context.get(), head_begin, head_end, row_begin, row_end);
+    ggml_cgraph *   graph = llama.ggml_new_graph_custom(context.get(), max_graph_nodes, false);
     llama.ggml_build_forward_expand(graph, sums);
 
     Device & device = open(device_);

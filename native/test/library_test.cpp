@@ -1,6 +1,7 @@
 #include "abi_check.h"
 #include "check.h"
 #include "dynamic_library.h"
+#include "handles.h"
 #include "llama_api.h"
 #include "log_guard.h"
 
@@ -149,6 +150,15 @@ TEST("somebody else's thread is heard by their callback while a call of ours run
     api().llama_log_set(previous, user_data);
 }
 
+TEST("an assertion of llama.cpp that fails in a call of ours is an error") {
+    const LogGuard  log(api());
+    const GgmlArena arena(16 * api().ggml_tensor_overhead());
+    ggml_tensor *   a = api().ggml_new_tensor_3d(arena.get(), GGML_TYPE_F32, 4, 1, 1);
+    ggml_tensor *   b = api().ggml_new_tensor_3d(arena.get(), GGML_TYPE_F32, 5, 1, 1);
+    CHECK_ERROR("ENGINE_FAILED", api().ggml_mul_mat(arena.get(), a, b));
+    CHECK(api().ggml_mul_mat(arena.get(), a, a) != nullptr);
+}
+
 TEST("libraries with other layouts than the headers' are refused") {
     check_abi(api(), "lib");
     const auto refused = [](void (*change)(LlamaApi &)) {
@@ -158,8 +168,14 @@ TEST("libraries with other layouts than the headers' are refused") {
     };
     refused([](LlamaApi & llama) { llama.ggml_tensor_overhead = [] { return api().ggml_tensor_overhead() + 8; }; });
     refused([](LlamaApi & llama) { llama.ggml_version = [] { return "0.22.9"; }; });
-    refused([](LlamaApi & llama) { llama.ggml_op_name = [](enum ggml_op op) { return api().ggml_op_name(ggml_op(op + 1)); }; });
-    refused([](LlamaApi & llama) { llama.ggml_type_name = [](enum ggml_type type) { return type == GGML_TYPE_Q8_0 ? "q8_1" : api().ggml_type_name(type); }; });
+    refused([](LlamaApi & llama) {
+        llama.ggml_op_name = [](enum ggml_op op) { return api().ggml_op_name(static_cast<enum ggml_op>(op + 1)); };
+    });
+    refused([](LlamaApi & llama) {
+        llama.ggml_type_name = [](enum ggml_type type) {
+            return type == GGML_TYPE_Q8_0 ? "q8_1" : api().ggml_type_name(type);
+        };
+    });
     refused([](LlamaApi & llama) {
         llama.llama_context_default_params = [] {
             auto params  = api().llama_context_default_params();

@@ -2,258 +2,29 @@
 // aborted. TypeScript checks arguments before they come here; this is about the process staying alive and saying what was
 // wrong. The addon itself says what there is to try: a member without a row fails.
 import { afterAll, describe, expect, test } from "vitest";
-import { addon, createContext, everyHead, load, never } from "../helpers/addon.ts";
-import { modelPath } from "../helpers/models.ts";
+import { addon, createContext, load, never } from "../helpers/addon.ts";
+import {
+  attention,
+  context,
+  model,
+  type Owner,
+  objects,
+  property,
+  rows,
+  surface,
+  three,
+} from "../helpers/addon-surface.ts";
 
-const three = Int32Array.of(1, 2, 3);
-const loadOptions = { path: modelPath("tiny-llama-spm"), gpuLayers: 0, useMmap: true };
-const slimOptions = { input: "a", output: "b", layers: 1, totalLayers: 2, metadata: {} };
 const coded = (code: string) => expect.objectContaining({ code, message: expect.stringMatching(/\w/) });
 
 /** Calls with arguments that TypeScript would not let through. */
 // biome-ignore lint/suspicious/noExplicitAny: wrong types are the subject
 const untyped = (value: unknown): any => value;
 
-const model = await load("tiny-llama-spm");
-const context = await createContext(model, { contextSize: 2048, batchSize: 64, sequences: 2, earlyStop: false });
-const attention = await context.observe(three, { perHead: true }, never);
-const cells = await context.saveCells();
-const contextOptions = {
-  ...{ contextSize: 256, batchSize: 64, threads: 1, cacheTypeK: "f16", cacheTypeV: "f16", flashAttention: true },
-  ...{ offloadKqv: false, heads: everyHead(model.info()), earlyStop: true },
-};
 afterAll(async () => {
   await context.dispose();
   await model.dispose();
 });
-
-const objects = {
-  addon,
-  Model: model,
-  Context: context,
-  Attention: attention,
-  CellState: cells,
-  Cancellation: never,
-} as const;
-type Owner = keyof typeof objects;
-
-/** All members of the addon, as `Owner.member`. */
-const surface = Object.entries(objects).flatMap(([owner, object]) =>
-  Object.getOwnPropertyNames(owner === "addon" ? object : Object.getPrototypeOf(object))
-    .filter((member) => member !== "constructor")
-    .map((member) => `${owner}.${member}`),
-);
-
-type Wrong = [what: string, args: unknown[], error?: ErrorConstructor];
-
-type Row = {
-  /** Arguments as they should be; none for a property. The cancellation goes where `cancelled` says. */
-  args?: unknown[];
-  cancelled?: number;
-  /** What is wrong, and arguments that have it. A TypeError comes of them, or a RangeError. */
-  wrong?: Wrong[];
-};
-
-const property: Row = {};
-const noArguments: Row = { args: [] };
-const number = (name: string, min: number, beyond: number): Wrong[] =>
-  [min - 1, beyond, Number.NaN, Number.POSITIVE_INFINITY, "0", undefined].map((value) => [
-    `${name} ${String(value)}`,
-    [value],
-    RangeError as ErrorConstructor,
-  ]);
-const without = (options: object, name: string, value: unknown) => ({ ...options, [name]: value });
-
-const rows: Record<string, Row> = {
-  "addon.compiledVersion": property,
-  "addon.libraryInfo": noArguments,
-  "addon.canOpenLibrary": { args: ["libnowhere.so"] },
-  "addon.loadBackends": { args: ["/nowhere"] },
-  "addon.bind": {
-    wrong: [
-      ["nothing", []],
-      ["no paths", [{}]],
-      ["a number for a path", [{ directory: "a", llama: "b", ggml: "c", ggmlBase: 4 }]],
-      ["a number for the release", [{ directory: "a", llama: "b", ggml: "c", ggmlBase: "d", release: 4 }]],
-    ],
-  },
-  "addon.loadModel": {
-    args: [loadOptions, never],
-    cancelled: 1,
-    wrong: [
-      ["nothing", []],
-      ["no path", [without(loadOptions, "path", undefined), never]],
-      ["NaN layers", [without(loadOptions, "gpuLayers", Number.NaN), never]],
-      ["text for a flag", [without(loadOptions, "useMmap", "yes"), never]],
-      ["no cancellation", [loadOptions]],
-      ["an AbortSignal", [loadOptions, new AbortController().signal]],
-    ],
-  },
-  "addon.slimModel": {
-    args: [slimOptions, never],
-    cancelled: 1,
-    wrong: [
-      ["nothing", [{}]],
-      ["numbers for metadata", [{ ...slimOptions, metadata: { key: 1 } }]],
-      ["no layers", [{ ...slimOptions, layers: 0 }]],
-      ["a false cancellation", [slimOptions, {}]],
-    ],
-  },
-  "addon.Cancellation": { wrong: [["no new", []]] },
-  "addon.CellState": { wrong: [["no new", []]] },
-
-  "Model.info": noArguments,
-  "Model.tokenize": {
-    args: [[{ text: "a", special: false }], never],
-    cancelled: 1,
-    wrong: [
-      ["nothing", []],
-      ["text", ["text"]],
-      ["a hole", [[undefined]]],
-      ["a number", [[{ text: 1, special: false }]]],
-      ["a piece that does not say", [[{ text: "a" }]]],
-      ["a false cancellation", [[], { cancelled: false }]],
-    ],
-  },
-  "Model.createContext": {
-    args: [contextOptions, never],
-    cancelled: 1,
-    wrong: [
-      ["nothing", []],
-      ["a false cancellation", [contextOptions, 1]],
-      ...(
-        [
-          ["contextSize", 0],
-          ["contextSize", 2 ** 31],
-          ["batchSize", -1],
-          ["batchSize", "64"],
-          ["threads", Number.POSITIVE_INFINITY],
-          ["cacheTypeK", 1],
-          ["cacheTypeV", undefined],
-          ["flashAttention", 0],
-          ["offloadKqv", null],
-          ["earlyStop", "no"],
-          ["heads", [0, 0]],
-          ["heads", Int32Array.of(0, 0, 1)],
-          ["sequences", 0],
-          ["sequences", 65],
-        ] as const
-      ).map(([name, value]): [string, unknown[]] => [
-        `${name} ${String(value)}`,
-        [without(contextOptions, name, value)],
-      ]),
-    ],
-  },
-  "Model.dispose": noArguments,
-
-  "Context.position": property,
-  "Context.contextSize": property,
-  "Context.batchSize": property,
-  "Context.prefill": {
-    args: [three, never],
-    cancelled: 1,
-    wrong: [
-      ["nothing", []],
-      ["an array", [[1, 2, 3], never]],
-      ["unsigned numbers", [Uint32Array.of(1), never]],
-      ["bytes", [three.buffer, never]],
-      ["no cancellation", [three]],
-      ["a false cancellation", [three, { cancelled: false }]],
-    ],
-  },
-  "Context.observe": {
-    args: [three, { perHead: true }, never],
-    cancelled: 2,
-    wrong: [
-      ["no options", [three, undefined, never]],
-      ["a number for a flag", [three, { perHead: 1 }, never]],
-      ["no cancellation", [three, { perHead: true }]],
-    ],
-  },
-  "Context.rollback": { args: [0], wrong: number("position", 0, 1e20) },
-  "Context.generate": {
-    args: [{ last: 1, maxTokens: 1 }, never],
-    cancelled: 1,
-    wrong: [
-      ["nothing", []],
-      ["no token", [{ maxTokens: 1 }, never]],
-      ["no number of tokens", [{ last: 1, maxTokens: 0 }, never]],
-      ["no cancellation", [{ last: 1, maxTokens: 1 }]],
-    ],
-  },
-  "Context.saveCells": noArguments,
-  "Context.loadCells": {
-    args: [cells],
-    wrong: [
-      ["nothing", []],
-      ["an object that looks like one", [{ cells: 3, bytes: 8 }]],
-      ["its prototype", [Object.create(Object.getPrototypeOf(cells))]],
-    ],
-  },
-  "Context.readDocuments": {
-    args: [[three], never],
-    cancelled: 1,
-    wrong: [
-      ["nothing", []],
-      ["one document", [three, never]],
-      ["a hole", [[undefined], never]],
-      ["no cancellation", [[three]]],
-    ],
-  },
-  "Context.putDocuments": {
-    args: [[cells]],
-    wrong: [
-      ["nothing", []],
-      ["one document", [cells]],
-      ["a hole", [[undefined]]],
-      ["tokens", [[three]]],
-    ],
-  },
-  "Context.dispose": noArguments,
-
-  "Attention.rows": property,
-  "Attention.tokens": property,
-  "Attention.row": { args: [0], wrong: number("row", 0, attention.rows) },
-  "Attention.sumOverHeads": {
-    args: [null, 1],
-    wrong: [
-      ["a row for the baseline", [new Float32Array(3), 1]],
-      ["an object that looks like one", [Object.create(attention), 1]],
-      ["weights in a list", [null, 1, [1]]],
-      ["weights for no head", [null, 1, new Float32Array()]],
-      ["an end beyond", [null, 4], RangeError],
-      ["an end before", [null, -1], RangeError],
-      ["no end", [null], RangeError],
-    ],
-  },
-  "Attention.documentScores": {
-    args: [{ baseline: null, spans: Uint32Array.of(0, 1), mask: "none" }],
-    wrong: [
-      ["nothing", []],
-      ["another mask", [{ baseline: null, spans: Uint32Array.of(0, 1), mask: "some" }]],
-      ["signed spans", [{ baseline: null, spans: Int32Array.of(0, 1), mask: "none" }]],
-      ["half a span", [{ baseline: null, spans: Uint32Array.of(0, 1, 2), mask: "none" }]],
-    ],
-  },
-
-  "CellState.cells": property,
-  "CellState.bytes": property,
-  "CellState.slice": {
-    args: [0, 1],
-    wrong: [...number("begin", 0, 1e20), ["an end before the begin", [2, 1], RangeError], ["no end", [0], RangeError]],
-  },
-  "CellState.append": {
-    args: [Uint8Array.of()],
-    wrong: [
-      ["nothing", []],
-      ["an array", [[1]]],
-      ["other numbers", [three]],
-    ],
-  },
-
-  "Cancellation.cancelled": property,
-  "Cancellation.cancel": noArguments,
-};
 
 const partsOf = (name: string) => name.split(".") as [Owner, string];
 const membersOf = (owner: Owner) => surface.filter((name) => name.startsWith(`${owner}.`));
@@ -350,14 +121,6 @@ describe("the wrong object", () => {
     const disguised = Object.setPrototypeOf(await load("tiny-llama-spm"), addon.Cancellation.prototype);
     expect(() => context.prefill(three, disguised)).toThrow(TypeError);
     expect(() => context.prefill(three, Object.create(addon.Cancellation.prototype))).toThrow(TypeError);
-  });
-
-  test("cells that a call is using take no more bytes", async () => {
-    const state = new addon.CellState(1, 16);
-    const work = context.loadCells(state);
-    expect(() => state.append(Uint8Array.of(1))).toThrow(TypeError);
-    await expect(work).rejects.toEqual(coded("CORPUS_INVALID"));
-    await context.prefill(three, never);
   });
 });
 

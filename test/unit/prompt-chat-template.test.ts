@@ -153,6 +153,6 @@ describe("templates that would never end, or fill the memory", () => {
   });
 
   it("ends what counts no steps: a regular expression over a run of blanks", () => {
-    expect(() => withinTemplateTime(() => /(\s*)x/.exec(" ".repeat(2 ** 20)))).toThrow(/longer than 1000 ms/);
+    expect(() => withinTemplateTime(() => /(\s*)x/.exec(" ".repeat(2 ** 20)))).toThrow(/longer than 1000+ ms/);
   });
 });

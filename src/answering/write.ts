@@ -32,13 +32,14 @@ export async function promptTokens(model: LlamaModel, question: Question): Promi
   return isBase(model) ? baseTokens(model, question) : chatTokens(await wrapperOf(model), model, question);
 }
 
-/** Found once a model: node-llama-cpp tries templates for it, which takes seconds. */
-const wrappers = new WeakMap<LlamaModel, ChatWrapper>();
+/** Found once a file and template: node-llama-cpp tries its own templates for it, which takes seconds. */
+const wrappers = new Map<string, ChatWrapper>();
 
 async function wrapperOf(model: LlamaModel): Promise<ChatWrapper> {
   const { resolveChatWrapper } = await importNodeLlamaCpp();
-  const wrapper = wrappers.get(model) ?? resolveChatWrapper(model);
-  wrappers.set(model, wrapper);
+  const key = `${model.filename}\n${model.fileInfo.metadata.tokenizer.chat_template}`;
+  const wrapper = wrappers.get(key) ?? resolveChatWrapper(model);
+  wrappers.set(key, wrapper);
   return wrapper;
 }
 

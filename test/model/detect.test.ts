@@ -115,7 +115,7 @@ describe("examples", () => {
     const detecting = detect("tiny-llama", { examples: [first, long], contextSize: 512, onExample });
     await expect(detecting).rejects.toBeInstanceOf(ContextOverflowError);
     await expect(detecting).rejects.toThrow(
-      /^The prompt of e\.jsonl, line 2 \(id "honey"\) has 1\d{3} tokens but the context holds 512: use a context size/,
+      /^The prompt of e\.jsonl, line 2 \(id "honey"\) has 1\d{3} tokens but the context holds 512: use a contextSize/,
     );
     expect(phases).toEqual(["check"]);
     const cut = await detect("tiny-llama", { examples: [first, long], contextSize: 512, maxDocumentTokens: 50 });

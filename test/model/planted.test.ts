@@ -100,7 +100,7 @@ describe("heads", () => {
       code: "HEADS_UNKNOWN",
       message:
         "No head set is published for Planted retrieval heads 7 (llama, 4 layers of 8 heads): " +
-        "find its heads with `qrhead detect`, name some with --heads, or use --heads all (ICR)",
+        'find its heads with `qrhead detect`, or rank with all of them: heads: "all" (ICR)',
     });
   });
 

@@ -32,7 +32,7 @@ describe("resolveHeads", () => {
     expect(() => resolveHeads("auto", small, noFile)).toThrow(code("HEADS_UNKNOWN"));
     expect(() => resolveHeads("auto", small, noFile)).toThrow(
       "No head set is published for small (llama, 3 layers of 4 heads): find its heads with `qrhead detect`, " +
-        "name some with --heads, or use --heads all (ICR)",
+        'or rank with all of them: heads: "all" (ICR)',
     );
   });
 

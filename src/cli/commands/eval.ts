@@ -70,7 +70,7 @@ Data: BEIR folders (corpus and queries, .jsonl or .tsv, and qrels), pools (JSON 
 own files), LongMemEval, LoCoMo, CLIPPER, folders of needles and essays; .gz is read. Every method ranks the same
 candidates: BM25's best, those of a TREC run (--run), or all documents of a pool.
 
-Methods: first-stage, bm25, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL,
+Methods: first-stage, bm25, bm25:light, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL,
 rrf(A,B), NAME=METHOD.
 
 Settings: ${Object.keys(SETTINGS).join(", ")}.

@@ -339,9 +339,9 @@ it.each([
   writeFileSync(path.join(folder, "needles.jsonl"), '{"question": "q?", "needle": "n."}');
   writeFileSync(path.join(folder, "essays", "one.txt"), bytes);
   const reads = [
-    readQrels(file, new Notes()),
-    readTrecRun(file, new Notes()),
-    openTask(folder, { depth: 0, format: "niah" }),
+    () => readQrels(file, new Notes()),
+    () => readTrecRun(file, new Notes()),
+    () => openTask(folder, { depth: 0, format: "niah" }),
   ];
-  for (const read of reads) await expect(read).rejects.toThrow(/line 1 .*save the file as UTF-8/);
+  for (const read of reads) await expect(read()).rejects.toThrow(/line 1 .*save the file as UTF-8/);
 });

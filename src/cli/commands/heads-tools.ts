@@ -92,7 +92,7 @@ async function trim(spec: string, _: unknown, command: Command): Promise<void> {
   const found = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   const set = ofModel(found);
   const trimmed = trimHeadSet(set, top, found.name);
-  await writeWhole(path.resolve(output), formatHeadSet(trimmed), force);
+  await writeWhole(path.resolve(output), formatHeadSet(trimmed), { force, shared: true });
   print(`${oneLine(output)}: the first ${top} of ${set.heads.length} heads, ${trimmed.heads.map(headKey).join(",")}`);
 }
 

@@ -1,10 +1,11 @@
 // Where two methods of an evaluation differ most, and what those queries have in common: counts, and no text.
 //   npx tsx scripts/eval-errors.ts REPORT.json METHOD BASELINE COUNT DATA...
 import { readFileSync } from "node:fs";
-import { analyze, textOf } from "../src/eval/bm25.ts";
+import { textOf } from "../src/eval/bm25.ts";
 import { openTask } from "../src/eval/data/open.ts";
 import { mean } from "../src/eval/metrics/statistics.ts";
 import type { EvalReport } from "../src/eval/report/report.ts";
+import { termsOf } from "../src/eval/words.ts";
 
 const [file, method, baseline, count, ...data] = process.argv.slice(2) as [string, string, string, string, ...string[]];
 const report = JSON.parse(readFileSync(file, "utf8")) as EvalReport;
@@ -37,9 +38,9 @@ for (const source of data) {
     const topic = task.topics.find(({ id }) => id === query)!;
     const { documents } = await task.candidates(topic);
     const isRelevant = (id: string) => (topic.grades.get(id) ?? 0) > 0;
-    const terms = new Set(analyze(topic.query));
+    const terms = new Set(termsOf(topic.query, "lucene"));
     const overlap = (text: string) => {
-      const found = new Set(analyze(text));
+      const found = new Set(termsOf(text, "lucene"));
       return [...terms].filter((term) => found.has(term)).length / Math.max(1, terms.size);
     };
     const relevant = documents.filter(({ id }) => isRelevant(id));

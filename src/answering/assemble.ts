@@ -1,4 +1,5 @@
 import { InputError, invalidArgument } from "../errors.ts";
+import { smallestOf } from "../util/extremes.ts";
 
 /** A piece of a context: a chunk, a turn, a chapter. */
 export type ContextPiece = {
@@ -95,7 +96,7 @@ export async function assembleContext(
     }
   }
   if (chosen.size === 0 && best.length > 0) {
-    const least = Math.min(...costs.values());
+    const least = smallestOf(costs.values());
     throw new InputError(
       "INVALID_INPUT",
       `No piece fits the budget of ${budgetTokens} tokens: the smallest needs ${least}`,

@@ -1,10 +1,9 @@
 import path from "node:path";
-import type { Llama, LlamaModel } from "node-llama-cpp";
-import { InputError, QRHeadError } from "../errors.ts";
+import type { LlamaModel } from "node-llama-cpp";
+import { QRHeadError } from "../errors.ts";
+import { openLlama } from "../model/llama.ts";
 import { findModelFile } from "../model/model-file.ts";
 import { findWriter } from "../model/writes.ts";
-import { loadLibrary } from "../native/library.ts";
-import { importNodeLlamaCpp } from "../native/node-llama-cpp.ts";
 import type { LoadOptions } from "../options.ts";
 import { assertBoundedTemplate } from "../prompt/chat-template.ts";
 
@@ -59,29 +58,4 @@ export async function openModel(file: string, options: OpenOptions = {}): Promis
     const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
     throw new QRHeadError("MODEL_LOAD_FAILED", `Could not load ${file} to generate: ${reason}`, { cause: error });
   }
-}
-
-/** Opened once for each build: node-llama-cpp tries a build in a process of its own before it uses it, which takes seconds. */
-const opened = new Map<string, Promise<Llama>>();
-
-async function openLlama(options: OpenOptions): Promise<Llama> {
-  const { gpu } = await loadLibrary(options);
-  if (gpu === "custom") {
-    throw new InputError(
-      "INVALID_ARGUMENT",
-      "Expected node-llama-cpp's own build of llama.cpp for generating but another folder is set",
-      { advice: "leave out libraryDirectory and QRHEAD_LLAMA_DIR" },
-    );
-  }
-  const key = String(gpu);
-  if (!opened.has(key)) {
-    const { getLlama, LlamaLogLevel } = await importNodeLlamaCpp();
-    const opening = getLlama({
-      ...{ gpu, build: "never", skipDownload: true, progressLogs: false },
-      logLevel: LlamaLogLevel.disabled,
-    });
-    opening.catch(() => opened.delete(key));
-    opened.set(key, opening);
-  }
-  return opened.get(key)!;
 }

@@ -2,6 +2,8 @@ import { stat } from "node:fs/promises";
 import { type Corpus, InputError, type QRRetriever } from "../index.ts";
 import type { RankOptions } from "../options.ts";
 import type { RankDocument } from "../types.ts";
+import { type LockHolder, lockFile } from "../util/lock.ts";
+import { assertWritable } from "../util/output-file.ts";
 import { note, oneLine } from "./output.ts";
 
 type Call = Pick<RankOptions, "signal" | "onProgress">;
@@ -25,20 +27,28 @@ export async function openCorpus(
   settings: Settings,
   { signal, onProgress, quiet, flag = "--docs FILE" }: Call & { quiet: boolean; flag?: string },
 ): Promise<Corpus> {
-  const exists = await stat(file).then(
-    () => true,
-    () => false,
-  );
-  if (!exists && !documents) {
+  const found = await stat(file).catch(() => undefined);
+  if (!found && !documents) {
     throw new InputError("INVALID_INPUT", `Cache ${file} does not exist: pass ${flag} to make it`);
   }
-  if (exists) {
+  if (found) {
     const reason = await tryLoad();
     if (typeof reason !== "string") return reason;
     if (!quiet) note(`qrhead: making ${oneLine(file)} anew: ${reason}`);
   }
-  // Another process may have made the same file meanwhile; each puts a whole one in its place.
-  return retriever.corpus(documents!, { ...settings, saveTo: file, force: true, signal, onProgress });
+  await assertWritable(file, true);
+  const onWait = ({ pid, host }: LockHolder) =>
+    quiet || note(`qrhead: waiting for process ${pid} on ${host}, which is making ${file}`);
+  const unlock = await lockFile(file, { wait: true, onWait, signal });
+  try {
+    const now = await stat(file).catch(() => undefined);
+    // Another process may have made it meanwhile.
+    const made = now && (now.ino !== found?.ino || now.mtimeMs !== found.mtimeMs) ? await tryLoad() : "";
+    if (typeof made !== "string") return made;
+    return await retriever.corpus(documents!, { ...settings, saveTo: file, force: true, signal, onProgress });
+  } finally {
+    unlock();
+  }
 
   /** The corpus, or why it cannot be used. */
   async function tryLoad(): Promise<Corpus | string> {

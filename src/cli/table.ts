@@ -1,6 +1,7 @@
 import Table from "cli-table3";
 import type { RankedDocument } from "../ranking/results.ts";
 import type { RankDocument } from "../types.ts";
+import { append, largestOf } from "../util/extremes.ts";
 import { bold, oneLine } from "./output.ts";
 
 /** Columns of text that a result shows of its document where the terminal does not say how wide it is. */
@@ -27,7 +28,7 @@ export function plainTable(
       ...{ left: none, "left-mid": none, mid: none, "mid-mid": none, right: none, "right-mid": none, middle: none },
     },
   });
-  table.push(...rows);
+  append(table, rows);
   return table
     .toString()
     .split("\n")
@@ -71,7 +72,7 @@ export function beginning({ title, text }: RankDocument): string {
 
 /** Decimals that give the largest score five digits: the smaller ones then line up with it. */
 export function decimalsFor(scores: readonly number[]): number {
-  const largest = Math.max(...scores.map(Math.abs));
+  const largest = largestOf(scores.map(Math.abs));
   if (!(largest > 0)) return 4;
   return Math.min(12, Math.max(0, 4 - Math.floor(Math.log10(largest))));
 }

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { z } from "zod";
 import { InputError } from "../errors.ts";
+import { lockFile } from "../util/lock.ts";
+import { unwritable } from "../util/output-file.ts";
 import { type DetectionExample, goldIndexes } from "./examples.ts";
 import type { ExampleScores } from "./objectives.ts";
 
@@ -44,12 +47,39 @@ export type Checkpoint = {
  * @param heads Rows that every example's scores must have.
  * @param resume Take up what is there; without it a file that holds examples is an error.
  * @throws InputError `INVALID_INPUT` for a file that holds examples and is not to be resumed, is no checkpoint, is of another
- * run or of other examples, or is damaged.
+ * run or of other examples, or is damaged; where another process writes it, or it cannot be written.
  */
 export async function openCheckpoint(
   file: string,
   key: CheckpointKey,
-  { examples, heads, resume }: { examples: readonly DetectionExample[]; heads: number; resume: boolean },
+  options: { examples: readonly DetectionExample[]; heads: number; resume: boolean },
+): Promise<Checkpoint> {
+  const unlock = await lockFile(file);
+  try {
+    const { close, ...checkpoint } = await openLocked(file, key, options);
+    return { ...checkpoint, close: () => close().finally(unlock) };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+/** Removes a checkpoint. @throws InputError `INVALID_INPUT` where another process writes it. */
+export async function removeCheckpoint(file: string): Promise<void> {
+  const unlock = await lockFile(file);
+  try {
+    await rm(file, { force: true });
+  } catch (error) {
+    throw unwritable(`Checkpoint ${file}`, error);
+  } finally {
+    unlock();
+  }
+}
+
+async function openLocked(
+  file: string,
+  key: CheckpointKey,
+  { examples, heads, resume }: Parameters<typeof openCheckpoint>[2],
 ): Promise<Checkpoint> {
   const handle = await openFile(file);
   try {
@@ -66,8 +96,12 @@ export async function openCheckpoint(
     if (lines.length === 0) await handle.truncate(0);
     else if (end < content.length) await handle.truncate(end);
     const write = async (value: unknown) => {
-      await handle.appendFile(`${JSON.stringify(value)}\n`);
-      await handle.datasync();
+      try {
+        await handle.appendFile(`${JSON.stringify(value)}\n`);
+        await handle.datasync();
+      } catch (error) {
+        throw unwritable(`Checkpoint ${file}`, error);
+      }
     };
     if (lines.length === 0) await write({ format: "qrhead-detection", version: 1, run: key });
     return { known, append: (example, scores) => write(toRecord(example, scores)), close: () => handle.close() };
@@ -79,10 +113,11 @@ export async function openCheckpoint(
 
 async function openFile(file: string): Promise<FileHandle> {
   try {
-    return await open(file, "a+");
+    // Windows has no such flag, and links there only for administrators.
+    const { O_APPEND, O_CREAT, O_RDWR, O_NOFOLLOW = 0 } = constants;
+    return await open(file, O_APPEND | O_CREAT | O_RDWR | O_NOFOLLOW, 0o600);
   } catch (error) {
-    const reason = (error as Error).message;
-    throw new InputError("INVALID_INPUT", `Checkpoint ${file} cannot be written: ${reason}`, { cause: error });
+    throw unwritable(`Checkpoint ${file}`, error);
   }
 }
 

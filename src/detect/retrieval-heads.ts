@@ -11,6 +11,7 @@ import { type PromptPiece, wellFormed } from "../prompt/build.ts";
 import { type PromptProfile, selectProfile } from "../prompt/profiles.ts";
 import { tokenSpan } from "../prompt/spans.ts";
 import { contextOptions } from "../reading/session.ts";
+import { largestOf } from "../util/extremes.ts";
 import type { DetectedHeadSet } from "./format.ts";
 import { assertLongEnough, HIDDEN_FACTS, type HiddenFact, hide, rouge1Recall } from "./hidden-fact.ts";
 import { bestHeads } from "./objectives.ts";
@@ -103,7 +104,7 @@ export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promi
       eosText: info.eosText,
     });
     const haystack = await tokenizeText(model, text, load.signal);
-    const room = Math.max(...facts.map(({ needle, question }) => 200 + Buffer.byteLength(needle + question)));
+    const room = largestOf(facts.map(({ needle, question }) => 200 + Buffer.byteLength(needle + question)));
     const limit = (load.contextSize ?? (info.trainContextSize || 4096)) - room;
     const longest = Math.min(grid.maxTokens, haystack.tokens.length, limit);
     assertLongEnough(longest, grid.minTokens, longest === limit ? "The context" : sourceName);
@@ -141,7 +142,7 @@ export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promi
     );
     const scoring = means.filter((mean) => mean > 0 && mean >= grid.threshold).length;
     if (scoring === 0) {
-      const best = Math.max(...means).toPrecision(2);
+      const best = largestOf(means).toPrecision(2);
       throw new QRHeadError("MODEL_UNSUPPORTED", `No head of ${name} is a retrieval head: the best scored ${best}`, {
         advice: "use a smaller threshold, or detectHeads, which rates heads by the question's attention",
       });

@@ -1,3 +1,4 @@
+import { largestOf, smallestOf } from "../util/extremes.ts";
 import type { ExampleScores } from "./objectives.ts";
 
 /** Steps of one fit at most, and the change of the largest weight, as a share of it, at which a fit ends sooner. */
@@ -81,7 +82,7 @@ export function toProblem(examples: readonly ExampleScores[], heads: readonly nu
 /** The smallest L1 at which weights of 0 are best: the steepest descent from there. */
 export function strongestL1(problem: Problem): number {
   const { gradient } = evaluate(problem, new Float64Array(problem[0]!.heads));
-  return Math.max(0, -Math.min(...gradient));
+  return Math.max(0, -smallestOf(gradient));
 }
 
 /**
@@ -115,7 +116,7 @@ export function solve(
     ahead = uphill ? next : next.map((weight, head) => weight + ((momentum - 1) / grown) * change[head]!);
     momentum = grown;
     weights = next;
-    if (Math.max(...change.map(Math.abs)) <= tolerance * Math.max(1, ...weights)) break;
+    if (largestOf(change.map(Math.abs)) <= tolerance * Math.max(1, largestOf(weights))) break;
   }
   return weights;
 }

@@ -3,6 +3,7 @@ import type { ChunkUnit } from "../chunking/chunk.ts";
 import { InputError, isQRHeadError } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
 import { ownSignal } from "../util/abort-signal.ts";
+import { append } from "../util/extremes.ts";
 import { MOST_INPUT_BYTES, readBytes } from "../util/read-file.ts";
 import { decodeText, whyBinary } from "../util/text-file.ts";
 import { type LocatedDocument, locateDocuments } from "./documents.ts";
@@ -63,7 +64,7 @@ export async function readTexts(paths: readonly string[], options: ReadTextsOpti
       throw new InputError("INVALID_INPUT", `The files have more than ${most} together: pass fewer of them`);
     }
     const read = readOne(content, listed, names[index]!);
-    if (Array.isArray(read)) texts.push(...read);
+    if (Array.isArray(read)) append(texts, read);
     else left.push(read);
   }
   if (texts.length === 0) {

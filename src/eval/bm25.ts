@@ -1,45 +1,21 @@
 import type { RankDocument } from "../types.ts";
 import { sortAsTrec } from "./metrics/order.ts";
+import { termsOf, type WordProcessing } from "./words.ts";
 
 /** Term saturation and length normalisation of Anserini's BM25, which BEIR's published baselines use. */
 const K1 = 0.9;
 const B = 0.4;
-
-/** Endings that light stemming takes off, the first that fits, where at least `SHORTEST_STEM` letters stay. */
-const SUFFIXES = ["ing", "ed", "es", "s", "ly"];
-const SHORTEST_STEM = 3;
-
-/** English words that say nothing about a topic: articles, pronouns, prepositions, auxiliaries, question words. */
-const STOP_WORDS = new Set(
-  (
-    "a an the this that these those there here such i me my we us our you your he him his she her it its they them their " +
-    "am is are was were be been being do does did have has had can could may might must shall should will would " +
-    "and or but nor if so as than then too very also only just more most some any all both each few other own same " +
-    "of at by for with about from to in into on out up down over under again further once between during before after " +
-    "above below through against because until while now no not " +
-    "what who whom whose which when where why how"
-  ).split(" "),
-);
 
 /** A document's searchable text: its title and its text are one field. */
 export function textOf({ title, text }: RankDocument): string {
   return title ? `${title} ${text}` : text;
 }
 
-/** Terms of a text: runs of letters and digits in lower case, without stop words, lightly stemmed. */
-export function analyze(text: string): string[] {
-  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  return words.filter((word) => !STOP_WORDS.has(word)).map(stem);
-}
-
-function stem(word: string): string {
-  const suffix = SUFFIXES.find((ending) => word.endsWith(ending) && word.length - ending.length >= SHORTEST_STEM);
-  return suffix === undefined ? word : word.slice(0, -suffix.length);
-}
-
 /**
  * An inverted index that scores by BM25 (Robertson and Zaragoza 2009) with k1 = 0.9 and b = 0.4:
  * Σ over query terms, repeated ones counted again, of ln(1 + (N − n + 0.5) / (n + 0.5)) · tf·(k1 + 1) / (tf + k1·(1 − b + b·|d| / avg|d|)).
+ *
+ * Lucene leaves out the factor k1 + 1, which is the same for all, and rounds |d|, which is exact here.
  *
  * Postings are typed arrays, so that a large corpus costs about ten bytes for every different term of a document.
  */
@@ -56,8 +32,10 @@ export class Bm25Index {
   #normalizers = new Float64Array();
   #sums = new Float64Array();
 
-  static of(texts: readonly string[]): Bm25Index {
-    const index = new Bm25Index();
+  constructor(readonly words: WordProcessing = "lucene") {}
+
+  static of(texts: readonly string[], words?: WordProcessing): Bm25Index {
+    const index = new Bm25Index(words);
     for (const text of texts) index.add(text);
     index.finish();
     return index;
@@ -70,7 +48,7 @@ export class Bm25Index {
   /** Adds the next document; its index is the number of those before it. */
   add(text: string): void {
     const counts = new Map<number, number>();
-    const terms = analyze(text);
+    const terms = termsOf(text, this.words);
     for (const term of terms) {
       let id = this.#terms.get(term);
       if (id === undefined) {
@@ -139,7 +117,7 @@ export class Bm25Index {
     const begins: Uint32Array | undefined = this.#begins;
     if (!begins) throw new Error("finish() must come before the first search");
     const touched: number[] = [];
-    for (const term of analyze(query)) {
+    for (const term of termsOf(query, this.words)) {
       const id = this.#terms.get(term);
       if (id === undefined) continue;
       const begin: number = begins[id]!;

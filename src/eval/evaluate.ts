@@ -1,8 +1,9 @@
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import path from "node:path";
 import { InputError } from "../errors.ts";
 import { findModelFile } from "../model/model-file.ts";
+import { makeFolder } from "../util/output-file.ts";
 import { type OpenOptions, openTask } from "./data/open.ts";
 import { Estimate, type TimeLeft } from "./estimate.ts";
 import { Journal, type RunSettings } from "./journal.ts";
@@ -28,7 +29,7 @@ export type EvalOptions = Pick<RunOptions, "limit" | "seed" | "maxDocumentWords"
   /** Method that the others are tested against. */
   baseline: string;
   /** Folder of the results. Without one nothing is kept, and nothing can be resumed. */
-  output: string;
+  output?: string | undefined;
   resume: boolean;
   command: string;
   signal?: AbortSignal | undefined;
@@ -70,14 +71,14 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
     signal?.throwIfAborted();
   }
   const settings = await describeRun(options);
-  await mkdir(options.output, { recursive: true });
-  const file = path.join(options.output, JOURNAL_NAME);
-  if (!options.resume && (await stat(file).catch(() => undefined))) {
+  const file = options.output === undefined ? undefined : path.join(options.output, JOURNAL_NAME);
+  if (options.output !== undefined) await makeFolder(options.output);
+  if (file !== undefined && !options.resume && (await stat(file).catch(() => undefined))) {
     throw new InputError("INVALID_INPUT", `Results ${file} exist: go on with --resume, or choose another folder`);
   }
   const context: MethodContext = { load, signal };
   await checkMethods(methods, context);
-  const journal = options.resume ? await Journal.resume(file, settings) : await Journal.create(file, settings);
+  const journal = await openJournal(file, options.resume, settings);
   try {
     const run = { ...options, context, journal, onOutcome: countProgress(facts, options) };
     for (const source of options.data) await withTask(source, (task) => runTask(task, run));
@@ -92,6 +93,11 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
   } finally {
     journal.close();
   }
+}
+
+function openJournal(file: string | undefined, resume: boolean, settings: RunSettings): Promise<Journal> | Journal {
+  if (file === undefined) return Journal.inMemory();
+  return resume ? Journal.resume(file, settings) : Journal.create(file, settings);
 }
 
 function describeTask(task: Task, { limit, seed }: EvalOptions): TaskFacts {

@@ -1,7 +1,8 @@
 import { appendFileSync, closeSync, openSync } from "node:fs";
 import { open, readFile, rm, truncate } from "node:fs/promises";
 import { InputError } from "../errors.ts";
-import { lockResults } from "../util/lock.ts";
+import { lockFile } from "../util/lock.ts";
+import { unwritable } from "../util/output-file.ts";
 import { type Outcome, outcomeKey } from "./outcome.ts";
 
 const FORMAT = "qrhead-eval-journal";
@@ -16,15 +17,21 @@ export type RunSettings = Record<string, unknown>;
  * a time.
  */
 export class Journal {
-  readonly #descriptor: number;
+  readonly #descriptor: number | null;
   readonly #known: Map<string, Outcome>;
-
   readonly #unlock: () => void;
+  readonly #file: string;
 
-  private constructor(descriptor: number, known: Map<string, Outcome>, unlock: () => void) {
+  private constructor(descriptor: number | null, known: Map<string, Outcome>, unlock: () => void, file: string) {
     this.#descriptor = descriptor;
     this.#known = known;
     this.#unlock = unlock;
+    this.#file = file;
+  }
+
+  /** One without a file, for a run of which nothing is kept. */
+  static inMemory(): Journal {
+    return new Journal(null, new Map(), () => {}, "");
   }
 
   /** @throws InputError `INVALID_INPUT` where the file exists, or another process writes it. */
@@ -33,14 +40,19 @@ export class Journal {
   }
 
   static async #create(file: string, settings: RunSettings, unlock: () => void): Promise<Journal> {
-    const handle = await open(file, "wx").catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "EEXIST")
-        throw new InputError("INVALID_INPUT", `Results ${file} cannot be written: ${error.message}`);
+    const handle = await open(file, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw unwritable(`The file of results ${file}`, error);
       throw new InputError("INVALID_INPUT", `Results ${file} exist: go on with --resume, or choose another folder`);
     });
-    await handle.writeFile(`${JSON.stringify({ format: FORMAT, version: VERSION, settings })}\n`);
-    await handle.close();
-    return new Journal(openSync(file, "a"), new Map(), unlock);
+    try {
+      await handle.writeFile(`${JSON.stringify({ format: FORMAT, version: VERSION, settings })}\n`);
+    } catch (error) {
+      await rm(file, { force: true });
+      throw unwritable(`The file of results ${file}`, error);
+    } finally {
+      await handle.close();
+    }
+    return new Journal(openSync(file, "a"), new Map(), unlock, file);
   }
 
   /**
@@ -71,7 +83,7 @@ export class Journal {
       if (!known.has(key)) known.set(key, outcome);
     }
     await truncate(file, end);
-    return new Journal(openSync(file, "a"), known, unlock);
+    return new Journal(openSync(file, "a"), known, unlock, file);
   }
 
   /** Outcomes of earlier runs and of this one, in the order written. */
@@ -83,19 +95,24 @@ export class Journal {
     return this.#known.get(key);
   }
 
+  /** @throws InputError `INVALID_INPUT` where it cannot be written, such as to a full disk. */
   add(outcome: Outcome): void {
-    appendFileSync(this.#descriptor, `${JSON.stringify(outcome)}\n`);
+    try {
+      if (this.#descriptor !== null) appendFileSync(this.#descriptor, `${JSON.stringify(outcome)}\n`);
+    } catch (error) {
+      throw unwritable(`The file of results ${this.#file}`, error);
+    }
     this.#known.set(outcomeKey(outcome), outcome);
   }
 
   close(): void {
-    closeSync(this.#descriptor);
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
     this.#unlock();
   }
 }
 
 async function locked(file: string, open: (unlock: () => void) => Promise<Journal>): Promise<Journal> {
-  const unlock = await lockResults(file);
+  const unlock = await lockFile(file);
   try {
     return await open(unlock);
   } catch (error) {

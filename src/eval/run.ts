@@ -4,7 +4,7 @@ import { defaultThreads } from "../options.ts";
 import type { RankDocument } from "../types.ts";
 import type { Journal } from "./journal.ts";
 import { fuseByRank } from "./methods/fusion.ts";
-import type { Method, MethodContext, Ranker } from "./methods/method.ts";
+import type { Method, MethodContext, Ranker, Request, Response } from "./methods/method.ts";
 import { type Outcome, outcomeKey } from "./outcome.ts";
 import type { Task, Topic } from "./types.ts";
 
@@ -128,7 +128,7 @@ async function rankOne(
   try {
     const shown = order.map((i) => truncateWords(documents[i]!, maxDocumentWords));
     const shownScores = order.map((i) => scores[i]!);
-    const response = await ranker.rank({ topic, documents: shown, scores: shownScores, bm25, signal });
+    const response = await rankNonBlank(ranker, { topic, documents: shown, scores: shownScores, bm25, signal });
     const ms = performance.now() - began;
     const { scores: exact, ...counts } = response;
     const found = toSingle(exact);
@@ -141,6 +141,31 @@ async function rankOne(
     const message = error instanceof Error ? error.message : String(error);
     return { ...base, status: "failed", ids: [], scores: [], ms: performance.now() - began, error: message };
   }
+}
+
+/** How far below the others a blank document is put. */
+const BLANK_GAP = 1;
+
+/**
+ * Ranks the documents that hold something. A blank one has nothing to rank by: no method sees it, and it comes last.
+ */
+async function rankNonBlank(ranker: Ranker, request: Request): Promise<Response> {
+  const { documents, scores, bm25 } = request;
+  const filled = documents.flatMap(({ title, text }, i) => (`${title ?? ""}${text}`.trim() === "" ? [] : [i]));
+  if (filled.length === documents.length) return ranker.rank(request);
+  if (filled.length === 0) return { scores: documents.map(() => 0) };
+  const pick = <T>(list: readonly T[]) => filled.map((i) => list[i]!);
+  const response = await ranker.rank({
+    ...request,
+    ...{ documents: pick(documents), scores: pick(scores) },
+    bm25: async (words) => pick(await bm25(words)),
+  });
+  assertScores(response.scores, filled.length);
+  const least = response.scores.reduce((low, score) => Math.min(low, score), Number.POSITIVE_INFINITY);
+  // Far enough below to be so in single precision too.
+  const all = new Array<number>(documents.length).fill(least - Math.max(BLANK_GAP, Math.abs(least) * 1e-3));
+  for (const [place, i] of filled.entries()) all[i] = response.scores[place]!;
+  return { ...response, scores: all };
 }
 
 function fuse(task: string, topic: Topic, method: Method, journal: Journal): Outcome {

@@ -1,4 +1,5 @@
 import type { RankDocument } from "../types.ts";
+import type { WordProcessing } from "./words.ts";
 
 /** Relevance grades of judged documents by id; above 0 is relevant. Documents that are not named count as not relevant. */
 export type Grades = ReadonlyMap<string, number>;
@@ -27,8 +28,8 @@ export type Candidates = {
   documents: RankDocument[];
   /** First-stage scores, not increasing. */
   scores: number[];
-  /** BM25 scores of the same documents. */
-  bm25: () => Promise<number[]>;
+  /** BM25 scores of the same documents. Defaults to `lucene`. */
+  bm25: (words?: WordProcessing) => Promise<number[]>;
 };
 
 /** A collection of topics and what they are searched in, read as needed. */

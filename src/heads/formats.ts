@@ -1,4 +1,5 @@
 import type { Head, ModelIdentity } from "../types.ts";
+import { largestOf } from "../util/extremes.ts";
 import { everyHead, headKey, parseHeadKey } from "./heads.ts";
 
 /** How many heads are taken from a file of scores: the number that QRHead uses below 10B parameters (EMNLP 2025). */
@@ -80,8 +81,8 @@ function chooseBest(entries: { head: Head; score: number }[], fail: Fail): Forei
   const ordered = entries.toSorted((a, b) => b.score - a.score || a.head[0] - b.head[0] || a.head[1] - b.head[1]);
   const best = ordered.slice(0, DEFAULT_HEAD_COUNT).map(({ head }): [number, number] => [head[0], head[1]]);
 
-  const layers = Math.max(...entries.map(({ head }) => head[0])) + 1;
-  const heads = Math.max(...entries.map(({ head }) => head[1])) + 1;
+  const layers = largestOf(entries.map(({ head }) => head[0])) + 1;
+  const heads = largestOf(entries.map(({ head }) => head[1])) + 1;
   const byKey = new Map(entries.map(({ head, score }) => [headKey(head), score]));
   if (entries.length !== byKey.size) return fail("it scores a head twice");
   if (layers * heads !== entries.length) return { heads: best };

@@ -1,6 +1,7 @@
 import { scaleLinear, scaleSequential } from "d3-scale";
 import { interpolateViridis } from "d3-scale-chromatic";
 import type { Head } from "../types.ts";
+import { largestOf, smallestOf } from "../util/extremes.ts";
 import { UNPRINTABLE } from "../util/unprintable.ts";
 import type { HeadSet, HeadSetModel } from "./head-set.ts";
 import { headKey } from "./heads.ts";
@@ -58,7 +59,7 @@ export function plotHeadSet(set: HeadSet & { model: HeadSetModel }, name: string
   const height = MARGIN.top + layers * size + MARGIN.bottom;
   const all = plottedHeads(set);
   const values = all.flatMap(({ score }) => (score === null ? [] : [score]));
-  const domain: [number, number] = values.length > 0 ? [Math.min(...values), Math.max(...values)] : [0, 1];
+  const domain: [number, number] = values.length > 0 ? [smallestOf(values), largestOf(values)] : [0, 1];
   const colour = scaleSequential(domain, interpolateViridis);
   const x = (head: number) => MARGIN.left + head * size;
   const y = (layer: number) => MARGIN.top + layer * size;

@@ -39,7 +39,7 @@ function show() {
   for (const row of values) for (const value of row) largest = Math.max(largest, Math.abs(value));
   const all = form.head.value === "0";
   const scores = values.map((row, i) => all ? (kind === "raw" ? data.documents[i].rawScore : data.documents[i].score) : row.reduce((a, b) => a + b, 0));
-  const top = Math.max(...scores.map(Math.abs)) || 1;
+  const top = scores.reduce((most, score) => Math.max(most, Math.abs(score)), 0) || 1;
   articles.forEach((article, i) => {
     values[i].forEach((value, t) => {
       const strength = largest ? Math.sqrt(Math.abs(value) / largest) : 0;

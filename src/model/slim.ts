@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { realpath, rename, rm, stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { InputError, QRHeadError } from "../errors.ts";
 import { deepestLayer, headKey } from "../heads/heads.ts";
@@ -8,7 +8,7 @@ import { loadLibrary } from "../native/library.ts";
 import { DEFAULT_NULL_QUERY, type LoadOptions } from "../options.ts";
 import type { Retriever } from "../ranking/retriever.ts";
 import type { Head } from "../types.ts";
-import { assertWritable, temporaryFor } from "../util/output-file.ts";
+import { assertWritable, makeOutput } from "../util/output-file.ts";
 import { ORIGINAL_LAYERS_KEY } from "./model.ts";
 import { selfTest } from "./self-test.ts";
 
@@ -79,49 +79,48 @@ export async function slimModel(options: SlimOptions): Promise<SlimResult> {
 
   signal?.throwIfAborted();
   const { addon } = await loadLibrary(options);
-  const temporary = temporaryFor(output);
-  try {
-    await callNative(addon, undefined, () =>
-      addon.slimModel({
-        input: model.path,
-        output: temporary,
-        layers,
-        totalLayers: model.layers,
-        metadata: { [ORIGINAL_LAYERS_KEY]: String(model.originalLayers) },
-      }),
-    );
-    signal?.throwIfAborted();
-    const slim = await examine(load, { ...loadOptions(options), model: temporary, heads }, verify, {
-      signal,
-      onProgress,
-    });
-    if (slim.model.layers !== layers || slim.model.originalLayers !== model.originalLayers) {
-      throw new QRHeadError(
-        "ENGINE_FAILED",
-        `The slim file has ${slim.model.layers} layers where ${layers} were expected`,
+  // The native copy writes by name, into the file that is made here.
+  return makeOutput(
+    output,
+    { force: force ?? false, what: "slim model", shared: true },
+    async ({ path: temporary }) => {
+      await callNative(addon, undefined, () =>
+        addon.slimModel({
+          input: model.path,
+          output: temporary,
+          layers,
+          totalLayers: model.layers,
+          metadata: { [ORIGINAL_LAYERS_KEY]: String(model.originalLayers) },
+        }),
       );
-    }
-    if (verify && !isSame(whole.scores!, slim.scores!)) {
-      throw new QRHeadError("ENGINE_FAILED", `The slim file ranks differently from ${model.path}: it was not kept`);
-    }
-    const outputBytes = (await stat(temporary)).size;
-    if (!force) await assertWritable(output, false);
-    await rename(temporary, output);
-    return {
-      input: model.path,
-      output,
-      heads,
-      headSet: whole.headSet,
-      originalLayers: model.originalLayers,
-      inputLayers: model.layers,
-      layers,
-      inputBytes: await sizeOf(model.path),
-      outputBytes,
-      verified: verify,
-    };
-  } finally {
-    await rm(temporary, { force: true });
-  }
+      signal?.throwIfAborted();
+      const slim = await examine(load, { ...loadOptions(options), model: temporary, heads }, verify, {
+        signal,
+        onProgress,
+      });
+      if (slim.model.layers !== layers || slim.model.originalLayers !== model.originalLayers) {
+        throw new QRHeadError(
+          "ENGINE_FAILED",
+          `The slim file has ${slim.model.layers} layers where ${layers} were expected`,
+        );
+      }
+      if (verify && !isSame(whole.scores!, slim.scores!)) {
+        throw new QRHeadError("ENGINE_FAILED", `The slim file ranks differently from ${model.path}: it was not kept`);
+      }
+      return {
+        input: model.path,
+        output,
+        heads,
+        headSet: whole.headSet,
+        originalLayers: model.originalLayers,
+        inputLayers: model.layers,
+        layers,
+        inputBytes: await sizeOf(model.path),
+        outputBytes: (await stat(temporary)).size,
+        verified: verify,
+      };
+    },
+  );
 }
 
 function loadOptions({ model, gpu, gpuLayers, threads, libraryDirectory }: SlimOptions): LoadOptions {

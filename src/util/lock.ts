@@ -1,92 +1,170 @@
-import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { InputError } from "../errors.ts";
+import { unwritable } from "./output-file.ts";
+import { IDENTITY_PATTERN, identityFromMatch, identityToName, isRunning, ownIdentity } from "./process-identity.ts";
 
-/** How often the owner touches its lock, and from when on a lock of another machine counts as left behind. */
+/** How often a holder touches its claim, and from when on one of another machine counts as left behind. */
 const BEAT_MS = 20_000;
 const STALE_MS = 120_000;
-/** A process that was killed a moment ago may take this long to go. */
+/** How long a lock that is held is tried: what ends, or was killed a moment ago, may take so long to go. */
 const PATIENCE_MS = 1500;
+/** Longest pause between two tries. */
+const PAUSE_MS = 100;
 
-/** Locks of this process: a process number alone does not tell them from those of a dead process of the same number. */
-const held = new Set<string>();
+const CLAIM = new RegExp(`^${IDENTITY_PATTERN}-[0-9a-f]{16}$`);
+
+/** Who holds a lock. */
+export type LockHolder = { pid: number; host: string };
+
+export type LockOptions = {
+  /** Wait for as long as another process holds it. Defaults to `false`: 1.5 seconds. */
+  wait?: boolean | undefined;
+  /** Called once, when waiting begins. */
+  onWait?: ((holder: LockHolder) => void) | undefined;
+  signal?: AbortSignal | undefined;
+};
 
 /**
- * Keeps other processes from writing the same results: `FILE.lock` names the process that does. One whose process is gone,
- * killed in the middle, counts as none.
+ * Keeps others, in this process too, from writing a file. The folder `FILE.lock` holds a claim of each who wants it, an empty
+ * name never used again. Who has made its claim looks for others and, where there is one, takes its own back and tries
+ * again: of two, at least one sees the other, so that no two go on. A claim whose process is gone counts as none, and since
+ * its name is nobody else's, removing it takes nothing from anybody. (To take over one lock file by its age or content, as
+ * libraries do, lets the slower of two remove what the faster one has just made.)
  *
- * @returns What gives it back.
- * @throws InputError `INVALID_INPUT` where another process writes, or the folder cannot be written to.
+ * @returns What gives it back; idempotent.
+ * @throws InputError `INVALID_INPUT` where another process holds it, or the folder cannot be written to.
  */
-export async function lockResults(file: string): Promise<() => void> {
+export async function lockFile(file: string, options: LockOptions = {}): Promise<() => void> {
+  const { wait = false, onWait, signal } = options;
   const lock = `${file}.lock`;
-  for (const end = performance.now() + PATIENCE_MS; !take(lock); ) {
-    const owner = readOwner(lock);
-    if (!owner || !isAlive(lock, owner)) rmSync(lock, { force: true });
-    else if (performance.now() < end) await sleep(100);
-    else {
-      throw new InputError(
-        "INVALID_INPUT",
-        `Results ${file} are being written by process ${owner.pid} on ${owner.host}: wait for it, choose another folder, ` +
-          `or remove ${lock} where there is no such process`,
-      );
+  const claim = path.join(lock, `${identityToName(ownIdentity())}-${randomBytes(8).toString("hex")}`);
+  const end = performance.now() + PATIENCE_MS;
+  for (let waits = false; ; ) {
+    signal?.throwIfAborted();
+    let holder = findOther(lock, claim);
+    if (!holder && makeClaim(file, lock, claim)) {
+      holder = findOther(lock, claim);
+      if (!holder) break;
+      removeClaim(lock, claim);
     }
+    if (holder && performance.now() > end) {
+      if (!wait) throw isHeld(file, lock, holder);
+      if (!waits) onWait?.(holder);
+      waits = true;
+    }
+    // At random, or those that got into each other's way would do so again.
+    await sleep(Math.random() * PAUSE_MS, undefined, signal && { signal });
   }
-  held.add(lock);
-  const beat = setInterval(() => touch(lock), BEAT_MS).unref();
+  const beat = setInterval(() => touch(claim), BEAT_MS).unref();
   return () => {
     clearInterval(beat);
-    if (held.delete(lock)) rmSync(lock, { force: true });
+    removeClaim(lock, claim);
   };
 }
 
-type Owner = { pid: number; host: string };
+function isHeld(file: string, lock: string, { pid, host }: LockHolder): InputError {
+  return new InputError(
+    "INVALID_INPUT",
+    `${file} is being written by process ${pid} on ${host}: wait for it, choose another file, or remove ${lock} if that ` +
+      "process is gone",
+  );
+}
 
-function take(lock: string): boolean {
+/** False where another one that gave its claim back removed the folder meanwhile. */
+function makeClaim(file: string, lock: string, claim: string): boolean {
   try {
-    writeFileSync(lock, JSON.stringify({ pid: process.pid, host: hostname() } satisfies Owner), { flag: "wx" });
+    mkdirSync(lock);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (isBusy(code)) return false;
+    if (code !== "EEXIST") throw unwritable(file, error);
+  }
+  try {
+    writeFileSync(claim, hostname(), { flag: "wx" });
     return true;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") return false;
-    throw new InputError("INVALID_INPUT", `Results cannot be written, ${lock}: ${message}`);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || isBusy(code)) return false;
+    removeClaim(lock, claim);
+    throw unwritable(file, error);
   }
 }
 
-/** Undefined for a lock that was cut short or is gone. */
-function readOwner(lock: string): Owner | undefined {
+function removeClaim(lock: string, claim: string): void {
+  rmSync(claim, { force: true });
   try {
-    return JSON.parse(readFileSync(lock, "utf8")) as Owner;
+    rmdirSync(lock);
   } catch {
-    return undefined;
+    // It holds the claim of another one, or is gone.
   }
 }
 
-function isAlive(lock: string, { pid, host }: Owner): boolean {
-  if (host !== hostname()) return Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0) < STALE_MS;
-  if (pid === process.pid) return held.has(lock);
+/** One who holds the lock or wants it. Claims of processes that are gone are removed on the way. */
+function findOther(lock: string, own: string): LockHolder | undefined {
+  for (const name of list(lock)) {
+    const claim = path.join(lock, name);
+    const match = CLAIM.exec(name);
+    if (!match || claim === own) continue;
+    const identity = identityFromMatch(match.slice(1));
+    if (isRunning(identity) ?? isFresh(claim)) return { pid: identity.pid, host: readHost(claim) };
+    removeClaim(lock, claim);
+  }
+  return undefined;
+}
+
+function list(lock: string): string[] {
   try {
-    process.kill(pid, 0);
+    return readdirSync(lock);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-  return !isZombie(pid);
-}
-
-/** Dead, but not yet waited for by its parent; known on Linux only. */
-function isZombie(pid: number): boolean {
-  try {
-    return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return false;
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") removeFile(lock);
+    return [];
   }
 }
 
-function touch(lock: string): void {
+/** A file where the folder of claims belongs, as earlier versions left one. */
+function removeFile(lock: string): void {
   try {
-    utimesSync(lock, new Date(), new Date());
+    unlinkSync(lock);
   } catch {
-    // Whoever removed it knows why.
+    // Another one has removed it, and may have made the folder.
+  }
+}
+
+function isFresh(claim: string): boolean {
+  return Date.now() - (statSync(claim, { throwIfNoEntry: false })?.mtimeMs ?? 0) < STALE_MS;
+}
+
+function readHost(claim: string): string {
+  try {
+    return readFileSync(claim, "utf8") || "an unknown machine";
+  } catch {
+    return hostname();
+  }
+}
+
+/** Windows says so of a folder that is on its way out. */
+function isBusy(code: string | undefined): boolean {
+  return process.platform === "win32" && (code === "EPERM" || code === "EBUSY" || code === "EACCES");
+}
+
+function touch(claim: string): void {
+  try {
+    utimesSync(claim, new Date(), new Date());
+  } catch {
+    // Whoever removed it was told to.
   }
 }

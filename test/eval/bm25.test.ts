@@ -1,19 +1,33 @@
 import { expect, it } from "vitest";
-import { analyze, Bm25Index } from "../../src/eval/bm25.ts";
+import { Bm25Index } from "../../src/eval/bm25.ts";
+import { termsOf } from "../../src/eval/words.ts";
 import { seededRandom } from "../../src/heads/heads.ts";
 import { referenceBm25 } from "../helpers/eval-reference.ts";
 
-it("leaves out words without a topic and stems lightly", () => {
-  expect(analyze("The ships SAILED quickly, sailing into Zürich's harbours in 1905!")).toEqual([
-    "ship",
-    "sail",
-    "quick",
-    "sail",
-    "zürich",
-    "s",
-    "harbour",
-    "1905",
-  ]);
+it.each([
+  [
+    "lucene",
+    "The ships' captain SAILED quickly, relational ponies; U.S.A. and Zürich's 3.5 flights at example.com, I've 東京 no_op",
+    "ship captain sail quickli relat poni u.s.a zürich 3.5 flight example.com i'v 東 京 no_op",
+  ],
+  ["lucene", "generalizations oscillators caresses hopping agreed national", "gener oscil caress hop agre nation"],
+  [
+    "light",
+    "The ships SAILED quickly, sailing into Zürich's harbours in 1905!",
+    "ship sail quick sail zürich s harbour 1905",
+  ],
+] as const)("makes the terms of %s", (words, text, expected) => {
+  expect(termsOf(text, words).join(" ")).toBe(expected);
+});
+
+it("scores as computed by hand", () => {
+  // Lengths 3, 2, 1: avg 2. `cat` is in two of three, so idf = ln(1 + 1.5 / 2.5) = ln 1.6.
+  // d0: tf 2, norm 0.9 · (0.6 + 0.4 · 1.5) = 1.08: ln 1.6 · 2 · 1.9 / 3.08; d1: tf 1, norm 0.9: ln 1.6 · 1.9 / 1.9.
+  const index = Bm25Index.of(["The cats and a cat sleep", "cat bowl", "dogs"]);
+  const [first, second, third] = index.scores("Cats!", [0, 1, 2]);
+  expect(first).toBeCloseTo(0.5798746, 6);
+  expect(second).toBeCloseTo(0.4700036, 6);
+  expect(third).toBe(0);
 });
 
 it("scores as the formula does, repeated query words included", () => {

@@ -1,4 +1,5 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import { makeHaystack } from "../../src/eval/data/niah.ts";
@@ -7,6 +8,7 @@ import { openTask } from "../../src/eval/data/open.ts";
 import { readQrels } from "../../src/eval/data/qrels.ts";
 import { readJson } from "../../src/eval/data/records.ts";
 import { formatTrecRun, readTrecRun } from "../../src/eval/data/trec-run.ts";
+import { seededRandom } from "../../src/heads/heads.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 
 const files = temporaryFolder();
@@ -299,4 +301,47 @@ describe("formats that bring documents", () => {
     );
     await expect(openTask(files.path("absent"), { depth: 0 })).rejects.toThrow(/does not exist/);
   });
+});
+
+describe("a packed file", () => {
+  it("is read again where its records are, over many blocks", async () => {
+    const random = seededRandom(3);
+    const noise = () => Array.from({ length: 300 }, () => Math.floor(random() * 1e9).toString(36)).join(" ");
+    const pools = Array.from({ length: 500 }, (_, i) => ({
+      ...{ id: `q${i}`, query: "Where?", gold: ["a"] },
+      docs: [
+        { id: "a", text: `${i} ${noise()}` },
+        { id: "b", text: "ä" },
+      ],
+    }));
+    const packed = files.write("many.jsonl.gz", gzipSync(pools.map((pool) => JSON.stringify(pool)).join("\n")));
+    await using task = await openTask(packed, { depth: 0 });
+    for (const i of [499, 0, 250, 251, 17]) {
+      const { documents } = await task.candidates(task.topics[i]!);
+      expect(documents).toEqual(pools[i]!.docs);
+    }
+  });
+
+  it("that unpacks to far more than its size is an error", async () => {
+    const bomb = files.write("bomb.jsonl.gz", gzipSync(Buffer.alloc(100 * 2 ** 20, "a"), { level: 9 }));
+    await expect(openTask(bomb, { depth: 0, format: "pools" })).rejects.toThrow(/more than 200 times its size/);
+  });
+});
+
+it.each([
+  ["latin1", Buffer.from("1 0 caf\xe9 1\n", "latin1")],
+  ["UTF-16 with a mark", Buffer.from("\ufeff1 0 a 1\n", "utf16le")],
+  ["UTF-16", Buffer.from("1 0 a 1\n", "utf16le")],
+])("judgements, runs and essays in %s are refused", async (_, bytes) => {
+  const file = files.write("encoded.txt", bytes);
+  const folder = files.path("essays-encoded");
+  mkdirSync(path.join(folder, "essays"), { recursive: true });
+  writeFileSync(path.join(folder, "needles.jsonl"), '{"question": "q?", "needle": "n."}');
+  writeFileSync(path.join(folder, "essays", "one.txt"), bytes);
+  const reads = [
+    () => readQrels(file, new Notes()),
+    () => readTrecRun(file, new Notes()),
+    () => openTask(folder, { depth: 0, format: "niah" }),
+  ];
+  for (const read of reads) await expect(read()).rejects.toThrow(/line 1 .*save the file as UTF-8/);
 });

@@ -1,6 +1,6 @@
 // Measures and BM25 once more, written from their definitions in another way: by walking ranks and by whole matrices,
 // without sorting indexes or inverted lists.
-import { analyze } from "../../src/eval/bm25.ts";
+import { termsOf } from "../../src/eval/words.ts";
 
 /** A ranking as trec_eval orders it, by selection: take the best of what is left, again and again. */
 export function orderBySelection(scores: Map<string, number>): string[] {
@@ -52,11 +52,11 @@ export function referenceMeasures(order: string[], grades: Map<string, number>, 
 
 /** BM25 by its formula, document by document. */
 export function referenceBm25(query: string, texts: string[]): number[] {
-  const documents = texts.map(analyze);
+  const documents = texts.map((text) => termsOf(text, "lucene"));
   const average = documents.flat().length / documents.length;
   return documents.map((terms) => {
     let score = 0;
-    for (const term of analyze(query)) {
+    for (const term of termsOf(query, "lucene")) {
       const containing = documents.filter((other) => other.includes(term)).length;
       const frequency = terms.filter((other) => other === term).length;
       if (frequency === 0) continue;

@@ -5,6 +5,7 @@ import { TRIALS, type TrialName } from "../../bench/passes.ts";
 import type { BenchReport, BenchRow } from "../../bench/report.ts";
 import { type BenchOptions, runBench } from "../../bench/run.ts";
 import { defaultThreads } from "../../options.ts";
+import { append } from "../../util/extremes.ts";
 import {
   addCommonOptions,
   addHeadsOption,
@@ -69,7 +70,7 @@ async function bench(_: unknown, command: Command): Promise<void> {
   const report = await runBench({ ...benchOptions(flags), trials: ALL_TRIALS, rounds: flags.rounds });
   if (flags.memory) report.rows.push(await memoryRow(flags));
   report.rows.push(await commandRow(flags));
-  if (flags.growth) report.rows.push(...(await growthRows(flags)));
+  if (flags.growth) append(report.rows, await growthRows(flags));
   if (flags.json) return printJson(report);
   const { model, machine, size } = report;
   print(

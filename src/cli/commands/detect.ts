@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import path from "node:path";
 import { type Command, Option } from "commander";
 import { NEEDLES } from "../../detect/bootstrap.ts";
-import { BEGIN_ANEW } from "../../detect/checkpoint.ts";
+import { BEGIN_ANEW, removeCheckpoint } from "../../detect/checkpoint.ts";
 import { FEWER_DOCUMENTS } from "../../detect/collect.ts";
 import { detectHeads } from "../../detect/detect.ts";
 import { formatHeadSet } from "../../detect/format.ts";
@@ -138,7 +137,7 @@ async function detect(_: unknown, command: Command): Promise<void> {
   if (resume && checkpoint === undefined) {
     throw new InputError("INVALID_ARGUMENT", "Expected a checkpoint to resume: pass -o FILE or --checkpoint FILE");
   }
-  if (checkpoint !== undefined && force && !resume) await rm(checkpoint, { force: true });
+  if (checkpoint !== undefined && force && !resume) await removeCheckpoint(checkpoint);
 
   const bar = await progressBar(flags.quiet ?? false);
   try {
@@ -151,11 +150,14 @@ async function detect(_: unknown, command: Command): Promise<void> {
       ...exampleBar(bar),
     });
     bar.stop();
-    if (output !== undefined) await writeWhole(path.resolve(output), formatHeadSet(set), force);
+    if (output !== undefined) await writeWhole(path.resolve(output), formatHeadSet(set), { force, shared: true });
     if (plot !== undefined)
-      await writeWhole(path.resolve(plot), formatPlot(set, path.basename(output ?? sourceName), plot), force);
-    // One that was asked for by name may serve again, with more examples.
-    if (checkpoint !== undefined && flags.checkpoint === undefined) await rm(checkpoint, { force: true });
+      await writeWhole(path.resolve(plot), formatPlot(set, path.basename(output ?? sourceName), plot), {
+        force,
+        shared: true,
+      });
+    // One that was asked for by name may serve again, with more examples; one that another process has taken up stays.
+    if (checkpoint !== undefined && flags.checkpoint === undefined) await removeCheckpoint(checkpoint).catch(() => {});
     const { length: found } = set.scores.flat();
     if (typeof top === "number" && top > found)
       warn(`The model has ${found} heads, and all are written: ${top} were asked for`);

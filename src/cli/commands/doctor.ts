@@ -7,6 +7,7 @@ import { loadAddon } from "../../native/addon.ts";
 import { hasGpu, loadLibrary } from "../../native/library.ts";
 import { defaultThreads, type LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
+import { append } from "../../util/extremes.ts";
 import {
   type Check,
   checkAddon,
@@ -70,7 +71,7 @@ async function doctor(_: unknown, command: Command): Promise<void> {
   const checks: Check[] = [];
   const add = (...found: Check[]) => {
     bar.stop();
-    checks.push(...found);
+    append(checks, found);
     if (!flags.json) for (const check of found) print(lineOf(check));
   };
   try {

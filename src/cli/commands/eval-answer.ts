@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Command } from "commander";
 import { InputError } from "../../errors.ts";
@@ -14,6 +13,7 @@ import type { Granularity } from "../../eval/data/longmemeval.ts";
 import { type Format, openTask } from "../../eval/data/open.ts";
 import { JOURNAL_NAME } from "../../eval/evaluate.ts";
 import { Journal, readJournal } from "../../eval/journal.ts";
+import { makeFolder } from "../../util/output-file.ts";
 import { numbersOption } from "../eval/options.ts";
 import { timeLeft } from "../example-bar.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -87,7 +87,7 @@ async function run(_: unknown, command: Command): Promise<void> {
   const load = { ...toLoadOptions(flags), contextSize: flags.contextSize };
   const bar = await progressBar(flags.quiet ?? false);
   const output = flags.output ?? results;
-  await mkdir(output, { recursive: true });
+  await makeFolder(output);
   const journal = await Journal.resume(path.join(output, "answers.jsonl"), {
     ...{ generator: flags.model ?? "built-in", contextSize: flags.contextSize ?? "auto" },
     ...{ task: task.name, results: flags.output === undefined ? "." : path.resolve(results) },

@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Command } from "commander";
 import { InputError, QRHeadError } from "../../errors.ts";
@@ -72,7 +70,7 @@ Data: BEIR folders (corpus and queries, .jsonl or .tsv, and qrels), pools (JSON 
 own files), LongMemEval, LoCoMo, CLIPPER, folders of needles and essays; .gz is read. Every method ranks the same
 candidates: BM25's best, those of a TREC run (--run), or all documents of a pool.
 
-Methods: first-stage, bm25, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL,
+Methods: first-stage, bm25, bm25:light, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL,
 rrf(A,B), NAME=METHOD.
 
 Settings: ${Object.keys(SETTINGS).join(", ")}.
@@ -144,7 +142,6 @@ async function run(_: unknown, command: Command): Promise<void> {
   const setting: Partial<Setting> = flags.setting === undefined ? {} : findSetting(flags.setting);
   const methods = parseMethods(flags.method ?? ["bm25", "qrhead"]);
   const bar = await progressBar(quiet);
-  const temporary = output === undefined ? await mkdtemp(path.join(tmpdir(), "qrhead-eval-")) : undefined;
   try {
     const report = await evaluate({
       data,
@@ -172,7 +169,7 @@ async function run(_: unknown, command: Command): Promise<void> {
       maxDocumentWords: flags.maxDocumentWords ?? setting.maxDocumentWords ?? 0,
       permutations: flags.permutations ?? setting.permutations ?? 0,
       jobs: flags.jobs,
-      output: output ?? temporary!,
+      output,
       resume: flags.resume ?? false,
       command: commandLine(),
       signal,
@@ -188,15 +185,14 @@ async function run(_: unknown, command: Command): Promise<void> {
     if (!flags.json) describeFailures(report);
   } finally {
     bar.stop();
-    if (temporary) await rm(temporary, { recursive: true, force: true });
   }
 }
 
 async function writeReport(report: EvalReport, folder: string): Promise<void> {
-  await writeWhole(path.join(folder, "report.json"), `${JSON.stringify(report)}\n`, true);
+  await writeWhole(path.join(folder, "report.json"), `${JSON.stringify(report)}\n`, { force: true });
   await writeTrecFiles(report, folder);
   try {
-    await writeWhole(path.join(folder, "report.html"), await renderHtml(report), true);
+    await writeWhole(path.join(folder, "report.html"), await renderHtml(report), { force: true });
   } catch (error) {
     // Plots need packages that ranking does not; the figures are in report.json all the same.
     if (!(error instanceof QRHeadError && error.code === "LIBRARY_NOT_FOUND")) throw error;

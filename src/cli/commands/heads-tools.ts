@@ -92,7 +92,7 @@ async function trim(spec: string, _: unknown, command: Command): Promise<void> {
   const found = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   const set = ofModel(found);
   const trimmed = trimHeadSet(set, top, found.name);
-  await writeWhole(path.resolve(output), formatHeadSet(trimmed), force);
+  await writeWhole(path.resolve(output), formatHeadSet(trimmed), { force, shared: true });
   print(`${oneLine(output)}: the first ${top} of ${set.heads.length} heads, ${trimmed.heads.map(headKey).join(",")}`);
 }
 
@@ -103,7 +103,7 @@ async function exportSet(spec: string, _: unknown, command: Command): Promise<vo
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   const text = exportHeadSet(set, flags.format, name);
   if (output === undefined) printText(text);
-  else await writeWhole(path.resolve(output), text, force);
+  else await writeWhole(path.resolve(output), text, { force, shared: true });
   if (set.weights) warn(`${flags.format} has no place for weights: they are left out`);
 }
 
@@ -113,7 +113,7 @@ async function plot(spec: string, _: unknown, command: Command): Promise<void> {
   if (output === undefined) throw new InputError("INVALID_ARGUMENT", "Expected a picture to write: pass -o FILE");
   await assertWritable(path.resolve(output), force);
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
-  await writeWhole(path.resolve(output), formatPlot(set, name, output), force);
+  await writeWhole(path.resolve(output), formatPlot(set, name, output), { force, shared: true });
   print(
     `${oneLine(output)}: ${set.heads.length} heads marked${set.scores ? "" : "; the set has no scores to colour the others by"}`,
   );

@@ -70,7 +70,7 @@ async function inspect(_: unknown, command: Command): Promise<void> {
     const tokens = inspection.documents.reduce((sum, document) => sum + document.tokens.length, 0);
     const short = shortSight(heads, model, tokens);
     if (short !== null) warn(short);
-    await writeWhole(output, inspectionPage(inspection, { name: model.name, headSet }), force);
+    await writeWhole(output, inspectionPage(inspection, { name: model.name, headSet }), { force });
     bar.stop();
     if (!quiet) note(`Wrote ${oneLine(output)}: open it in a browser`);
   } finally {

@@ -117,8 +117,8 @@ async function retrievalHeads(_: unknown, command: Command): Promise<void> {
         bar.onProgress({ phase: "score", done, total, note: timeLeft(performance.now() - began, done, total) }),
     });
     bar.stop();
-    if (output !== undefined) await writeWhole(path.resolve(output), formatHeadSet(found.set), force);
-    if (trials !== undefined) await writeWhole(path.resolve(trials), `${JSON.stringify(found.trials)}\n`, force);
+    if (output !== undefined) await writeWhole(path.resolve(output), formatHeadSet(found.set), { force, shared: true });
+    if (trials !== undefined) await writeWhole(path.resolve(trials), `${JSON.stringify(found.trials)}\n`, { force });
     for (const warning of found.warnings) warn(warning);
     if (json) return printJson(found.set);
     const { heads, scores } = found.set;

@@ -4,6 +4,7 @@ import { InputError } from "../../errors.ts";
 import type { RankDocument } from "../../types.ts";
 import { Bm25Index, textOf } from "../bm25.ts";
 import type { CandidateOptions, Candidates, Task, Topic } from "../types.ts";
+import type { WordProcessing } from "../words.ts";
 import { Corpus } from "./corpus.ts";
 import { invalid, Notes } from "./notes.ts";
 import { isRelevant, type Qrels, readQrels } from "./qrels.ts";
@@ -48,6 +49,7 @@ class CorpusTask implements Task {
   readonly format = "beir";
   readonly firstStage: "bm25" | "run";
   readonly #run: TrecRun | undefined;
+  #other: Promise<Bm25Index> | undefined;
 
   constructor(
     folder: string,
@@ -79,8 +81,22 @@ class CorpusTask implements Task {
     return {
       documents,
       scores: found.map(({ score }) => score),
-      bm25: async () => this.index.scores(topic.query, indexes),
+      bm25: async (words) => (await this.#indexOf(words)).scores(topic.query, indexes),
     };
+  }
+
+  /** That of the first stage, or another one, for which all documents are read again. */
+  #indexOf(words: WordProcessing = this.index.words): Promise<Bm25Index> | Bm25Index {
+    if (words === this.index.words) return this.index;
+    this.#other ??= this.#makeOther(words);
+    return this.#other;
+  }
+
+  async #makeOther(words: WordProcessing): Promise<Bm25Index> {
+    const index = new Bm25Index(words);
+    for (let i = 0; i < this.corpus.ids.length; i++) index.add(textOf(await this.corpus.get(i)));
+    index.finish();
+    return index;
   }
 
   #search(query: string) {

@@ -1,21 +1,19 @@
-import { type FileHandle, open } from "node:fs/promises";
 import { normalizeDocument } from "../../documents/documents.ts";
 import type { RankDocument } from "../../types.ts";
 import { invalid, type Notes } from "./notes.ts";
-import { parseJson, readJsonAt } from "./records.ts";
-import { unpacked } from "./temporary.ts";
+import { Places } from "./places.ts";
+import { parseJson } from "./records.ts";
 import { isTsv, parseTsv, readRecords } from "./tsv.ts";
 
 /**
- * A corpus file that is read as a stream, and later by document: memory holds ids and places, the texts stay on disk.
- * A packed file is unpacked to a temporary one, since no place in it can be gone to.
+ * A corpus file that is read as a stream, and later by document: memory holds ids and places, the texts stay on disk. Of a
+ * packed file memory holds the texts too, packed.
  */
 export class Corpus implements AsyncDisposable {
   readonly ids: string[] = [];
   readonly #indexOf = new Map<string, number>();
   readonly #places: { offset: number; length: number }[] = [];
-  #handle: FileHandle | undefined;
-  #remove: (() => Promise<void>) | undefined;
+  #bytes: Places | undefined;
 
   private constructor(readonly file: string) {}
 
@@ -32,9 +30,9 @@ export class Corpus implements AsyncDisposable {
   ): Promise<Corpus> {
     const corpus = new Corpus(file);
     try {
-      const { plain, remove } = await unpacked(file);
-      corpus.#remove = remove;
-      for await (const { value, offset, length, position } of readRecords(plain, notes, file)) {
+      const bytes = await Places.of(file);
+      corpus.#bytes = bytes;
+      for await (const { value, offset, length, position } of readRecords(file, notes, bytes)) {
         if (corpus.ids.length % 1000 === 0) signal?.throwIfAborted();
         const document = toDocument(value, position);
         if (corpus.#indexOf.has(document.id)) {
@@ -47,7 +45,6 @@ export class Corpus implements AsyncDisposable {
         corpus.#places.push({ offset, length });
       }
       if (corpus.ids.length === 0) throw invalid(file, "has no documents where at least one was expected");
-      corpus.#handle = await open(plain);
       return corpus;
     } catch (error) {
       await corpus[Symbol.asyncDispose]();
@@ -66,16 +63,13 @@ export class Corpus implements AsyncDisposable {
   async get(index: number): Promise<RankDocument> {
     const { offset, length } = this.#places[index]!;
     const position = `${this.file}, document ${this.ids[index]}`;
-    return toDocument(
-      await readJsonAt(this.#handle!, offset, length, position, isTsv(this.file) ? parseTsv : parseJson),
-      position,
-    );
+    const bytes = await this.#bytes!.read(offset, length, position);
+    return toDocument((isTsv(this.file) ? parseTsv : parseJson)(bytes, position), position);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle?.close();
-    this.#handle = undefined;
-    await this.#remove?.();
+    await this.#bytes?.[Symbol.asyncDispose]();
+    this.#bytes = undefined;
   }
 }
 

@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { normalizeDocuments } from "../../documents/documents.ts";
 import type { RankDocument } from "../../types.ts";
+import { append } from "../../util/extremes.ts";
 import type { CandidateOptions, Task, Topic } from "../types.ts";
 import { invalid, Notes } from "./notes.ts";
 import { openPools } from "./pool-task.ts";
@@ -119,7 +120,7 @@ function toConversation(fields: Record<string, unknown>, position: string): Conv
       const image = typeof blip_caption === "string" ? ` [shares an image: ${blip_caption}]` : "";
       return { id: String(dia_id), title, text: `${speaker}: ${text}${image}` };
     });
-    turns.push(...readDocuments(lines, `${position}, session_${number}`));
+    append(turns, readDocuments(lines, `${position}, session_${number}`));
     sessions.push({ id: `S${number}`, ...(title && { title }), text: lines.map(({ text }) => text).join("\n") });
   }
   return { sessions, turns };

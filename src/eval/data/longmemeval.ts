@@ -1,11 +1,10 @@
-import { open } from "node:fs/promises";
 import path from "node:path";
 import type { RankDocument } from "../../types.ts";
 import type { CandidateOptions, Task, Topic } from "../types.ts";
 import { invalid, Notes } from "./notes.ts";
+import { Places } from "./places.ts";
 import { openPools } from "./pool-task.ts";
-import { readJson, readJsonAt } from "./records.ts";
-import { unpacked } from "./temporary.ts";
+import { parseJson, readJson } from "./records.ts";
 
 /** What is retrieved: a round is a user's turn with the answer to it, a session a whole conversation. */
 export const GRANULARITIES = ["round", "session", "turn"] as const;
@@ -26,11 +25,11 @@ export async function openLongMemEval(
 ): Promise<Task> {
   const granularity = options.granularity ?? "round";
   const notes = new Notes();
-  const { plain, remove } = await unpacked(file);
+  const bytes = await Places.of(file);
   const topics: Topic[] = [];
   const places = new Map<string, Place>();
   try {
-    for await (const { value, ...place } of readJson(plain, notes, file)) {
+    for await (const { value, ...place } of readJson(file, notes, bytes)) {
       const fields = Object(value) as Record<string, unknown>;
       const { question_id: id, question } = fields;
       if (typeof id !== "string" || typeof question !== "string") {
@@ -47,20 +46,16 @@ export async function openLongMemEval(
         topics.push({ id, query: question, grades: new Map(relevant.map((unit) => [unit.id, 1])), ...group });
       }
     }
-    const handle = await open(plain);
-    const close = async () => {
-      await handle.close();
-      await remove();
-    };
+    const close = () => bytes[Symbol.asyncDispose]();
     const documentsOf = async ({ id }: Topic) => {
       const { offset, length, position } = places.get(id)!;
-      const fields = (await readJsonAt(handle, offset, length, position)) as Record<string, unknown>;
+      const fields = parseJson(await bytes.read(offset, length, position), position) as Record<string, unknown>;
       return toUnits(fields, granularity, position).map(({ relevant: _, ...document }) => document);
     };
     const name = `${path.basename(file).replace(/\.(jsonl|json|gz)+$/, "")}-${granularity}s`;
     return await openPools({ name, format: "longmemeval", topics, notes, documentsOf, close }, options);
   } catch (error) {
-    await remove();
+    await bytes[Symbol.asyncDispose]();
     throw error;
   }
 }

@@ -1,10 +1,10 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import type { RankDocument } from "../../types.ts";
 import type { CandidateOptions, Task, Topic } from "../types.ts";
 import { invalid, Notes } from "./notes.ts";
 import { openPools } from "./pool-task.ts";
-import { readJson } from "./records.ts";
+import { decodeLine, readJson, readLines } from "./records.ts";
 
 export type NeedleOptions = {
   /** Words of the haystacks. Defaults to `[500, 1000, 2000]`. */
@@ -105,7 +105,9 @@ async function readSentences(folder: string): Promise<string[]> {
   const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
   const sentences: string[] = [];
   for (const name of names) {
-    const text = (await readFile(path.join(folder, name), "utf8")).replace(/\s+/g, " ");
+    const lines: string[] = [];
+    for await (const { bytes, position } of readLines(path.join(folder, name))) lines.push(decodeLine(bytes, position));
+    const text = lines.join(" ").replace(/\s+/g, " ");
     for (const { segment } of segmenter.segment(text)) if (segment.trim() !== "") sentences.push(segment.trim());
   }
   if (sentences.length === 0) throw invalid(`Folder ${folder}`, "has no text in files that end in .txt");

@@ -2,6 +2,7 @@ import type { RankDocument } from "../../types.ts";
 import { Bm25Index, textOf } from "../bm25.ts";
 import { sortAsTrec } from "../metrics/order.ts";
 import type { CandidateOptions, Candidates, Dropped, Task, Topic } from "../types.ts";
+import type { WordProcessing } from "../words.ts";
 import { invalid, type Notes } from "./notes.ts";
 import { readTrecRun, type TrecRun } from "./trec-run.ts";
 
@@ -64,9 +65,10 @@ class PoolTask implements Task {
 
   async candidates(topic: Topic): Promise<Candidates> {
     const documents = await this.source.documentsOf(topic);
-    let index: Bm25Index | undefined;
-    const bm25 = () => {
-      index ??= Bm25Index.of(documents.map(textOf));
+    const indexes = new Map<WordProcessing, Bm25Index>();
+    const bm25 = (words: WordProcessing = "lucene") => {
+      const index = indexes.get(words) ?? Bm25Index.of(documents.map(textOf), words);
+      indexes.set(words, index);
       return index.scores(
         topic.query,
         documents.map((_, i) => i),
@@ -76,8 +78,8 @@ class PoolTask implements Task {
     return {
       documents: chosen.map(({ index: i }) => documents[i]!),
       scores: chosen.map(({ score }) => score),
-      bm25: async () => {
-        const scores = bm25();
+      bm25: async (words) => {
+        const scores = bm25(words);
         return chosen.map(({ index: i }) => scores[i]!);
       },
     };

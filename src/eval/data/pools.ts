@@ -1,13 +1,12 @@
-import { open } from "node:fs/promises";
 import path from "node:path";
 import { normalizeDocuments } from "../../documents/documents.ts";
 import type { RankDocument } from "../../types.ts";
 import type { CandidateOptions, Grades, Task, Topic } from "../types.ts";
 import { invalid, Notes } from "./notes.ts";
+import { Places } from "./places.ts";
 import { openPools } from "./pool-task.ts";
 import { isRelevant } from "./qrels.ts";
-import { readJson, readJsonAt } from "./records.ts";
-import { unpacked } from "./temporary.ts";
+import { parseJson, readJson } from "./records.ts";
 
 type Place = { offset: number; length: number; position: string };
 
@@ -20,12 +19,12 @@ type Place = { offset: number; length: number; position: string };
  */
 export async function openPoolFile(file: string, options: CandidateOptions): Promise<Task> {
   const notes = new Notes();
-  const { plain, remove } = await unpacked(file);
+  const bytes = await Places.of(file);
   const topics: Topic[] = [];
   const places = new Map<string, Place>();
   try {
     let index = 0;
-    for await (const { value, ...place } of readJson(plain, notes, file)) {
+    for await (const { value, ...place } of readJson(file, notes, bytes)) {
       const topic = toTopic(value, String(index++), place.position, notes);
       if (!topic) continue;
       if (places.has(topic.id)) {
@@ -36,19 +35,15 @@ export async function openPoolFile(file: string, options: CandidateOptions): Pro
       topics.push(topic);
     }
     if (topics.length === 0) throw invalid(file, "has no query that can be measured");
-    const handle = await open(plain);
-    const close = async () => {
-      await handle.close();
-      await remove();
-    };
+    const close = () => bytes[Symbol.asyncDispose]();
     const documentsOf = async ({ id }: Topic) => {
       const { offset, length, position } = places.get(id)!;
-      return documentsIn(await readJsonAt(handle, offset, length, position), position);
+      return documentsIn(parseJson(await bytes.read(offset, length, position), position), position);
     };
     const name = path.basename(file).replace(/\.(jsonl|json|gz)+$/, "");
     return await openPools({ name, format: "pools", topics, notes, documentsOf, close }, options);
   } catch (error) {
-    await remove();
+    await bytes[Symbol.asyncDispose]();
     throw error;
   }
 }

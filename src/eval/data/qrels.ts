@@ -1,6 +1,6 @@
 import type { Grades } from "../types.ts";
 import { invalid, type Notes } from "./notes.ts";
-import { readLines } from "./records.ts";
+import { decodeLine, readLines } from "./records.ts";
 
 /** Judgements by query, then by document. */
 export type Qrels = Map<string, Map<string, number>>;
@@ -17,7 +17,7 @@ export async function readQrels(file: string, notes: Notes): Promise<Qrels> {
   const qrels: Qrels = new Map();
   let first = true;
   for await (const { bytes, position } of readLines(file, notes)) {
-    const columns = splitColumns(bytes.toString("utf8"));
+    const columns = splitColumns(decodeLine(bytes, position));
     // A heading has no grade and no number in any name; a first line with a mistake in its grade is not one.
     const isHeading = first && columns.length >= 3 && columns.every((column) => /^[^\d]+$/.test(column));
     first = false;

@@ -1,8 +1,9 @@
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { createGunzip } from "node:zlib";
 import { InputError } from "../../errors.ts";
 import { invalid, type Notes } from "./notes.ts";
+import type { Places } from "./places.ts";
 
 /** Bytes of a file, half-open, and where a person finds them. */
 export type Piece = { bytes: Buffer; offset: number; position: string };
@@ -14,25 +15,22 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const OPEN_ARRAY = 0x5b;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+/** A packed file may unpack to so many times its size, where that is more than 64 MiB; texts come to 3 to 30 times theirs. */
+const LARGEST_RATIO = 200;
+const UNCHECKED_BYTES = 64 * 2 ** 20;
 /** A line beyond this is a file of another kind, and would not fit a string. */
 const LONGEST_LINE = 2 ** 29 - 24;
-
-/** @throws InputError `INVALID_INPUT` where there is no such file. */
-export async function assertFile(file: string, what: string): Promise<void> {
-  const found = await stat(file).catch(() => undefined);
-  if (!found) throw new InputError("INVALID_INPUT", `${what} ${file} does not exist`);
-  if (!found.isFile()) throw new InputError("INVALID_INPUT", `${what} ${file} is a folder where a file was expected`);
-}
 
 /**
  * The lines of a file as a stream, blank ones left out, without line ends and byte order mark. A file that ends in `.gz`
  * is unpacked on the way; offsets are those of the unpacked bytes.
  *
- * @param name What positions call the file: of a temporary copy, the file that it was made of.
- * @throws InputError `INVALID_INPUT` for a file that cannot be unpacked.
+ * @param places Is given a packed file's bytes, for who wants to read some of them again.
+ * @throws InputError `INVALID_INPUT` for a file that cannot be unpacked, or unpacks to more than 64 MiB and 200 times its size.
  */
-export async function* readLines(file: string, notes?: Notes, name = file): AsyncGenerator<Piece> {
-  let rest: Buffer = Buffer.alloc(0);
+export async function* readLines(file: string, notes?: Notes, places?: Places): AsyncGenerator<Piece> {
+  let rest: Buffer[] = [];
+  let restBytes = 0;
   let restOffset = 0;
   let line = 0;
   const ends = { crlf: 0, lf: 0 };
@@ -42,25 +40,27 @@ export async function* readLines(file: string, notes?: Notes, name = file): Asyn
     if (line === 1 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)) begin = 3;
     if (bytes[end - 1] === CARRIAGE_RETURN) end--;
     const content = bytes.subarray(begin, end);
-    return isBlank(content) ? undefined : { bytes: content, offset: offset + begin, position: `${name}, line ${line}` };
+    return isBlank(content) ? undefined : { bytes: content, offset: offset + begin, position: `${file}, line ${line}` };
   };
-  for await (const chunk of readBytes(file)) {
-    const data: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+  for await (const chunk of readBytes(file, places)) {
     let begin = 0;
-    // What was left over holds no line end.
-    for (let end = data.indexOf(LINE_FEED, rest.length); end !== -1; end = data.indexOf(LINE_FEED, begin)) {
-      ends[data[end - 1] === CARRIAGE_RETURN && end > begin ? "crlf" : "lf"]++;
-      const found = piece(data.subarray(begin, end), restOffset + begin);
+    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, begin)) {
+      const part = chunk.subarray(begin, end);
+      const bytes = rest.length === 0 ? part : Buffer.concat([...rest, part]);
+      ends[bytes.at(-1) === CARRIAGE_RETURN ? "crlf" : "lf"]++;
+      const found = piece(bytes, restOffset);
+      restOffset += bytes.length + 1;
+      [rest, restBytes] = [[], 0];
       if (found) yield found;
       begin = end + 1;
     }
-    rest = data.subarray(begin);
-    restOffset += begin;
-    if (rest.length > LONGEST_LINE) throw invalid(`${name}, line ${line + 1}`, "is too long to be read");
+    if (begin < chunk.length) rest.push(chunk.subarray(begin));
+    restBytes += chunk.length - begin;
+    if (restBytes > LONGEST_LINE) throw invalid(`${file}, line ${line + 1}`, "is too long to be read");
   }
-  const last = rest.length > 0 ? piece(rest, restOffset) : undefined;
+  const last = restBytes > 0 ? piece(Buffer.concat(rest), restOffset) : undefined;
   if (last) yield last;
-  if (ends.crlf > 0 && ends.lf > 0) notes?.add("files with mixed line ends, read all the same", name);
+  if (ends.crlf > 0 && ends.lf > 0) notes?.add("files with mixed line ends, read all the same", file);
 }
 
 /**
@@ -69,34 +69,28 @@ export async function* readLines(file: string, notes?: Notes, name = file): Asyn
  *
  * @throws InputError `INVALID_INPUT`, naming the line or element, for malformed UTF-8 or JSON.
  */
-export async function* readJson(file: string, notes?: Notes, name = file): AsyncGenerator<JsonRecord> {
-  const pieces = (await beginsWithArray(file)) ? readElements(file, name) : readLines(file, notes, name);
+export async function* readJson(file: string, notes?: Notes, places?: Places): AsyncGenerator<JsonRecord> {
+  const pieces = (await beginsWithArray(file)) ? readElements(file, places) : readLines(file, notes, places);
   for await (const { bytes, offset, position } of pieces) {
     yield { value: parseJson(bytes, position), offset, length: bytes.length, position };
   }
 }
 
-/** One record again, from the place that reading gave. The file must not be packed. */
-export async function readJsonAt(
-  handle: FileHandle,
-  offset: number,
-  length: number,
-  position: string,
-  parse: (bytes: Buffer, position: string) => unknown = parseJson,
-): Promise<unknown> {
-  const bytes = Buffer.alloc(length);
-  const { bytesRead } = await handle.read(bytes, 0, length, offset);
-  if (bytesRead !== length) throw invalid(position, "has changed while it was read");
-  return parse(bytes, position);
-}
-
-async function* readBytes(file: string): AsyncGenerator<Buffer> {
+async function* readBytes(file: string, places?: Places): AsyncGenerator<Buffer> {
   const source = createReadStream(file, { highWaterMark: 1 << 18 });
   try {
     if (!file.endsWith(".gz")) return yield* source as AsyncIterable<Buffer>;
     const gunzip = createGunzip({ chunkSize: 1 << 18 });
     source.on("error", (error) => gunzip.destroy(error));
-    yield* source.pipe(gunzip) as AsyncIterable<Buffer>;
+    let bytes = 0;
+    for await (const chunk of source.pipe(gunzip) as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > UNCHECKED_BYTES && bytes > LARGEST_RATIO * source.bytesRead) {
+        throw invalid(file, `unpacks to more than ${LARGEST_RATIO} times its size: unpack it yourself if you trust it`);
+      }
+      places?.keep(chunk);
+      yield chunk;
+    }
   } catch (error) {
     throw error instanceof InputError ? error : unreadable(file, error);
   } finally {
@@ -104,7 +98,7 @@ async function* readBytes(file: string): AsyncGenerator<Buffer> {
   }
 }
 
-export function unreadable(file: string, error: unknown): InputError {
+function unreadable(file: string, error: unknown): InputError {
   const { code, message } = error as NodeJS.ErrnoException;
   const reason = code === "ENOENT" ? "does not exist" : `cannot be read: ${message}`;
   return new InputError("INVALID_INPUT", `File ${file} ${reason}`, { cause: error });
@@ -128,7 +122,7 @@ async function beginsWithArray(file: string): Promise<boolean> {
 }
 
 /** The elements of the array that a file holds: cut at the commas that stand in no string and no inner bracket. */
-async function* readElements(file: string, name: string): AsyncGenerator<Piece> {
+async function* readElements(file: string, places?: Places): AsyncGenerator<Piece> {
   let parts: Buffer[] = [];
   let [depth, inString, escaped] = [0, false, false];
   let [begin, read, index] = [0, 0, 0];
@@ -138,9 +132,9 @@ async function* readElements(file: string, name: string): AsyncGenerator<Piece> 
     parts = [];
     const first = firstNonSpace(content);
     if (first === content.length) return undefined;
-    return { bytes: content.subarray(first), offset: begin + first, position: `${name}, element ${index++}` };
+    return { bytes: content.subarray(first), offset: begin + first, position: `${file}, element ${index++}` };
   };
-  for await (const chunk of readBytes(file)) {
+  for await (const chunk of readBytes(file, places)) {
     let from = 0;
     for (let i = 0; i < chunk.length; i++) {
       const byte = chunk[i]!;
@@ -165,7 +159,7 @@ async function* readElements(file: string, name: string): AsyncGenerator<Piece> 
     if (!closed) parts.push(Buffer.from(chunk.subarray(from)));
     read += chunk.length;
   }
-  if (!closed) throw invalid(name, `begins like a JSON array, which does not end after element ${index}`);
+  if (!closed) throw invalid(file, `begins like a JSON array, which does not end after element ${index}`);
 }
 
 export function parseJson(bytes: Buffer, position: string): unknown {
@@ -178,6 +172,8 @@ export function parseJson(bytes: Buffer, position: string): unknown {
 }
 
 export function decodeLine(bytes: Buffer, position: string): string {
+  // UTF-16 without a mark is UTF-8 with a zero for every other character.
+  if (bytes.includes(0)) throw invalid(position, "has a zero byte, as UTF-16 has: save the file as UTF-8");
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {

@@ -1,7 +1,7 @@
 import { sortAsTrec } from "../metrics/order.ts";
 import { invalid, type Notes } from "./notes.ts";
 import { splitColumns } from "./qrels.ts";
-import { readLines } from "./records.ts";
+import { decodeLine, readLines } from "./records.ts";
 
 /** A ranking: ids and scores, in trec_eval's order. */
 export type RunRanking = { ids: string[]; scores: number[] };
@@ -23,7 +23,7 @@ export async function readTrecRun(file: string, notes: Notes): Promise<TrecRun> 
   const found = new Map<string, Map<string, number>>();
   let name = "";
   for await (const { bytes, position } of readLines(file, notes)) {
-    const columns = splitColumns(bytes.toString("utf8"));
+    const columns = splitColumns(decodeLine(bytes, position));
     if (columns.length !== 6) {
       throw invalid(position, `has ${columns.length} columns where 6 were expected: query Q0 document rank score name`);
     }

@@ -1,4 +1,5 @@
 import { invalid, type Notes } from "./notes.ts";
+import type { Places } from "./places.ts";
 import { decodeLine, type JsonRecord, readJson, readLines } from "./records.ts";
 
 const HEADING = /^(_?id|(doc|p|q|query|corpus)[-_]?id)$/i;
@@ -25,11 +26,11 @@ export function isTsv(file: string): boolean {
   return /\.tsv(\.gz)?$/.test(file);
 }
 
-/** The records of a file of tab-separated lines, with or without a heading, or of JSON; `name` decides which. */
-export async function* readRecords(file: string, notes: Notes, name = file): AsyncGenerator<JsonRecord> {
-  if (!isTsv(name)) return yield* readJson(file, notes, name);
+/** The records of a file of tab-separated lines, with or without a heading, or of JSON; its name decides which. */
+export async function* readRecords(file: string, notes: Notes, places?: Places): AsyncGenerator<JsonRecord> {
+  if (!isTsv(file)) return yield* readJson(file, notes, places);
   let first = true;
-  for await (const { bytes, offset, position } of readLines(file, notes, name)) {
+  for await (const { bytes, offset, position } of readLines(file, notes, places)) {
     const value = parseTsv(bytes, position);
     if (!(first && HEADING.test(value._id))) yield { value, offset, length: bytes.length, position };
     first = false;

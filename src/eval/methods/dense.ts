@@ -57,6 +57,7 @@ function cutToFit(embedder: LlamaEmbeddingContext, text: string): { input: Token
   return { input: isCut ? input.slice(0, -excess) : input, isCut };
 }
 
+/** Cosine of the angle between two vectors. −1, the least, for one of zeros: a text that the model makes nothing of. */
 export function cosine(a: readonly number[], b: readonly number[]): number {
   let [product, squaresA, squaresB] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {
@@ -64,5 +65,5 @@ export function cosine(a: readonly number[], b: readonly number[]): number {
     squaresA += a[i]! ** 2;
     squaresB += b[i]! ** 2;
   }
-  return product / Math.sqrt(squaresA * squaresB);
+  return squaresA > 0 && squaresB > 0 ? product / Math.sqrt(squaresA * squaresB) : -1;
 }

@@ -1,30 +1,23 @@
-import type { ChatHistoryItem, Llama, LlamaChat, LlamaModel } from "node-llama-cpp";
+import type { ChatHistoryItem, LlamaChat, LlamaModel } from "node-llama-cpp";
 import { QRHeadError } from "../../errors.ts";
+import { openLlama } from "../../model/llama.ts";
 import { findModelFile } from "../../model/model-file.ts";
 import { defaultThreads } from "../../options.ts";
 import type { MethodContext } from "./method.ts";
 
-let llama: Promise<Llama> | undefined;
-let device: unknown;
-
 /**
- * Loads a GGUF with node-llama-cpp, for the methods that are not ours. Its engine is the one that qrhead is bound to.
+ * Loads a GGUF with node-llama-cpp, for the methods that are not ours, on the device and build that qrhead itself runs on.
  *
- * @throws InputError for a file that is missing or no GGUF; QRHeadError `MODEL_LOAD_FAILED`.
+ * @throws InputError for a file that is missing or no GGUF; QRHeadError `MODEL_LOAD_FAILED`, `LIBRARY_NOT_FOUND`.
  */
 export async function loadWithLlama(
   model: string | undefined,
   { load, signal }: MethodContext,
 ): Promise<{ model: LlamaModel; threads: number }> {
   const file = await findModelFile(model, { signal });
-  const gpu = load.gpu ?? "auto";
-  if (!llama || device !== gpu) {
-    const { getLlama, LlamaLogLevel } = await import("node-llama-cpp");
-    device = gpu;
-    llama = getLlama({ gpu, build: "never", logLevel: LlamaLogLevel.disabled, progressLogs: false });
-  }
+  const llama = await openLlama(load);
   try {
-    const loaded = await (await llama).loadModel({
+    const loaded = await llama.loadModel({
       modelPath: file,
       ...(load.gpuLayers !== undefined && { gpuLayers: load.gpuLayers }),
       ...(signal && { loadSignal: signal }),

@@ -1,6 +1,6 @@
 import type { LoadOptions } from "../../options.ts";
 import type { RankDocument } from "../../types.ts";
-import type { Topic } from "../types.ts";
+import type { Candidates, Topic } from "../types.ts";
 
 /** What a method ranks: a query and its candidates, cut to size and in the order that they are to be seen in. */
 export type Request = {
@@ -8,7 +8,7 @@ export type Request = {
   documents: readonly RankDocument[];
   /** First-stage scores. */
   scores: readonly number[];
-  bm25: () => Promise<number[]>;
+  bm25: Candidates["bm25"];
   signal?: AbortSignal | undefined;
 };
 

@@ -6,7 +6,7 @@ import { qrhead } from "./qrhead.ts";
 import { rankGpt } from "./rankgpt.ts";
 
 const EXPECTED =
-  "first-stage, bm25, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL, " +
+  "first-stage, bm25, bm25:light, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL, " +
   "rrf(A,B,…), or NAME=one of these";
 
 type Maker = (argument: string | undefined, name: string, spec: string) => Method | null;
@@ -19,9 +19,10 @@ const MAKERS: Readonly<Record<string, Maker>> = {
       open: async () => plainRanker(async ({ scores }) => ({ scores: [...scores] })),
     }),
   bm25: (argument, name, spec) =>
-    without(argument, {
+    without(argument === "light" ? undefined : argument, {
       ...{ name, spec, seesOrder: false },
-      open: async () => plainRanker(async ({ bm25 }) => ({ scores: await bm25() })),
+      open: async () =>
+        plainRanker(async ({ bm25 }) => ({ scores: await bm25(argument === "light" ? "light" : "lucene") })),
     }),
   qrhead: (argument, name, spec) => qrhead(argument, name, spec),
   icr: (argument, name, spec) => without(argument, qrhead("all", name, spec)),
@@ -39,7 +40,7 @@ function without(argument: string | undefined, method: Method): Method | null {
 /**
  * Reads method specifications. The methods that a fusion names join the list before it where they are not in it.
  *
- * - `first-stage` the candidates' own order, `bm25`
+ * - `first-stage` the candidates' own order, `bm25`, and `bm25:light` with lighter word processing
  * - `qrhead` the model's heads, `qrhead:HEADS` any that `--heads` takes, `icr` all heads, `random:N:SEED` a control
  * - `rankgpt` listwise by generation with the same model, or `rankgpt:MODEL`
  * - `cross-encoder:MODEL`, `dense:MODEL` a GGUF for reranking, or for embedding

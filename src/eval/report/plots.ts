@@ -1,3 +1,4 @@
+import { largestOf, smallestOf } from "../../util/extremes.ts";
 import type { TaskSummary } from "../summary.ts";
 import type { EvalReport, Ranking } from "./report.ts";
 import type { Plotting } from "./svg.ts";
@@ -45,11 +46,11 @@ export function qualityAgainstLatency({ Plot, draw }: Plotting, task: TaskSummar
   }));
   const height = Math.max(340, 90 + 16 * points.length);
   const range = {
-    low: Math.min(...points.map(({ low }) => low)) - 0.01,
-    high: Math.max(...points.map(({ high }) => high)) + 0.01,
+    low: smallestOf(points.map(({ low }) => low)) - 0.01,
+    high: largestOf(points.map(({ high }) => high)) + 0.01,
   };
-  const least = Math.min(...points.map(({ ms }) => ms)) / 1.5;
-  const most = Math.max(...points.map(({ ms }) => ms)) * 1.5;
+  const least = smallestOf(points.map(({ ms }) => ms)) / 1.5;
+  const most = largestOf(points.map(({ ms }) => ms)) * 1.5;
   const labels = spread(points, range, (16 * (range.high - range.low)) / (height - 65));
   const svg = draw({
     ...{
@@ -112,7 +113,7 @@ export function perQueryDifferences({ Plot, draw }: Plotting, task: TaskSummary,
     Plot,
     others.map(({ method }) => method),
   );
-  const longest = Math.max(...rows.map(({ rank }) => rank));
+  const longest = largestOf(rows.map(({ rank }) => rank));
   const svg = draw({
     ...{ width: WIDTH, height: 75 + 110 * others.length, ...MARGINS, style: STYLE },
     ariaLabel: "Differences to the baseline by query",
@@ -259,6 +260,6 @@ function bins(rows: readonly Scored[]) {
 }
 
 function scaled({ scores }: Ranking): number[] {
-  const [high, low] = [Math.max(...scores), Math.min(...scores)];
+  const [high, low] = [largestOf(scores), smallestOf(scores)];
   return scores.map((score) => (high === low ? 0.5 : (score - low) / (high - low)));
 }

@@ -1,6 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { writeWhole } from "../../util/output-file.ts";
+import { makeFolder, writeWhole } from "../../util/output-file.ts";
 import { formatTrecRun, trecId } from "../data/trec-run.ts";
 import type { EvalReport } from "./report.ts";
 
@@ -13,7 +12,7 @@ const LONGEST_NAME = 100;
  */
 export async function writeTrecFiles(report: EvalReport, folder: string): Promise<void> {
   const target = path.join(folder, "runs");
-  await mkdir(target, { recursive: true });
+  await makeFolder(target);
   const taskFiles = fileNames(Object.keys(report.judgements));
   for (const [task, methods] of Object.entries(report.rankings)) {
     const methodFiles = fileNames(report.tasks.find(({ name }) => name === task)!.methods.map(({ method }) => method));
@@ -23,12 +22,12 @@ export async function writeTrecFiles(report: EvalReport, folder: string): Promis
       const parts = Object.entries(queries)
         .filter(([, { ids }]) => ids.length > 0)
         .map(([query, { ids, scores }]) => formatTrecRun(query, ids, scores, name));
-      await writeWhole(path.join(target, `${prefix}.${name}.trec`), `${parts.join("\n")}\n`, true);
+      await writeWhole(path.join(target, `${prefix}.${name}.trec`), `${parts.join("\n")}\n`, { force: true });
     }
     const judged = Object.entries(report.judgements[task]!).flatMap(([query, grades]) => {
       return Object.entries(grades).map(([document, grade]) => `${trecId(query)}\t0\t${trecId(document)}\t${grade}`);
     });
-    await writeWhole(path.join(target, `${prefix}.qrels`), `${judged.join("\n")}\n`, true);
+    await writeWhole(path.join(target, `${prefix}.qrels`), `${judged.join("\n")}\n`, { force: true });
   }
 }
 

@@ -1,3 +1,4 @@
+import { append } from "../../util/extremes.ts";
 import { dealWindows, fitsOne } from "./plan.ts";
 
 /** Scores the documents of one window together, in the order passed: one forward pass. */
@@ -120,7 +121,7 @@ export const mergeTournament: Rule = async (problem) => {
     const through: number[] = [];
     for (const window of windows) {
       const scores = await readings.read(window);
-      through.push(...byScore(window, scores).slice(0, Math.ceil(window.length * THROUGH)));
+      append(through, byScore(window, scores).slice(0, Math.ceil(window.length * THROUGH)));
     }
     // Windows of one document each have nobody to beat.
     if (last || through.length === left.length) return readings.means();

@@ -1,9 +1,9 @@
 import { createHash, type Hash, timingSafeEqual } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { z } from "zod";
 import { InputError } from "../../errors.ts";
 import type { Addon, CellState } from "../../native/addon-types.ts";
-import { assertWritable, temporaryFor } from "../../util/output-file.ts";
+import { makeOutput } from "../../util/output-file.ts";
 
 /*
  * A saved corpus: a preamble, a JSON header, cells of a KV cache as llama.cpp copies them, and SHA-256 over all of it.
@@ -68,27 +68,12 @@ export async function writeCorpusFile(
   states: AsyncIterable<CellState>,
   { force, signal }: { force: boolean; signal?: AbortSignal | undefined },
 ): Promise<string> {
-  await assertWritable(output, force);
-  const temporary = temporaryFor(output);
   const hash = createHash("sha256");
-  // What fails while documents are read is no failure of the file.
-  const written = async <T>(work: () => Promise<T>): Promise<T> => {
-    signal?.throwIfAborted();
-    try {
-      return await work();
-    } catch (error) {
-      if (error instanceof InputError) throw error;
-      const reason = (error as NodeJS.ErrnoException).code === "ENOSPC" ? "the disk is full" : (error as Error).message;
-      throw new InputError("INVALID_INPUT", `The corpus cannot be written to ${output}: ${reason}`, { cause: error });
-    }
-  };
-  let handle: FileHandle | undefined;
-  try {
-    const file = await written(() => open(temporary, "w"));
-    handle = file;
+  return makeOutput(output, { force, what: "corpus" }, async (writer) => {
     const write = (bytes: Uint8Array) => {
+      signal?.throwIfAborted();
       hash.update(bytes);
-      return written(() => file.writeFile(bytes));
+      return writer.write(bytes);
     };
     const text = Buffer.from(JSON.stringify(header));
     const preamble = Buffer.alloc(PREAMBLE_BYTES);
@@ -108,18 +93,10 @@ export async function writeCorpusFile(
     }
     await write(Buffer.alloc(HEAD_BYTES));
     const digest = hash.digest();
-    await written(async () => {
-      await file.writeFile(digest);
-      await file.sync();
-      await file.close();
-      await assertWritable(output, force);
-      await rename(temporary, output);
-    });
+    await writer.write(digest);
+    signal?.throwIfAborted();
     return digest.toString("hex");
-  } finally {
-    await handle?.close().catch(() => {});
-    await rm(temporary, { force: true });
-  }
+  });
 }
 
 /**

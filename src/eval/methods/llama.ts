@@ -1,7 +1,7 @@
 import type { ChatHistoryItem, Llama, LlamaChat, LlamaModel } from "node-llama-cpp";
 import { QRHeadError } from "../../errors.ts";
 import { findModelFile } from "../../model/model-file.ts";
-import { defaultThreads } from "../../options.ts";
+import { defaultThreads } from "../../util/threads.ts";
 import type { MethodContext } from "./method.ts";
 
 let llama: Promise<Llama> | undefined;

@@ -27,7 +27,7 @@ export function plainTable(
       ...{ left: none, "left-mid": none, mid: none, "mid-mid": none, right: none, "right-mid": none, middle: none },
     },
   });
-  table.push(...rows);
+  for (const row of rows) table.push(row);
   return table
     .toString()
     .split("\n")
@@ -57,8 +57,9 @@ export function rankingTable(
       result.truncated ? `${text} (cut)` : text,
     ];
   });
-  const others =
-    6 + Math.max(5, ...rows.map((row) => row[1]!.length)) + Math.max(2, ...rows.map((row) => row[2]!.length)) + 6;
+  const widest = (column: number, least: number) =>
+    rows.reduce((most, row) => Math.max(most, row[column]!.length), least);
+  const others = 6 + widest(1, 5) + widest(2, 2) + 6;
   const width = Math.max(20, (process.stdout.columns || others + TEXT_WIDTH) - others);
   return plainTable(["Rank", "Score", "Id", "Document"], rows, [null, null, null, width + 2], [0, 1]);
 }
@@ -71,7 +72,7 @@ export function beginning({ title, text }: RankDocument): string {
 
 /** Decimals that give the largest score five digits: the smaller ones then line up with it. */
 export function decimalsFor(scores: readonly number[]): number {
-  const largest = Math.max(...scores.map(Math.abs));
+  const largest = scores.reduce((most, score) => Math.max(most, Math.abs(score)), 0);
   if (!(largest > 0)) return 4;
   return Math.min(12, Math.max(0, 4 - Math.floor(Math.log10(largest))));
 }

@@ -120,7 +120,7 @@ export const mergeTournament: Rule = async (problem) => {
     const through: number[] = [];
     for (const window of windows) {
       const scores = await readings.read(window);
-      through.push(...byScore(window, scores).slice(0, Math.ceil(window.length * THROUGH)));
+      for (const index of byScore(window, scores).slice(0, Math.ceil(window.length * THROUGH))) through.push(index);
     }
     // Windows of one document each have nobody to beat.
     if (last || through.length === left.length) return readings.means();
@@ -144,7 +144,7 @@ export const mergeSliding: Rule = async (problem) => {
       tokens += costs[order[begin]!]!;
     }
     const window = order.slice(begin, end);
-    order.splice(begin, window.length, ...byScore(window, await readings.read(window)));
+    for (const [offset, index] of byScore(window, await readings.read(window)).entries()) order[begin + offset] = index;
     if (begin === 0) break;
     // The next window must reach further forward than this one did, with the better half of it.
     end = Math.min(end - 1, begin + Math.floor((end - begin) / 2));

@@ -87,13 +87,21 @@ export class ContextOverflowError extends QRHeadError {
   /** Tokens that the context holds. */
   readonly contextSize: number;
 
+  /**
+   * @param subject What is too long.
+   * @param advice What would help that.
+   * @param subjectTokens Tokens of the subject, where it is not the whole prompt.
+   */
   constructor(
     promptTokens: number,
     contextSize: number,
     subject = "The prompt",
     advice = `use a contextSize of at least ${promptTokens}, pass fewer documents, or cut long ones with maxDocumentTokens`,
+    subjectTokens = promptTokens,
   ) {
-    super("CONTEXT_OVERFLOW", `${subject} has ${promptTokens} tokens but the context holds ${contextSize}`, { advice });
+    super("CONTEXT_OVERFLOW", `${subject} has ${subjectTokens} tokens but the context holds ${contextSize}`, {
+      advice,
+    });
     this.promptTokens = promptTokens;
     this.contextSize = contextSize;
   }

@@ -1,4 +1,4 @@
-import { availableParallelism, totalmem } from "node:os";
+import { totalmem } from "node:os";
 import { z } from "zod";
 import { InputError, invalidArgument } from "./errors.ts";
 import type { HeadSet } from "./heads/head-set.ts";
@@ -17,7 +17,11 @@ export const GPU_NAMES = ["auto", "false", "cuda", "vulkan", "metal"] as const;
 /** The null query of the published code. */
 export const DEFAULT_NULL_QUERY = "N/A";
 
-/** How far a long operation has come. `load` counts in hundredths; the others count tokens. */
+/**
+ * How far a long operation has come, phase by phase: within a phase of one call `total` stays and `done` never goes back.
+ * `load` counts in hundredths, `query` of `rankMany` in queries, parts of one included, and the others in tokens; `prefill` of windows in the
+ * tokens of all that are planned.
+ */
 export type Progress = { phase: "download" | "load" | "prefill" | "null" | "query"; done: number; total: number };
 
 /** How documents are scored; each may also be given per call. */
@@ -38,7 +42,10 @@ export type ScoringOptions = {
    * one that was read before is not read again. Defaults to `"listwise"`.
    */
   layout?: "listwise" | "independent" | undefined;
-  /** Cut each document's text after this many tokens, at least 1; its result then has `truncated`. Defaults to no limit. */
+  /**
+   * Cut each document's text after this many tokens, at least 1, and its title after as many, but not below 32; its
+   * result then has `truncated`. Defaults to no limit.
+   */
   maxDocumentTokens?: number | undefined;
   /**
    * What to do when the documents do not fit one prompt: `"auto"` ranks them in windows, `"never"` is an error, and an
@@ -61,7 +68,11 @@ export type LoadOptions = ScoringOptions & {
   contextSize?: number | undefined;
   /** Tokens of one forward pass, 1 to 16384: more is faster and takes more memory. Defaults to `512`. */
   batchSize?: number | undefined;
-  /** CPU threads, 1 to 512. Defaults to the number of processors, at most 8. */
+  /**
+   * CPU threads, 1 to 512. Defaults to the processors that this process may use (affinity, a container's quota) and that
+   * other processes leave free when the model is loaded, at most 8. More threads than free processors are several times
+   * slower.
+   */
   threads?: number | undefined;
   /** Build of llama.cpp. Defaults to `"auto"`: the best that this machine has a driver for. `false` is the CPU. */
   gpu?: Gpu | undefined;
@@ -245,11 +256,6 @@ function deepest(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;
   const inside = issue.errors.flat().find(({ path, code }) => path.length > 0 || code === "unrecognized_keys");
   return inside ? { ...inside, path: [...issue.path, ...inside.path] } : issue;
-}
-
-/** Threads beyond the memory's bandwidth slow a prefill down rather than speed it up. */
-export function defaultThreads(): number {
-  return Math.min(availableParallelism(), 8);
 }
 
 export function defaultCorpusMemory(): number {

@@ -20,7 +20,7 @@ import { type PromptProfile, selectProfile } from "./prompt/profiles.ts";
 import type { PruneOptions } from "./pruning/options.ts";
 import { type PruneHost, type PruneResult, prune } from "./pruning/prune.ts";
 import { Ranker } from "./ranking/rank.ts";
-import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "./ranking/rank-many.ts";
+import { assertQuery, type BatchOptions, type BatchResult, rankBatch, withWait } from "./ranking/rank-many.ts";
 import type { RankResult } from "./ranking/results.ts";
 import type { Retriever } from "./ranking/retriever.ts";
 import { Corpus, type CorpusHost } from "./reading/corpus/corpus.ts";
@@ -31,6 +31,7 @@ import { Pool } from "./reading/pool.ts";
 import { type Reader, Session } from "./reading/session.ts";
 import type { Head, ModelIdentity, RankDocument } from "./types.ts";
 import { ownSignal } from "./util/abort-signal.ts";
+import { watchProcessors } from "./util/threads.ts";
 
 /**
  * Ranks documents by the attention that a query's tokens pay to them through a model's retrieval heads: QRRetriever of
@@ -72,7 +73,7 @@ export class QRRetriever implements Retriever {
       release: (work) => this.#queue.add(work),
       rank: (query, documents, rankOptions, reader) => this.#rank(query, documents, rankOptions, reader),
       createReader: (layout) =>
-        layout === "independent" ? independent() : new Session(model, heads.heads, profile, options),
+        layout === "independent" ? independent() : new Session(model, heads.heads, profile, options, "corpus"),
     };
   }
 
@@ -84,6 +85,7 @@ export class QRRetriever implements Retriever {
    */
   static async load(options: LoadOptions = {}): Promise<QRRetriever> {
     const parsed = parseLoadOptions(options);
+    watchProcessors();
     const model = await loadModel(parsed);
     try {
       const heads = resolveHeads(parsed.heads ?? "auto", model.identity, readHeadFile);
@@ -135,11 +137,15 @@ export class QRRetriever implements Retriever {
     const parsed = parseRankOptions(options);
     assertQuery(query);
     const normalized = normalizeDocuments(documents);
-    return this.#run(() => this.#rank(query, normalized, parsed), parsed.signal);
+    return withWait(
+      (work) => this.#run(work, parsed.signal),
+      () => this.#rank(query, normalized, parsed),
+    );
   }
 
   /**
-   * Ranks the same documents for many queries, one after another, and reports how fast. The documents are read once.
+   * Ranks the same documents for many queries, one after another, and reports how fast. The documents are read once where
+   * one prompt holds them, and with `layout: "independent"`; windows read them again for every query, with a warning.
    *
    * @throws What `rank` throws; the results before a failure went to `onResult`.
    */
@@ -151,7 +157,11 @@ export class QRRetriever implements Retriever {
     const { onResult, ...rest } = options;
     const parsed = parseRankOptions(rest);
     const normalized = normalizeDocuments(documents);
-    const work = () => rankBatch(queries, (query) => this.#rank(query, normalized, parsed), onResult);
+    const { onProgress } = parsed;
+    const work = () =>
+      rankBatch(queries, (query, report) => this.#rank(query, normalized, { ...parsed, onProgress: report }), {
+        ...{ onResult, onProgress },
+      });
     return this.#run(work, parsed.signal);
   }
 
@@ -190,12 +200,15 @@ export class QRRetriever implements Retriever {
 
   /**
    * The tokens of a text, and `[begin, end)` of each in bytes of its UTF-8, two numbers a token. Special tokens are not
-   * recognised.
+   * recognised and none is added, so that counts agree with those of `chunk`.
    */
   async tokenize(text: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Tokenization> {
     if (typeof text !== "string") throw invalidArgument("text", "a string", text);
     const signal = ownSignal(options.signal);
-    return this.#run(() => this.#session.tokenize(text, signal), signal);
+    const { tokens, offsets } = await this.#run(() => this.#session.tokenize(text, signal), signal);
+    // A begin token, which the vocabulary adds, shows no text.
+    const added = offsets.length > 1 && offsets[0] === offsets[1] ? 1 : 0;
+    return { tokens: tokens.subarray(added), offsets: offsets.subarray(2 * added) };
   }
 
   /**
@@ -254,7 +267,7 @@ export class QRRetriever implements Retriever {
       const shortened = await this.#session.truncate(normalized, settings.maxDocumentTokens, parsed.signal);
       if (settings.order === "reverse") shortened.reverse();
       const layout = await this.#session.layOut(shortened, query, this.#ranker.nullQuery(parsed), parsed.signal);
-      const observed = await this.#session.observe(layout, true, parsed);
+      const observed = await this.#session.observe(layout, true, { ...parsed, use: "inspect" });
       const { mask = true, weights = true } = settings;
       return describeAttention(
         query,

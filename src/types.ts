@@ -8,7 +8,7 @@ export type Head = readonly [layer: number, head: number];
 export type RankDocument = {
   /** Name in the results. Defaults to the 0-based index as a string. */
   id: string;
-  /** Shown to the model on its own line before the text. An empty title is none. */
+  /** Shown to the model on its own line before the text; an empty one is an empty line. */
   title?: string;
   text: string;
 };

@@ -1,8 +1,8 @@
 import { everyHead } from "../heads/heads.ts";
 import type { LoadedModel } from "../model/model.ts";
 import type { Cancellation, NativeAttention, NativeContext } from "../native/addon-types.ts";
-import { defaultThreads } from "../options.ts";
 import type { Head } from "../types.ts";
+import { defaultThreads } from "../util/threads.ts";
 
 /** Ways to send the same tokens through the model, side by side. */
 export const TRIALS = {

@@ -2,8 +2,9 @@ import { cpus } from "node:os";
 import { readHeadFile } from "../heads/head-file.ts";
 import { resolveHeads } from "../heads/spec.ts";
 import { loadModel } from "../model/model.ts";
-import { defaultThreads, type LoadOptions } from "../options.ts";
+import type { LoadOptions } from "../options.ts";
 import type { Head } from "../types.ts";
+import { defaultThreads } from "../util/threads.ts";
 import { type BenchSize, benchHeads, Trial, type TrialName, type TrialTime } from "./passes.ts";
 import { type BenchReport, medianTime, timeRows } from "./report.ts";
 
@@ -56,7 +57,11 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
   }
 }
 
-function chooseHeads(spec: string | undefined, model: Awaited<ReturnType<typeof loadModel>>["identity"]): Head[] {
+/** The heads of a specification, else the published ones, else some of the usual depth. */
+export function chooseHeads(
+  spec: string | undefined,
+  model: Awaited<ReturnType<typeof loadModel>>["identity"],
+): Head[] {
   try {
     return resolveHeads(spec ?? "auto", model, readHeadFile).heads;
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { TokenScore } from "../ranking/results.ts";
+import type { PassageScore, TokenScore } from "../ranking/results.ts";
 import type { RankDocument } from "../types.ts";
 import { marked, oneLine } from "./output.ts";
 
@@ -10,11 +10,18 @@ const MIN_LENGTH = 3;
 
 type Word = { begin: number; end: number; score: number };
 
-/** The document on one line, with the words marked whose tokens got most of the query's attention. */
-export function markBestWords(tokens: readonly TokenScore[], document: RankDocument): string {
+/** Characters before the first mark: what is further in front is left out, or the mark would be behind the column's end. */
+const BEFORE_MARK = 40;
+
+/**
+ * The document on one line, with the words marked whose tokens got most of the query's attention. One that was ranked by
+ * its best passage is shown from there on: the tokens are those of the passage.
+ */
+export function markBestWords(tokens: readonly TokenScore[], whole: RankDocument, passage?: PassageScore): string {
+  const document = passage ? { ...whole, text: whole.text.slice(passage.begin, passage.end) } : whole;
   const best = bestWords(tokens, document, MARKED_WORDS);
-  let text = "";
-  let from = 0;
+  let from = beginningFor(document.text, best[0]?.begin ?? 0);
+  let text = from > 0 || (passage && passage.begin > 0) ? "… " : "";
   for (const { begin, end } of best) {
     text += oneLineInside(document.text.slice(from, begin)) + marked(document.text.slice(begin, end));
     from = end;
@@ -34,7 +41,7 @@ export function bestWords(tokens: readonly TokenScore[], { title, text }: RankDo
       .map((token) => token.text)
       .join("")
       .indexOf(" ") + 1;
-  const header = label + (title ? title.length + 1 : 0);
+  const header = label + (title === undefined ? 0 : title.length + 1);
 
   const words: Word[] = Array.from(text.matchAll(/[\p{L}\p{N}\p{M}'’-]+/gu), ({ index, 0: word }) => ({
     begin: index,
@@ -57,6 +64,13 @@ export function bestWords(tokens: readonly TokenScore[], { title, text }: RankDo
     .sort((a, b) => b.score - a.score)
     .slice(0, count)
     .sort((a, b) => a.begin - b.begin);
+}
+
+/** Where to begin, so that a mark is not far behind: a word's beginning. */
+function beginningFor(text: string, mark: number): number {
+  if (mark <= 2 * BEFORE_MARK) return 0;
+  const space = text.slice(0, mark - BEFORE_MARK).search(/\s\S*$/);
+  return space < 0 ? 0 : space + 1;
 }
 
 /** Like `oneLine`, but spaces at both ends stay, since words are put together again. */

@@ -116,7 +116,7 @@ export function addDeviceOptions(command: Command): Command {
     textOption("--model <M>", "path of a GGUF, or an hf: URI (default: the built-in model)", "a path or an hf: URI"),
     choiceOption("--gpu <WHICH>", "build of llama.cpp (default: auto)", GPU_NAMES),
     integerOption("--gpu-layers <N>", "layers to put on the GPU (default: all)", 0, 2 ** 20),
-    integerOption("--threads <N>", "CPU threads (default: the processors, at most 8)", 1, 512),
+    integerOption("--threads <N>", "CPU threads (default: the processors that are free, at most 8)", 1, 512),
     textOption("--library <DIR>", "folder of another llama.cpp build of the same release", "a folder"),
   ]);
 }
@@ -140,7 +140,7 @@ export function addPromptOptions(command: Command): Command {
 
 /** The options of `PassFlags`; without `--max-document-tokens` where documents are read whole. */
 export function addPassOptions(command: Command, reads: "whole" | "cut" = "cut"): Command {
-  const cut = "cut each document after this many tokens (default: no limit)";
+  const cut = "cut each document's text, and a longer title, after this many tokens (default: no limit)";
   return addGroup(command, "Forward passes:", [
     ...(reads === "cut" ? [integerOption("--max-document-tokens <N>", cut, 1, 2 ** 31)] : []),
     integerOption("--context-size <N>", "tokens that a prompt may have (default: as needed)", 16, 2 ** 27),

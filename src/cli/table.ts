@@ -58,8 +58,9 @@ export function rankingTable(
       result.truncated ? `${text} (cut)` : text,
     ];
   });
-  const others =
-    6 + Math.max(5, ...rows.map((row) => row[1]!.length)) + Math.max(2, ...rows.map((row) => row[2]!.length)) + 6;
+  const widest = (column: number, least: number) =>
+    rows.reduce((most, row) => Math.max(most, row[column]!.length), least);
+  const others = 6 + widest(1, 5) + widest(2, 2) + 6;
   const width = Math.max(20, (process.stdout.columns || others + TEXT_WIDTH) - others);
   return plainTable(["Rank", "Score", "Id", "Document"], rows, [null, null, null, width + 2], [0, 1]);
 }

@@ -1,4 +1,4 @@
-import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
+import { type DocumentInput, normalizeDocuments, stripTexts } from "../documents/documents.ts";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
 import { decodeText, splitLines } from "../util/text-file.ts";
@@ -114,7 +114,7 @@ function toExample(value: unknown, index: number, position: string): DetectionEx
   if (list.value.length < 2) {
     throw invalid(position, `has ${list.value.length} in "${list.name}" where at least two documents are needed`);
   }
-  const docs = normalizeDocuments(list.value, `${position}, ${list.name}`);
+  const docs = stripTexts(normalizeDocuments(list.value, `${position}, ${list.name}`));
   return { id: String(id), query: query.value, docs, gold: readGold(fields, docs, position), position };
 }
 

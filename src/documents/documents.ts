@@ -37,6 +37,9 @@ export type ParseDocumentsOptions = {
 /** A document of a file, and the 1-based line that it stands on or begins on, where that is known. */
 export type LocatedDocument = { document: RankDocument; line?: number };
 
+/** What an empty title is: none, as in a documents file, or a line of its own, as in the published code. */
+type EmptyTitle = "none" | "line";
+
 /**
  * Reads a documents file.
  *
@@ -73,14 +76,15 @@ export function locateDocuments(
     throw invalidArgument("format", `one of ${DOCUMENT_FORMATS.join(", ")}`, format);
   const content = typeof input === "string" ? input.replace(/^\uFEFF/, "") : decodeText(input, sourceName);
   const found = findDocuments(content, sourceName, format);
-  return toDocuments(found, sourceName).map((document, index) => {
+  return toDocuments(found, sourceName, "none").map((document, index) => {
     const { line } = found[index]!;
     return { document, ...(line !== undefined && { line }) };
   });
 }
 
 /**
- * Checks documents that a program passes, by the rules of `parseDocuments`.
+ * Checks documents that a program passes, by the rules of `parseDocuments`, but that an empty title is one: the published
+ * code writes `[1] `, a line break and the text then. `null` and undefined are none.
  *
  * @param name What messages call the list; a document is `name[index]`.
  * @throws InputError `INVALID_ARGUMENT` when it is no array, `INVALID_INPUT` as `parseDocuments`.
@@ -91,26 +95,32 @@ export function normalizeDocuments(input: readonly DocumentInput[], name = "docu
     // Unlike map, it does not skip holes.
     Array.from(input, (value, index) => ({ value, position: `${name}[${index}]` })),
     "",
+    "line",
   );
 }
 
-/** Checks one document of a file by the same rules; `position` is what messages call it. */
-export function normalizeDocument(value: unknown, position: string): RankDocument {
-  return toDocuments([{ value, position }], "")[0]!;
+/** Documents without white space around their texts, as the published scripts strip them before they score. */
+export function stripTexts(documents: readonly RankDocument[]): RankDocument[] {
+  return documents.map((document) => ({ ...document, text: document.text.trim() }));
 }
 
-function toDocuments(found: readonly Found[], sourceName: string): RankDocument[] {
+/** Checks one document by the rules of `normalizeDocuments`; `position` is what messages call it. */
+export function normalizeDocument(value: unknown, position: string): RankDocument {
+  return toDocuments([{ value, position }], "", "line")[0]!;
+}
+
+function toDocuments(found: readonly Found[], sourceName: string, emptyTitle: EmptyTitle): RankDocument[] {
   if (found.length === 0) throw invalid(sourceName, "", "has no documents where at least one was expected");
   const positions = new Map<string, string>();
   return found.map(({ value, position }, index) => {
-    const document = toDocument(value, index, sourceName, position);
+    const { title, ...document } = toDocument(value, index, sourceName, position);
     const other = positions.get(document.id);
     if (other !== undefined) {
       const hint = "ids must differ, and a document without one takes its 0-based index";
       throw invalid(sourceName, position, `has the id ${JSON.stringify(document.id)} of ${other}: ${hint}`);
     }
     positions.set(document.id, position);
-    return document;
+    return title === undefined || (title === "" && emptyTitle === "none") ? document : { ...document, title };
   });
 }
 
@@ -139,7 +149,7 @@ function toDocument(value: unknown, index: number, sourceName: string, position:
       `has the number ${given} as its id, too large to be exact: write it as a string`,
     );
   }
-  return { id: String(given), ...(title && { title }), text: content };
+  return { id: String(given), ...(typeof title === "string" && { title }), text: content };
 }
 
 function invalid(sourceName: string, position: string, what: string): InputError {

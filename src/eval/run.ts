@@ -1,7 +1,7 @@
 import { QRHeadError } from "../errors.ts";
 import { seededRandom } from "../heads/heads.ts";
-import { defaultThreads } from "../options.ts";
 import type { RankDocument } from "../types.ts";
+import { defaultThreads } from "../util/threads.ts";
 import type { Journal } from "./journal.ts";
 import { fuseByRank } from "./methods/fusion.ts";
 import type { Method, MethodContext, Ranker, Request, Response } from "./methods/method.ts";

@@ -1,5 +1,6 @@
 import { headKey } from "../heads/heads.ts";
 import type { PromptLayout } from "../prompt/layout.ts";
+import { findDegenerate } from "../ranking/degenerate.ts";
 import { describeTokens } from "../ranking/results.ts";
 import { scoreDocuments } from "../ranking/scoring/documents.ts";
 import type { Observed } from "../reading/session.ts";
@@ -28,6 +29,8 @@ export type Inspection = {
   /** The sum over all heads first, then single heads, those that contribute most first, at most 32. */
   heads: HeadAttention[];
   calibrated: boolean;
+  /** Why the scores say nothing, where they do not. */
+  warnings: string[];
 };
 
 const SHOWN_HEADS = 32;
@@ -49,6 +52,7 @@ export async function describeAttention(
   const raw = await observed.query.sumOverHeads(null, end, weights);
   const scores = scoreDocuments(calibrated, spans, { mask });
   const rawScores = scoreDocuments(raw, spans, { mask });
+  const { error, warning } = await findDegenerate(layout, calibrated, async () => raw, scores);
   const bytes = Buffer.from(layout.prompt.text, "utf8");
 
   const single = heads.map((head, index): HeadAttention & { mass: number } => {
@@ -76,5 +80,6 @@ export async function describeAttention(
         .map(({ mass: _, ...shown }) => shown),
     ],
     calibrated: observed.null !== null,
+    warnings: [error ?? warning ?? []].flat(),
   };
 }

@@ -9,6 +9,9 @@ const INTRODUCTION = " Here are some paragraphs:";
 const INSTRUCTION = "Please find information that are relevant to the following query in the paragraphs above.";
 const QUERY_LABEL = "Query:";
 
+/** A document of a prompt. An empty title is a line of its own, as in the published code; without one there is none. */
+export type PromptDocument = { id?: string; title?: string; text: string };
+
 /** A prompt, and where its parts stand. Spans are half-open, in bytes of the UTF-8 of `text`. */
 export type BuiltPrompt = {
   /** The prompt in order; special tokens are recognised in the template's own pieces only, so no document can forge one. */
@@ -24,15 +27,12 @@ export type BuiltPrompt = {
 /**
  * Writes the listwise prompt of QRRetriever.
  *
- * An introduction, every document as `[i] title`, line break, text (`i` from 1; without a title just the text), the
+ * An introduction, every document as `[i] title`, line break, text (`i` from 1; without a title just the text, and with an
+ * empty one `[i] `, line break, text), the
  * instruction and the query, with the profile's separator between them and its prefix and suffix around them. Unpaired
  * surrogates, which have no UTF-8, become U+FFFD. Takes time linear in the length of the text.
  */
-export function buildPrompt(
-  profile: PromptProfile,
-  documents: readonly { title?: string; text: string }[],
-  query: string,
-): BuiltPrompt {
+export function buildPrompt(profile: PromptProfile, documents: readonly PromptDocument[], query: string): BuiltPrompt {
   const parts: string[] = [];
   let bytes = 0;
   const append = (part: string): Span => {
@@ -47,7 +47,7 @@ export function buildPrompt(
   append(profile.trimStart ? INTRODUCTION.trimStart() : INTRODUCTION);
   const documentSpans = documents.map((document, index) => {
     append(separator);
-    const title = document.title ? `${document.title}\n` : "";
+    const title = document.title === undefined ? "" : `${document.title}\n`;
     return append(wellFormed(`[${index + 1}] ${title}${document.text}`));
   });
   append(separator);

@@ -1,6 +1,6 @@
 import { QRHeadError } from "../errors.ts";
 import type { Span } from "../types.ts";
-import { buildPrompt } from "./build.ts";
+import { buildPrompt, type PromptDocument } from "./build.ts";
 import { layOutPrompt, type PromptLayout, sameTokens, type TokenizePieces } from "./layout.ts";
 import type { PromptProfile } from "./profiles.ts";
 
@@ -38,7 +38,7 @@ const ANY_QUERY = "N/A";
 export async function layOutLoneDocument(
   tokenize: TokenizePieces,
   profile: PromptProfile,
-  document: { title?: string; text: string },
+  document: PromptDocument,
 ): Promise<LoneDocument> {
   const layout = await layOutPrompt(tokenize, profile, [document], ANY_QUERY, null);
   const [begin, end] = layout.documentSpans[0]!;
@@ -68,7 +68,7 @@ export async function joinIndependent(
   tokenize: TokenizePieces,
   profile: PromptProfile,
   documents: readonly LoneDocument[],
-  first: { title?: string; text: string },
+  first: PromptDocument,
   query: string,
   nullQuery: string | null,
 ): Promise<IndependentLayout> {
@@ -112,6 +112,7 @@ export async function joinIndependent(
   );
   const text = Buffer.concat([...texts, tailText]).toString("utf8");
   return {
+    sources: [],
     prompt: {
       ...buildPrompt(profile, [], query),
       documentSpans: byteSpans,

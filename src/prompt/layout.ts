@@ -1,6 +1,6 @@
 import { QRHeadError } from "../errors.ts";
 import type { Span } from "../types.ts";
-import { type BuiltPrompt, buildPrompt, type PromptPiece } from "./build.ts";
+import { type BuiltPrompt, buildPrompt, type PromptDocument, type PromptPiece, wellFormed } from "./build.ts";
 import type { PromptProfile } from "./profiles.ts";
 import { tokenSpan } from "./spans.ts";
 
@@ -9,6 +9,8 @@ export type TokenizePieces = (pieces: PromptPiece[]) => Promise<{ tokens: Int32A
 
 /** A tokenized prompt. Spans are half-open, in tokens. */
 export type PromptLayout = {
+  /** The documents as they were passed, in the order of `documentSpans`. */
+  sources: readonly PromptDocument[];
   prompt: BuiltPrompt;
   tokens: Int32Array;
   offsets: Uint32Array;
@@ -29,7 +31,7 @@ export type PromptLayout = {
 export async function layOutPrompt(
   tokenize: TokenizePieces,
   profile: PromptProfile,
-  documents: readonly { title?: string; text: string }[],
+  documents: readonly PromptDocument[],
   query: string,
   nullQuery: string | null,
 ): Promise<PromptLayout> {
@@ -37,6 +39,7 @@ export async function layOutPrompt(
   const { tokens, offsets } = await tokenize(prompt.pieces);
   const querySpan = tokenSpan(offsets, prompt.querySpan);
   return {
+    sources: documents,
     prompt,
     tokens,
     offsets,
@@ -57,6 +60,32 @@ export async function layOutPrompt(
     }
     return other.tokens.subarray(begin);
   }
+}
+
+/** Tokens that must fit at once: the documents, and behind them the longer of the query and the null query. */
+export function tokensNeeded({ tokens, querySpan: [begin], nullTokens }: PromptLayout): number {
+  return Math.max(tokens.length, begin + (nullTokens?.length ?? 0));
+}
+
+/** Tokens of a document's number and title, which stand before its text. */
+export function headerTokens(layout: PromptLayout, position: number): number {
+  return tokensBefore(layout, position, layout.sources[position]!.text);
+}
+
+/** Tokens of a document's title and text, without its number. */
+export function contentTokens(layout: PromptLayout, position: number): number {
+  const { title, text } = layout.sources[position]!;
+  const [begin, end] = layout.documentSpans[position]!;
+  return end - begin - tokensBefore(layout, position, title === undefined ? text : `${title}\n${text}`);
+}
+
+/** Tokens of a document that begin before the text that it ends with. */
+function tokensBefore({ documentSpans, offsets, prompt }: PromptLayout, position: number, ending: string): number {
+  const [begin, end] = documentSpans[position]!;
+  const textBegin = prompt.documentSpans[position]![1] - Buffer.byteLength(wellFormed(ending), "utf8");
+  let token = begin;
+  while (token < end && offsets[2 * token]! < textBegin) token++;
+  return token - begin;
 }
 
 export function sameTokens(a: Int32Array, b: Int32Array): boolean {

@@ -1,14 +1,17 @@
+import { QRHeadError } from "../errors.ts";
 import { shortSight } from "../heads/local.ts";
 import type { ResolvedHeads } from "../heads/spec.ts";
 import type { LoadedModel } from "../model/model.ts";
 import { callNative } from "../native/call.ts";
 import { DEFAULT_NULL_QUERY, type LoadOptions, type RankOptions } from "../options.ts";
+import { contentTokens } from "../prompt/layout.ts";
 import type { PromptProfile } from "../prompt/profiles.ts";
 import type { Reader, Session } from "../reading/session.ts";
 import type { RankDocument } from "../types.ts";
+import { findDegenerate } from "./degenerate.ts";
 import { describeTokens, type RankedDocument, type RankResult } from "./results.ts";
 import { scoreDocuments } from "./scoring/documents.ts";
-import { rankDocuments } from "./scoring/ranking.ts";
+import { isBlank, placeDocuments } from "./scoring/placement.ts";
 import type { WindowOptions } from "./windows/options.ts";
 import { rankInWindows } from "./windows/rank.ts";
 
@@ -73,6 +76,19 @@ export class Ranker {
       observed.query.sumOverHeads(observed.null, layout.querySpan[0], weights),
     );
     const scores = scoreDocuments(tokenScores, layout.documentSpans, { mask });
+    const raw = () => observed.query.sumOverHeads(null, layout.querySpan[0], weights);
+    const { error, warning } = await findDegenerate(layout, tokenScores, raw, scores);
+    if (error !== undefined) throw new QRHeadError("ATTENTION_INVALID", error);
+    const placed = placeDocuments(
+      order.map((_, index) => ({
+        score: scores[positionOf(index)]!,
+        span: layout.documentSpans[positionOf(index)]!,
+        contentTokens: contentTokens(layout, positionOf(index)),
+        blank: isBlank(shortened[index]!),
+      })),
+      tokenScores,
+      { mask },
+    );
     const headScores = options.headScores
       ? await callNative(addon, options.signal, () =>
           observed.query.documentScores({
@@ -91,6 +107,7 @@ export class Ranker {
         index,
         id: documents[index]!.id,
         score: scores[position]!,
+        ...(placed.demoted[index] && { demoted: placed.demoted[index] }),
         ...(shortened[index]!.truncated && { truncated: true }),
         ...(headScores && {
           headScores: this.#heads.heads.map((_, row) => headScores[row * documents.length + position]!),
@@ -98,30 +115,46 @@ export class Ranker {
         ...(bytes && { tokenScores: describeTokens(layout, bytes, tokenScores, position, mask) }),
       };
     };
-    const byIndex = documents.map((_, index) => scores[positionOf(index)]!);
     const lengths = layout.documentSpans.map(([begin, end]) => end - begin);
     return {
       query,
       heads: [...this.#heads.heads],
       ...(weights && { weights: [...this.#heads.weights!] }),
-      results: rankDocuments(byIndex, options.topK).map(describe),
+      results: placed.order.slice(0, options.topK).map(describe),
       usage: {
         promptTokens: layout.tokens.length,
         queryTokens: layout.querySpan[1] - layout.querySpan[0],
         documentTokens: documents.map((_, index) => lengths[positionOf(index)]!),
       },
       timings: { loadMs: this.#model.loadMs, ...observed.timings, totalMs: performance.now() - began },
-      // The positions of independent documents are bounded by the longest of them.
-      warnings: this.#warnings(reader.layout === "listwise" ? layout.tokens.length : 0),
+      warnings: [
+        // The positions of independent documents are bounded by the longest of them.
+        ...(reader.layout === "listwise" ? this.#warnings(layout.tokens.length) : this.#headWarnings()),
+        ...(warning === undefined ? [] : [warning]),
+      ],
     };
   }
 
-  #warnings(promptTokens: number): string[] {
-    const { warning, prompt, name, promptTokens: known = Number.POSITIVE_INFINITY } = this.#heads;
+  #headWarnings(): string[] {
+    const { warning, prompt, name } = this.#heads;
     const warnings = warning ? [warning] : [];
     if (prompt && prompt !== "auto" && prompt !== this.#profile.name) {
       warnings.push(
         `Heads ${name} were found with the ${prompt} prompt, and rank with the ${this.#profile.name} prompt here`,
+      );
+    }
+    return warnings;
+  }
+
+  #warnings(promptTokens: number): string[] {
+    const { name, promptTokens: known = Number.POSITIVE_INFINITY } = this.#heads;
+    const trained = this.#model.info.trainContextSize || Number.POSITIVE_INFINITY;
+    const { contextSize = 0 } = this.#options;
+    const warnings = this.#headWarnings();
+    if (contextSize > trained) {
+      warnings.push(
+        `The contextSize ${contextSize} is beyond the ${trained} tokens that the model was trained for: longer prompts ` +
+          "rank worse, and without a contextSize documents that do not fit are ranked in windows",
       );
     }
     if (promptTokens > known) {

@@ -1,6 +1,7 @@
 import type { PromptLayout } from "../prompt/layout.ts";
 import type { Head } from "../types.ts";
 import { outlierMask } from "./scoring/documents.ts";
+import type { Demoted } from "./scoring/placement.ts";
 import type { WindowsUsed } from "./windows/options.ts";
 
 /** A document's token, its text, and its share of the score. Texts join to `[i] title`, line break, text. */
@@ -26,7 +27,13 @@ export type RankedDocument = {
    * may be negative, and comparable within one call only: the documents compete for the same attention.
    */
   score: number;
-  /** The text was cut at `maxDocumentTokens`. */
+  /**
+   * Stands lower than its score: `"blank"`, without a letter, digit or pictograph, behind all documents that have one;
+   * `"short"`, a text of at most 8 tokens whose score is higher than a longer document's only because it has no other
+   * tokens. See `placeDocuments`.
+   */
+  demoted?: Demoted;
+  /** The text, or the title, was cut at `maxDocumentTokens`. */
   truncated?: true;
   /**
    * What each head contributes, in the order of the result's `heads`; they add up to `score`, except in windows with
@@ -42,13 +49,36 @@ export type RankedDocument = {
   passages?: PassageScore[];
 };
 
+/** Milliseconds. */
+export type Timings = {
+  loadMs: number;
+  /** How long the call waited for earlier ones. */
+  waitMs?: number;
+  /** 0 when the documents were still in the cache. */
+  prefillMs: number;
+  nullMs: number;
+  queryMs: number;
+  /** The whole call, without loading and waiting. */
+  totalMs: number;
+  /**
+   * Processor time of this process during the passes, and the threads that computed them; not there on a GPU. Far less than
+   * `threads` times the passes means that the processors are busy, and that fewer threads are faster. `--json` has both as
+   * `processors`.
+   */
+  cpuMs?: number;
+  threads?: number;
+};
+
 export type RankResult = {
   query: string;
   /** Heads that were read, as `[layer, head]`. */
   heads: Head[];
   /** What each head counted for, where its head set says so; then `score` and `headScores` are of weighted heads. */
   weights?: number[];
-  /** Highest score first, equal scores in the order of the documents; in windows too, whatever the merge rule. */
+  /**
+   * Highest score first, equal scores in the order of the documents; in windows too, whatever the merge rule. Only
+   * documents that are `demoted` stand lower.
+   */
   results: RankedDocument[];
   usage: {
     /** Tokens of the prompt with the query; in windows, of all prompts. */
@@ -58,8 +88,7 @@ export type RankResult = {
     /** Tokens of each document passed, its number and title included, in the order passed. */
     documentTokens: number[];
   };
-  /** Milliseconds. `prefillMs` is 0 when the documents were still in the cache; `totalMs` is the whole call without loading. */
-  timings: { loadMs: number; prefillMs: number; nullMs: number; queryMs: number; totalMs: number };
+  timings: Timings;
   /** Sentences worth showing, such as that the head set belongs to a relative of the model. */
   warnings: string[];
   /** There when the documents were ranked in windows. */

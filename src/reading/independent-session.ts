@@ -1,22 +1,29 @@
-import { ContextOverflowError } from "../errors.ts";
 import type { LoadedModel } from "../model/model.ts";
 import type { CellState, NativeAttention, NativeContext } from "../native/addon-types.ts";
 import { bytesPerToken } from "../native/cache-size.ts";
 import { callNative } from "../native/call.ts";
 import type { LoadOptions } from "../options.ts";
-import type { PromptPiece } from "../prompt/build.ts";
+import type { PromptDocument, PromptPiece } from "../prompt/build.ts";
 import {
   type IndependentLayout,
   joinIndependent,
   type LoneDocument,
   layOutLoneDocument,
 } from "../prompt/independent.ts";
-import { type PromptLayout, sameTokens } from "../prompt/layout.ts";
+import { type PromptLayout, sameTokens, tokensNeeded } from "../prompt/layout.ts";
+import { overflowOf } from "../prompt/overflow.ts";
 import type { PromptProfile } from "../prompt/profiles.ts";
 import type { Head } from "../types.ts";
 import type { CorpusReader } from "./corpus/corpus.ts";
 import { type DocumentStore, documentKey } from "./document-store.ts";
-import { type CallOptions, contextOptions, type Observed, otherCells, type Restore } from "./session.ts";
+import {
+  type CallOptions,
+  contextOptions,
+  meterProcessors,
+  type Observed,
+  otherCells,
+  type Restore,
+} from "./session.ts";
 
 /** Contexts grow in steps, so that calls of similar length share one. */
 const CONTEXT_STEP = 1024;
@@ -51,6 +58,7 @@ export class IndependentSession implements CorpusReader {
   /** Cells that have been put into the context. */
   readonly #put = new WeakSet<CellState>();
   #context: NativeContext | undefined;
+  #threads = 0;
   #resident: Resident | undefined;
   /** Of the documents that were read last, whether the cache still holds them or not. */
   #keys: string[] = [];
@@ -70,7 +78,7 @@ export class IndependentSession implements CorpusReader {
   }
 
   async layOut(
-    documents: readonly { title?: string; text: string }[],
+    documents: readonly PromptDocument[],
     query: string,
     nullQuery: string | null,
     signal?: AbortSignal,
@@ -78,7 +86,7 @@ export class IndependentSession implements CorpusReader {
     const { library, native } = this.#model;
     const tokenize = (pieces: PromptPiece[]) =>
       callNative(library.addon, signal, (cancellation) => native.tokenize(pieces, cancellation));
-    const lone: { document: LoneDocument; key: string; source: { title?: string; text: string } }[] = [];
+    const lone: { document: LoneDocument; key: string; source: PromptDocument }[] = [];
     for (const source of documents) {
       const document = await this.#layOutLone(tokenize, source);
       lone.push({ document, key: documentKey(document), source });
@@ -97,6 +105,7 @@ export class IndependentSession implements CorpusReader {
     const given = <T>(spans: readonly T[]): T[] => lone.map((_, index) => spans[place.get(index)!]!);
     return {
       ...joined,
+      sources: documents,
       documentSpans: given(joined.documentSpans),
       prompt: { ...joined.prompt, documentSpans: given(joined.prompt.documentSpans) },
     };
@@ -106,6 +115,7 @@ export class IndependentSession implements CorpusReader {
     const { addon } = this.#model.library;
     const timings = { prefillMs: 0, nullMs: 0, queryMs: 0 };
     const [begin] = layout.querySpan;
+    const meter = meterProcessors(this.#model, this.#options, () => this.#threads);
     const start = performance.now();
     const wasResident = this.#holds(layout as IndependentLayout);
     const resident = await this.#read(layout as IndependentLayout, { signal, onProgress });
@@ -129,7 +139,11 @@ export class IndependentSession implements CorpusReader {
       calibration = fits ? known.attention : await look("null", layout.nullTokens);
       resident.null = { tokens: layout.nullTokens, perHead, attention: calibration };
     }
-    return { query: await look("query", layout.tokens.subarray(begin)), null: calibration, timings };
+    return {
+      query: await look("query", layout.tokens.subarray(begin)),
+      null: calibration,
+      timings: { ...timings, ...meter() },
+    };
   }
 
   async prefill(layout: PromptLayout, options: CallOptions): Promise<void> {
@@ -176,9 +190,9 @@ export class IndependentSession implements CorpusReader {
 
   async #layOutLone(
     tokenize: (pieces: PromptPiece[]) => Promise<{ tokens: Int32Array; offsets: Uint32Array }>,
-    source: { title?: string; text: string },
+    source: PromptDocument,
   ) {
-    const name = JSON.stringify([source.title ?? "", source.text]);
+    const name = JSON.stringify([source.title ?? null, source.text]);
     const known = this.#laidOut.get(name);
     const document = known ?? (await layOutLoneDocument(tokenize, this.#profile, source));
     if (known) this.#laidOut.delete(name);
@@ -199,14 +213,9 @@ export class IndependentSession implements CorpusReader {
 
   /** Makes the cache hold these documents and nothing else. */
   async #read(layout: IndependentLayout, options: CallOptions): Promise<Resident> {
-    const { prefix, documents } = layout;
-    const longest = documents.reduce((most, { tokens }) => Math.max(most, tokens.length), 0);
-    const query = Math.max(layout.tokens.length - layout.querySpan[0], layout.nullTokens?.length ?? 0);
-    // Positions are bounded by what the model was trained for, cells by memory alone.
-    const trained = this.#model.info.trainContextSize || Number.POSITIVE_INFINITY;
-    if (prefix.length + longest + query > trained)
-      throw new ContextOverflowError(prefix.length + longest + query, trained);
-    const context = await this.#contextFor(layout.querySpan[0] + query, options.signal);
+    const { documents } = layout;
+    this.#assertFits(layout);
+    const context = await this.#contextFor(tokensNeeded(layout), options.signal);
     if (this.#resident && this.#holds(layout)) return this.#resident;
     this.#resident = undefined;
     const keys = documents.map(documentKey);
@@ -214,6 +223,19 @@ export class IndependentSession implements CorpusReader {
     await this.#fill(context, layout, options);
     this.#resident = { keys };
     return this.#resident;
+  }
+
+  /** Positions are bounded by what the model was trained for, cells by the context size that was asked for. */
+  #assertFits(layout: IndependentLayout): void {
+    const trained = this.#model.info.trainContextSize || Number.POSITIVE_INFINITY;
+    const longest = layout.documents.reduce((most, { tokens }) => Math.max(most, tokens.length), 0);
+    const cells = tokensNeeded(layout);
+    const positions = layout.prefix.length + longest + cells - layout.querySpan[0];
+    if (positions > trained) throw overflowOf(layout, { held: trained, trained }, "independent");
+    const { contextSize: held } = this.#options;
+    if (held !== undefined && cells > held) {
+      throw overflowOf(layout, { held, trained: Number.POSITIVE_INFINITY }, "independent");
+    }
   }
 
   /** Cells go into the cache as they come: beyond those that memory keeps anyway, they are not held twice. */
@@ -239,20 +261,15 @@ export class IndependentSession implements CorpusReader {
   }
 
   async #contextFor(cells: number, signal: AbortSignal | undefined): Promise<NativeContext> {
-    const { contextSize } = this.#options;
-    if (contextSize !== undefined && cells > contextSize) throw new ContextOverflowError(cells, contextSize);
     if (this.#context && this.#context.contextSize >= cells) return this.#context;
     await this.#disposeContext();
+    const { contextSize: limit = Number.POSITIVE_INFINITY } = this.#options;
     const grown = Math.ceil((cells + PADDED_ROWS) / CONTEXT_STEP) * CONTEXT_STEP;
+    const native = { ...contextOptions(this.#options, this.#heads, Math.min(limit, grown)), sequences: 2 };
     this.#context = await callNative(this.#model.library.addon, signal, (cancellation) =>
-      this.#model.native.createContext(
-        {
-          ...contextOptions(this.#options, this.#heads, contextSize ?? grown),
-          sequences: 2,
-        },
-        cancellation,
-      ),
+      this.#model.native.createContext(native, cancellation),
     );
+    this.#threads = native.threads;
     return this.#context;
   }
 }

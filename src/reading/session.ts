@@ -1,4 +1,4 @@
-import { ContextOverflowError, InputError } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import type { LoadedModel } from "../model/model.ts";
 import type {
   CellState,
@@ -9,14 +9,21 @@ import type {
 } from "../native/addon-types.ts";
 import { bytesPerToken } from "../native/cache-size.ts";
 import { callNative, reporter } from "../native/call.ts";
-import { defaultThreads, type LoadOptions, type Progress } from "../options.ts";
-import { layOutPrompt, type PromptLayout, sameTokens } from "../prompt/layout.ts";
+import { hasGpu } from "../native/library.ts";
+import type { LoadOptions, Progress } from "../options.ts";
+import type { PromptDocument } from "../prompt/build.ts";
+import { layOutPrompt, type PromptLayout, sameTokens, tokensNeeded } from "../prompt/layout.ts";
+import { overflowOf, type PromptUse } from "../prompt/overflow.ts";
 import type { PromptProfile } from "../prompt/profiles.ts";
 import { truncateDocument } from "../prompt/truncate.ts";
 import type { Head, RankDocument } from "../types.ts";
+import { defaultThreads } from "../util/threads.ts";
 
 /** Contexts grow in steps, so that calls of similar length share one. */
 const CONTEXT_STEP = 1024;
+
+/** A title is cut after no fewer tokens than this: it says what the text is about. */
+const SHORTEST_TITLE = 32;
 
 /** Short queries are padded to this many rows, where there is room: flash attention on the CPU is much faster from there on. */
 const PADDED_ROWS = 64;
@@ -28,10 +35,15 @@ type Cached = { documents: Int32Array; null?: { tokens: Int32Array; perHead: boo
 export type Observed = {
   query: NativeAttention;
   null: NativeAttention | null;
-  timings: { prefillMs: number; nullMs: number; queryMs: number };
+  timings: { prefillMs: number; nullMs: number; queryMs: number } & Partial<Processors>;
 };
 
-export type CallOptions = { signal?: AbortSignal | undefined; onProgress?: ((progress: Progress) => void) | undefined };
+export type CallOptions = {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** What the prompt is for, where it is not what the reader is for. */
+  use?: PromptUse | undefined;
+};
 
 /** Cells of documents that would otherwise be read, from where they were saved; undefined for none. */
 export type Restore = (
@@ -57,9 +69,19 @@ export class Session {
   readonly #options: LoadOptions;
   #context: NativeContext | undefined;
   #cached: Cached | undefined;
+  readonly #use: PromptUse;
+  #threads = 0;
   restore: Restore | undefined;
 
-  constructor(model: LoadedModel, heads: readonly Head[], profile: PromptProfile, options: LoadOptions) {
+  /** @param use What its prompts are for: what an error then advises. */
+  constructor(
+    model: LoadedModel,
+    heads: readonly Head[],
+    profile: PromptProfile,
+    options: LoadOptions,
+    use: PromptUse = "rank",
+  ) {
+    this.#use = use;
     this.#model = model;
     this.#heads = heads;
     this.#profile = profile;
@@ -68,7 +90,7 @@ export class Session {
 
   /** The tokenized prompt; documents in the order that they are to stand in. */
   layOut(
-    documents: readonly { title?: string; text: string }[],
+    documents: readonly PromptDocument[],
     query: string,
     nullQuery: string | null,
     signal?: AbortSignal,
@@ -91,21 +113,29 @@ export class Session {
     );
   }
 
-  /** Cuts each document's text after `limit` tokens. */
+  /** Cuts each document's text after `limit` tokens, and so its title. */
   async truncate(documents: readonly RankDocument[], limit: number | undefined, signal?: AbortSignal) {
     if (limit === undefined) return documents.map((document) => ({ ...document, truncated: false }));
     const shortened: (RankDocument & { truncated: boolean })[] = [];
     for (const document of documents) {
-      const { offsets } = await this.tokenize(document.text, signal);
-      shortened.push({ ...document, ...truncateDocument(document.text, limit, offsets) });
+      const cut = async (text: string, after: number) =>
+        truncateDocument(text, after, (await this.tokenize(text, signal)).offsets);
+      const text = await cut(document.text, limit);
+      const title = document.title ? await cut(document.title, Math.max(limit, SHORTEST_TITLE)) : undefined;
+      shortened.push({
+        ...document,
+        ...(title && { title: title.text }),
+        text: text.text,
+        truncated: text.truncated || (title?.truncated ?? false),
+      });
     }
     return shortened;
   }
 
   /** @throws ContextOverflowError when a prompt does not fit, which `observe` would find. */
-  assertFits(layout: PromptLayout): void {
-    const tokens = tokensOf(layout);
-    if (tokens > this.limit) throw new ContextOverflowError(tokens, this.limit);
+  assertFits(layout: PromptLayout, use = this.#use): void {
+    const trained = this.#model.info.trainContextSize || Number.POSITIVE_INFINITY;
+    if (tokensNeeded(layout) > this.limit) throw overflowOf(layout, { held: this.limit, trained }, use);
   }
 
   /**
@@ -115,12 +145,13 @@ export class Session {
    * @throws ContextOverflowError when the prompt does not fit.
    * @throws QRHeadError `ATTENTION_INVALID` when the attention is none, `CONTEXT_FAILED`.
    */
-  async observe(layout: PromptLayout, perHead: boolean, { signal, onProgress }: CallOptions): Promise<Observed> {
+  async observe(layout: PromptLayout, perHead: boolean, { signal, onProgress, use }: CallOptions): Promise<Observed> {
     const { addon } = this.#model.library;
     const [begin] = layout.querySpan;
     const query = layout.tokens.subarray(begin);
-    this.assertFits(layout);
-    const context = await this.#contextFor(tokensOf(layout), signal);
+    this.assertFits(layout, use);
+    const meter = meterProcessors(this.#model, this.#options, () => this.#threads);
+    const context = await this.#contextFor(tokensNeeded(layout), signal);
     const timings = { prefillMs: 0, nullMs: 0, queryMs: 0 };
     const timed = async <T>(name: keyof typeof timings, work: () => Promise<T>): Promise<T> => {
       const start = performance.now();
@@ -150,13 +181,13 @@ export class Session {
       calibration = fits ? known.attention : await look("null", layout.nullTokens);
       cached.null = { tokens: layout.nullTokens, perHead, attention: calibration };
     }
-    return { query: await look("query", query), null: calibration, timings };
+    return { query: await look("query", query), null: calibration, timings: { ...timings, ...meter() } };
   }
 
   /** Reads the documents, so that the next `observe` over them costs the query only. Throws as that does. */
   async prefill(layout: PromptLayout, options: CallOptions): Promise<void> {
-    this.assertFits(layout);
-    const context = await this.#contextFor(tokensOf(layout), options.signal);
+    this.assertFits(layout, options.use);
+    const context = await this.#contextFor(tokensNeeded(layout), options.signal);
     const documents = layout.tokens.slice(0, layout.querySpan[0]);
     if (!this.#holds(documents)) await this.#read(context, documents, options);
   }
@@ -227,10 +258,12 @@ export class Session {
     if (this.#context && this.#context.contextSize >= tokens) return this.#context;
     await this.dispose();
     const grown = Math.ceil((tokens + PADDED_ROWS) / CONTEXT_STEP) * CONTEXT_STEP;
-    const contextSize = options.contextSize ?? Math.min(this.limit, grown);
+    const contextSize = Math.min(this.limit, grown);
+    const native = contextOptions(options, this.#heads, contextSize);
     this.#context = await callNative(this.#model.library.addon, signal, (cancellation) =>
-      this.#model.native.createContext(contextOptions(options, this.#heads, contextSize), cancellation),
+      this.#model.native.createContext(native, cancellation),
     );
+    this.#threads = native.threads;
     return this.#context;
   }
 }
@@ -238,6 +271,23 @@ export class Session {
 /** Cells that the digest vouches for and that are not of these documents: nothing that this version wrote. */
 export function otherCells(): InputError {
   return new InputError("CORPUS_INVALID", "The saved cells are not those of the corpus's documents: save it again");
+}
+
+/** Threads of the passes, and the processor time that this process used meanwhile, in milliseconds. */
+export type Processors = { threads: number; cpuMs: number };
+
+/** Begins to measure; what it returns ends that, and gives nothing where a GPU computes. */
+export function meterProcessors(
+  { library }: LoadedModel,
+  { gpu, gpuLayers }: LoadOptions,
+  threads: () => number,
+): () => Partial<Processors> {
+  const began = process.cpuUsage();
+  const isGpu = gpu !== false && gpuLayers !== 0 && hasGpu(library.info);
+  return () => {
+    const { user, system } = process.cpuUsage(began);
+    return isGpu ? {} : { threads: threads(), cpuMs: (user + system) / 1000 };
+  };
 }
 
 /** What the addon makes a context from. */
@@ -257,9 +307,4 @@ export function contextOptions(
     heads: Int32Array.from(heads.flat()),
     earlyStop: options.earlyStop ?? true,
   };
-}
-
-/** Tokens that must fit at once: the documents, and behind them the longer of the query and the null query. */
-function tokensOf({ tokens, querySpan: [begin], nullTokens }: PromptLayout): number {
-  return Math.max(tokens.length, begin + (nullTokens?.length ?? 0));
 }

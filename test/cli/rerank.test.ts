@@ -100,6 +100,17 @@ describe.concurrent("rerank", () => {
     expect(result.usage.documentTokens).toHaveLength(3);
   });
 
+  it("shows the heads that contribute most, and the passage that was ranked", async () => {
+    const filler = "Granite stood near the river. ".repeat(40);
+    const long = files.write("long.txt", `${filler}Bees dance to show where flowers are. ${filler}\nA kettle sang.\n`);
+    const shown = ["--docs", long, "--window-size", "400", "--token-scores", "--head-scores"];
+    const { stdout, code } = await run(["rerank", "--query", "Where are the flowers that bees dance for?", ...shown]);
+    expect(code).toBe(0);
+    // The marks of a passage are tried in highlight.test.ts.
+    expect(stdout).toMatch(/ 0 {2,}… \S/);
+    expect(stdout).toMatch(/Heads that contribute most\n +1 {2}(\d-\d -?[\d.]+( {2})?){5}\n/);
+  });
+
   it("gives head scores that add up, and token scores that join to the document", async () => {
     const result = await rerank(["--docs", docs, "--head-scores", "--token-scores", "--heads", "2-0,3-2"]);
     expect(result.heads).toEqual([

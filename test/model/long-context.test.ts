@@ -8,6 +8,7 @@ import {
   inspectionPage,
   type LoadOptions,
   type MergeRule,
+  type Progress,
   QRRetriever,
 } from "../../src/index.ts";
 import { slimModel } from "../../src/model/slim.ts";
@@ -100,6 +101,25 @@ describe("windows", () => {
     );
     await expect(small.rank(QUERY, documents, { windows: { merge: "best" as never } })).rejects.toThrow("tournament");
   });
+});
+
+test("many queries in windows say that documents are read again, and their progress never goes back", async () => {
+  const seen: Progress[] = [];
+  const queries = [QUERY, "What is a tram?", "Where did the heron stand?"];
+  const { results } = await retriever.rankMany(queries, documents, {
+    ...{ windows: { windowTokens: 400 }, topK: 1 },
+    onProgress: (progress) => seen.push(progress),
+  });
+  for (const { warnings } of results) expect(warnings.join()).toContain('layout: "independent"');
+  for (const phase of ["prefill", "query"] as const) {
+    const reports = seen.filter((progress) => progress.phase === phase);
+    expect(new Set(reports.map(({ total }) => total)).size).toBe(1);
+    expect(reports.map(({ done }) => done)).toEqual(reports.map(({ done }) => done).sort((a, b) => a - b));
+    expect(reports.at(-1)!.done).toBe(reports.at(-1)!.total);
+  }
+  const independent = await retriever.rankMany(queries, documents, { layout: "independent", topK: 1 });
+  expect(independent.results.map(({ warnings }) => warnings)).toEqual([[], [], []]);
+  expect(independent.results[1]!.timings.prefillMs).toBe(0);
 });
 
 describe("prune", () => {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { llamaSource } from "../../scripts/llama-source.mjs";
 import {
   ContextOverflowError,
+  type DocumentInput,
   InputError,
   isQRHeadError,
   type LoadOptions,
@@ -228,8 +229,9 @@ describe("a prompt that does not fit", () => {
       name: "ContextOverflowError",
       code: "CONTEXT_OVERFLOW",
       message:
-        `The prompt has ${promptTokens} tokens but the context holds 64: use a contextSize of at least ${promptTokens}, ` +
-        "pass fewer documents, or cut long ones with maxDocumentTokens",
+        `The prompt has ${promptTokens} tokens but the context holds 64: rank in windows with windows: "auto", read each ` +
+        'document by itself with layout: "independent", pass fewer documents, cut long ones with maxDocumentTokens or ' +
+        `use a contextSize of at least ${promptTokens}`,
     });
 
     await using enough = await loadTiny("tiny-llama-spm", { contextSize: promptTokens });
@@ -238,6 +240,39 @@ describe("a prompt that does not fit", () => {
     expect(results.map(({ id }) => id)).toEqual((await retriever.rank(query, documents)).results.map(({ id }) => id));
     await using oneLess = await loadTiny("tiny-llama-spm", { contextSize: promptTokens - 1, windows: "never" });
     await expect(oneLess.rank(query, documents)).rejects.toMatchObject({ promptTokens, contextSize: promptTokens - 1 });
+  });
+
+  test("says what is too long, for every way to read, and what helps that", async () => {
+    await using small = await loadTiny("tiny-llama-spm", { contextSize: 400, windows: "never" });
+    const words = (count: number) => "metal ".repeat(count);
+    const title = [{ id: "t", title: words(400), text: "Iron." }, "Zinc."];
+    const text = ["Zinc.", { id: "x", text: words(400) }];
+    const many = Array.from({ length: 30 }, () => words(12));
+    const helps = { title: /: cut it with maxDocumentTokens/, query: /: shorten it/ };
+    const expected: [string, DocumentInput[], string, RegExp][] = [
+      [query, title, 'The title of document "t" has ', helps.title],
+      [query, text, 'Document "x" has ', /maxDocumentTokens/],
+      [words(400), ["Iron."], "The query with its instruction has ", helps.query],
+    ];
+    for (const [asked, given, subject, advice] of expected) {
+      for (const layout of ["listwise", "independent"] as const) {
+        const ranked = await small.rank(asked, given, { layout }).catch((reason: Error) => reason);
+        expect(ranked).toMatchObject({ code: "CONTEXT_OVERFLOW" });
+        expect((ranked as Error).message.startsWith(subject)).toBe(true);
+        expect((ranked as Error).message).toMatch(advice);
+        if (given.length === 1) continue;
+        await expect(small.corpus(given, { layout })).rejects.toThrow(subject);
+      }
+      await expect(small.inspect(asked, given)).rejects.toThrow(subject);
+      // In windows a long text is cut into passages; a long title or query is not.
+      if (given !== text) await expect(small.rank(asked, given, { windows: "auto" })).rejects.toThrow(subject);
+    }
+    for (const layout of ["listwise", "independent"] as const) {
+      const { results } = await small.rank(query, title, { layout, maxDocumentTokens: 10 });
+      expect(results.find(({ id }) => id === "t")).toHaveProperty("truncated");
+    }
+    await expect(small.corpus(many)).rejects.toThrow(/: read each document by itself with layout: "independent"/);
+    await expect(small.inspect(query, many)).rejects.toThrow(/: pass fewer documents/);
   });
 
   test("leaves room for the longer of query and null query", async () => {

@@ -33,7 +33,7 @@ describe("parseExamples", () => {
       question: "Who?",
       paragraphs: [
         { idx: 0, title: "A", paragraph_text: "one" },
-        { idx: 1, title: "", paragraph_text: "two" },
+        { idx: 1, title: "", paragraph_text: " two\n" },
         { idx: 2, paragraph_text: "three" },
       ],
       gt_docs: [2, 0, 2],
@@ -44,7 +44,7 @@ describe("parseExamples", () => {
         query: "Who?",
         docs: [
           { id: "0", title: "A", text: "one" },
-          { id: "1", text: "two" },
+          { id: "1", title: "", text: "two" },
           { id: "2", text: "three" },
         ],
         gold: ["2", "0"],

@@ -160,11 +160,18 @@ describe("parseDocuments of bytes", () => {
 
 describe("normalizeDocuments", () => {
   it("reads strings and objects", () => {
-    expect(normalizeDocuments(["a\nb", { text: "c", title: "", id: 5 }, { contents: "d", title: "T" }])).toEqual([
+    const given = ["a\nb", { text: "c", title: null, id: 5 }, { contents: "d", title: "T" }];
+    expect(normalizeDocuments(given)).toEqual([
       { id: "0", text: "a\nb" },
       { id: "5", text: "c" },
       { id: "2", title: "T", text: "d" },
     ]);
+  });
+
+  it("keeps an empty title, which the published prompt has a line for, and a documents file does not", () => {
+    const given = [{ id: "0", title: "", text: "a" }];
+    expect(normalizeDocuments(given)).toEqual(given);
+    expect(parseDocuments(JSON.stringify(given), "d")).toEqual([{ id: "0", text: "a" }]);
   });
 
   it.each([

@@ -27,6 +27,7 @@ const pages = {
       documents: [{ id: evil, score: 1, rawScore: 1, tokens: [evil] }],
       heads: [{ name: "all", calibrated: [[1]], raw: [[1]] }],
       calibrated: true,
+      warnings: [],
     },
     { name: evil, headSet: evil },
   ),

@@ -64,16 +64,9 @@ describe("buildPrompt", () => {
     expect(buildPrompt(trimming, [{ text: "a" }], " ").text).toMatch(/Query:<\/u>$/);
   });
 
-  it("takes an empty title for none, and an empty text", () => {
-    const built = buildPrompt(
-      profile("plain"),
-      [
-        { title: "", text: "" },
-        { title: "t", text: "" },
-      ],
-      "q",
-    );
-    expect(built.documentSpans.map((span) => slice(built.text, span))).toEqual(["[1] ", "[2] t\n"]);
+  it("gives an empty title a line, as the published code does, and takes an empty text", () => {
+    const built = buildPrompt(profile("plain"), [{ title: "", text: "" }, { title: "t", text: "" }, { text: "" }], "q");
+    expect(built.documentSpans.map((span) => slice(built.text, span))).toEqual(["[1] \n", "[2] t\n", "[3] "]);
   });
 
   it("replaces unpaired surrogates, so that spans still fit", () => {
@@ -92,7 +85,7 @@ describe("buildPrompt", () => {
         (documents, query, name) => {
           const built = buildPrompt(profile(name), documents, query);
           expect(built.documentSpans.map((span) => slice(built.text, span))).toEqual(
-            documents.map(({ title, text }, i) => `[${i + 1}] ${title === "" ? "" : `${title}\n`}${text}`),
+            documents.map(({ title, text }, i) => `[${i + 1}] ${title}\n${text}`),
           );
           expect(built.querySpan[1]).toBe(Buffer.byteLength(built.text));
           expect(slice(built.text, built.querySpan)).toContain(`Query: ${query}`);

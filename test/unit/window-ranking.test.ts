@@ -1,6 +1,7 @@
 // Results of ranking in windows, for every rule, with scores that are nothing but noise of a document's company.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Progress } from "../../src/options.ts";
 import type { PromptLayout } from "../../src/prompt/layout.ts";
 import type { RankResult } from "../../src/ranking/results.ts";
 import { rankDocuments } from "../../src/ranking/scoring/ranking.ts";
@@ -25,7 +26,15 @@ function engineOf(limit: number) {
     });
     const tokens = new Int32Array(at + QUERY);
     const prompt = { text: "", pieces: [], documentSpans: [], querySpan: [0, 0] as Span };
-    return { prompt, tokens, offsets: new Uint32Array(), documentSpans, querySpan: [at, at + QUERY], nullTokens: null };
+    return {
+      sources: documents,
+      prompt,
+      tokens,
+      offsets: new Uint32Array(),
+      documentSpans,
+      querySpan: [at, at + QUERY],
+      nullTokens: null,
+    };
   };
   const engine: WindowEngine = {
     limit,
@@ -105,6 +114,31 @@ test.each(MERGE_RULES)("%s: sorted by score, every document once, the same each 
       },
     ),
   );
+});
+
+test.each<MergeRule>(MERGE_RULES)("progress of %s has one total and never goes back", async (merge) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat({ max: 30 }), { minLength: 1, maxLength: 40 }), async (lengths) => {
+      const documents = lengths.map((words, index) => ({ id: `${index}`, text: "a ".repeat(words + 1).trim() }));
+      const { engine } = engineOf(60);
+      const seen: Progress[] = [];
+      await rankInWindows(engine, documents, { merge }, { onProgress: (progress) => seen.push(progress) });
+      expect(new Set(seen.map(({ total }) => total)).size).toBe(1);
+      expect(seen.map(({ done }) => done)).toEqual(seen.map(({ done }) => done).sort((a, b) => a - b));
+      expect(seen.at(-1)!.done).toBe(seen.at(-1)!.total);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("blank documents stand last whatever window they were in", async () => {
+  const texts = ["-", "a ship far at sea", "", "a dog that barked at noon", "…", "the sun and the moon", " ", "tea"];
+  for (const merge of MERGE_RULES) {
+    const documents = texts.map((text, index) => ({ id: `${index}`, text }));
+    const { results } = await rankInWindows(engineOf(22).engine, documents, { merge }, {});
+    const places = results.map(({ index }) => texts[index]!);
+    expect(places.slice(4).every((text) => !/\p{L}/u.test(text))).toBe(true);
+  }
 });
 
 test("token scores come from a rule that reads every document once, unless another is asked for", async () => {

@@ -4,8 +4,9 @@ import { commandRatio, runSelf } from "../../bench/child.ts";
 import { TRIALS, type TrialName } from "../../bench/passes.ts";
 import type { BenchReport, BenchRow } from "../../bench/report.ts";
 import { type BenchOptions, runBench } from "../../bench/run.ts";
-import { defaultThreads } from "../../options.ts";
+import { threadsRow } from "../../bench/threads.ts";
 import { append } from "../../util/extremes.ts";
+import { defaultThreads } from "../../util/threads.ts";
 import {
   addCommonOptions,
   addHeadsOption,
@@ -70,6 +71,9 @@ async function bench(_: unknown, command: Command): Promise<void> {
   const report = await runBench({ ...benchOptions(flags), trials: ALL_TRIALS, rounds: flags.rounds });
   if (flags.memory) report.rows.push(await memoryRow(flags));
   report.rows.push(await commandRow(flags));
+  if (flags.threads === undefined && report.machine.gpu === false) {
+    report.rows.push(await threadsRow({ ...benchOptions(flags), rounds: flags.rounds }));
+  }
   if (flags.growth) append(report.rows, await growthRows(flags));
   if (flags.json) return printJson(report);
   const { model, machine, size } = report;

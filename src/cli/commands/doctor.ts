@@ -5,9 +5,10 @@ import { selfTest } from "../../model/self-test.ts";
 import { tryInChild } from "../../model/trial.ts";
 import { loadAddon } from "../../native/addon.ts";
 import { hasGpu, loadLibrary } from "../../native/library.ts";
-import { defaultThreads, type LoadOptions } from "../../options.ts";
+import type { LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { append } from "../../util/extremes.ts";
+import { defaultThreads } from "../../util/threads.ts";
 import {
   type Check,
   checkAddon,

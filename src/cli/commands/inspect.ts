@@ -72,6 +72,7 @@ async function inspect(_: unknown, command: Command): Promise<void> {
     if (short !== null) warn(short);
     await writeWhole(output, inspectionPage(inspection, { name: model.name, headSet }), { force });
     bar.stop();
+    for (const warning of inspection.warnings) warn(warning);
     if (!quiet) note(`Wrote ${oneLine(output)}: open it in a browser`);
   } finally {
     bar.stop();

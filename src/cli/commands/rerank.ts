@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { InputError } from "../../errors.ts";
+import { headKey } from "../../heads/heads.ts";
 import type { LoadOptions } from "../../options.ts";
 import type { BatchResult } from "../../ranking/rank-many.ts";
 import type { RankedDocument, RankResult } from "../../ranking/results.ts";
@@ -28,7 +29,7 @@ import {
 import { bold, note, oneLine, print, printJson, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { queryOf } from "../query.ts";
-import { rankingTable } from "../table.ts";
+import { decimalsFor, plainTable, rankingTable } from "../table.ts";
 
 type RerankFlags = CommonFlags &
   FormatFlags &
@@ -46,6 +47,9 @@ type RerankFlags = CommonFlags &
     tokenScores?: boolean;
     json?: boolean;
   };
+
+/** Heads that `--head-scores` names for a result. */
+const SHOWN_HEADS = 5;
 
 const EXAMPLES = `
 Documents: JSON Lines or a JSON array of strings or of objects with "text" (and "title", "id"), or one document per line;
@@ -74,7 +78,7 @@ export function registerRerank(program: Command): void {
   );
   addWindowOptions(addRankOptions(command))
     .option("--json", "print one JSON object")
-    .option("--head-scores", "what each head contributes (with --json)")
+    .option("--head-scores", "what each head contributes; without --json, the heads that contribute most")
     .option("--token-scores", "the score of every token (with --json); without --json, mark the words that got most");
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(rerank);
 }
@@ -112,9 +116,11 @@ async function rerank(_: unknown, command: Command): Promise<void> {
       bar.stop();
       const { id } = queries[index]!;
       if (flags.json) return printJson({ ...toContract(retriever, result), ...(id !== undefined && { queryId: id }) });
-      const marks = (ranked: RankedDocument) => markBestWords(ranked.tokenScores!, documents[ranked.index]!);
+      const marks = (ranked: RankedDocument) =>
+        markBestWords(ranked.tokenScores!, documents[ranked.index]!, ranked.passages?.[0]);
       if (id !== undefined) print(`${index > 0 ? "\n" : ""}${bold(oneLine(result.query))}`);
       print(rankingTable(result.results, documents, tokenScores ? marks : undefined));
+      if (headScores) print(`\n${headsTable(result)}`);
     };
     const batch = { topK, headScores, tokenScores, signal, onProgress, onResult: show };
     const texts = queries.map(({ text }) => text);
@@ -123,9 +129,11 @@ async function rerank(_: unknown, command: Command): Promise<void> {
       : retriever.rankMany(texts, documents, batch));
     bar.stop();
     if (flags.json) return;
-    for (const warning of results[0]!.warnings) warn(warning);
+    for (const warning of warningsOf(results, queries)) warn(warning);
     if (quiet) return;
     note(footer(retriever, results.at(-1)!, flags.queries === undefined ? undefined : throughput));
+    const busy = busyNote(results);
+    if (busy) note(busy);
   } finally {
     bar.stop();
   }
@@ -164,9 +172,36 @@ async function documentsOf({ docs, format }: RerankFlags, signal: AbortSignal): 
   return readDocuments(docs, "Documents file", { format }, signal);
 }
 
+/** Warnings of all queries, each once, with the query where not all have it. */
+function warningsOf(results: readonly RankResult[], queries: readonly { id?: string }[]): string[] {
+  const found = new Map<string, number[]>();
+  for (const [index, { warnings }] of results.entries()) {
+    for (const warning of warnings) found.set(warning, [...(found.get(warning) ?? []), index]);
+  }
+  return [...found].map(([warning, indexes]) => {
+    const [first] = indexes as [number];
+    const others = indexes.length > 1 ? ` and ${indexes.length - 1} more` : "";
+    return indexes.length === results.length ? warning : `query ${queries[first]!.id}${others}: ${warning}`;
+  });
+}
+
+/** For each result the heads that contribute most to its score, by absolute value. */
+function headsTable({ results, heads }: RankResult): string {
+  const decimals = decimalsFor(results.map(({ score }) => score));
+  const rows = results.map(({ headScores }, rank) => {
+    const best = headScores!
+      .map((score, index) => ({ score, name: headKey(heads[index]!) }))
+      .sort((a, b) => Math.abs(b.score) - Math.abs(a.score))
+      .slice(0, SHOWN_HEADS);
+    return [String(rank + 1), best.map(({ name, score }) => `${name} ${score.toFixed(decimals)}`).join("  ")];
+  });
+  return plainTable(["Rank", "Heads that contribute most"], rows, [], [0]);
+}
+
 /** What `--json` prints. */
 function toContract(retriever: QRRetriever, result: RankResult) {
   const { path, name, architecture, layers, heads } = retriever.model;
+  const { threads, cpuMs, waitMs: _, ...timings } = result.timings;
   return {
     model: { path, name, architecture, layers, heads },
     heads: result.heads,
@@ -176,10 +211,28 @@ function toContract(retriever: QRRetriever, result: RankResult) {
     query: result.query,
     results: result.results,
     usage: result.usage,
-    timings: result.timings,
+    timings,
+    ...(threads !== undefined && { processors: { threads, cpuMs } }),
     warnings: result.warnings,
     ...(result.windows && { windows: result.windows }),
   };
+}
+
+/** Passes shorter than this say nothing about the machine. */
+const TOLD_MS = 300;
+/** Share of the threads' time below which they wait for processors more than they compute. */
+const BUSY_SHARE = 0.75;
+
+/** What to do where the threads had far fewer processors than there are threads. */
+export function busyNote(results: readonly Pick<RankResult, "timings">[]): string | undefined {
+  const threads = results[0]?.timings.threads ?? 1;
+  const passMs = results.reduce((sum, { timings: t }) => sum + t.prefillMs + t.nullMs + t.queryMs, 0);
+  const cpuMs = results.reduce((sum, { timings }) => sum + (timings.cpuMs ?? 0), 0);
+  if (threads < 2 || passMs < TOLD_MS || cpuMs / passMs >= BUSY_SHARE * threads) return undefined;
+  return (
+    `qrhead: ${threads} threads had ${(cpuMs / passMs).toFixed(1)} processors: this machine is busy, and fewer threads are ` +
+    `faster (--threads ${Math.max(1, Math.min(threads - 1, Math.floor(cpuMs / passMs)))})`
+  );
 }
 
 function footer(

@@ -1,4 +1,4 @@
-import { normalizeDocument } from "../../documents/documents.ts";
+import { normalizeDocument, stripTexts } from "../../documents/documents.ts";
 import type { RankDocument } from "../../types.ts";
 import { invalid, type Notes } from "./notes.ts";
 import { Places } from "./places.ts";
@@ -77,5 +77,5 @@ function toDocument(value: unknown, position: string): RankDocument {
   const document = normalizeDocument(value, position);
   const { id, _id, idx, docid } = Object(value) as Record<string, unknown>;
   if ((id ?? _id ?? idx ?? docid ?? null) === null) throw invalid(position, 'has no "_id" (nor "id", "idx", "docid")');
-  return document;
+  return stripTexts([document])[0]!;
 }

@@ -118,7 +118,7 @@ function toConversation(fields: Record<string, unknown>, position: string): Conv
     const lines = said.map((turn: unknown) => {
       const { speaker, text, dia_id, blip_caption } = Object(turn) as Record<string, unknown>;
       const image = typeof blip_caption === "string" ? ` [shares an image: ${blip_caption}]` : "";
-      return { id: String(dia_id), title, text: `${speaker}: ${text}${image}` };
+      return { id: String(dia_id), ...(title && { title }), text: `${speaker}: ${text}${image}` };
     });
     append(turns, readDocuments(lines, `${position}, session_${number}`));
     sessions.push({ id: `S${number}`, ...(title && { title }), text: lines.map(({ text }) => text).join("\n") });

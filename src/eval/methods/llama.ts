@@ -2,7 +2,7 @@ import type { ChatHistoryItem, LlamaChat, LlamaModel } from "node-llama-cpp";
 import { QRHeadError } from "../../errors.ts";
 import { openLlama } from "../../model/llama.ts";
 import { findModelFile } from "../../model/model-file.ts";
-import { defaultThreads } from "../../options.ts";
+import { defaultThreads } from "../../util/threads.ts";
 import type { MethodContext } from "./method.ts";
 
 /**

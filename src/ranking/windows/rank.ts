@@ -5,9 +5,11 @@ import type { Progress, RankOptions } from "../../options.ts";
 import type { PromptLayout } from "../../prompt/layout.ts";
 import type { RankDocument } from "../../types.ts";
 import type { PassageScore, RankedDocument, RankResult } from "../results.ts";
+import { type Demoted, isBlank } from "../scoring/placement.ts";
 import { rankDocuments } from "../scoring/ranking.ts";
 import { DEFAULT_ANCHORS, DEFAULT_MERGE, type WindowOptions } from "./options.ts";
 import { costsOf } from "./plan.ts";
+import { planProgress } from "./progress.ts";
 import { mergeAnchored, mergeCalibrated, mergeFinal, mergeSliding, mergeTournament, type Problem } from "./rules.ts";
 
 /** What ranking in windows needs of the retriever. */
@@ -29,7 +31,11 @@ type Unit = {
   cost: number;
   begin: number;
   end: number;
+  blank: boolean;
   readings: number;
+  /** Sum of the scores as computed, where a window demoted it; the merge rules are given the score of its place. */
+  scoreSum: number;
+  demoted?: Demoted | undefined;
   headSums?: number[] | undefined;
   /** Of the last window. */
   result?: RankedDocument;
@@ -38,6 +44,7 @@ type Unit = {
 /** Passages that a result names. */
 const NAMED_PASSAGES = 5;
 const LONGEST_PASSAGE = 512;
+const SHORTEST_PASSAGE = 8;
 
 /**
  * Ranks documents that one prompt does not hold, window by window.
@@ -68,39 +75,51 @@ export async function rankInWindows(
   const layout = await engine.layOut(shortened);
   const costs = costsOf(layout);
   const capacity = size - costs.base;
-  if (capacity < 1) throw new ContextOverflowError(costs.base, size, "The query with its instruction");
+  if (capacity < 1) {
+    const advice = "shorten it, or use more windowTokens or a larger contextSize";
+    throw new ContextOverflowError(costs.base + 1, size, "The query with its instruction", advice, costs.base);
+  }
 
   const units = await toUnits();
   let spent: RankResult | undefined;
   let count = 0;
+  const shape = { costs: units.map(({ cost }) => cost), capacity, most };
+  const tokensOf = (members: readonly number[]) =>
+    members.reduce((sum, member) => sum + shape.costs[member]!, costs.base);
+  const progress = onProgress && planProgress(onProgress, await plannedTokens());
   const problem: Problem = {
-    costs: units.map(({ cost }) => cost),
-    capacity,
-    most,
+    ...shape,
     score: async (members) => {
       const result = await engine.rank(
         members.map((member) => ({ ...shortened[units[member]!.document]!, text: units[member]!.text })),
-        progressOf(),
+        progress?.window,
       );
+      progress?.finish(tokensOf(members));
       count++;
       spent = spent ? addUsage(spent, result) : result;
       const scores = new Array<number>(members.length);
+      let lowest = Number.POSITIVE_INFINITY;
       for (const ranked of result.results) {
         const unit = units[members[ranked.index]!]!;
         unit.result = ranked;
         unit.readings++;
+        unit.scoreSum += ranked.score;
+        unit.demoted ??= ranked.demoted;
+        lowest = Math.min(lowest, ranked.score);
         // As with the score, what heads contribute is the mean over all windows.
         unit.headSums = ranked.headScores?.map((value, head) => value + (unit.headSums?.[head] ?? 0));
-        scores[ranked.index] = ranked.score;
+        // The score of its place: lower than its own where it was demoted.
+        scores[ranked.index] = lowest;
       }
       return scores;
     },
   };
-  const scores = await mergeBy();
+  const scores = await mergeBy(problem);
+  progress?.end();
   const lengths = layout.documentSpans.map(([begin, end]) => end - begin);
   return {
     ...spent!,
-    results: describe(rankDocuments(scores)).slice(0, topK),
+    results: describe(placeUnits()).slice(0, topK),
     usage: { ...spent!.usage, documentTokens: lengths },
     timings: { ...spent!.timings, totalMs: performance.now() - began },
     windows: {
@@ -111,7 +130,26 @@ export async function rankInWindows(
     },
   };
 
-  function mergeBy(): Promise<number[]> {
+  /** By their merged scores, and blank ones last whatever the windows that they stood in. */
+  function placeUnits(): number[] {
+    const order = rankDocuments(scores);
+    return [...order.filter((index) => !units[index]!.blank), ...order.filter((index) => units[index]!.blank)];
+  }
+
+  /** What the rule will read, found by going through it without reading. */
+  async function plannedTokens(): Promise<number> {
+    let total = 0;
+    await mergeBy({
+      ...shape,
+      score: async (members) => {
+        total += tokensOf(members);
+        return members.map(() => 0);
+      },
+    });
+    return total;
+  }
+
+  function mergeBy(problem: Problem): Promise<number[]> {
     switch (merge) {
       case "calibrated":
         return mergeCalibrated(problem);
@@ -130,43 +168,44 @@ export async function rankInWindows(
     // Beside anchors, which take up to a third, there is less room.
     const room = merge === "anchors" ? Math.floor((capacity * 2) / 3) : capacity;
     const units: Unit[] = [];
-    for (const [document, { text }] of shortened.entries()) {
+    for (const [document, { title, text }] of shortened.entries()) {
+      const blank = (part: string) => isBlank({ ...(title && { title }), text: part });
       const cost = costs.documents[document]!;
       if (cost <= room) {
-        units.push({ document, text, cost, begin: 0, end: 0, readings: 0 });
+        units.push({ document, text, cost, begin: 0, end: 0, blank: blank(text), readings: 0, scoreSum: 0 });
         continue;
       }
       const map = new TokenMap(text, await engine.tokenize(text));
       const header = Math.max(0, cost - map.size) + 2;
+      const half = Math.floor(capacity / 2) - header;
       const passage =
-        windows.passageTokens ?? Math.max(1, Math.min(LONGEST_PASSAGE, Math.floor(capacity / 2) - header));
-      if (passage + header > room) throw new ContextOverflowError(costs.base + header + passage, size, "A passage");
+        windows.passageTokens ?? Math.min(LONGEST_PASSAGE, half >= SHORTEST_PASSAGE ? half : room - header);
+      if (passage + header > room || passage < 1) {
+        const isTitle = Boolean(title) && (windows.passageTokens === undefined || header + SHORTEST_PASSAGE > room);
+        throw new ContextOverflowError(
+          costs.base + header + Math.max(passage, SHORTEST_PASSAGE),
+          size,
+          `${isTitle ? "The title" : "A passage"} of document ${JSON.stringify(documents[document]!.id)}`,
+          isTitle
+            ? "cut it with maxDocumentTokens, or use more windowTokens or a larger contextSize"
+            : "use fewer passageTokens, or more windowTokens or a larger contextSize",
+          isTitle ? header : header + passage,
+        );
+      }
       for (const chunk of chunkText(text, map, { by: "sentences", size: passage })) {
         const { begin, end } = chunk;
-        units.push({ document, text: chunk.text, cost: chunk.tokens + header, begin, end, readings: 0 });
+        const place = { document, text: chunk.text, cost: chunk.tokens + header, begin, end };
+        units.push({ ...place, blank: blank(chunk.text), readings: 0, scoreSum: 0 });
       }
     }
     return units;
   }
 
-  /** One bar for all windows; how many a tournament will take is not known, so it grows. */
-  function progressOf() {
-    const done = spent?.usage.promptTokens ?? 0;
-    const all = costs.base + units.reduce((sum, { cost }) => sum + cost, 0);
-    return (
-      onProgress &&
-      ((progress: Progress) => {
-        if (progress.phase !== "prefill") return;
-        onProgress({ phase: "prefill", done: done + progress.done, total: Math.max(all, done + progress.total) });
-      })
-    );
-  }
-
   function describe(order: readonly number[]): RankedDocument[] {
     const results = new Map<number, RankedDocument>();
     for (const index of order) {
-      const { document, begin, end, result, readings, headSums } = units[index]!;
-      const score = scores[index]!;
+      const { document, begin, end, result, readings, headSums, scoreSum, demoted } = units[index]!;
+      const score = demoted ? scoreSum / readings : scores[index]!;
       const passage: PassageScore | undefined = end > 0 ? { begin, end, score } : undefined;
       const known = results.get(document);
       if (known) {
@@ -178,6 +217,7 @@ export async function rankInWindows(
         index: document,
         id: documents[document]!.id,
         score,
+        ...(demoted && { demoted }),
         ...(headSums && { headScores: headSums.map((sum) => sum / readings) }),
         ...(shortened[document]!.truncated && { truncated: true as const }),
         ...(passage && { passages: [passage] }),
@@ -191,14 +231,20 @@ function addUsage(sum: RankResult, next: RankResult): RankResult {
   const { usage, timings } = next;
   return {
     ...next,
-    // The last window may be the shortest.
-    warnings: next.warnings.length > sum.warnings.length ? next.warnings : sum.warnings,
+    warnings: mergeWarnings(sum.warnings, next.warnings),
     usage: { ...usage, promptTokens: sum.usage.promptTokens + usage.promptTokens },
     timings: {
       ...timings,
       prefillMs: sum.timings.prefillMs + timings.prefillMs,
       nullMs: sum.timings.nullMs + timings.nullMs,
       queryMs: sum.timings.queryMs + timings.queryMs,
+      ...(timings.cpuMs !== undefined && { cpuMs: (sum.timings.cpuMs ?? 0) + timings.cpuMs }),
     },
   };
+}
+
+/** Of warnings that differ in their numbers only, one. */
+function mergeWarnings(some: readonly string[], more: readonly string[]): string[] {
+  const kind = (warning: string) => warning.replace(/[\d.]+/g, "");
+  return [...new Map([...some, ...more].map((warning) => [kind(warning), warning])).values()];
 }

@@ -145,7 +145,7 @@ export const mergeSliding: Rule = async (problem) => {
       tokens += costs[order[begin]!]!;
     }
     const window = order.slice(begin, end);
-    order.splice(begin, window.length, ...byScore(window, await readings.read(window)));
+    for (const [offset, index] of byScore(window, await readings.read(window)).entries()) order[begin + offset] = index;
     if (begin === 0) break;
     // The next window must reach further forward than this one did, with the better half of it.
     end = Math.min(end - 1, begin + Math.floor((end - begin) / 2));

@@ -7,7 +7,7 @@ import type { CellState } from "../../native/addon-types.ts";
 import type { LoadOptions, RankOptions } from "../../options.ts";
 import type { PromptLayout } from "../../prompt/layout.ts";
 import type { PromptProfile } from "../../prompt/profiles.ts";
-import { assertQuery, type BatchOptions, type BatchResult, rankBatch } from "../../ranking/rank-many.ts";
+import { assertQuery, type BatchOptions, type BatchResult, rankBatch, withWait } from "../../ranking/rank-many.ts";
 import type { RankResult } from "../../ranking/results.ts";
 import type { Head, RankDocument } from "../../types.ts";
 import { ownSignal } from "../../util/abort-signal.ts";
@@ -117,7 +117,10 @@ export class Corpus implements AsyncDisposable {
   async rank(query: string, options: RankOptions = {}): Promise<RankResult> {
     const parsed = parseCorpusRankOptions(options);
     assertQuery(query);
-    return this.#run(() => this.#rank(query, parsed), parsed.signal);
+    return withWait(
+      (work) => this.#run(work, parsed.signal),
+      () => this.#rank(query, parsed),
+    );
   }
 
   /**
@@ -128,7 +131,12 @@ export class Corpus implements AsyncDisposable {
   async rankMany(queries: readonly string[], options: BatchOptions = {}): Promise<BatchResult> {
     const { onResult, ...rest } = options;
     const parsed = parseCorpusRankOptions(rest);
-    return this.#run(() => rankBatch(queries, (query) => this.#rank(query, parsed), onResult), parsed.signal);
+    const { onProgress } = parsed;
+    const work = () =>
+      rankBatch(queries, (query, report) => this.#rank(query, { ...parsed, onProgress: report }), {
+        ...{ onResult, onProgress },
+      });
+    return this.#run(work, parsed.signal);
   }
 
   /**

@@ -1,0 +1,54 @@
+import { ContextOverflowError } from "../errors.ts";
+import { headerTokens, type PromptLayout, tokensNeeded } from "./layout.ts";
+
+/** What asks for the prompt: it decides what would help. */
+export type PromptUse = "rank" | "corpus" | "inspect" | "independent";
+
+/** `held`: tokens that the context holds. `trained`: tokens that the model was trained for, infinite where unknown. */
+export type PromptLimits = { held: number; trained: number };
+
+const CUT = "with maxDocumentTokens";
+
+const INSTEAD: Readonly<Record<PromptUse, readonly string[]>> = {
+  rank: ['rank in windows with windows: "auto"', 'read each document by itself with layout: "independent"'],
+  corpus: ['read each document by itself with layout: "independent"'],
+  inspect: [],
+  independent: [],
+};
+
+/** The error for a prompt that does not fit: what is too long, the query, one document's title or text, or all together. */
+export function overflowOf(layout: PromptLayout, { held, trained }: PromptLimits, use: PromptUse = "rank") {
+  const needed = tokensNeeded(layout);
+  const lengths = layout.documentSpans.map(([begin, end]) => end - begin);
+  const queryBegin = layout.querySpan[0];
+  const base =
+    layout.documentSpans.reduce((least, [begin]) => Math.min(least, begin), queryBegin) + needed - queryBegin;
+  const larger =
+    needed <= trained
+      ? [`use a contextSize of at least ${needed}`]
+      : [`the model was trained for ${trained} tokens, so that a larger context would rank worse`];
+  const error = (subject: string, tokens: number, advice: readonly string[]) =>
+    new ContextOverflowError(needed, held, subject, sentence(advice), tokens);
+
+  if (base > held) {
+    const isNull = (layout.nullTokens?.length ?? 0) > layout.tokens.length - queryBegin;
+    return error(`The ${isNull ? "null query" : "query"} with its instruction`, base, ["shorten it", ...larger]);
+  }
+  const longest = lengths.reduce((best, length, index) => (length > lengths[best]! ? index : best), 0);
+  if (base + (lengths[longest] ?? 0) > held) {
+    const { id = String(longest) } = layout.sources[longest] ?? {};
+    const header = headerTokens(layout, longest);
+    const windows = use === "rank" ? INSTEAD.rank.slice(0, 1) : [];
+    return base + header > held
+      ? error(`The title of document ${JSON.stringify(id)}`, header, [`cut it ${CUT}`, ...larger])
+      : error(`Document ${JSON.stringify(id)}`, lengths[longest]!, [...windows, `cut it ${CUT}`, ...larger]);
+  }
+  return error("The prompt", needed, [...INSTEAD[use], "pass fewer documents", `cut long ones ${CUT}`, ...larger]);
+}
+
+function sentence(parts: readonly string[]): string {
+  const isHint = parts.at(-1)!.startsWith("the model");
+  const ways = isHint ? parts.slice(0, -1) : parts;
+  const joined = ways.length > 1 ? `${ways.slice(0, -1).join(", ")} or ${ways.at(-1)}` : ways.join("");
+  return isHint ? `${joined}; ${parts.at(-1)}` : joined;
+}

@@ -1,0 +1,55 @@
+import { type PromptLayout, sameTokens } from "../prompt/layout.ts";
+
+/** Why a ranking says nothing: a `warning` where this query is the reason, an `error` where no query would rank. */
+export type Degenerate = { warning?: string; error?: string };
+
+/**
+ * Finds rankings that are none.
+ *
+ * @param tokenScores Per token of the prompt, as documents are scored by.
+ * @param rawScores The same without the null query's; asked for only where all tokens score alike.
+ * @param scores One per document.
+ */
+export async function findDegenerate(
+  layout: PromptLayout,
+  tokenScores: Float32Array,
+  rawScores: () => Promise<Float32Array>,
+  scores: ArrayLike<number>,
+): Promise<Degenerate> {
+  const { nullTokens, tokens, querySpan, sources } = layout;
+  if (nullTokens && sameTokens(tokens.subarray(querySpan[0]), nullTokens)) {
+    return {
+      warning:
+        "The query is the null query, so that calibration takes away all of its attention and the documents stand as " +
+        "given: ask another query, or rank with calibration: false",
+    };
+  }
+  if (countTokens(layout) > 1 && allEqual(layout, tokenScores)) {
+    const raw = await rawScores();
+    const isBlind = allEqual(layout, raw) && raw[layout.documentSpans[0]![0]] === 0;
+    return {
+      error: isBlind
+        ? "The heads see none of the documents, which all lie outside their sliding window: use heads of other layers, " +
+          "or shorter prompts by windowTokens"
+        : "Every token of the documents gets the same attention whatever the query, so that nothing is ranked: the weights " +
+          "of these heads may be zeros, as in a download that was cut short; get the GGUF again, or use other heads",
+    };
+  }
+  const isSame = (source: { title?: string; text: string }) =>
+    source.text === sources[0]!.text && source.title === sources[0]!.title;
+  if (scores.length > 1 && Array.from(scores).every((score) => score === scores[0]) && !sources.every(isSame)) {
+    return {
+      warning: `All ${scores.length} documents have the score ${scores[0]} and stand as given: this query tells none of them from the others`,
+    };
+  }
+  return {};
+}
+
+function countTokens({ documentSpans }: PromptLayout): number {
+  return documentSpans.reduce((sum, [begin, end]) => sum + end - begin, 0);
+}
+
+function allEqual({ documentSpans }: PromptLayout, values: Float32Array): boolean {
+  const first = values[documentSpans[0]![0]];
+  return documentSpans.every(([begin, end]) => values.subarray(begin, end).every((value) => value === first));
+}

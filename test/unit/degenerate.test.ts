@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import type { PromptLayout } from "../../src/prompt/layout.ts";
+import { findDegenerate } from "../../src/ranking/degenerate.ts";
+
+/** Two documents of two tokens, then a query of one. */
+const layout = (nullToken: number, texts = ["a", "b"]): PromptLayout => ({
+  sources: texts.map((text) => ({ text })),
+  prompt: { text: "", pieces: [], documentSpans: [], querySpan: [0, 0] },
+  tokens: Int32Array.of(1, 2, 3, 4, 9),
+  offsets: new Uint32Array(10),
+  documentSpans: [
+    [0, 2],
+    [2, 4],
+  ],
+  querySpan: [4, 5],
+  nullTokens: Int32Array.of(nullToken),
+});
+
+test.each<[string, PromptLayout, number[], number[], number[], RegExp | undefined]>([
+  ["an ordinary ranking", layout(8), [0.1, 0.2, 0, 0], [1, 1, 1, 1], [0.3, 0], undefined],
+  ["the null query", layout(9), [0, 0, 0, 0], [1, 2, 1, 1], [0, 0], /^warning: The query is the null query/],
+  ["weights that are zeros", layout(8), [0, 0, 0, 0], [0.2, 0.2, 0.2, 0.2], [0, 0], /^error: .* may be zeros/],
+  [
+    "heads that see no document",
+    layout(8),
+    [0, 0, 0, 0],
+    [0, 0, 0, 0],
+    [0, 0],
+    /^error: .* outside their sliding window/,
+  ],
+  [
+    "equal scores",
+    layout(8),
+    [0.1, 0.2, 0.2, 0.1],
+    [1, 1, 1, 1],
+    [0.3, 0.3],
+    /^warning: All 2 documents have the score 0\.3/,
+  ],
+  ["the same document twice", layout(8, ["a", "a"]), [0.1, 0.2, 0.1, 0.2], [1, 1, 1, 1], [0.3, 0.3], undefined],
+])("%s", async (_, given, tokens, raw, scores, expected) => {
+  const { error, warning } = await findDegenerate(
+    given,
+    Float32Array.from(tokens),
+    async () => Float32Array.from(raw),
+    scores,
+  );
+  const said = error !== undefined ? `error: ${error}` : warning !== undefined ? `warning: ${warning}` : undefined;
+  if (expected === undefined) expect(said).toBeUndefined();
+  else expect(said).toMatch(expected);
+});

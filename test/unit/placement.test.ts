@@ -1,0 +1,99 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { scoreDocuments } from "../../src/ranking/scoring/documents.ts";
+import { isBlank, type Placed, placeDocuments } from "../../src/ranking/scoring/placement.ts";
+import { rankDocuments } from "../../src/ranking/scoring/ranking.ts";
+
+/** Documents of these tokens' scores, the first two of each its number. */
+function place(...rows: (readonly number[] | "blank")[]) {
+  const values = rows.map((row) => (row === "blank" ? [0, 0] : row));
+  const tokens = Float64Array.from(values.flat());
+  let at = 0;
+  const placed = values.map((row, index): Placed => {
+    const span = [at, at + row.length] as const;
+    at += row.length;
+    const [score] = scoreDocuments(tokens, [span], { mask: false });
+    return { score: score!, span, contentTokens: row.length - 2, blank: rows[index] === "blank" };
+  });
+  return placeDocuments(placed, tokens, { mask: false });
+}
+
+const irrelevant = [0, 0, -0.1, 0.3, -0.4, 0.2, -0.2, -0.1];
+const relevant = [0, 0, 0.2, 0.9, 0.1, 0.4, 0.1, -0.1];
+
+test.each<[string, Parameters<typeof place>, number[], (string | undefined)[]]>([
+  ["blank documents stand last", ["blank", irrelevant, relevant], [2, 1, 0], ["blank", undefined, undefined]],
+  [
+    "a short one stands behind what got more on as many tokens",
+    [[0, 0, 0.1], irrelevant],
+    [1, 0],
+    ["short", undefined],
+  ],
+  [
+    "a short answer stays where its score is",
+    [[0, 0, 0.8], irrelevant, relevant],
+    [2, 0, 1],
+    [undefined, undefined, undefined],
+  ],
+  [
+    "one that is not much shorter stays",
+    [
+      [0, 0, 0.01, 0.01],
+      [0, 0, 0.1, -0.1, -0.2],
+    ],
+    [0, 1],
+    [undefined, undefined],
+  ],
+  ["equal ones stay as given", [irrelevant, irrelevant, irrelevant], [0, 1, 2], [undefined, undefined, undefined]],
+  [
+    "short ones among themselves are ordered by score",
+    [
+      [0, 0, -0.2],
+      [0, 0, 0.1],
+      [0, 0, 0],
+    ],
+    [1, 2, 0],
+    [undefined, undefined, undefined],
+  ],
+  [
+    "a chain of shorter ones stands behind the longest",
+    [
+      [0, 0, 0.1],
+      [0, 0, 0.15, -0.05, 0.05, -0.05],
+      [0, 0, ...Array(20).fill(-0.1), 0.3, 0.5],
+    ],
+    [2, 0, 1],
+    ["short", "short", undefined],
+  ],
+])("%s", (_, rows, order, demoted) => {
+  expect(place(...rows)).toEqual({ order, demoted });
+});
+
+test("texts of more than a few tokens are ordered by score alone", () => {
+  const row = fc.array(fc.integer({ min: -5, max: 5 }), { minLength: 11, maxLength: 30 });
+  fc.assert(
+    fc.property(fc.array(row, { minLength: 1, maxLength: 8 }), (rows) => {
+      const { order, demoted } = place(...rows);
+      expect(order).toEqual(rankDocuments(rows.map((values) => values.reduce((sum, value) => sum + value, 0))));
+      expect(demoted.every((why) => why === undefined)).toBe(true);
+    }),
+  );
+});
+
+test.each([
+  ["", true],
+  [" \n\t\u00a0\u200b\ufeff", true],
+  ["-", true],
+  ["…", true],
+  ["```\n", true],
+  ["| --- | --- |", true],
+  ["}", true],
+  ["a", false],
+  ["7", false],
+  ["租", false],
+  ["🐝", false],
+  ["¿Qué?", false],
+])("%j is blank: %s", (text, blank) => {
+  expect(isBlank({ text })).toBe(blank);
+  expect(isBlank({ title: "T", text })).toBe(false);
+});

@@ -2,6 +2,7 @@ import { frontMatterLength, markdownBlocks } from "../chunking/markdown.ts";
 import { isSameSpeaker, turnsOf } from "../chunking/turns.ts";
 import { invalidArgument } from "../errors.ts";
 import type { Span } from "../types.ts";
+import { atOnce } from "../util/in-slices.ts";
 
 /** What pruning must leave alone. A unit that touches a protected stretch stays whole. */
 export type ProtectOptions = {
@@ -38,12 +39,12 @@ export function protectedSpans(text: string, options: ProtectOptions = {}): Span
   if (options.markers) spans.push(...markedSpans(text, options.markers));
   if (options.frontMatter ?? true) spans.push([0, frontMatterLength(text)]);
   if (options.headings) {
-    const blocks = markdownBlocks(text);
+    const blocks = atOnce(markdownBlocks(text));
     for (const { kind, begin, end } of blocks) if (kind === "heading") spans.push([begin, end]);
   }
   const { speakers = [] } = options;
   if (speakers.length > 0) {
-    for (const { begin, end, speaker } of turnsOf(text, { speakers })) {
+    for (const { begin, end, speaker } of atOnce(turnsOf(text, { speakers }))) {
       if (speakers.some((name) => isSameSpeaker(name, speaker))) spans.push([begin, end]);
     }
   }

@@ -7,7 +7,7 @@ import type { RankedDocument, RankResult } from "../ranking/results.ts";
 import type { WindowsUsed } from "../ranking/windows/options.ts";
 import type { QRRetriever } from "../retriever.ts";
 import type { RankDocument } from "../types.ts";
-import { atOnce } from "../util/in-slices.ts";
+import { atOnce, collect } from "../util/in-slices.ts";
 import { type ProtectOptions, protectedSpans } from "./protect.ts";
 import { checkLimit, joinKept, type PruneLimit, type PruneUnit, selectUnits } from "./select.ts";
 
@@ -182,6 +182,10 @@ function toUnits(
   return units;
 }
 
+function sentenceCuts(text: string): number[] {
+  return atOnce(collect(atOnce(Outline.of(text)).sentences([0, text.length])));
+}
+
 type Part = Pick<PruneUnit, "begin" | "end" | "score" | "cost">;
 
 function chunkScore(text: string, { score }: RankedDocument, tokens: number): Part {
@@ -193,7 +197,7 @@ function chunkScore(text: string, { score }: RankedDocument, tokens: number): Pa
  * drawn to that of the passage. Attention falls on few tokens, so that a short sentence says little by itself.
  */
 function sentenceScores(text: string, { tokenScores }: RankedDocument): Part[] {
-  const edges = [0, ...atOnce(new Outline(text).sentences([0, text.length])), text.length];
+  const edges = [0, ...sentenceCuts(text), text.length];
   const spans = edges.slice(1).map((end, index) => [edges[index]!, end] as const);
   const parts = spans.map(([begin, end]) => ({ begin, end, score: 0, cost: 0 }));
   const length = tokenScores!.reduce((sum, token) => sum + token.text.length, 0);

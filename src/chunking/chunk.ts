@@ -1,6 +1,6 @@
 import { invalidArgument } from "../errors.ts";
 import type { Span } from "../types.ts";
-import { atOnce, collect, inSlices, type Steps } from "../util/in-slices.ts";
+import { collect, inSlices, type Steps } from "../util/in-slices.ts";
 import { markdownSplitters } from "./markdown.ts";
 import { Outline } from "./outline.ts";
 import { type Piece, withoutTails } from "./pieces.ts";
@@ -53,6 +53,7 @@ const DEFAULT_SIZE = 256;
 
 /**
  * Cuts a text into chunks. Without overlap they join to the text, to the last character, whitespace included.
+ * A long text is cut in slices of some milliseconds, between which other work goes on.
  *
  * Sizes are in tokens of the whole text, which each chunk by itself has but for one or so at its ends. A chunk is longer
  * than `size` only where one character is. With a size, what is left over at the end of a unit joins a neighbour, or the
@@ -61,18 +62,9 @@ const DEFAULT_SIZE = 256;
  *
  * @param tokens Where the tokens of the text stand; not read without a size.
  * @returns In the order of the text; none for an empty text.
- * @throws InputError `INVALID_ARGUMENT` for a wrong size or overlap.
+ * @throws InputError `INVALID_ARGUMENT` for a wrong size or overlap; the signal's reason when it is aborted.
  */
-export function chunkText(text: string, tokens: TokenMap, options: ChunkOptions = {}): Chunk[] {
-  return atOnce(collect(chunkSteps(text, tokens, options)));
-}
-
-/**
- * As `chunkText`, in slices of some milliseconds between which other work goes on.
- *
- * @throws The signal's reason when it is aborted.
- */
-export function chunkTextInSlices(
+export function chunkText(
   text: string,
   tokens: TokenMap,
   options: ChunkOptions = {},

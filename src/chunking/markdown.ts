@@ -73,7 +73,7 @@ function* scan(text: string, { begins, ends }: Lines, structures: readonly Struc
     if (matchAt(ITEM, text, begins[first]!)) return yield* addList(first);
     if (isMarkup(first)) return add(first, markupEnd(first), "other");
     if (/^(?: {4}|\t)/.test(text.slice(begins[first]!, begins[first]! + 4)))
-      return add(first, indentedEnd(first), "other");
+      return add(first, indentedEnd(first), "code");
     let next = first + 1;
     for (; next < begins.length && !isBlank(next); next++) {
       if (next % STEP_LINES === 0) yield;

@@ -10,6 +10,7 @@ export {
   toPrompt,
 } from "./answering/assemble.ts";
 export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
+export type { Structure } from "./chunking/structures.ts";
 export { type BootstrapOptions, bootstrapExamples, type Needle } from "./detect/bootstrap.ts";
 export { BOOTSTRAP_TEXT } from "./detect/bootstrap-text.ts";
 export { type DetectedHeadSet, detectHeads } from "./detect/detect.ts";

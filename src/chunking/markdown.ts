@@ -210,9 +210,13 @@ function* scan(text: string, { begins, ends }: Lines, structures: readonly Struc
  */
 export function* markdownSplitters(text: string): Steps<Splitter[]> {
   const blocks = yield* markdownBlocks(text);
-  const headings = [1, 2, 3, 4, 5, 6].map((depth) =>
-    within(blocks.filter((block) => block.kind === "heading" && block.depth <= depth).map(({ begin }) => begin)),
-  );
+  const headings: Splitter[] = [];
+  for (let depth = 1; depth <= 6; depth++) {
+    yield;
+    const isCut = (block: Block) => block.kind === "heading" && block.depth <= depth;
+    headings.push(within(blocks.filter(isCut).map(({ begin }) => begin)));
+  }
+  yield;
   const starts = blocks.filter((_, index) => blocks[index - 1]?.kind !== "heading").map(({ begin }) => begin);
   const items = blocks.flatMap((block) => block.items);
   return [...headings, within(starts), within(blocks.map(({ begin }) => begin)), within(items)];

@@ -1,10 +1,12 @@
 import type { Span } from "../types.ts";
 import { firstWhere } from "../util/first-where.ts";
 import type { Steps } from "../util/in-slices.ts";
-import { type Lines, linesOf, STEP_LINES, trimmedEnd } from "./lines.ts";
+import { type Lines, linesOf, matchAt, STEP_LINES, trimmedEnd } from "./lines.ts";
 import { sentenceStarts } from "./sentences.ts";
 import { type Structure, sourceStructures, structuresOf } from "./structures.ts";
 import { wrappedLines } from "./wrapped-lines.ts";
+
+const MARGIN = /[ \t>]*/y;
 
 /** What the lines of a text are: where new ones begin, and where they only go on. */
 export class Outline {
@@ -48,7 +50,7 @@ export class Outline {
     let isFirst = true;
     for (const [index, begin] of lines.begins.entries()) {
       if (index % STEP_LINES === 0) yield;
-      if (continued[index] || trimmedEnd(text, begin, lines.ends[index]!) === begin) continue;
+      if (continued[index] || isEmpty(text, begin, lines.ends[index]!)) continue;
       if (!isFirst) lineStarts.push(begin);
       isFirst = false;
     }
@@ -96,6 +98,11 @@ export class Outline {
     const index = firstWhere(this.structures.length, (at) => this.structures[at]!.begin > position) - 1;
     return index >= 0 && position < this.structures[index]!.end ? index : undefined;
   }
+}
+
+/** Whether a line is blank, or holds the mark of a quote alone. */
+function isEmpty(text: string, begin: number, end: number): boolean {
+  return trimmedEnd(text, begin, end) <= begin + matchAt(MARGIN, text, begin)![0].length;
 }
 
 /** Which lines stand in a structure, and which of these belong to the line above: a table's row of dashes to its header. */

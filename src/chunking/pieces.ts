@@ -67,6 +67,7 @@ export function* withoutTails(
 
   /** A cut that leaves both sides about alike, at the coarsest of sentences, lines and words that has one. */
   function fairCut(begin: number, end: number): number | undefined {
+    if (isBlank(begin, end)) return;
     const all = tokens.count([begin, end]);
     const isFair = (cut: number) => {
       const sides: Span[] = [

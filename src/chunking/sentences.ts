@@ -94,7 +94,8 @@ function initialOf(unit: string, at: number): Candidate["next"] {
   if (/[\p{Lu}\p{Lt}`]/u.test(character)) return "upper";
   // A name like iPhone begins a sentence as well as any.
   if (/\p{Ll}/u.test(character)) return /\p{Lu}/u.test(unit[at + 1] ?? "") ? "upper" : "lower";
-  return /[\p{L}\p{N}\p{S}#@<>\\/&•]/u.test(character) ? "other" : "none";
+  if (character === ">") return "none";
+  return /[\p{L}\p{N}\p{S}#@<\\/&•]/u.test(character) ? "other" : "none";
 }
 
 /** Whether a full stop behind a word can be the end of a sentence when `from` is where the next word stands. */

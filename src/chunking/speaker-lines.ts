@@ -44,7 +44,7 @@ const VOICE = new RegExp(String.raw`^\s*<v(?:\.[\w.]{1,20})?[ \t]+(${NAME})>`, "
 
 /** Marks of chat templates, which may stand anywhere in a line. */
 export const TEMPLATE_MARK = new RegExp(
-  String.raw`(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|(?=[\w -]+\|>))[ \t]*(${NAME})`,
+  String.raw`(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|(?=[^|<>\n]{1,80}\|>))[ \t]*(${NAME})`,
   "gu",
 );
 const TEMPLATE_WORDS = /^(?:im_|eot|eos|bos|end|begin|start|pad|unk|fim_|eom|vision|image|video|audio)/i;

@@ -69,9 +69,10 @@ function merge(a: readonly number[], b: readonly number[], length: number): numb
   let j = 0;
   while (i < a.length || j < b.length) {
     const next = Math.min(a[i] ?? length, b[j] ?? length);
+    if (next >= length) break;
     while (i < a.length && a[i]! <= next) i++;
     while (j < b.length && b[j]! <= next) j++;
-    if (next > 0 && next < length) edges.push(next);
+    if (next > 0) edges.push(next);
   }
   edges.push(length);
   return edges;

@@ -155,11 +155,104 @@ test("a chunk repeats the end of the one before, from a word on", async () => {
   ]);
 });
 
-test("long lines of one kind of character are no trap", async () => {
-  const began = performance.now();
-  for (const by of CHUNK_UNITS) await chunk("a".repeat(200_000), { by, size: 100 });
-  for (const by of CHUNK_UNITS) await chunk("\n".repeat(10_000), { by, size: 100 });
-  expect(performance.now() - began).toBeLessThan(10_000);
+test("a long paragraph is cut between sentences, wrapped or not", async () => {
+  const sentences = ["The boat was built in a shed. ", "Nobody knew of it until May. ", "Then it rained for a week. "];
+  const flat = sentences.join("").repeat(4);
+  const wrapped = flat.replace(/(.{1,40}) /g, "$1\n");
+  for (const text of [flat, wrapped]) {
+    const chunks = await texts(text, { size: 70 });
+    expect(chunks.length).toBeGreaterThan(4);
+    for (const part of chunks) expect(part).toMatch(/\.\s$/);
+  }
+});
+
+describe("what is left over", () => {
+  test("joins the unit that it belongs to where it fits, and shares with it where it does not", async () => {
+    const item = "a word ".repeat(9);
+    // 63 + 63 + 3: the last three go with the second.
+    expect(await texts(`${item}\n\n${item}\n\nno\n`, { size: 80 })).toEqual([`${item}\n\n`, `${item}\n\nno\n`]);
+    const [first, second, ...others] = await texts("word ".repeat(17), { size: 80 });
+    expect(others).toEqual([]);
+    expect([first!.length, second!.length]).toEqual([40, 45]);
+  });
+
+  test("of a heading goes with the section below it", async () => {
+    const text = `# A title\n\n${"One sentence. ".repeat(10)}\n`;
+    const [first] = await texts(text, { by: "markdown", size: 100 });
+    expect(first).toMatch(/^# A title\n\nOne sentence\./);
+  });
+
+  test("is no blank chunk, but in a text without a word", async () => {
+    expect(await texts("\n\n a\n\n \n\nb\n\n", {})).toEqual(["\n\n a\n\n \n\n", "b\n\n"]);
+    expect(await texts("aaaa bbbb\n\n\n\ncccc dddd", { size: 10 })).toEqual(["aaaa ", "bbbb\n\n\n\n", "cccc dddd"]);
+    expect(await texts(" \n\n ", {})).toEqual([" \n\n "]);
+  });
+
+  test("makes no chunk of a few tokens in any text of words", async () => {
+    const word = fc.constantFrom("a ", "word ", "sentence. ", "line\n", "end.\n\n", "# head\n\n", "- item\n", "```\n");
+    await fc.assert(
+      fc.asyncProperty(fc.array(word, { maxLength: 80 }), fc.constantFrom(...CHUNK_UNITS), async (parts, by) => {
+        const chunks = await chunk(parts.join(""), { by, size: 64 });
+        for (const part of chunks) if (chunks.length > 1) expect(part.tokens).toBeGreaterThanOrEqual(16);
+      }),
+    );
+  });
+});
+
+test("a part of fenced code or of a table says what it is a part of", async () => {
+  const fence = `\`\`\`js\n${"let a = 1;\n".repeat(8)}\`\`\`\n`;
+  const table = `| a | b |\n|---|---|\n${"| 1 | 2 |\n".repeat(8)}`;
+  const text = `Code:\n\n${fence}\nA table:\n\n${table}\nThe end.\n`;
+  for (const { begin, end, partOf } of await chunk(text, { by: "markdown", size: 60 })) {
+    const whole = [fence, table].find((one) => {
+      const [from, to] = [text.indexOf(one), text.indexOf(one) + one.length - 1];
+      return begin < to && end > from && !(begin <= from && end >= to);
+    });
+    expect(partOf && text.slice(partOf.begin, partOf.end + 1)).toBe(whole);
+    if (whole === table) expect(text.slice(...partOf!.frame[0]!)).toBe("| a | b |\n|---|---|");
+    if (whole === fence) expect(partOf!.frame.map((line) => text.slice(...line))).toEqual(["```js", "```"]);
+  }
+});
+
+const LONG: Record<string, string> = {
+  letters: "a",
+  "line breaks": "\n",
+  sentences: "Some words of a note. ",
+  "lines without blank ones": "Some words of a note,\nand more of it. ",
+  "full stops": ".",
+  "list marks": "- ",
+  quotes: "> ",
+  emphasis: "**_a",
+  brackets: "[a](",
+  "opening fences": "```\n",
+  "unclosed comments": "<!--\n\n",
+  tables: "|a|\n|-|\n",
+  names: "Ab Cd: x\n",
+};
+
+// Where the time grew with the square of the length, these took minutes.
+test.each(Object.entries(LONG))("a long text of %s is no trap", { timeout: 10_000 }, async (_, unit) => {
+  const text = unit.repeat(200_000 / unit.length);
+  for (const by of ["markdown", "turns"] as const) await chunk(text, { by, size: 100 }, 4);
+});
+
+test("more pieces of one paragraph than a call has room for arguments are all given", async () => {
+  const text = `Begin.\n\n${"a ".repeat(200_000)}\n\nEnd.`;
+  const parts = await texts(text, { size: 2 });
+  expect(parts.length).toBeGreaterThan(200_000);
+  expect(parts.join("")).toBe(text);
+}, 20_000);
+
+test("a signal is heard while a long text is cut, and timers go on", async () => {
+  const text = "Some words of a note. ".repeat(100_000);
+  const controller = new AbortController();
+  let turns = 0;
+  const timer = setInterval(() => {
+    if (++turns === 2) controller.abort(new Error("enough"));
+  }, 1);
+  const map = new TokenMap(text, byteTokens(text, 4));
+  await expect(chunkText(text, map, { size: 100 }, controller.signal)).rejects.toThrow("enough");
+  clearInterval(timer);
 });
 
 test.each<[ChunkOptions, string]>([

@@ -141,7 +141,7 @@ export async function rankInWindows(
       const passage =
         windows.passageTokens ?? Math.max(1, Math.min(LONGEST_PASSAGE, Math.floor(capacity / 2) - header));
       if (passage + header > room) throw new ContextOverflowError(costs.base + header + passage, size, "A passage");
-      for (const chunk of chunkText(text, map, { by: "sentences", size: passage })) {
+      for (const chunk of await chunkText(text, map, { by: "sentences", size: passage })) {
         const { begin, end } = chunk;
         units.push({ document, text: chunk.text, cost: chunk.tokens + header, begin, end, readings: 0 });
       }

@@ -18,7 +18,7 @@ import { fileURLToPath } from "node:url";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
-const bin = (name) => path.join(root, "node_modules", ".bin", name);
+const bin = (name, directory = root) => path.join(directory, "node_modules", ".bin", name);
 const folder = mkdtempSync(path.join(tmpdir(), "qrhead-package-"));
 const small = mkdtempSync(path.join(tmpdir(), "qrhead-small-"));
 
@@ -114,7 +114,7 @@ try {
   step("npx qrhead rerank --json", () => {
     writeFileSync(path.join(folder, "docs.txt"), "Bananas are yellow.\nThe Eiffel Tower stands in Paris.\n");
     const args = ["rerank", "--query", "Where is the Eiffel Tower?", "--docs", "docs.txt", "--gpu", "false", "--json"];
-    const { results } = JSON.parse(run(path.join(folder, "node_modules", ".bin", "qrhead"), args));
+    const { results } = JSON.parse(run(bin("qrhead", folder), args));
     if (results[0].id !== "1") throw new Error(`wrong order: ${JSON.stringify(results)}`);
   });
   step("TypeScript types resolve", () => {
@@ -129,7 +129,7 @@ try {
       emptyProject(small);
       install(archive);
       if (existsSync(path.join(small, "node_modules/node-llama-cpp"))) throw new Error("node-llama-cpp is installed");
-      const { status, stderr } = spawnSync(path.join(small, "node_modules", ".bin", "qrhead"), ["demo"], {
+      const { status, stderr } = spawnSync(bin("qrhead", small), ["demo"], {
         cwd: small,
         encoding: "utf8",
       });
@@ -137,7 +137,10 @@ try {
     });
     step(`the small installation ranks and takes at most ${SMALL_INSTALL} MB`, () => {
       install(platformPackage);
-      run(path.join(small, "node_modules", ".bin", "qrhead"), ["demo"], small);
+      run(bin("qrhead", small), ["demo"], small);
+      const generate = ["ask", "--model", "hf:a/b", "--query", "What is this?", "package.json"];
+      const { stderr } = spawnSync(bin("qrhead", small), generate, { cwd: small, encoding: "utf8" });
+      if (!stderr.includes("npm install node-llama-cpp@")) throw new Error(stderr);
       const size = megabytes(small);
       console.log(`     ${size} MB`);
       if (size > SMALL_INSTALL) throw new Error(`it takes ${size} MB`);

@@ -4,6 +4,7 @@ import { InputError, QRHeadError } from "../errors.ts";
 import { findModelFile } from "../model/model-file.ts";
 import { findWriter } from "../model/writes.ts";
 import { loadLibrary } from "../native/library.ts";
+import { importNodeLlamaCpp } from "../native/node-llama-cpp.ts";
 import type { LoadOptions } from "../options.ts";
 import { assertBoundedTemplate } from "../prompt/chat-template.ts";
 
@@ -74,7 +75,7 @@ async function openLlama(options: OpenOptions): Promise<Llama> {
   }
   const key = String(gpu);
   if (!opened.has(key)) {
-    const { getLlama, LlamaLogLevel } = await import("node-llama-cpp");
+    const { getLlama, LlamaLogLevel } = await importNodeLlamaCpp();
     const opening = getLlama({
       ...{ gpu, build: "never", skipDownload: true, progressLogs: false },
       logLevel: LlamaLogLevel.disabled,

@@ -1,5 +1,6 @@
 import type { ChatWrapper, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import { QRHeadError } from "../errors.ts";
+import { importNodeLlamaCpp } from "../native/node-llama-cpp.ts";
 import { toMessages, toPrompt } from "./assemble.ts";
 import type { AskOptions } from "./options.ts";
 
@@ -35,7 +36,7 @@ export async function promptTokens(model: LlamaModel, question: Question): Promi
 const wrappers = new WeakMap<LlamaModel, ChatWrapper>();
 
 async function wrapperOf(model: LlamaModel): Promise<ChatWrapper> {
-  const { resolveChatWrapper } = await import("node-llama-cpp");
+  const { resolveChatWrapper } = await importNodeLlamaCpp();
   const wrapper = wrappers.get(model) ?? resolveChatWrapper(model);
   wrappers.set(model, wrapper);
   return wrapper;
@@ -76,7 +77,7 @@ async function chat(
   question: Question,
   options: WriteOptions,
 ): Promise<Written> {
-  const { LlamaChat } = await import("node-llama-cpp");
+  const { LlamaChat } = await importNodeLlamaCpp();
   const session = new LlamaChat({ contextSequence, chatWrapper: await wrapperOf(model) });
   const tokens = chatTokens(session.chatWrapper, model, question);
   await read(contextSequence, tokens, options);
@@ -97,7 +98,7 @@ async function complete(
   question: Question,
   options: WriteOptions,
 ): Promise<Written> {
-  const { LlamaCompletion } = await import("node-llama-cpp");
+  const { LlamaCompletion } = await importNodeLlamaCpp();
   const completion = new LlamaCompletion({ contextSequence });
   const tokens = baseTokens(model, question);
   await read(contextSequence, tokens, options);

@@ -2,6 +2,7 @@ import { open, stat } from "node:fs/promises";
 import path from "node:path";
 import { InputError, QRHeadError } from "../errors.ts";
 import { packageRoot } from "../native/addon.ts";
+import { importNodeLlamaCpp } from "../native/node-llama-cpp.ts";
 import type { Progress } from "../options.ts";
 
 /** The small model that comes with the package: what runs when no model is named. */
@@ -23,8 +24,8 @@ export async function findModelFile(
   if (model === undefined) return checkGguf(BUILT_IN_MODEL);
   if (!URI.test(model)) return checkGguf(path.resolve(model));
   const { signal, onProgress } = options;
+  const { resolveModelFile } = await importNodeLlamaCpp();
   try {
-    const { resolveModelFile } = await import("node-llama-cpp");
     return await resolveModelFile(model, {
       cli: false,
       ...(signal && { signal }),

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { InputError, QRHeadError } from "../errors.ts";
+import { importNodeLlamaCpp } from "../native/node-llama-cpp.ts";
 import type { LoadOptions } from "../options.ts";
 import { ORIGINAL_LAYERS_KEY } from "./model.ts";
 import { findModelFile } from "./model-file.ts";
@@ -26,7 +27,7 @@ export async function findWriter(
 ): Promise<string> {
   const { signal } = options;
   const file = await findModelFile(model, options);
-  const { readGgufFileInfo } = await import("node-llama-cpp");
+  const { readGgufFileInfo } = await importNodeLlamaCpp();
   const { metadata } = await readGgufFileInfo(file, {
     ...{ readTensorInfo: false, logWarnings: false, sourceType: "filesystem", ignoreKeys: ["tokenizer.ggml.merges"] },
     ...(signal && { signal }),

@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { QRHeadError } from "../errors.ts";
-import { loadAddon, packageRoot, unpacked } from "./addon.ts";
+import { loadAddon, unpacked } from "./addon.ts";
 import type { Addon, LibraryInfo } from "./addon-types.ts";
+import { pinnedRelease } from "./node-llama-cpp.ts";
 import { underOwnNames } from "./own-names.ts";
 import { findLibraries, type Gpu, type Variant, variantsFor } from "./variants.ts";
 
@@ -152,9 +153,7 @@ function resolveInstalled(require: NodeJS.Require, packageName: string): string 
     return require.resolve(packageName);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
-    const manifest = JSON.parse(readFileSync(path.join(packageRoot, "package.json"), "utf8"));
-    const release = manifest.optionalDependencies["node-llama-cpp"];
-    throw new Error(`is not installed: npm install ${packageName}@${release}`, { cause: error });
+    throw new Error(`is not installed: npm install ${packageName}@${pinnedRelease()}`, { cause: error });
   }
 }
 

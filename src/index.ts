@@ -11,6 +11,7 @@ export {
 } from "./answering/assemble.ts";
 export type { AskOptions, AskProgress } from "./answering/options.ts";
 export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
+export type { Structure } from "./chunking/structures.ts";
 export { type BootstrapOptions, bootstrapExamples, type Needle } from "./detect/bootstrap.ts";
 export { BOOTSTRAP_TEXT } from "./detect/bootstrap-text.ts";
 export { detectHeads } from "./detect/detect.ts";

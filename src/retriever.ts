@@ -1,5 +1,5 @@
 import PQueue from "p-queue";
-import { type Chunk, type ChunkOptions, chunkTextInSlices } from "./chunking/chunk.ts";
+import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
 import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents/documents.ts";
 import { ContextOverflowError, InputError, invalidArgument, QRHeadError } from "./errors.ts";
@@ -219,7 +219,7 @@ export class QRRetriever implements Retriever {
   async chunk(text: string, options: ChunkOptions & { signal?: AbortSignal | undefined } = {}): Promise<Chunk[]> {
     const { signal, ...rest } = options;
     const { offsets } = await this.tokenize(text, signal && { signal });
-    return chunkTextInSlices(text, new TokenMap(text, offsets), rest, signal);
+    return chunkText(text, new TokenMap(text, offsets), rest, signal);
   }
 
   /**

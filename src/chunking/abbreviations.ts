@@ -10,7 +10,7 @@ export const NEVER_LAST = set(`
 
 /** Before a name, with a capital. */
 export const TITLES = set(`
-  Gen Rep Sen Gov Capt Cpt Lt Col Sgt Maj Cmdr Adm Rev Hon Pres Supt Fr Hr Frau Dipl Ing Mag Mons Don Dn Ste`);
+  Gen Rep Sen Gov Capt Cpt Lt Col Sgt Maj Cmdr Adm Rev Hon Pres Supt Fr Hr Hrn Dipl Ing Mag Mons Don Dn Ste`);
 
 /** No end before a number. In small letters. */
 export const BEFORE_NUMBER = set(`
@@ -20,7 +20,7 @@ export const BEFORE_NUMBER = set(`
 
 /** The end only where a sentence clearly begins behind it. In small letters. */
 export const SOMETIMES_LAST = set(`
-  etc inc ltd co corp jr sr st ave blvd rd dept univ assn est al bros mt ft sq ed eds trans usw u.s.w e.v gmbh str
+  etc av inc ltd co corp jr sr st ave blvd rd dept univ assn est al bros mt ft sq ed eds trans usw u.s.w e.v gmbh str
   cie ud uds vd vds apdo avda dto ph.d m.d b.a m.a phd`);
 
 /** Words that begin sentences, and hardly ever names. */

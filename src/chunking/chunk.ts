@@ -1,6 +1,6 @@
 import { invalidArgument } from "../errors.ts";
 import type { Span } from "../types.ts";
-import { atOnce, inSlices } from "../util/in-slices.ts";
+import { collect, inSlices, type Steps } from "../util/in-slices.ts";
 import { markdownSplitters } from "./markdown.ts";
 import { Outline } from "./outline.ts";
 import { type Piece, withoutTails } from "./pieces.ts";
@@ -53,6 +53,7 @@ const DEFAULT_SIZE = 256;
 
 /**
  * Cuts a text into chunks. Without overlap they join to the text, to the last character, whitespace included.
+ * A long text is cut in slices of some milliseconds, between which other work goes on.
  *
  * Sizes are in tokens of the whole text, which each chunk by itself has but for one or so at its ends. A chunk is longer
  * than `size` only where one character is. With a size, what is left over at the end of a unit joins a neighbour, or the
@@ -61,24 +62,15 @@ const DEFAULT_SIZE = 256;
  *
  * @param tokens Where the tokens of the text stand; not read without a size.
  * @returns In the order of the text; none for an empty text.
- * @throws InputError `INVALID_ARGUMENT` for a wrong size or overlap.
+ * @throws InputError `INVALID_ARGUMENT` for a wrong size or overlap; the signal's reason when it is aborted.
  */
-export function chunkText(text: string, tokens: TokenMap, options: ChunkOptions = {}): Chunk[] {
-  return atOnce(chunkSteps(text, tokens, options));
-}
-
-/**
- * As `chunkText`, in slices of some milliseconds between which other work goes on.
- *
- * @throws The signal's reason when it is aborted.
- */
-export function chunkTextInSlices(
+export function chunkText(
   text: string,
   tokens: TokenMap,
   options: ChunkOptions = {},
   signal?: AbortSignal,
 ): Promise<Chunk[]> {
-  return inSlices(chunkSteps(text, tokens, options), signal);
+  return inSlices(collect(chunkSteps(text, tokens, options)), signal);
 }
 
 /** The chunks one by one; `undefined` is a place to pause. */
@@ -86,10 +78,8 @@ function* chunkSteps(text: string, tokens: TokenMap, options: ChunkOptions): Gen
   const { by, size, overlap } = checked(options);
   if (text === "") return;
   const isProse = by !== "tokens" && by !== "code";
-  const outline = new Outline(text, by === "code");
-  yield;
-  const levels = splittersFor(by, outline, options);
-  yield;
+  const outline = yield* Outline.of(text, by === "code");
+  const levels = yield* splittersFor(by, outline, options);
   const whole: Span = [0, text.length];
   const limit = (size ?? 0) - overlap;
   // Sections of every depth are units of Markdown; elsewhere the coarsest cut is the unit.
@@ -185,7 +175,7 @@ export function* partsAt(
 }
 
 /** Ways to cut, coarse to fine; behind the last come tokens. */
-function splittersFor(by: ChunkUnit, outline: Outline, options: ChunkOptions): Splitter[] {
+function* splittersFor(by: ChunkUnit, outline: Outline, options: ChunkOptions): Steps<Splitter[]> {
   const { text } = outline;
   const inLine = [clauses(text), phrases(text), words(text), unspacedWords(text)];
   const prose = [(span: Span) => outline.lines(span), (span: Span) => outline.sentences(span), ...inLine];
@@ -198,11 +188,11 @@ function splittersFor(by: ChunkUnit, outline: Outline, options: ChunkOptions): S
     case "paragraphs":
       return byParagraphs;
     case "markdown":
-      return [...markdownSplitters(text), ...byParagraphs];
+      return [...(yield* markdownSplitters(text)), ...byParagraphs];
     case "turns":
-      return [turns(text, options), ...byParagraphs];
+      return [yield* turns(text, options), ...byParagraphs];
     case "sessions":
-      return [sessions(text, options), turns(text, options), ...byParagraphs];
+      return [yield* sessions(text, options), yield* turns(text, options), ...byParagraphs];
     case "code":
       return [codeBlocks(outline), blocks(outline), paragraphs(text), lines(text), words(text)];
   }

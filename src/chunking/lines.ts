@@ -1,15 +1,21 @@
+import type { Steps } from "../util/in-slices.ts";
+
+/** Lines that a scan reads in one step. */
+export const STEP_LINES = 256;
+
 /** The lines of a text, in order: where the content of each begins and ends, without its line break. */
 export type Lines = { readonly begins: readonly number[]; readonly ends: readonly number[] };
 
 /** CR, LF, both together, and Unicode's own line and paragraph separators. */
 export const LINE_BREAK = /\r\n|[\n\r\u0085\u2028\u2029]/g;
 
-export function linesOf(text: string): Lines {
+export function* linesOf(text: string): Steps<Lines> {
   const begins = [0];
   const ends: number[] = [];
   for (const { index, 0: mark } of text.matchAll(LINE_BREAK)) {
     ends.push(index);
     begins.push(index + mark.length);
+    if (begins.length % (8 * STEP_LINES) === 0) yield;
   }
   ends.push(text.length);
   return { begins, ends };

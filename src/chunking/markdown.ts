@@ -1,6 +1,7 @@
 import { firstWhere } from "../util/first-where.ts";
+import type { Steps } from "../util/in-slices.ts";
 import { frontMatterLength } from "./front-matter.ts";
-import { type Lines, linesOf, matchAt, trimmedEnd } from "./lines.ts";
+import { type Lines, linesOf, matchAt, STEP_LINES, trimmedEnd } from "./lines.ts";
 import { type Splitter, within } from "./splitter.ts";
 import { type Structure, structuresOf } from "./structures.ts";
 
@@ -36,29 +37,31 @@ const LONE_MARKUP = / {0,3}<\/?[a-z][\w-]*(?:\s[^<>\n]*)?>[ \t]*$/imy;
  *
  * Lines are looked at one by one and never what stands in them, so that the time is that of the text's length.
  */
-export function markdownBlocks(text: string): Block[] {
+export function* markdownBlocks(text: string): Steps<Block[]> {
   const matter = frontMatterLength(text);
   const blocks: Block[] = matter > 0 ? [{ begin: 0, end: matter, kind: "front matter", depth: 0, items: [] }] : [];
-  const lines = linesOf(text);
-  return blocks.concat(scan(text, lines, structuresOf(text, lines), matter));
+  const lines = yield* linesOf(text);
+  const structures = yield* structuresOf(text, lines);
+  return blocks.concat(yield* scan(text, lines, structures, matter));
 }
 
-function scan(text: string, { begins, ends }: Lines, structures: readonly Structure[], from: number): Block[] {
+function* scan(text: string, { begins, ends }: Lines, structures: readonly Structure[], from: number): Steps<Block[]> {
   const blocks: Block[] = [];
   let structure = 0;
   let line = 0;
   while (line < begins.length && begins[line]! < from) line++;
-  while (line < begins.length) {
+  for (let count = 0; line < begins.length; count++) {
+    if (count % STEP_LINES === 0) yield;
     if (isBlank(line)) {
       line++;
       continue;
     }
-    line = blockAt(line);
+    line = yield* blockAt(line);
   }
   return blocks;
 
   /** Adds the block that a line begins; the line behind it. */
-  function blockAt(first: number): number {
+  function* blockAt(first: number): Steps<number> {
     const framed = structureOf(first);
     if (framed && !matchAt(ITEM, text, begins[first]!) && !matchAt(QUOTE, text, begins[first]!)) {
       return add(first, lineAfter(framed), framed.kind === "fence" ? "code" : "other");
@@ -66,13 +69,14 @@ function scan(text: string, { begins, ends }: Lines, structures: readonly Struct
     const heading = matchAt(HEADING, text, lineBegin(first));
     if (heading) return add(first, first + 1, "heading", heading[1]!.length);
     if (matchAt(RULE, text, begins[first]!)) return add(first, first + 1, "other");
-    if (matchAt(QUOTE, text, begins[first]!)) return add(first, quoteEnd(first), "other");
-    if (matchAt(ITEM, text, begins[first]!)) return addList(first);
+    if (matchAt(QUOTE, text, begins[first]!)) return add(first, yield* quoteEnd(first), "other");
+    if (matchAt(ITEM, text, begins[first]!)) return yield* addList(first);
     if (isMarkup(first)) return add(first, markupEnd(first), "other");
     if (/^(?: {4}|\t)/.test(text.slice(begins[first]!, begins[first]! + 4)))
-      return add(first, indentedEnd(first), "other");
+      return add(first, indentedEnd(first), "code");
     let next = first + 1;
     for (; next < begins.length && !isBlank(next); next++) {
+      if (next % STEP_LINES === 0) yield;
       const underline = matchAt(UNDERLINE, text, begins[next]!);
       if (underline) return add(first, next + 1, "heading", underline[1]![0] === "=" ? 1 : 2);
       if (interrupts(next)) break;
@@ -98,9 +102,10 @@ function scan(text: string, { begins, ends }: Lines, structures: readonly Struct
     return (matchAt(LONG_MARKUP, text, at) ?? matchAt(BLOCK_MARKUP, text, at)) !== null;
   }
 
-  function quoteEnd(first: number): number {
+  function* quoteEnd(first: number): Steps<number> {
     let next = first + 1;
     while (next < begins.length && !isBlank(next)) {
+      if (next % STEP_LINES === 0) yield;
       if (!matchAt(QUOTE, text, begins[next]!) && interrupts(next)) break;
       const inside = structureOf(next);
       next = inside ? Math.max(next + 1, lineAfter(inside)) : next + 1;
@@ -108,13 +113,14 @@ function scan(text: string, { begins, ends }: Lines, structures: readonly Struct
     return next;
   }
 
-  function addList(first: number): number {
+  function* addList(first: number): Steps<number> {
     const items: number[] = [];
     let mark: string | undefined;
     let column = 0;
     let next = first;
     let isAfterBlank = false;
     while (next < begins.length) {
+      if (next % STEP_LINES === 0) yield;
       if (isBlank(next)) {
         isAfterBlank = true;
         next++;
@@ -202,11 +208,15 @@ function scan(text: string, { begins, ends }: Lines, structures: readonly Struct
  * Ways to cut a Markdown text, coarse to fine: before headings of depth 1, of depth 2, … 6; before blocks, where a heading
  * stays with the block below it; before every block; before the items of lists.
  */
-export function markdownSplitters(text: string): Splitter[] {
-  const blocks = markdownBlocks(text);
-  const headings = [1, 2, 3, 4, 5, 6].map((depth) =>
-    within(blocks.filter((block) => block.kind === "heading" && block.depth <= depth).map(({ begin }) => begin)),
-  );
+export function* markdownSplitters(text: string): Steps<Splitter[]> {
+  const blocks = yield* markdownBlocks(text);
+  const headings: Splitter[] = [];
+  for (let depth = 1; depth <= 6; depth++) {
+    yield;
+    const isCut = (block: Block) => block.kind === "heading" && block.depth <= depth;
+    headings.push(within(blocks.filter(isCut).map(({ begin }) => begin)));
+  }
+  yield;
   const starts = blocks.filter((_, index) => blocks[index - 1]?.kind !== "heading").map(({ begin }) => begin);
   const items = blocks.flatMap((block) => block.items);
   return [...headings, within(starts), within(blocks.map(({ begin }) => begin)), within(items)];

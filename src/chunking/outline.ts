@@ -1,9 +1,12 @@
 import type { Span } from "../types.ts";
 import { firstWhere } from "../util/first-where.ts";
-import { linesOf, trimmedEnd } from "./lines.ts";
+import type { Steps } from "../util/in-slices.ts";
+import { type Lines, linesOf, matchAt, STEP_LINES, trimmedEnd } from "./lines.ts";
 import { sentenceStarts } from "./sentences.ts";
 import { type Structure, sourceStructures, structuresOf } from "./structures.ts";
 import { wrappedLines } from "./wrapped-lines.ts";
+
+const MARGIN = /[ \t>]*/y;
 
 /** What the lines of a text are: where new ones begin, and where they only go on. */
 export class Outline {
@@ -16,40 +19,42 @@ export class Outline {
   readonly #flat: string;
   readonly #isSource: boolean;
 
-  constructor(text: string, isSource = false) {
-    const lines = linesOf(text);
+  private constructor(
+    text: string,
+    isSource: boolean,
+    parts: Pick<Outline, "structures" | "lineStarts"> & { flat: string },
+  ) {
     this.text = text;
+    this.structures = parts.structures;
+    this.lineStarts = parts.lineStarts;
+    this.#flat = parts.flat;
     this.#isSource = isSource;
-    this.structures = (isSource ? sourceStructures : structuresOf)(text, lines);
-    const apart = new Uint8Array(lines.begins.length);
-    const continued = new Uint8Array(lines.begins.length);
-    let line = 0;
-    for (const { kind, begin, end, frame } of this.structures) {
-      while (lines.begins[line]! < begin) line++;
-      for (; line < apart.length && lines.begins[line]! < end; line++) {
-        apart[line] = 1;
-        // The row of dashes belongs to the header above it.
-        if (kind === "table" && lines.begins[line]! > begin && lines.ends[line]! <= frame[0]![1]) continued[line] = 1;
-      }
-    }
+  }
+
+  /** @param isSource Whether the text is the source of a program, whose lines are never wrapped sentences. */
+  static *of(text: string, isSource = false): Steps<Outline> {
+    const lines = yield* linesOf(text);
+    const structures = yield* (isSource ? sourceStructures : structuresOf)(text, lines);
+    const { apart, continued } = yield* linesOfStructures(lines, structures);
+    const joints = isSource ? [] : yield* wrappedLines(text, lines, (line) => apart[line] === 1);
     const pieces: string[] = [];
     let done = 0;
-    if (!isSource) {
-      for (const { line, from, to } of wrappedLines(text, lines, (line) => apart[line] === 1)) {
-        continued[line] = 1;
-        pieces.push(text.slice(done, from), " ".repeat(to - from));
-        done = to;
-      }
+    for (const { line, from, to } of joints) {
+      continued[line] = 1;
+      pieces.push(text.slice(done, from), " ".repeat(to - from));
+      done = to;
+      if (pieces.length % STEP_LINES === 0) yield;
     }
-    this.#flat = pieces.length === 0 ? text : pieces.join("") + text.slice(done);
-    const starts: number[] = [];
+    const flat = done === 0 ? text : pieces.join("") + text.slice(done);
+    const lineStarts: number[] = [];
     let isFirst = true;
     for (const [index, begin] of lines.begins.entries()) {
-      if (continued[index] || trimmedEnd(text, begin, lines.ends[index]!) === begin) continue;
-      if (!isFirst) starts.push(begin);
+      if (index % STEP_LINES === 0) yield;
+      if (continued[index] || isEmpty(text, begin, lines.ends[index]!)) continue;
+      if (!isFirst) lineStarts.push(begin);
       isFirst = false;
     }
-    this.lineStarts = starts;
+    return new Outline(text, isSource, { structures, lineStarts, flat });
   }
 
   /** The line starts strictly inside a span. */
@@ -93,4 +98,25 @@ export class Outline {
     const index = firstWhere(this.structures.length, (at) => this.structures[at]!.begin > position) - 1;
     return index >= 0 && position < this.structures[index]!.end ? index : undefined;
   }
+}
+
+/** Whether a line is blank, or holds the mark of a quote alone. */
+function isEmpty(text: string, begin: number, end: number): boolean {
+  return trimmedEnd(text, begin, end) <= begin + matchAt(MARGIN, text, begin)![0].length;
+}
+
+/** Which lines stand in a structure, and which of these belong to the line above: a table's row of dashes to its header. */
+function* linesOfStructures({ begins, ends }: Lines, structures: readonly Structure[]) {
+  const apart = new Uint8Array(begins.length);
+  const continued = new Uint8Array(begins.length);
+  let line = 0;
+  for (const { kind, begin, end, frame } of structures) {
+    while (begins[line]! < begin) line++;
+    for (; line < apart.length && begins[line]! < end; line++) {
+      if (line % STEP_LINES === 0) yield;
+      apart[line] = 1;
+      if (kind === "table" && begins[line]! > begin && ends[line]! <= frame[0]![1]) continued[line] = 1;
+    }
+  }
+  return { apart, continued };
 }

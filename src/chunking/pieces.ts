@@ -10,23 +10,24 @@ const SHORTEST = 16;
 
 /**
  * Pieces without short ones: a short piece joins the neighbour that the finer cut parts it from, else the other one, and
- * where neither has room it takes from its neighbour. Without a limit only blank ones join theirs. Joins only what fits.
+ * where neither has room it takes from one. Without a limit only blank ones join theirs. Changes the pieces that it is given.
  */
 export function* withoutTails(
   text: string,
-  pieces: readonly Piece[],
+  pieces: Piece[],
   { tokens, limit, levels }: { tokens: TokenMap; limit: number | undefined; levels: readonly Splitter[] },
 ): Generator<Piece | undefined> {
   const shortest = Math.min(SHORTEST, Math.floor((limit ?? 0) / 4));
   const fits = (begin: number, end: number) => limit === undefined || tokens.count([begin, end]) <= limit;
   let before: Piece | undefined;
   for (let i = 0; i < pieces.length; i++) {
-    const piece = { ...pieces[i]!, begin: before?.end ?? pieces[i]!.begin };
+    const piece = pieces[i]!;
     let next = pieces[i + 1];
     while (isShort(piece)) {
+      const nextFirst = next !== undefined && piece.level < next.level;
       const withNext = next && fits(piece.begin, next.end);
       const withBefore = before && fits(before.begin, piece.end);
-      if (withNext && !(withBefore && piece.level >= next!.level)) {
+      if (withNext && (nextFirst || !withBefore)) {
         piece.end = next!.end;
         next = pieces[++i + 1];
         continue;
@@ -35,12 +36,8 @@ export function* withoutTails(
         piece.begin = before!.begin;
         piece.level = before!.level;
         before = undefined;
-      } else if (before) {
-        const cut = fairCut(before.begin, piece.end);
-        if (cut !== undefined) {
-          before.end = cut;
-          piece.begin = cut;
-        }
+      } else if (!(nextFirst && shareWith(piece, next!)) && !(before && shareWith(before, piece))) {
+        if (next) shareWith(piece, next);
       }
       break;
     }
@@ -49,6 +46,15 @@ export function* withoutTails(
     before = piece;
   }
   if (before) yield before;
+
+  /** Moves the cut between two neighbours to where both sides have enough; false where there is no such place. */
+  function shareWith(first: Piece, second: Piece): boolean {
+    const cut = fairCut(first.begin, second.end);
+    if (cut === undefined) return false;
+    first.end = cut;
+    second.begin = cut;
+    return true;
+  }
 
   function isShort({ begin, end }: Piece): boolean {
     if (isBlank(begin, end)) return true;
@@ -61,6 +67,7 @@ export function* withoutTails(
 
   /** A cut that leaves both sides about alike, at the coarsest of sentences, lines and words that has one. */
   function fairCut(begin: number, end: number): number | undefined {
+    if (isBlank(begin, end)) return;
     const all = tokens.count([begin, end]);
     const isFair = (cut: number) => {
       const sides: Span[] = [

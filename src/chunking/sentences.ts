@@ -30,7 +30,7 @@ export function* sentenceStarts(text: string, begin: number, end: number): Gener
   let smallStarts: boolean | undefined;
   let seen = 0;
   for (const match of unit.matchAll(END)) {
-    if (++seen % 512 === 0) yield;
+    if (++seen % 64 === 0) yield;
     const { cut, next, end: kind } = candidate(unit, match.index, match[0]);
     if (kind === "never" || next === "none" || cut >= unit.length) continue;
     if (next === "lower" && kind === "stop") {
@@ -77,16 +77,16 @@ function candidate(unit: string, at: number, mark: string): Candidate {
   const [stops] = /^[^"'*_~\p{Pe}\p{Pf}\p{Pi}[]+/u.exec(mark)!;
   const isClosed = stops.length < mark.length;
   if (isWide || (/[^.…]/u.test(stops) && !isClosed)) return { cut, next, end: "certain" };
+  const before = unit.slice(Math.max(0, at - 25), at);
+  // "and then … nothing", also as ". . ."
+  if (/^(?:…|\.\.)/.test(stops) || /[.…]\s$/.test(before))
+    return { cut, next, end: next === "lower" ? "never" : "stop" };
   // "Stop!" he said.
   if (stops !== ".") return { cut, next, end: "stop" };
-  const word = LAST_WORD.exec(unit.slice(Math.max(0, at - 24), at))?.[0] ?? "";
-  if (word === "") return { cut, next, end: isSpaced(unit, at) ? "certain" : "stop" };
-  return { cut, next, end: endsAt(unit, at, word, from) ? "stop" : "never" };
-}
-
-/** A full stop by itself, as tokenized texts have it, and not one of ". . .". */
-function isSpaced(unit: string, at: number): boolean {
-  return at > 1 && /\s/.test(unit[at - 1]!) && !/[.…]/.test(unit[at - 2]!);
+  // Tokenized texts have spaces before their full stops.
+  const word = LAST_WORD.exec(before.trimEnd())?.[0] ?? "";
+  if (word !== "" && !endsAt(unit, at, word, from)) return { cut, next, end: "never" };
+  return { cut, next, end: /\S\s$/.test(before) ? "certain" : "stop" };
 }
 
 function initialOf(unit: string, at: number): Candidate["next"] {
@@ -94,7 +94,8 @@ function initialOf(unit: string, at: number): Candidate["next"] {
   if (/[\p{Lu}\p{Lt}`]/u.test(character)) return "upper";
   // A name like iPhone begins a sentence as well as any.
   if (/\p{Ll}/u.test(character)) return /\p{Lu}/u.test(unit[at + 1] ?? "") ? "upper" : "lower";
-  return /[\p{L}\p{N}\p{S}#@<>\\/&•]/u.test(character) ? "other" : "none";
+  if (character === ">") return "none";
+  return /[\p{L}\p{N}\p{S}#@<\\/&•]/u.test(character) ? "other" : "none";
 }
 
 /** Whether a full stop behind a word can be the end of a sentence when `from` is where the next word stands. */

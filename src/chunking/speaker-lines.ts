@@ -16,7 +16,7 @@ export const LOOK = 240;
 const NAME = String.raw`[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.'’-]{0,39}(?:[ \t][\p{L}\p{N}_#&][\p{L}\p{M}\p{N}_.'’-]{0,39}){0,3}`;
 /** Pictures, pronouns, roles and times behind a name. */
 const EXTRA = String.raw`(?:[ \t]*(?:[\p{Extended_Pictographic}\p{Emoji_Modifier}\u200d\ufe0f]{1,12}|\([^()\n]{1,40}\)|\[[^[\]\n]{1,40}\])){0,3}`;
-const WHO = `[*_]{0,3}@?(${NAME})${EXTRA}[*_]{0,3}`;
+const WHO = `[*_]{0,3}@?(${NAME})[*_]{0,3}${EXTRA}[*_]{0,3}`;
 const DATE = String.raw`(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{1,2}\.? \p{L}{3,9}\.? \d{4}|\p{L}{3,9}\.? \d{1,2},? \d{4})`;
 const TIME = String.raw`\d{1,2}[:.h]\d{2}(?:[:.]\d{2}(?:[.,]\d{1,6})?)?(?:[\s\u202f]?[AaPp]\.?[Mm]\.?)?(?:Z|[+-]\d{2}:?\d{2})?`;
 const STAMP = String.raw`[[(]?(?:${DATE}(?:,?[ \t]*(?:at[ \t]+)?|T)(?:${TIME})?|${TIME})[\])]?(?:[ \t]*[-–—|,][ \t]+|:?[ \t]+)`;
@@ -44,7 +44,7 @@ const VOICE = new RegExp(String.raw`^\s*<v(?:\.[\w.]{1,20})?[ \t]+(${NAME})>`, "
 
 /** Marks of chat templates, which may stand anywhere in a line. */
 export const TEMPLATE_MARK = new RegExp(
-  String.raw`(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|(?=\w+\|>))[ \t]*(${NAME})`,
+  String.raw`(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|(?=[^|<>\n]{1,80}\|>))[ \t]*(${NAME})`,
   "gu",
 );
 const TEMPLATE_WORDS = /^(?:im_|eot|eos|bos|end|begin|start|pad|unk|fim_|eom|vision|image|video|audio)/i;

@@ -1,4 +1,5 @@
-import { LINE_BREAK, linesOf } from "./lines.ts";
+import type { Steps } from "../util/in-slices.ts";
+import { LINE_BREAK, linesOf, STEP_LINES } from "./lines.ts";
 import type { Outline } from "./outline.ts";
 import { type Splitter, within } from "./splitter.ts";
 import { isInsidePair } from "./token-map.ts";
@@ -86,15 +87,18 @@ export type SessionOptions = {
 const SESSION = /^[#*=\-\s]*(?:(?:session|conversation|chat|day)\s+#?\d+\b|date:)/i;
 
 /** Before the turns of a conversation; see `turnsOf`. */
-export function turns(text: string, options: TurnOptions): Splitter {
-  return within(turnsOf(text, options).map(({ begin }) => begin));
+export function* turns(text: string, options: TurnOptions): Steps<Splitter> {
+  return within((yield* turnsOf(text, options)).map(({ begin }) => begin));
 }
 
 /** Before the lines that begin a session of a conversation. */
-export function sessions(text: string, { session = SESSION }: SessionOptions): Splitter {
-  const { begins, ends } = linesOf(text);
+export function* sessions(text: string, { session = SESSION }: SessionOptions): Steps<Splitter> {
+  const { begins, ends } = yield* linesOf(text);
   const pattern = new RegExp(session.source, session.flags.replace(/[gy]/g, ""));
-  return within(
-    begins.filter((begin, index) => text.slice(begin, Math.min(ends[index]!, begin + 400)).search(pattern) === 0),
-  );
+  const found: number[] = [];
+  for (const [index, begin] of begins.entries()) {
+    if (index % STEP_LINES === 0) yield;
+    if (text.slice(begin, Math.min(ends[index]!, begin + 400)).search(pattern) === 0) found.push(begin);
+  }
+  return within(found);
 }

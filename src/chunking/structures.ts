@@ -1,6 +1,7 @@
 import type { Span } from "../types.ts";
 import { firstWhere } from "../util/first-where.ts";
-import { isSpace, type Lines, matchAt, trimmedEnd } from "./lines.ts";
+import type { Steps } from "../util/in-slices.ts";
+import { isSpace, type Lines, matchAt, STEP_LINES, trimmedEnd } from "./lines.ts";
 
 /** Lines of a text that make sense only together with some of them: fenced code, a table, a comment or string of source. */
 export type Structure = {
@@ -22,12 +23,13 @@ const MARGIN = /[ \t>]*/y;
 const DELIMITER_ROW = /^\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?$/;
 
 /** The fences and tables of a text, in order, in lists and quotes too. A fence goes to where CommonMark ends it. */
-export function structuresOf(text: string, { begins, ends }: Lines): Structure[] {
+export function* structuresOf(text: string, { begins, ends }: Lines): Steps<Structure[]> {
   const found: Structure[] = [];
   /** Column from which on the text of the present list item stands; 0 outside lists. */
   let itemColumn = 0;
   for (let i = 0; i < begins.length; i++) {
-    const fence = fenceAt(i);
+    if (i % STEP_LINES === 0) yield;
+    const fence = yield* fenceAt(i);
     if (fence) {
       i = fence.last;
       found.push(fence.structure);
@@ -45,7 +47,7 @@ export function structuresOf(text: string, { begins, ends }: Lines): Structure[]
   }
   return found;
 
-  function fenceAt(first: number): { structure: Structure; last: number } | undefined {
+  function* fenceAt(first: number): Steps<{ structure: Structure; last: number } | undefined> {
     const opening = matchAt(FENCE, text, begins[first]!);
     if (!opening) return;
     const mark = opening[1]!;
@@ -58,6 +60,7 @@ export function structuresOf(text: string, { begins, ends }: Lines): Structure[]
     if (inside === 0 && width > 3 && depth === 0) return;
     let last = first;
     for (let i = first + 1; i < begins.length; i++) {
+      if (i % STEP_LINES === 0) yield;
       if (isBlank(i)) continue;
       const at = margin(i);
       if (at.depth < depth || (inside > 0 && depth === 0 && at.width < Math.min(inside, 4))) break;
@@ -127,11 +130,12 @@ function cells(row: string): number {
 }
 
 /** The comments and strings of source that go over several lines, where their marks begin a line or hold it open. */
-export function sourceStructures(text: string, { begins, ends }: Lines): Structure[] {
+export function* sourceStructures(text: string, { begins, ends }: Lines): Steps<Structure[]> {
   const found: Structure[] = [];
   /** Marks that no line from here on holds. */
   const gone = new Set<string>();
   for (let first = 0; first < begins.length; first++) {
+    if (first % STEP_LINES === 0) yield;
     const close = openedBy(text.slice(begins[first]!, ends[first]!));
     if (!close || gone.has(close)) continue;
     const at = text.indexOf(close, ends[first]!);

@@ -1,4 +1,5 @@
-import { linesOf } from "./lines.ts";
+import type { Steps } from "../util/in-slices.ts";
+import { linesOf, STEP_LINES } from "./lines.ts";
 import { isLabel, isRole, LOOK, type SpeakerStyle, speakerKey, speakerLines, templateMarks } from "./speaker-lines.ts";
 import { structuresOf } from "./structures.ts";
 
@@ -25,8 +26,9 @@ const STRUCTURED: readonly SpeakerStyle["kind"][] = ["template", "json", "attrib
  * or behind a mark of a chat template. It counts as a speaker when it speaks twice, is a role such as `user`, or is named by
  * the caller; all speakers of a text are written alike. Labels such as `Note:` are no speakers, nor is anybody in fenced code.
  */
-export function turnsOf(text: string, options: TurnOptions = {}): Turn[] {
-  const begins = options.turn ? matchedLines(text, options.turn) : spokenLines(text, options.speakers ?? []);
+export function* turnsOf(text: string, options: TurnOptions = {}): Steps<Turn[]> {
+  const { turn, speakers = [] } = options;
+  const begins = yield* turn ? matchedLines(text, turn) : spokenLines(text, speakers);
   return begins.map(({ begin, name }, index) => ({
     begin,
     end: begins[index + 1]?.begin ?? text.length,
@@ -39,11 +41,12 @@ export function isSameSpeaker(a: string, b: string): boolean {
   return speakerKey(a) === speakerKey(b);
 }
 
-function matchedLines(text: string, pattern: RegExp): Pick<Candidate, "begin" | "name">[] {
-  const { begins, ends } = linesOf(text);
+function* matchedLines(text: string, pattern: RegExp): Steps<Pick<Candidate, "begin" | "name">[]> {
+  const { begins, ends } = yield* linesOf(text);
   const once = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""));
   const found: Pick<Candidate, "begin" | "name">[] = [];
   for (const [index, begin] of begins.entries()) {
+    if (index % STEP_LINES === 0) yield;
     const line = text.slice(begin, Math.min(ends[index]!, begin + LOOK));
     const match = once.exec(line);
     if (match?.index !== 0) continue;
@@ -55,16 +58,18 @@ function matchedLines(text: string, pattern: RegExp): Pick<Candidate, "begin" | 
   return found;
 }
 
-function spokenLines(text: string, named: readonly string[]): Candidate[] {
+function* spokenLines(text: string, named: readonly string[]): Steps<Candidate[]> {
   const wanted = new Set(named.map(speakerKey));
-  const candidates = candidatesOf(text);
+  const candidates = yield* candidatesOf(text);
   const groups = new Map<string, Candidate[]>();
+  let count = 0;
   for (const candidate of candidates) {
     const { kind, stamped, listed, quoted } = candidate.style;
     const group = `${kind} ${stamped} ${listed} ${quoted}`;
     const members = groups.get(group);
     if (members) members.push(candidate);
     else groups.set(group, [candidate]);
+    if (++count % STEP_LINES === 0) yield;
   }
   let best: { rank: number; kind: SpeakerStyle["kind"]; speakers: Set<string>; spoken: Candidate[] } | undefined;
   for (const group of groups.values()) {
@@ -115,9 +120,9 @@ function betweenRoles(group: readonly Candidate[], speakers: ReadonlySet<string>
   );
 }
 
-function candidatesOf(text: string): Candidate[] {
-  const lines = linesOf(text);
-  const fences = structuresOf(text, lines).filter(({ kind, frame }) => kind === "fence" && frame.length > 1);
+function* candidatesOf(text: string): Steps<Candidate[]> {
+  const lines = yield* linesOf(text);
+  const fences = (yield* structuresOf(text, lines)).filter(({ kind, frame }) => kind === "fence" && frame.length > 1);
   const found: Candidate[] = [];
   for (const { begin, name } of templateMarks(text)) {
     found.push({
@@ -129,6 +134,7 @@ function candidatesOf(text: string): Candidate[] {
   }
   let fence = 0;
   for (const [index, begin] of lines.begins.entries()) {
+    if (index % STEP_LINES === 0) yield;
     while (fence < fences.length && fences[fence]!.end <= begin) fence++;
     if (fence < fences.length && fences[fence]!.begin <= begin) continue;
     const line = text.slice(begin, Math.min(lines.ends[index]!, begin + LOOK));

@@ -1,4 +1,4 @@
-import { inSlices } from "../util/in-slices.ts";
+import { collect, inSlices, type Steps } from "../util/in-slices.ts";
 import { Outline } from "./outline.ts";
 import { codeBlocks } from "./splitters.ts";
 import type { Structure } from "./structures.ts";
@@ -30,18 +30,20 @@ export type TextUnitsOptions = {
  * A wrapped line is no end of a sentence; see `Outline`. A unit of a structure says so, and the structure's other lines give
  * it sense: with a row of a table its header should stay, with a line of code the fences.
  */
-export async function textUnits(text: string, options: TextUnitsOptions = {}): Promise<TextUnits> {
-  const { isSource = false, cuts = [], signal } = options;
-  signal?.throwIfAborted();
+export function textUnits(text: string, options: TextUnitsOptions = {}): Promise<TextUnits> {
+  return inSlices(unitSteps(text, options), options.signal);
+}
+
+function* unitSteps(text: string, { isSource = false, cuts = [] }: TextUnitsOptions): Steps<TextUnits> {
   if (text.trim() === "") return { units: [], structures: [] };
-  const outline = new Outline(text, isSource);
+  const outline = yield* Outline.of(text, isSource);
   const whole = [0, text.length] as const;
-  const own = await inSlices(isSource ? codeBlocks(outline)(whole) : outline.sentences(whole), signal);
+  const own = yield* collect(isSource ? codeBlocks(outline)(whole) : outline.sentences(whole));
   const edges = merge(own, cuts, text.length);
   const units: TextUnit[] = [];
   let begin = 0;
-  for (const edge of edges) {
-    const end = edge;
+  for (const [index, end] of edges.entries()) {
+    if (index % 256 === 0) yield;
     // What is blank goes with what stands before it, and at the beginning with what follows.
     if (text.slice(begin, end).trim() === "") {
       if (units.length > 0) {
@@ -67,9 +69,10 @@ function merge(a: readonly number[], b: readonly number[], length: number): numb
   let j = 0;
   while (i < a.length || j < b.length) {
     const next = Math.min(a[i] ?? length, b[j] ?? length);
+    if (next >= length) break;
     while (i < a.length && a[i]! <= next) i++;
     while (j < b.length && b[j]! <= next) j++;
-    if (next > 0 && next < length) edges.push(next);
+    if (next > 0) edges.push(next);
   }
   edges.push(length);
   return edges;

@@ -1,4 +1,5 @@
-import { isSpace, type Lines, matchAt, trimmedEnd } from "./lines.ts";
+import type { Steps } from "../util/in-slices.ts";
+import { isSpace, type Lines, matchAt, STEP_LINES, trimmedEnd } from "./lines.ts";
 
 /** White space and marks of quotes before the text of a line. */
 const MARGIN = /[ \t]*(?:>[ \t]?)*[ \t]*/y;
@@ -13,9 +14,14 @@ const UNSPACED =
 const UNDERLINE = /(?:-+|=+)[ \t]*$/my;
 const ENDED = /[.!?:;…\p{Sentence_Terminal}]["'”’»)\]*_`]*$/u;
 
+/** Short words with a full stop, behind which a number is no mark of an item: "(p. 39)". */
+const ABBREVIATED = /(?:^|[\s(])\p{L}{1,4}\.$/u;
+
 /** Columns between which texts are wrapped. */
 const NARROWEST = 25;
 const WIDEST = 250;
+/** Line breaks that are looked at to tell how a text is wrapped. */
+const SAMPLE = 4000;
 
 type Line = {
   index: number;
@@ -46,17 +52,19 @@ export type Joint = { line: number; from: number; to: number };
  *
  * @param isApart Whether a line stands in a structure of its own, such as fenced code.
  */
-export function wrappedLines(text: string, lines: Lines, isApart: (line: number) => boolean): Joint[] {
+export function* wrappedLines(text: string, lines: Lines, isApart: (line: number) => boolean): Steps<Joint[]> {
   const joints: Joint[] = [];
-  const { breaks, underlines } = breaksOf(text, lines, isApart);
+  const { breaks, underlines } = yield* breaksOf(text, lines, isApart);
   for (const { above, below } of underlines) joints.push(joint(above, below));
   const rule = ruleOf(breaks);
-  for (let first = 0; first < breaks.length; ) {
+  for (let first = 0, blocks = 0; first < breaks.length; blocks++) {
+    if (blocks % 64 === 0) yield;
     let last = first;
     while (last + 1 < breaks.length && breaks[last + 1]!.block === breaks[first]!.block) last++;
     const block = breaks.slice(first, last + 1);
     const continues = rule ?? (block.length >= 3 ? ruleOf(block, true) : undefined) ?? raggedRule(block[0]!);
-    for (const one of block) {
+    for (const [index, one] of block.entries()) {
+      if (index % STEP_LINES === 0) yield;
       if (continues(one)) joints.push(joint(one.above, one.below));
     }
     first = last + 1;
@@ -69,41 +77,45 @@ function joint(above: Line, below: Line): Joint {
 }
 
 /** The line breaks inside blocks that no mark of a block or item decides. */
-function breaksOf(text: string, { begins, ends }: Lines, isApart: (line: number) => boolean) {
+function* breaksOf(text: string, { begins, ends }: Lines, isApart: (line: number) => boolean) {
   const breaks: Break[] = [];
   const underlines: Pick<Break, "above" | "below">[] = [];
   let block: Line[] = [];
   let number = 0;
   for (let index = 0; index <= begins.length; index++) {
+    if (index % STEP_LINES === 0) yield;
     const line =
       index < begins.length && !isApart(index) ? readLine(text, index, begins[index]!, ends[index]!) : undefined;
     if (line) {
       block.push(line);
       continue;
     }
-    closeBlock();
+    if (block.length > 1) yield* closeBlock();
+    block = [];
+    number++;
   }
   return { breaks, underlines };
 
-  function closeBlock(): void {
+  function* closeBlock(): Steps<void> {
     const items = new Map<string, number>();
     for (const { item } of block) if (item) items.set(item, (items.get(item) ?? 0) + 1);
     for (let i = 0; i + 1 < block.length; i++) {
+      if (i % STEP_LINES === 0) yield;
       const [above, below] = [block[i]!, block[i + 1]!];
       if (!above.block && below.end - below.begin >= 2 && matchAt(UNDERLINE, text, below.begin)) {
         underlines.push({ above, below });
         continue;
       }
       if (above.block || below.block || above.depth !== below.depth) continue;
-      const isItem =
-        below.item &&
-        (items.get(below.item)! > 1 || ENDED.test(text.slice(Math.max(above.begin, above.end - 12), above.end)));
-      if (isItem) continue;
+      if (below.item && (items.get(below.item)! > 1 || hasEnded(text.slice(above.begin, above.end).slice(-12))))
+        continue;
       breaks.push({ above, below, length: above.end - above.begin + above.indent, block: number });
     }
-    number++;
-    block = [];
   }
+}
+
+function hasEnded(tail: string): boolean {
+  return ENDED.test(tail) && !ABBREVIATED.test(tail);
 }
 
 /** Undefined for a blank line. */
@@ -138,8 +150,10 @@ function readLine(text: string, index: number, from: number, to: number): Line |
 type Rule = (one: Break) => boolean;
 
 /** How a wrapped text, or a wrapped block of another, goes on; undefined for what is not wrapped. */
-function ruleOf(breaks: readonly Break[], isBlock = false): Rule | undefined {
-  if (breaks.length === 0) return;
+function ruleOf(all: readonly Break[], isBlock = false): Rule | undefined {
+  if (all.length === 0) return;
+  const stride = Math.ceil(all.length / SAMPLE);
+  const breaks = all.filter((_, index) => index % stride === 0);
   const lengths = breaks.map(({ length }) => length).sort((a, b) => a - b);
   const width = lengths[Math.min(lengths.length - 1, Math.floor(lengths.length * (isBlock ? 1 : 0.9)))]!;
   if (width < NARROWEST || width > WIDEST) return;

@@ -14,7 +14,7 @@ export type ChunkDocumentsOptions = {
   /** Tokens of the chunks that texts are cut into, at least 8. Defaults to 200. */
   chunkTokens?: number | undefined;
   /** How texts are cut; by default as their file's ending says, else at paragraphs. */
-  chunk?: Pick<ChunkOptions, "by" | "turn" | "session"> | undefined;
+  chunk?: Pick<ChunkOptions, "by" | "turn" | "session" | "speakers"> | undefined;
   signal?: AbortSignal | undefined;
 };
 

@@ -3,6 +3,7 @@ import { markdownBlocks } from "../chunking/markdown.ts";
 import { isSameSpeaker, type Turn, turnsOf } from "../chunking/turns.ts";
 import { invalidArgument } from "../errors.ts";
 import type { Span } from "../types.ts";
+import { atOnce } from "../util/in-slices.ts";
 
 /** What pruning must leave alone. A unit that touches a protected stretch stays whole. */
 export type ProtectOptions = {
@@ -45,7 +46,7 @@ export function protect(
   const given = givenSpans(texts, options.spans ?? []);
   const heard = new Set<string>();
   const spans = texts.map((text, index) => {
-    const turns = speakers.length > 0 ? turnsOf(text, { turn, speakers }) : [];
+    const turns = speakers.length > 0 ? atOnce(turnsOf(text, { turn, speakers })) : [];
     for (const { speaker } of turns) heard.add(speaker);
     return [...given[index]!, ...foundSpans(text, options, turns)].filter(([begin, end]) => begin < end);
   });
@@ -64,7 +65,7 @@ function foundSpans(text: string, options: ProtectOptions, turns: readonly Turn[
   if (markers) spans.push(...markedSpans(text, markers));
   if (frontMatter) spans.push([0, frontMatterLength(text)]);
   if (headings) {
-    for (const { kind, begin, end } of markdownBlocks(text)) if (kind === "heading") spans.push([begin, end]);
+    for (const { kind, begin, end } of atOnce(markdownBlocks(text))) if (kind === "heading") spans.push([begin, end]);
   }
   for (const { begin, end, speaker } of turns) {
     if (speakers.some((name) => isSameSpeaker(name, speaker))) spans.push([begin, end]);

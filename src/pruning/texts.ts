@@ -3,6 +3,7 @@ import { type TurnOptions, turnsOf } from "../chunking/turns.ts";
 import { textUnits } from "../chunking/units.ts";
 import type { Span } from "../types.ts";
 import { firstWhere } from "../util/first-where.ts";
+import { inSlices } from "../util/in-slices.ts";
 import type { PruneText } from "./fit.ts";
 import { type Price, type PricedToken, priceByTokens } from "./price.ts";
 import { cutUnits } from "./units.ts";
@@ -35,7 +36,7 @@ export async function toPruneText(
   readAgain: (span: Span) => Promise<PricedToken[]>,
   { isSource, passageTokens, turns, signal }: TextOptions,
 ): Promise<PruneText> {
-  const spoken = isSource ? [] : turnsOf(text, turns).map(({ begin }) => begin);
+  const spoken = isSource ? [] : (await inSlices(turnsOf(text, turns), signal)).map(({ begin }) => begin);
   const { units: fine, structures } = await textUnits(text, { isSource, cuts: spoken, signal });
   const edges = fine.slice(1).map(({ begin }) => begin);
   const borders = passages.slice(1).map(({ begin }) => begin);
@@ -48,7 +49,7 @@ export async function toPruneText(
   });
   return {
     ...{ text, isSource, structures, units },
-    finer: isSource ? linesOf(text).begins : edges,
+    finer: isSource ? (await inSlices(linesOf(text), signal)).begins : edges,
     tokensOf: async ([begin, end]) =>
       tokens ? tokens.slice(firstToken(begin), firstToken(end)) : readAgain([begin, end]),
   };

@@ -192,7 +192,7 @@ export async function rankInWindows(
           isTitle ? header : header + passage,
         );
       }
-      for (const chunk of chunkText(text, map, { by: "sentences", size: passage })) {
+      for (const chunk of await chunkText(text, map, { by: "sentences", size: passage })) {
         const { begin, end } = chunk;
         const place = { document, text: chunk.text, cost: chunk.tokens + header, begin, end };
         units.push({ ...place, blank: blank(chunk.text), readings: 0, scoreSum: 0 });

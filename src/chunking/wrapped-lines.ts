@@ -5,6 +5,10 @@ import { isSpace, type Lines, matchAt, STEP_LINES, trimmedEnd } from "./lines.ts
 const MARGIN = /[ \t]*(?:>[ \t]?)*[ \t]*/y;
 /** Begins an item of a list, when the line above has ended or other lines begin alike. */
 const ITEM = /(?:([-*+•‣◦–—])|\(?(?:\d{1,3}[.)]|[a-zA-Z]\)))[ \t]+(?=\S)/y;
+/** Begins what somebody says, or a field, under the same conditions; sentences may begin so too. */
+const LABEL = /@?\p{L}[\p{L}\p{N}_.'’-]{0,20}(?: [\p{L}\p{N}_.'’-]{1,20}){0,2}:(?:\s|$)/uy;
+/** Of the lines of a block so many begin with a label, where these are no accident. */
+const LABELLED = 0.2;
 /** Begins a block of its own: a heading, a row, markup, a check box, a rule. */
 const BLOCK = /#{1,6}[ \t]|\||<[/a-zA-Z!]|\[[ xX]\][ \t]|-{3,}|\*{3,}|={3,}|_{3,}/y;
 /** Scripts that put no space between words, and so wrap anywhere. */
@@ -99,6 +103,7 @@ function* breaksOf(text: string, { begins, ends }: Lines, isApart: (line: number
   function* closeBlock(): Steps<void> {
     const items = new Map<string, number>();
     for (const { item } of block) if (item) items.set(item, (items.get(item) ?? 0) + 1);
+    const isUsual = (item: string) => items.get(item)! > Math.max(1, item === "label" ? LABELLED * block.length : 0);
     for (let i = 0; i + 1 < block.length; i++) {
       if (i % STEP_LINES === 0) yield;
       const [above, below] = [block[i]!, block[i + 1]!];
@@ -107,8 +112,7 @@ function* breaksOf(text: string, { begins, ends }: Lines, isApart: (line: number
         continue;
       }
       if (above.block || below.block || above.depth !== below.depth) continue;
-      if (below.item && (items.get(below.item)! > 1 || hasEnded(text.slice(above.begin, above.end).slice(-12))))
-        continue;
+      if (below.item && (isUsual(below.item) || hasEnded(text.slice(above.begin, above.end).slice(-12)))) continue;
       breaks.push({ above, below, length: above.end - above.begin + above.indent, block: number });
     }
   }
@@ -135,7 +139,7 @@ function readLine(text: string, index: number, from: number, to: number): Line |
     end,
     indent: margin.length,
     depth: margin.includes(">") ? margin.split(">").length - 1 : 0,
-    item: item ? (item[1] ?? "number") : undefined,
+    item: item ? (item[1] ?? "number") : matchAt(LABEL, text, begin) ? "label" : undefined,
     block: matchAt(BLOCK, text, begin) !== null,
     initial:
       !letter || letter.toLowerCase() === letter.toUpperCase()
@@ -168,7 +172,7 @@ function ruleOf(all: readonly Break[], isBlock = false): Rule | undefined {
   if (!isStrict && !isRagged) return;
   const share = isStrict ? 0.9 : 0.7;
   return (one) => {
-    if (one.below.initial === "lower" || one.above.item) return true;
+    if (one.below.initial === "lower" || (one.above.item && one.above.item !== "label")) return true;
     return reaches(one, share) && one.below.indent < one.above.indent + 2;
   };
 }
@@ -177,5 +181,5 @@ function ruleOf(all: readonly Break[], isBlock = false): Rule | undefined {
 function raggedRule(first: Break): Rule {
   return ({ above, below, length }) =>
     (below.initial === "lower" && first.above.initial !== "lower" && length >= NARROWEST) ||
-    (above.item !== undefined && below.indent > above.indent);
+    (above.item !== undefined && above.item !== "label" && below.indent > above.indent);
 }

@@ -63,6 +63,10 @@ describe("sentences of a wrapped text", () => {
     ["verse", "The owl has gone to sea again\nIn boats of peppermint and brass\nHer captain is a weathervane\n"],
     ["an address", "Harbour Office\nKade 12\n8899 Vlieland\n"],
     ["a chat", "Ann: are you there\nBob: i am on the ferry now and it rains a lot here\nAnn: ok\n"],
+    [
+      "a model's chat",
+      "system: You are the clerk of a harbour.\nuser: Tell me about the ferry.\nassistant: It leaves at ten.\n",
+    ],
     ["a lower-case chat", "are you there\nyes but only until ten because the ferry leaves\nok\nsee you\n"],
     ["a list", "- a rope of ten metres\n- a lamp\n- two blankets for the night on the open deck\n"],
     ["fields", "From: Ann\nSubject: The log of the Sirius\nDate: Monday\n"],

@@ -37,7 +37,7 @@ export const wrappings = {
   },
 } satisfies Record<string, Wrapping>;
 
-/** A document of a prompt; an empty title is none. */
+/** A document of a prompt. Any title is a line of its own, an empty one too, as in the published code. */
 export type Passage = { title?: string; text: string };
 
 /** The prompt's characters (code points), and `[first, last]` of every document and of the query among them. */
@@ -45,7 +45,7 @@ type Written = { characters: string[]; documents: [number, number][]; query: [nu
 
 function write(wrapping: Wrapping, passages: readonly Passage[], query: string): Written {
   const { prefix, suffix, separator, trimmed = false } = wrapping;
-  const shown = passages.map(({ title, text }, i) => `[${i + 1}] ${title ? `${title}\n` : ""}${text}`);
+  const shown = passages.map(({ title, text }, i) => `[${i + 1}] ${title === undefined ? "" : `${title}\n`}${text}`);
   const ending = [
     "Please find information that are relevant to the following query in the paragraphs above.",
     `Query: ${query}`,

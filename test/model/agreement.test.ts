@@ -108,7 +108,9 @@ async function expectAgreement(
   for (const { index, score, headScores, tokenScores } of actual.results) {
     const position = order === "reverse" ? passages.length - index : index + 1;
     const { title, text } = passages[index]!;
-    expect(tokenScores!.map((token) => token.text).join("")).toBe(`[${position}] ${title === undefined ? "" : `${title}\n`}${text}`);
+    expect(tokenScores!.map((token) => token.text).join("")).toBe(
+      `[${position}] ${title === undefined ? "" : `${title}\n`}${text}`,
+    );
     expect(total(tokenScores!.map((token) => (token.kept ? token.score : 0)))).toBeCloseTo(score, 10);
     expect(total(headScores!)).toBeCloseTo(score, 5);
 

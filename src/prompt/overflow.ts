@@ -26,7 +26,7 @@ export function overflowOf(layout: PromptLayout, { held, trained }: PromptLimits
   const larger =
     needed <= trained
       ? [`use a contextSize of at least ${needed}`]
-      : [`the model was trained for ${trained} tokens, so that a larger context would rank worse`];
+      : [`the model was trained for ${trained} tokens, so that a larger contextSize would rank worse`];
   const error = (subject: string, tokens: number, advice: readonly string[]) =>
     new ContextOverflowError(needed, held, subject, sentence(advice), tokens);
 

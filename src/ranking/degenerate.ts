@@ -27,13 +27,17 @@ export async function findDegenerate(
   if (countTokens(layout) > 1 && allEqual(layout, tokenScores)) {
     const raw = await rawScores();
     const isBlind = allEqual(layout, raw) && raw[layout.documentSpans[0]![0]] === 0;
-    return {
-      error: isBlind
-        ? "The heads see none of the documents, which all lie outside their sliding window: use heads of other layers, " +
-          "or shorter prompts by windowTokens"
-        : "Every token of the documents gets the same attention whatever the query, so that nothing is ranked: the weights " +
-          "of these heads may be zeros, as in a download that was cut short; get the GGUF again, or use other heads",
-    };
+    return isBlind
+      ? {
+          error:
+            "The heads see none of the documents, which all lie outside their sliding window: use heads of other layers, " +
+            "or shorter prompts by windowTokens",
+        }
+      : {
+          warning:
+            "Every token of the documents gets the same attention whatever the query, so that nothing is ranked: the " +
+            "weights of these heads may be zeros, as in a download that was cut short; get the GGUF again, or use other heads",
+        };
   }
   const isSame = (source: { title?: string; text: string }) =>
     source.text === sources[0]!.text && source.title === sources[0]!.title;

@@ -85,6 +85,7 @@ export class Ranker {
         span: layout.documentSpans[positionOf(index)]!,
         contentTokens: contentTokens(layout, positionOf(index)),
         blank: isBlank(shortened[index]!),
+        titled: (shortened[index]!.title ?? "").trim() !== "",
       })),
       tokenScores,
       { mask },

@@ -29,7 +29,7 @@ export type RankedDocument = {
   score: number;
   /**
    * Stands lower than its score: `"blank"`, without a letter, digit or pictograph, behind all documents that have one;
-   * `"short"`, a text of at most 8 tokens whose score is higher than a longer document's only because it has no other
+   * `"short"`, a text of at most 4 tokens, without a title, whose score is higher than a longer document's only because it has no other
    * tokens. See `placeDocuments`.
    */
   demoted?: Demoted;

@@ -202,7 +202,7 @@ describe("formats that bring documents", () => {
     expect(task.dropped.map(({ reason }) => reason)).toContain("queries without a relevant document");
     const given = await task.candidates(task.topics[0]!);
     expect(given.documents.map(({ id }) => id)).toEqual(["x", "y"]);
-    expect((await task.candidates(task.topics[1]!)).documents).toEqual([{ id: "7", text: "a ferry" }]);
+    expect((await task.candidates(task.topics[1]!)).documents).toEqual([{ id: "7", title: "", text: "a ferry" }]);
     await using cut = await openTask(file, { depth: 1 });
     expect((await cut.candidates(cut.topics[0]!)).documents.map(({ id }) => id)).toEqual(["y"]);
   });

@@ -19,7 +19,7 @@ const layout = (nullToken: number, texts = ["a", "b"]): PromptLayout => ({
 test.each<[string, PromptLayout, number[], number[], number[], RegExp | undefined]>([
   ["an ordinary ranking", layout(8), [0.1, 0.2, 0, 0], [1, 1, 1, 1], [0.3, 0], undefined],
   ["the null query", layout(9), [0, 0, 0, 0], [1, 2, 1, 1], [0, 0], /^warning: The query is the null query/],
-  ["weights that are zeros", layout(8), [0, 0, 0, 0], [0.2, 0.2, 0.2, 0.2], [0, 0], /^error: .* may be zeros/],
+  ["weights that are zeros", layout(8), [0, 0, 0, 0], [0.2, 0.2, 0.2, 0.2], [0, 0], /^warning: .* may be zeros/],
   [
     "heads that see no document",
     layout(8),

@@ -13,7 +13,7 @@ function place(...rows: (readonly number[] | "blank")[]) {
     const span = [at, at + row.length] as const;
     at += row.length;
     const [score] = scoreDocuments(tokens, [span], { mask: false });
-    return { score: score!, span, contentTokens: row.length - 2, blank: rows[index] === "blank" };
+    return { score: score!, span, contentTokens: row.length - 2, blank: rows[index] === "blank", titled: false };
   });
   return placeDocuments(placed, tokens, { mask: false });
 }

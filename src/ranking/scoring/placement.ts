@@ -4,13 +4,16 @@ import { outlierMask } from "./documents.ts";
 /** Why a document stands lower than its score: it has nothing to read, or is only short. */
 export type Demoted = "blank" | "short";
 
-/** Texts of at most this many tokens may be demoted as short. */
-const SHORT_TOKENS = 8;
+/** Texts of at most this many tokens may be demoted as short: the tail of a text, and hardly a sentence. */
+const SHORT_TOKENS = 4;
 /** A longer document has at least this many times the tokens of text. */
 const LONGER = 2;
 
-/** What places a document: its score, its tokens in the prompt, and how many of these are title and text. */
-export type Placed = { score: number; span: Span; contentTokens: number; blank: boolean };
+/**
+ * What places a document: its score, its tokens in the prompt, how many of these are title and text, and whether it has a
+ * title: a record that consists of one is no tail of a text.
+ */
+export type Placed = { score: number; span: Span; contentTokens: number; blank: boolean; titled: boolean };
 
 /** A text with neither a letter, a digit nor a pictograph: nothing that could answer. */
 export function isBlank({ title = "", text }: { title?: string; text: string }): boolean {
@@ -22,7 +25,7 @@ export function isBlank({ title = "", text }: { title?: string; text: string }):
  * the tokens of an irrelevant document sum to less than 0, and where there are hardly any tokens, to about 0.
  *
  * - Documents without a letter, digit or pictograph stand behind all others.
- * - A text of at most 8 tokens stands behind a document of at least twice as many if some stretch of that one, as long as
+ * - A text of at most 4 tokens and without a title stands behind a document of at least twice as many if some stretch of that one, as long as
  *   the whole short document, got more attention: its own score is then higher only because it has no other tokens.
  *
  * Scores stay as they are; without such documents the order is by score alone.
@@ -49,7 +52,7 @@ export function placeDocuments(
   const withContent = all.filter((index) => !documents[index]!.blank);
   // Longer ones first: what a document stands behind has its own place by then.
   for (let length = SHORT_TOKENS; length > 0; length--) {
-    const shorts = withContent.filter((index) => documents[index]!.contentTokens === length);
+    const shorts = withContent.filter((index) => isShort(documents[index]!, length));
     if (shorts.length === 0) continue;
     const longer = withContent
       .filter((index) => documents[index]!.contentTokens >= LONGER * length)
@@ -72,6 +75,10 @@ export function placeDocuments(
       a - b,
   );
   return { order, demoted };
+}
+
+function isShort({ contentTokens, titled }: Placed, length: number): boolean {
+  return !titled && contentTokens === length;
 }
 
 /** The highest sum of `length` tokens in a row; of all where there are fewer. */

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { availableParallelism, cpus, loadavg } from "node:os";
+import { availableParallelism, cpus } from "node:os";
 import path from "node:path";
 
 /** Threads beyond the memory's bandwidth slow a prefill down rather than speed it up. */
@@ -12,10 +12,10 @@ const LONGEST_MS = 10_000;
 /** Processor time since the machine and this process began, in milliseconds, and when it was taken. */
 export type ProcessorTimes = { at: number; count: number; busyMs: number; ownMs: number };
 
-let before: ProcessorTimes | undefined;
+let before = processorTimes();
 let chosen: number | undefined;
 
-/** Begins to measure what other processes take of the machine, for the next `defaultThreads`. */
+/** Begins to measure anew what other processes take of the machine, for the next `defaultThreads`; importing does it too. */
 export function watchProcessors(): void {
   before = processorTimes();
 }
@@ -26,12 +26,11 @@ export function watchProcessors(): void {
  */
 export function defaultThreads(): number {
   const now = processorTimes();
-  const elapsed = before ? now.at - before.at : 0;
-  if (chosen !== undefined && !(elapsed >= SHORTEST_MS && elapsed <= LONGEST_MS)) return chosen;
-  const free =
-    before && elapsed >= SHORTEST_MS && elapsed <= LONGEST_MS
-      ? freeProcessors(before, now)
-      : Math.max(now.count, availableParallelism()) - loadavg()[0]!;
+  const elapsed = now.at - before.at;
+  const isMeasured = elapsed >= SHORTEST_MS && elapsed <= LONGEST_MS;
+  if (chosen !== undefined && !isMeasured) return chosen;
+  // The load average would lag by a minute, and counts this process as well.
+  const free = isMeasured ? freeProcessors(before, now) : now.count;
   chosen = threadsFor(availableParallelism(), cgroupProcessors(readText), free);
   return chosen;
 }

@@ -52,7 +52,7 @@ export { BUILT_IN_MODEL } from "./model/model-file.ts";
 export type { Gpu } from "./native/variants.ts";
 export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
 export type { PromptName } from "./prompt/profiles.ts";
-export type { CountTokens, PruneOptions } from "./pruning/options.ts";
+export type { CountTokens, PruneOptions, PruneUnit } from "./pruning/options.ts";
 export type { ProtectOptions } from "./pruning/protect.ts";
 export type { PrunedDocument, PruneResult } from "./pruning/prune.ts";
 export type { PruneLimit } from "./pruning/select.ts";

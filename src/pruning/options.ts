@@ -7,10 +7,16 @@ import { checkLimit, type PruneLimit } from "./select.ts";
 /** Tokens of a text for the model that will read it. */
 export type CountTokens = (text: string) => number | Promise<number>;
 
+export type PruneUnit = "sentence" | "chunk";
+
 export type PruneOptions = PruneLimit &
   Omit<RankOptions, "topK" | "headScores" | "tokenScores" | "maxDocumentTokens"> & {
-    /** What is kept or left out whole; of fenced code, tables and source a sentence is a line or a block. Defaults to `"sentence"`. */
-    unit?: "sentence" | "chunk" | undefined;
+    /**
+     * What is kept or left out whole; of fenced code, tables and source a sentence is a line or a block. Defaults to `"auto"`:
+     * chunks where the texts are many short ones already, such as the turns of a chat (16 or more, of at most 48 tokens in
+     * the median), and sentences otherwise. The result's `unit` says which.
+     */
+    unit?: PruneUnit | "auto" | undefined;
     /**
      * How texts are cut for `"chunk"`, and into passages that the sentences are read in otherwise; with `by: "code"` the text
      * is source. Defaults to paragraphs of up to 128 tokens.
@@ -27,16 +33,29 @@ export const DEFAULT_MARKER = "[…] ";
 /** How texts are cut into passages where nothing else is said. */
 export const PASSAGE: ChunkOptions = { by: "paragraphs", size: 128 };
 
+/** From so many passages on, of so few tokens in the median, `unit: "auto"` keeps passages whole. */
+const SHORT_TEXTS = { passages: 16, tokens: 48 };
+
+/** The unit that `"auto"` stands for: a turn of a chat is a unit already, and markers between its sentences cost tokens. */
+export function unitFor(unit: PruneUnit | "auto", passageTokens: readonly number[]): PruneUnit {
+  if (unit !== "auto") return unit;
+  if (passageTokens.length < SHORT_TEXTS.passages) return "sentence";
+  const sorted = [...passageTokens].sort((a, b) => a - b);
+  return sorted[sorted.length >>> 1]! <= SHORT_TEXTS.tokens ? "chunk" : "sentence";
+}
+
 /** Options of `rank` that have no sense here. */
 const FOREIGN = ["maxDocumentTokens", "headScores", "tokenScores"];
 
 /** @throws InputError `INVALID_ARGUMENT` for a wrong value. */
 export function checkPruneOptions(options: PruneOptions) {
-  const { unit = "sentence", chunk = PASSAGE, protect = {}, marker = DEFAULT_MARKER, countTokens, ...rest } = options;
+  const { unit = "auto", chunk = PASSAGE, protect = {}, marker = DEFAULT_MARKER, countTokens, ...rest } = options;
   const { budgetTokens, threshold, topK, relative, ...rankOptions } = rest;
   const limit: PruneLimit = { budgetTokens, threshold, topK, relative };
   checkLimit(limit);
-  if (unit !== "sentence" && unit !== "chunk") throw invalidArgument("unit", '"sentence" or "chunk"', unit);
+  if (!["auto", "sentence", "chunk"].includes(unit)) {
+    throw invalidArgument("unit", '"auto", "sentence" or "chunk"', unit);
+  }
   if (typeof marker !== "string") throw invalidArgument("marker", "a text, which may be empty", marker);
   if (countTokens !== undefined && typeof countTokens !== "function") {
     throw invalidArgument("countTokens", "a function that counts a text's tokens", countTokens);

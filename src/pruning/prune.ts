@@ -6,7 +6,7 @@ import type { RankedDocument, RankResult } from "../ranking/results.ts";
 import type { WindowsUsed } from "../ranking/windows/options.ts";
 import type { RankDocument, Span } from "../types.ts";
 import { fitBudget, type Measure, type PruneText, render, SEPARATOR } from "./fit.ts";
-import { checkPruneOptions, PASSAGE, type PruneOptions } from "./options.ts";
+import { checkPruneOptions, PASSAGE, type PruneOptions, type PruneUnit, unitFor } from "./options.ts";
 import { type PricedToken, passagePrice, readTokens } from "./price.ts";
 import { protect } from "./protect.ts";
 import { candidates, type PruneLimit, selectUnits } from "./select.ts";
@@ -28,6 +28,8 @@ export type PrunedDocument = {
 
 export type PruneResult = {
   query: string;
+  /** What stayed or went whole. */
+  unit: PruneUnit;
   /** The texts of all documents, with an empty line between them; those of which nothing stays are left out. */
   text: string;
   documents: PrunedDocument[];
@@ -55,7 +57,7 @@ export async function prune(
   input: string | readonly DocumentInput[],
   options: PruneOptions,
 ): Promise<PruneResult> {
-  const { limit, unit, chunk, protect: guard, marker, countTokens, rankOptions } = checkPruneOptions(options);
+  const { limit, unit: asked, chunk, protect: guard, marker, countTokens, rankOptions } = checkPruneOptions(options);
   const { signal } = rankOptions;
   const documents = typeof input === "string" ? [{ id: "0", text: input }] : normalizeDocuments(input);
   if (documents.every(({ text }) => text.trim() === "")) {
@@ -69,6 +71,10 @@ export async function prune(
   const passages: Passage[] = [];
   for (const index of documents.keys())
     passages.push(...(await passagesOf(index, [0, contents[index]!.length], chunk)));
+  const unit = unitFor(
+    asked,
+    passages.map(({ tokens }) => tokens),
+  );
   const ranking = await read(passages, unit === "sentence");
   if (unit === "sentence" && ranking.results.some((result) => result.passages)) {
     throw invalidArgument("chunk.size", "a size so that every chunk fits a window", chunk.size ?? "none");
@@ -84,6 +90,7 @@ export async function prune(
   signal?.throwIfAborted();
   return {
     query,
+    unit,
     text: chosen.text,
     documents: documents.map(({ id }, index) => {
       const kept = texts[index]!.units.filter((_, i) => chosen.kept[index]![i]);

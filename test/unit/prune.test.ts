@@ -23,6 +23,27 @@ test("a sentence counts with its passage: a short one of another passage does no
   ]);
 });
 
+describe("the unit that nobody chose", () => {
+  const turn = (index: number) => `Anna: I saw it. It was number ${index}.`;
+  const long = (index: number) => repeated(12, (i) => `Sentence ${i} of paragraph ${index} has these words.`).join(" ");
+  const host = attendingTo({ "number 7": 5, "paragraph 7": 5 });
+  const keep = (documents: string[], options: Partial<PruneOptions> = {}) =>
+    prune(host, "Which one?", documents, { topK: 1, ...options } as PruneOptions);
+
+  test("is the turn where the texts are many short ones", async () => {
+    const { unit, text } = await keep(repeated(20, turn));
+    expect({ unit, text }).toEqual({ unit: "chunk", text: turn(7) });
+    const asked = await keep(repeated(20, turn), { unit: "sentence" });
+    expect(asked.unit).toBe("sentence");
+    expect(asked.text.length).toBeLessThan(turn(7).length);
+  });
+
+  test("is the sentence in longer texts, and where there are few", async () => {
+    expect((await keep(repeated(20, long))).unit).toBe("sentence");
+    expect((await keep(repeated(9, turn))).unit).toBe("sentence");
+  });
+});
+
 describe("a unit that is larger than the budget", () => {
   const ANSWER = "31-March";
   const cases: [string, string][] = [

@@ -48,7 +48,7 @@ type PruneFlags = CommonFlags &
     threshold?: number;
     topK?: number;
     relative?: number;
-    unit?: "sentence" | "chunk";
+    unit?: "auto" | "sentence" | "chunk";
     chunkBy?: ChunkUnit;
     chunkSize?: number;
     turn?: RegExp;
@@ -92,7 +92,7 @@ export function registerPrune(program: Command): void {
         (value) => value > 0 && value <= 1,
       ),
     )
-    .addOption(choiceOption("--unit <UNIT>", "what stays or goes whole (default: sentence)", ["sentence", "chunk"]))
+    .addOption(choiceOption("--unit <UNIT>", "what stays or goes whole (default: auto)", ["auto", "sentence", "chunk"]))
     .addOption(
       choiceOption("--chunk-by <WHAT>", "how the text is cut (default: paragraphs, of source: code)", CHUNK_UNITS),
     )

@@ -124,13 +124,13 @@ export class IndependentSession implements CorpusReader {
     const look = async (phase: "null" | "query", tokens: Int32Array) => {
       const began = performance.now();
       onProgress?.({ phase, done: 0, total: tokens.length });
-      const attention = await callNative(addon, signal, (cancellation) => {
-        context.rollback(begin);
-        return context.observe(tokens, { perHead }, cancellation);
-      });
+      const rows = perHead ? "heads" : "sum";
+      const [attention] = await callNative(addon, signal, (cancellation) =>
+        context.observe([tokens], { rows }, cancellation),
+      );
       timings[`${phase}Ms`] = performance.now() - began;
       onProgress?.({ phase, done: tokens.length, total: tokens.length });
-      return attention;
+      return attention!;
     };
     let calibration: NativeAttention | null = null;
     if (layout.nullTokens) {

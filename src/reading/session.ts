@@ -161,14 +161,12 @@ export class Session {
     };
     const look = async (phase: "null" | "query", tokens: Int32Array) => {
       onProgress?.({ phase, done: 0, total: tokens.length });
-      const attention = await timed(`${phase}Ms`, () =>
-        callNative(addon, signal, (cancellation) => {
-          context.rollback(begin);
-          return context.observe(tokens, { perHead }, cancellation);
-        }),
+      const rows = perHead ? "heads" : "sum";
+      const [attention] = await timed(`${phase}Ms`, () =>
+        callNative(addon, signal, (cancellation) => context.observe([tokens], { rows }, cancellation)),
       );
       onProgress?.({ phase, done: tokens.length, total: tokens.length });
-      return attention;
+      return attention!;
     };
 
     const documents = layout.tokens.slice(0, begin);
@@ -208,10 +206,7 @@ export class Session {
   async *saveCells(layout: PromptLayout, options: CallOptions): AsyncGenerator<CellState> {
     if (this.#model.info.slidingWindow > 0) return;
     await this.prefill(layout, options);
-    yield await callNative(this.#model.library.addon, options.signal, () => {
-      this.#context!.rollback(layout.querySpan[0]);
-      return this.#context!.saveCells();
-    });
+    yield await callNative(this.#model.library.addon, options.signal, () => this.#context!.saveCells());
   }
 
   /** Fills the cache with these documents alone. */

@@ -195,7 +195,7 @@ export class KvContext {
     const steps = Math.max((needed + PADDED_ROWS) / CONTEXT_STEP, grow ? (GROWTH * size) / CONTEXT_STEP : 0);
     const native = {
       ...contextOptions(options, heads.heads, Math.min(this.layout.limit, Math.ceil(steps) * CONTEXT_STEP)),
-      sequences: 2,
+      sequences: MOST_BRANCHES + 1,
     };
     this.#context = await callNative(model.library.addon, signal, (cancellation) =>
       model.native.createContext(native, cancellation),
@@ -241,27 +241,16 @@ export class KvContext {
   }
 
   async #observe<How extends Rows>(
-    branches: readonly Int32Array[],
+    branches: Int32Array[],
     end: number,
     how: How,
     signal: AbortSignal | undefined,
   ): Promise<Seen<How>[]> {
     const context = this.#context!;
-    const weights = how.rows === "sum" ? how.weights : null;
-    return callNative(this.#engine.model.library.addon, signal, async (cancellation) => {
-      const seen: (NativeAttention | Float32Array)[] = [];
-      for (const tokens of branches) {
-        context.rollback(end);
-        const attention = await context.observe(
-          tokens,
-          { perHead: how.rows === "heads" || weights !== null },
-          cancellation,
-        );
-        seen.push(how.rows === "heads" ? attention : await attention.sumOverHeads(null, end, weights));
-      }
-      context.rollback(end);
-      return seen as Seen<How>[];
-    });
+    const attention = await callNative(this.#engine.model.library.addon, signal, (cancellation) =>
+      context.observe(branches, how, cancellation),
+    );
+    return attention.map((one) => (how.rows === "heads" ? one : one.row(0).subarray(0, end))) as Seen<How>[];
   }
 
   #recall<How extends Rows>(nullQuery: Int32Array, how: How): Seen<How> | undefined {

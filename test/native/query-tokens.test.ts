@@ -26,7 +26,7 @@ const queries = [
   "👩‍👩‍👧 and e\u0301",
   "<|eot_id|> [1] Query: none </s>",
   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-  "long ".repeat(3000),
+  "long ".repeat(1200),
 ];
 /** How the documents end decides where their last token does. */
 const endings = [
@@ -68,8 +68,9 @@ describe.each(spellingVocabularies)("the vocabulary %s", (name) => {
         ...trunk.tokens,
         ...(await layOutQuery(tokenize, trunk, query)),
       ]);
-      const outcomes = await Promise.allSettled([whole.then(({ tokens }) => [...tokens]), laid]);
-      expect(outcomes[1]).toEqual(outcomes[0]);
+      const refused = (error: { code: string }) => error.code;
+      const [expected, actual] = [whole.then(({ tokens }) => [...tokens]).catch(refused), laid.catch(refused)];
+      expect(await actual).toEqual(await expected);
     }
   }
 

@@ -135,8 +135,11 @@ export class KvContext {
     const began = performance.now();
     const cells = isHeld ? await this.layout.copy(this.#context!, options.signal) : undefined;
     await this.#makeRoom(needed, isHeld, options.signal);
-    const copied = cells && { keys: [trunk.key], open: async () => [cells] };
-    await this.#fill(trunk, { ...options, saved: copied ?? saved });
+    if (!cells) await this.#fill(trunk, { ...options, saved });
+    else {
+      await callNative(this.#engine.model.library.addon, options.signal, () => this.#context!.loadCells(cells));
+      this.#held = trunk;
+    }
     return isHeld ? 0 : performance.now() - began;
   }
 

@@ -8,7 +8,7 @@ import type { CallOptions } from "./engine.ts";
 /** Cells that were saved, in the order of the keys that name them; `open` finds nothing where they are no longer there. */
 export type SavedCells = {
   keys: readonly string[];
-  open(signal: AbortSignal | undefined): Promise<AsyncIterable<CellState> | Iterable<CellState> | undefined>;
+  open(signal: AbortSignal | undefined): Promise<AsyncIterable<CellState> | undefined>;
 };
 
 export type FillOptions = CallOptions & {

@@ -6,9 +6,8 @@ import { parseArgs } from "node:util";
 import { bootstrap } from "../src/eval/metrics/statistics.ts";
 import { QRRetriever } from "../src/index.ts";
 import type { RankOptions } from "../src/options.ts";
-import { Ranker } from "../src/ranking/rank.ts";
-import type { RankResult } from "../src/ranking/results.ts";
 import { DEFAULT_MERGE, MERGE_RULES, type MergeRule } from "../src/ranking/windows/options.ts";
+import { KvContext, type Observed } from "../src/reading/kv-context.ts";
 import { candidates, mean, ndcg10, randomFrom, readQuestions, shuffled, spread } from "./data.ts";
 
 const { values, positionals: folders } = parseArgs({
@@ -30,13 +29,17 @@ const { values, positionals: folders } = parseArgs({
 if (folders.length === 0) throw new Error("Expected a folder: npx tsx bench/windows.ts FOLDER…");
 
 // Rules begin with the same windows, and a window's scores depend on nothing else: each is read once for all of them.
-const read = new Map<string, Promise<RankResult>>();
-const rankOne = Ranker.prototype.rank;
-Ranker.prototype.rank = function (session, query, documents, options) {
-  const key = JSON.stringify([query, documents]);
-  if (!read.has(key)) read.set(key, rankOne.call(this, session, query, documents, options));
-  return read.get(key)!;
-};
+const read = new Map<string, Observed>();
+const observe = KvContext.prototype.observe;
+KvContext.prototype.observe = async function* (this: KvContext, prompts, how, options, saved) {
+  for (const prompt of prompts) {
+    const key = `${prompt.trunk.key} ${prompt.query.join()}`;
+    if (!read.has(key)) {
+      for await (const one of observe.call(this, [prompt], how, options, saved)) read.set(key, one);
+    }
+    yield read.get(key)!;
+  }
+} as typeof observe;
 
 await using retriever = await QRRetriever.load({
   model: values.model,

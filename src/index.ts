@@ -56,12 +56,12 @@ export type { CountTokens, PruneOptions, PruneUnit } from "./pruning/options.ts"
 export type { ProtectOptions } from "./pruning/protect.ts";
 export type { PrunedDocument, PruneResult } from "./pruning/prune.ts";
 export type { PruneLimit } from "./pruning/select.ts";
+export { Corpus, type CorpusBatchOptions } from "./ranking/corpus.ts";
 export type { BatchOptions, BatchResult } from "./ranking/rank-many.ts";
 export type { RankedDocument, RankResult, Timings, TokenScore } from "./ranking/results.ts";
 export type { Retriever } from "./ranking/retriever.ts";
 export type { Demoted } from "./ranking/scoring/placement.ts";
 export type { MergeRule, WindowOptions, WindowsUsed } from "./ranking/windows/options.ts";
-export { Corpus } from "./reading/corpus/corpus.ts";
-export type { CorpusOptions, MakeCorpusOptions, SaveOptions } from "./reading/corpus/options.ts";
+export type { CorpusOptions, CorpusRankOptions, MakeCorpusOptions, SaveOptions } from "./reading/corpus/options.ts";
 export { QRRetriever } from "./retriever.ts";
 export type { Head, ModelIdentity, RankDocument, Span } from "./types.ts";

@@ -1,15 +1,13 @@
-import PQueue from "p-queue";
 import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
 import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents/documents.ts";
-import { ContextOverflowError, InputError, invalidArgument, QRHeadError } from "./errors.ts";
+import { InputError, invalidArgument } from "./errors.ts";
 import { readHeadFile } from "./heads/head-file.ts";
-import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
+import { resolveHeads } from "./heads/spec.ts";
 import { describeAttention, type Inspection } from "./inspect/attention.ts";
-import { type LoadedModel, loadModel } from "./model/model.ts";
+import { loadModel } from "./model/model.ts";
 import type { Tokenization } from "./native/addon-types.ts";
 import {
-  DEFAULT_NULL_QUERY,
   defaultCorpusMemory,
   type LoadOptions,
   parseLoadOptions,
@@ -19,18 +17,22 @@ import {
 import { type PromptProfile, selectProfile } from "./prompt/profiles.ts";
 import type { PruneOptions } from "./pruning/options.ts";
 import { type PruneHost, type PruneResult, prune } from "./pruning/prune.ts";
-import { Ranker } from "./ranking/rank.ts";
-import { assertQuery, type BatchOptions, type BatchResult, rankBatch, withWait } from "./ranking/rank-many.ts";
+import { Corpus, type CorpusHost } from "./ranking/corpus.ts";
+import { planRank, type RankPlan } from "./ranking/plan.ts";
+import { assertQuery, type BatchOptions, type BatchResult, rankAll, rankMany, rankOne } from "./ranking/rank-many.ts";
 import type { RankResult } from "./ranking/results.ts";
 import type { Retriever } from "./ranking/retriever.ts";
-import { Corpus, type CorpusHost } from "./reading/corpus/corpus.ts";
 import { type MakeCorpusOptions, parseCorpusOptions } from "./reading/corpus/options.ts";
 import { DocumentStore } from "./reading/document-store.ts";
-import { IndependentSession } from "./reading/independent-session.ts";
+import { layOutDocuments, layOutPrompt } from "./reading/documents.ts";
+import { type Engine, tokenize } from "./reading/engine.ts";
+import { IndependentLayout } from "./reading/independent.ts";
+import { KvContext } from "./reading/kv-context.ts";
+import { ListwiseLayout } from "./reading/listwise.ts";
 import { Pool } from "./reading/pool.ts";
-import { type Reader, Session } from "./reading/session.ts";
 import type { Head, ModelIdentity, RankDocument } from "./types.ts";
 import { ownSignal } from "./util/abort-signal.ts";
+import { CallQueue } from "./util/call-queue.ts";
 import { watchProcessors } from "./util/threads.ts";
 
 /**
@@ -40,41 +42,26 @@ import { watchProcessors } from "./util/threads.ts";
  * Calls run one after another in the order made. `dispose()`, or `await using`, frees the model.
  */
 export class QRRetriever implements Retriever {
-  readonly #model: LoadedModel;
-  readonly #heads: ResolvedHeads;
-  readonly #profile: PromptProfile;
-  readonly #options: LoadOptions;
-  readonly #ranker: Ranker;
-  readonly #session: Session;
+  readonly #engine: Engine;
   readonly #store: DocumentStore;
-  readonly #independent: IndependentSession;
   readonly #corpora: CorpusHost;
-  readonly #queue = new PQueue({ concurrency: 1 });
-  #disposal: Promise<void> | undefined;
+  /** What `rank` reads into, by layout. */
+  readonly #contexts: Readonly<Record<"listwise" | "independent", KvContext>>;
+  readonly #queue = new CallQueue("retriever");
 
-  private constructor(model: LoadedModel, heads: ResolvedHeads, profile: PromptProfile, options: LoadOptions) {
-    this.#model = model;
-    this.#heads = heads;
-    this.#profile = profile;
-    this.#options = options;
-    this.#ranker = new Ranker(model, heads, profile, options);
-    this.#session = new Session(model, heads.heads, profile, options);
-    const pool = new Pool(options.corpusMemory ?? defaultCorpusMemory());
-    this.#store = new DocumentStore(model, heads.heads, options, pool);
-    const parts = { model, heads: heads.heads, profile, options };
-    const independent = () => new IndependentSession(parts, this.#store, (...args) => this.#session.truncate(...args));
-    this.#independent = independent();
-    this.#corpora = {
-      ...parts,
-      nullQuery: options.nullQuery ?? heads.nullQuery ?? DEFAULT_NULL_QUERY,
-      pool,
-      living: new Set(),
-      run: (work, signal) => this.#run(work, signal),
-      release: (work) => this.#queue.add(work),
-      rank: (query, documents, rankOptions, reader) => this.#rank(query, documents, rankOptions, reader),
-      createReader: (layout) =>
-        layout === "independent" ? independent() : new Session(model, heads.heads, profile, options, "corpus"),
+  private constructor(engine: Engine) {
+    this.#engine = engine;
+    const pool = new Pool(engine.options.corpusMemory ?? defaultCorpusMemory());
+    this.#store = new DocumentStore(engine, pool);
+    const layouts = {
+      listwise: new ListwiseLayout(engine),
+      independent: new IndependentLayout(engine, this.#store),
     };
+    this.#contexts = {
+      listwise: new KvContext(engine, layouts.listwise),
+      independent: new KvContext(engine, layouts.independent),
+    };
+    this.#corpora = { engine, layouts, pool, queue: this.#queue, living: new Set() };
   }
 
   /**
@@ -90,7 +77,8 @@ export class QRRetriever implements Retriever {
     try {
       const heads = resolveHeads(parsed.heads ?? "auto", model.identity, readHeadFile);
       const identity = { ...model.identity, bosText: model.info.bosText, eosText: model.info.eosText };
-      return new QRRetriever(model, heads, selectProfile(parsed.prompt ?? "auto", identity), parsed);
+      const profile = selectProfile(parsed.prompt ?? "auto", identity);
+      return new QRRetriever({ model, heads, profile, options: parsed });
     } catch (error) {
       await model.native.dispose();
       throw error;
@@ -99,30 +87,31 @@ export class QRRetriever implements Retriever {
 
   /** The loaded model, as head sets are matched against it. */
   get model(): ModelIdentity & { path: string } {
-    return { ...this.#model.identity, path: this.#model.path };
+    const { identity, path } = this.#engine.model;
+    return { ...identity, path };
   }
 
   /** The heads that rank, as `[layer, head]`. */
   get heads(): Head[] {
-    return [...this.#heads.heads];
+    return [...this.#engine.heads.heads];
   }
 
   /** Published name, file, or specification that the heads came from. */
   get headSet(): string {
-    return this.#heads.name;
+    return this.#engine.heads.name;
   }
 
   /** The prompt format in use. */
   get prompt(): PromptProfile["name"] {
-    return this.#profile.name;
+    return this.#engine.profile.name;
   }
 
   get loadMs(): number {
-    return this.#model.loadMs;
+    return this.#engine.model.loadMs;
   }
 
   get disposed(): boolean {
-    return this.#disposal !== undefined;
+    return this.#queue.closed;
   }
 
   /**
@@ -134,18 +123,19 @@ export class QRRetriever implements Retriever {
    * @throws QRHeadError `ATTENTION_INVALID` rather than a ranking that cannot be trusted, `DISPOSED`.
    */
   async rank(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<RankResult> {
-    const parsed = parseRankOptions(options);
+    const plan = this.#plan(parseRankOptions(options));
     assertQuery(query);
     const normalized = normalizeDocuments(documents);
-    return withWait(
-      (work) => this.#run(work, parsed.signal),
-      () => this.#rank(query, normalized, parsed),
+    return rankOne(
+      (work) => this.#queue.run(work, plan.signal),
+      () => this.#rank([query], normalized, plan),
     );
   }
 
   /**
-   * Ranks the same documents for many queries, one after another, and reports how fast. The documents are read once where
-   * one prompt holds them, and with `layout: "independent"`; windows read them again for every query, with a warning.
+   * Ranks the same documents for many queries and reports how fast. The documents are read once where one prompt holds them,
+   * and with `layout: "independent"`, and as many queries look at them in one forward pass as fit; windows read them again
+   * for every query, with a warning.
    *
    * @throws What `rank` throws; the results before a failure went to `onResult`.
    */
@@ -155,14 +145,10 @@ export class QRRetriever implements Retriever {
     options: BatchOptions = {},
   ): Promise<BatchResult> {
     const { onResult, ...rest } = options;
-    const parsed = parseRankOptions(rest);
+    const plan = this.#plan(parseRankOptions(rest));
     const normalized = normalizeDocuments(documents);
-    const { onProgress } = parsed;
-    const work = () =>
-      rankBatch(queries, (query, report) => this.#rank(query, normalized, { ...parsed, onProgress: report }), {
-        ...{ onResult, onProgress },
-      });
-    return this.#run(work, parsed.signal);
+    const rank = (onProgress: RankOptions["onProgress"]) => this.#rank(queries, normalized, { ...plan, onProgress });
+    return this.#queue.run(() => rankMany(queries, rank, { onResult, onProgress: plan.onProgress }), plan.signal);
   }
 
   /**
@@ -173,17 +159,19 @@ export class QRRetriever implements Retriever {
   async corpus(documents: readonly DocumentInput[], options: MakeCorpusOptions = {}): Promise<Corpus> {
     const { saveTo, force, ...others } = options;
     const { signal, onProgress, ...rest } = parseCorpusOptions(others);
-    const { order, maxDocumentTokens, layout } = this.#options;
+    const { order, maxDocumentTokens, layout } = this.#engine.options;
     const settings = {
       ...(order && { order }),
       ...(maxDocumentTokens && { maxDocumentTokens }),
       ...(layout && { layout }),
     };
-    const corpus = Corpus.create(this.#corpora, normalizeDocuments(documents), { ...settings, ...rest });
-    return this.#filled(corpus, async () => {
-      if (saveTo !== undefined) await corpus.save(saveTo, { force, signal, onProgress });
-      await corpus.prefill({ signal, onProgress });
-    });
+    return Corpus.create(
+      this.#corpora,
+      normalizeDocuments(documents),
+      { ...settings, ...rest },
+      { signal, onProgress },
+      saveTo === undefined ? undefined : { file: saveTo, force },
+    );
   }
 
   /**
@@ -194,7 +182,7 @@ export class QRRetriever implements Retriever {
    */
   async loadCorpus(file: string, options: Pick<RankOptions, "signal" | "onProgress"> = {}): Promise<Corpus> {
     const { signal, onProgress } = parseRankOptions(options);
-    this.#assertUsable();
+    this.#queue.assertOpen();
     return Corpus.load(this.#corpora, file, { signal, onProgress });
   }
 
@@ -205,7 +193,10 @@ export class QRRetriever implements Retriever {
   async tokenize(text: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Tokenization> {
     if (typeof text !== "string") throw invalidArgument("text", "a string", text);
     const signal = ownSignal(options.signal);
-    const { tokens, offsets } = await this.#run(() => this.#session.tokenize(text, signal), signal);
+    const { tokens, offsets } = await this.#queue.run(
+      () => tokenize(this.#engine, [{ text, special: false }], signal),
+      signal,
+    );
     // A begin token, which the vocabulary adds, shows no text.
     const added = offsets.length > 1 && offsets[0] === offsets[1] ? 1 : 0;
     return { tokens: tokens.subarray(added), offsets: offsets.subarray(2 * added) };
@@ -237,8 +228,11 @@ export class QRRetriever implements Retriever {
     assertQuery(query);
     const host: PruneHost = {
       rank: (asked, documents, rankOptions) => {
-        const parsed = { ...parseRankOptions(rankOptions), maxDocumentTokens: undefined };
-        return this.#run(() => this.#rank(asked, [...documents], parsed), parsed.signal);
+        const plan = { ...this.#plan(parseRankOptions(rankOptions)), maxDocumentTokens: undefined };
+        return rankOne(
+          (work) => this.#queue.run(work, plan.signal),
+          () => this.#rank([asked], documents, plan),
+        );
       },
       chunk: (text, chunkOptions) => this.chunk(text, chunkOptions),
       tokenize: (text, signal) => this.tokenize(text, signal && { signal }),
@@ -253,55 +247,22 @@ export class QRRetriever implements Retriever {
    * @throws ContextOverflowError when the prompt does not fit; InputError for independent documents.
    */
   async inspect(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<Inspection> {
-    const parsed = parseRankOptions(options);
+    const plan: RankPlan = { ...this.#plan(parseRankOptions(options)), how: { rows: "heads" }, use: "inspect" };
     assertQuery(query);
     const normalized = normalizeDocuments(documents);
-    return this.#run(async () => {
-      const settings = { ...this.#options, ...parsed };
-      if (settings.layout === "independent") {
-        throw new InputError(
-          "INVALID_ARGUMENT",
-          "inspect shows one prompt of all documents: layout independent has no use",
-        );
-      }
-      const shortened = await this.#session.truncate(normalized, settings.maxDocumentTokens, parsed.signal);
-      if (settings.order === "reverse") shortened.reverse();
-      const layout = await this.#session.layOut(shortened, query, this.#ranker.nullQuery(parsed), parsed.signal);
-      const observed = await this.#session.observe(layout, true, { ...parsed, use: "inspect" });
-      const { mask = true, weights = true } = settings;
-      return describeAttention(
-        query,
-        shortened,
-        layout,
-        observed,
-        this.#heads.heads,
-        mask,
-        weights ? this.#ranker.weights : null,
+    if (plan.layout === "independent") {
+      throw new InputError(
+        "INVALID_ARGUMENT",
+        "inspect shows one prompt of all documents: layout independent has no use",
       );
-    }, parsed.signal);
-  }
-
-  async #filled(corpus: Corpus, fill: () => Promise<unknown>): Promise<Corpus> {
-    try {
-      await fill();
-      return corpus;
-    } catch (error) {
-      await corpus.dispose();
-      throw error;
     }
-  }
-
-  async #run<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    signal?.throwIfAborted();
-    this.#assertUsable();
-    try {
-      return await this.#enqueue(() => {
-        this.#assertUsable();
-        return work();
-      }, signal);
-    } finally {
-      signal?.throwIfAborted();
-    }
+    return this.#queue.run(async () => {
+      const context = this.#contexts.listwise;
+      const laid = await layOutDocuments(this.#engine, context.layout, normalized, plan);
+      const prompt = await layOutPrompt(this.#engine, laid.trunk, query, plan.nullQuery, plan.signal);
+      const observed = await context.observeOne(prompt, { rows: "heads" }, plan);
+      return describeAttention(this.#engine, query, laid, prompt, observed, plan);
+    }, plan.signal);
   }
 
   /**
@@ -309,61 +270,29 @@ export class QRRetriever implements Retriever {
    * be disposed of before, after or meanwhile. Idempotent.
    */
   dispose(): Promise<void> {
-    this.#disposal ??= this.#queue.onIdle().then(async () => {
+    return this.#queue.close(async () => {
       for (const corpus of this.#corpora.living) await corpus.dispose();
-      await this.#independent.dispose();
+      for (const context of Object.values(this.#contexts)) await context.dispose();
       await this.#store.dispose();
       await this.#corpora.pool.clear();
-      await this.#session.dispose();
-      await this.#model.native.dispose();
+      await this.#engine.model.native.dispose();
     });
-    return this.#disposal;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
 
-  /** Runs work when all before it is done. The signal ends the wait only: the next call must not begin inside this one. */
-  async #enqueue<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    const waiting = new AbortController();
-    const onAbort = () => waiting.abort(signal?.reason);
-    const stopListening = () => signal?.removeEventListener("abort", onAbort);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await this.#queue.add(
-        () => {
-          stopListening();
-          return work();
-        },
-        { signal: waiting.signal },
-      );
-    } finally {
-      stopListening();
+  #plan(options: RankOptions): RankPlan {
+    const plan = planRank(this.#engine, options);
+    // Those of `load` are for calls that can have windows.
+    if (plan.layout === "independent" && typeof options.windows === "object") {
+      throw new InputError("INVALID_ARGUMENT", "Windows have no use for a corpus or for independent documents");
     }
+    return plan;
   }
 
-  async #rank(query: string, documents: RankDocument[], options: RankOptions, own?: Reader): Promise<RankResult> {
-    const { windows = "auto", layout } = { ...this.#options, ...options };
-    if (own || layout === "independent") {
-      // Those of `load` are for calls that can have windows.
-      if (typeof options.windows === "object") {
-        throw new InputError("INVALID_ARGUMENT", "Windows have no use for a corpus or for independent documents");
-      }
-      return this.#ranker.rank(own ?? this.#independent, query, documents, options);
-    }
-    // One prompt where that is possible: scores of one prompt need no merging.
-    if (typeof windows === "string") {
-      try {
-        return await this.#ranker.rank(this.#session, query, documents, options);
-      } catch (error) {
-        if (windows === "never" || !(error instanceof ContextOverflowError)) throw error;
-      }
-    }
-    return this.#ranker.rankInWindows(this.#session, query, documents, windows === "auto" ? {} : windows, options);
-  }
-
-  #assertUsable(): void {
-    if (this.#disposal) throw new QRHeadError("DISPOSED", "The retriever has been disposed");
+  #rank(queries: readonly string[], documents: readonly RankDocument[], plan: RankPlan): AsyncGenerator<RankResult> {
+    return rankAll({ engine: this.#engine, context: this.#contexts[plan.layout] }, documents, queries, plan);
   }
 }

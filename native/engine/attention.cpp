@@ -30,6 +30,12 @@ double outlier_threshold(const std::vector<double> & values) {
 
 }  // namespace
 
+void Attention::scale(float factor) noexcept {
+    for (float & value : values_) {
+        value *= factor;
+    }
+}
+
 void Attention::check_baseline(const Attention * baseline) const {
     if (baseline != nullptr && baseline->n_rows_ != n_rows_) {
         throw EngineError("INVALID_ARGUMENT", "Expected a baseline of " + std::to_string(n_rows_) + " rows but received " +

@@ -25,6 +25,8 @@ class Attention {
     float *       row(size_t index) noexcept { return values_.data() + index * n_tokens_; }
     const float * row(size_t index) const noexcept { return values_.data() + index * n_tokens_; }
 
+    void scale(float factor) noexcept;
+
     // c(t) = sum over heads of w_h * (a_h(t) - a0_h(t)) for tokens [0, end). `baseline` may be null: no calibration.
     // `weights` are one per row, finite and not negative; empty ones are all 1.
     std::vector<float> sum_over_heads(const Attention * baseline, size_t end, const std::vector<float> & weights = {}) const;

@@ -246,9 +246,10 @@ void AttentionCapture::add(const HeadSelection::Entry & entry, int32_t layer, co
                                                    std::to_string(inside / n_rows) + " over the prompt and " +
                                                    std::to_string(beyond / n_rows) + " beyond it");
     }
-    float * row = sink_->row(sink_->n_rows() == 1 ? 0 : static_cast<size_t>(entry.row));
+    float *     row    = sink_->row(sink_->n_rows() == 1 ? 0 : static_cast<size_t>(entry.row));
+    const float weight = weights_.empty() ? 1.0f : weights_[static_cast<size_t>(entry.row)];
     for (size_t t = 0; t < n_used && t < n_kv; t++) {
-        row[t] += sums[t];
+        row[t] += weight * sums[t];
     }
 }
 

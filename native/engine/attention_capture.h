@@ -28,6 +28,9 @@ class AttentionCapture {
     // For ggml_backend_sched_eval_callback. Never throws: failures wait for finish_ubatch.
     static bool on_node(ggml_tensor * node, bool ask, void * capture) noexcept;
 
+    // Factors of the heads, in the selection's order, where they are added up into one row; none are all 1.
+    void set_weights(std::vector<float> weights) { weights_ = std::move(weights); }
+
     // Before a llama_decode of `n_rows` tokens, the first at position `begin`, and of `n_padding` more behind them that
     // nobody looks at. With `sink`, attention is added to it: one row per head in the selection's order, or all into row 0
     // when it has only one.
@@ -64,6 +67,7 @@ class AttentionCapture {
     // the last of those up to it, because all above look at what is written by then.
     int32_t            stop_layer_;
     int32_t            last_key_layer_ = -1;  // up to the deepest wanted one, in this ubatch
+    std::vector<float> weights_;
     std::vector<float> sums_;   // of the current group of heads, reused
     std::vector<float> slice_;  // of kq_soft_max, reused
 

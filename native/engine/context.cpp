@@ -4,6 +4,7 @@
 #include "log_guard.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 namespace qrhead {
@@ -109,19 +110,41 @@ void Context::prefill(const std::vector<llama_token> & tokens, const Cancellatio
     append(tokens, nullptr, cancellation, on_progress);
 }
 
-std::shared_ptr<Attention> Context::observe(const std::vector<llama_token> & tokens, bool per_head,
-                                            const Cancellation & cancellation, const Progress & on_progress) {
-    if (n_heads() == 0 || tokens.empty()) {
-        throw EngineError("INVALID_ARGUMENT", "Expected at least one head and one query token");
+std::vector<std::shared_ptr<Attention>> Context::observe(const std::vector<std::vector<llama_token>> & branches, const Rows & rows,
+                                                         const Cancellation & cancellation, const Progress & on_progress) {
+    if (n_heads() == 0 || std::any_of(branches.begin(), branches.end(), [](const auto & branch) { return branch.empty(); })) {
+        throw EngineError("INVALID_ARGUMENT", "Expected at least one head and one token in every branch");
     }
-    auto attention = std::make_shared<Attention>(per_head ? n_heads() : 1, position_ + tokens.size());
-    append(tokens, attention.get(), cancellation, on_progress);
-    const float scale = 1.0f / static_cast<float>(tokens.size());
-    for (size_t r = 0; r < attention->n_rows(); r++) {
-        float * row = attention->row(r);
-        std::transform(row, row + attention->n_tokens(), row, [scale](float sum) { return sum * scale; });
+    check_rows(rows);
+    for (const auto & branch : branches) {
+        check_tokens(branch);
     }
-    return attention;
+    const size_t                            begin = position_;
+    size_t                                  done  = 0;
+    std::vector<std::shared_ptr<Attention>> result;
+    for (const auto & branch : branches) {
+        auto attention = std::make_shared<Attention>(rows.per_head ? n_heads() : 1, begin + branch.size());
+        capture_->set_weights(rows.weights);
+        append(branch, attention.get(), cancellation, [&](size_t n) {
+            if (on_progress) {
+                on_progress(done + n);
+            }
+        });
+        done += branch.size();
+        rollback(begin);
+        attention->scale(1.0f / static_cast<float>(branch.size()));
+        result.push_back(std::move(attention));
+    }
+    return result;
+}
+
+void Context::check_rows(const Rows & rows) const {
+    const bool valid = std::all_of(rows.weights.begin(), rows.weights.end(), [](float w) { return std::isfinite(w) && w >= 0.0f; });
+    if (rows.weights.empty() || (valid && !rows.per_head && rows.weights.size() == n_heads())) {
+        return;
+    }
+    throw EngineError("INVALID_ARGUMENT", "Expected " + std::to_string(n_heads()) +
+                                              " weights of at least 0 for the sum over heads, and none for a row per head");
 }
 
 void Context::append(const std::vector<llama_token> & tokens, Attention * sink, const Cancellation & cancellation,

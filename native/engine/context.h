@@ -27,6 +27,12 @@ struct ContextOptions {
     uint32_t          n_sequences = 1;
 };
 
+// What is kept of the heads of a branch.
+struct Rows {
+    bool               per_head = true;  // a row per head; false: a single row with their sum, made while capturing
+    std::vector<float> weights;          // of that sum, one per head, finite and at least 0; none are all 1
+};
+
 // What a model wrote, and for each token and head (row-major, heads in the order of the context's) the cell that the head
 // attended to most while the token was chosen.
 struct Generation {
@@ -56,10 +62,11 @@ class Context {
     // Appends tokens without looking at attention. On failure and on cancellation the cache is as it was before the call.
     void prefill(const std::vector<llama_token> & tokens, const Cancellation & cancellation, const Progress & on_progress);
 
-    // Appends tokens and returns their attention, averaged over them; one row per head, or a single row with the sum over
-    // heads. On failure and on cancellation the cache is as it was before the call.
-    std::shared_ptr<Attention> observe(const std::vector<llama_token> & tokens, bool per_head, const Cancellation & cancellation,
-                                       const Progress & on_progress = nullptr);
+    // Decodes each branch as if it alone stood behind the trunk, which is all that is in the cache, and forgets it again.
+    // Returns each branch's attention to the trunk and to itself, averaged over its tokens. The cache is as before
+    // afterwards, also on failure and on cancellation.
+    std::vector<std::shared_ptr<Attention>> observe(const std::vector<std::vector<llama_token>> & branches, const Rows & rows,
+                                                    const Cancellation & cancellation, const Progress & on_progress = nullptr);
 
     // Forgets the tokens from `position` on. Throws INVALID_ARGUMENT beyond the current position, and between documents that
     // were put in, which go all together.
@@ -113,6 +120,7 @@ class Context {
     void abandon(size_t begin) noexcept;
     size_t padding_for(size_t n_tokens) const;
     void check_tokens(const std::vector<llama_token> & tokens) const;
+    void check_rows(const Rows & rows) const;
 
     std::shared_ptr<Model>            model_;
     std::unique_ptr<AttentionCapture> capture_;

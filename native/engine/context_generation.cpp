@@ -33,6 +33,7 @@ Generation Context::generate(llama_token last, size_t n_max, const Cancellation 
     const auto   n_vocab = model_->info().n_vocab;
     Generation   result;
     LogGuard     log(api());
+    capture_->set_weights({});
     cancellation_ = &cancellation;
     try {
         for (llama_token token = last; result.tokens.size() < n_max && position_ < n_ctx_;) {

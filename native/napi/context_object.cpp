@@ -90,18 +90,24 @@ Napi::Value ContextObject::js_prefill(const Napi::CallbackInfo & info) {
 }
 
 Napi::Value ContextObject::js_observe(const Napi::CallbackInfo & info) {
-    auto       tokens       = require_int32_array(info[0], "tokens");
-    const bool per_head     = require_bool(require_object(info[1], "options"), "perHead");
-    auto       cancellation = CancellationObject::read(info[2]);
-    auto       claimed      = claim(info);
-    auto       probe        = to_progress(info.Env().Undefined(), cancellation.environment);
-    return PromiseWorker<std::shared_ptr<Attention>>::run(
+    auto branches     = require_int32_arrays(info[0], "branches");
+    auto rows         = to_rows(info[1]);
+    auto cancellation = CancellationObject::read(info[2]);
+    auto claimed      = claim(info);
+    auto progress     = to_progress(info[3], cancellation.environment);
+    return PromiseWorker<std::vector<std::shared_ptr<Attention>>>::run(
         info.Env(), "qrhead.observe",
-        [context = context_, tokens, per_head, cancellation, report = probe.report] {
-            return context->observe(tokens, per_head, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
+        [context = context_, branches, rows, cancellation, report = progress.report] {
+            return context->observe(branches, rows, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
         },
-        [](Napi::Env env, std::shared_ptr<Attention> & attention) { return AttentionObject::create(env, std::move(attention)); },
-        { probe.lifetime, claimed });
+        [](Napi::Env env, std::vector<std::shared_ptr<Attention>> & attentions) {
+            auto result = Napi::Array::New(env, attentions.size());
+            for (uint32_t i = 0; i < attentions.size(); i++) {
+                result.Set(i, AttentionObject::create(env, std::move(attentions[i])));
+            }
+            return result;
+        },
+        { progress.lifetime, claimed });
 }
 
 void ContextObject::js_rollback(const Napi::CallbackInfo & info) {
@@ -165,14 +171,7 @@ Napi::Value ContextObject::js_load_cells(const Napi::CallbackInfo & info) {
 }
 
 Napi::Value ContextObject::js_read_documents(const Napi::CallbackInfo & info) {
-    if (!info[0].IsArray()) {
-        throw Napi::TypeError::New(info.Env(), "Expected an array of Int32Array for documents");
-    }
-    const auto                            array = info[0].As<Napi::Array>();
-    std::vector<std::vector<llama_token>> documents;
-    for (uint32_t i = 0; i < array.Length(); i++) {
-        documents.push_back(require_int32_array(array.Get(i), "documents"));
-    }
+    auto documents    = require_int32_arrays(info[0], "documents");
     auto cancellation = CancellationObject::read(info[1]);
     auto claimed      = claim(info);
     auto progress     = to_progress(info[2], cancellation.environment);

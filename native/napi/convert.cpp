@@ -64,6 +64,18 @@ std::vector<int32_t> require_int32_array(const Napi::Value & value, const char *
     return copy_array<int32_t>(value, name, napi_int32_array, "an Int32Array");
 }
 
+std::vector<std::vector<int32_t>> require_int32_arrays(const Napi::Value & value, const char * name) {
+    if (!value.IsArray()) {
+        expected(value.Env(), "an array of Int32Array", name);
+    }
+    const auto                        array = value.As<Napi::Array>();
+    std::vector<std::vector<int32_t>> arrays;
+    for (uint32_t i = 0; i < array.Length(); i++) {
+        arrays.push_back(require_int32_array(array.Get(i), name));
+    }
+    return arrays;
+}
+
 std::vector<uint32_t> require_uint32_array(const Napi::Value & value, const char * name) {
     return copy_array<uint32_t>(value, name, napi_uint32_array, "a Uint32Array");
 }
@@ -119,6 +131,15 @@ ContextOptions to_context_options(const Napi::Value & value) {
         options.heads.push_back({ heads[i], heads[i + 1] });
     }
     return options;
+}
+
+Rows to_rows(const Napi::Value & value) {
+    const auto        object = require_object(value, "options");
+    const std::string kept   = require_string(object, "rows");
+    if (kept != "heads" && kept != "sum") {
+        expected(value.Env(), "heads or sum", "rows");
+    }
+    return { kept == "heads", optional_float32_array(object.Get("weights"), "weights") };
 }
 
 Napi::Object from_model_info(Napi::Env env, const ModelInfo & info) {

@@ -17,12 +17,14 @@ double       require_number(const Napi::Object & object, const char * name, doub
 bool         require_bool(const Napi::Object & object, const char * name);
 
 std::vector<int32_t>  require_int32_array(const Napi::Value & value, const char * name);
+std::vector<std::vector<int32_t>> require_int32_arrays(const Napi::Value & value, const char * name);
 std::vector<uint32_t> require_uint32_array(const Napi::Value & value, const char * name);
 std::vector<float>    optional_float32_array(const Napi::Value & value, const char * name);  // empty for null or undefined
 void                  require_pairs(Napi::Env env, size_t length, const char * name);
 
 std::vector<PromptPiece> to_prompt_pieces(const Napi::Value & value);
 ContextOptions           to_context_options(const Napi::Value & value);
+Rows                     to_rows(const Napi::Value & value);
 
 Napi::Object       from_model_info(Napi::Env env, const ModelInfo & info);
 Napi::Object       from_tokenization(Napi::Env env, const Tokenization & tokenization);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "context.h"
 #include "error.h"
 #include "model.h"
 #include "tokenizer.h"
@@ -28,6 +29,12 @@ std::string  model_path(const std::string & name);
 std::shared_ptr<Model> model(const std::string & name);
 
 std::vector<llama_token> tokens_of(const Model & model, const std::string & text);
+
+// Attention of one branch, a row per head.
+inline std::shared_ptr<Attention> observe_heads(Context & context, const std::vector<llama_token> & branch,
+                                                const Cancellation & cancellation) {
+    return context.observe({ branch }, {}, cancellation).at(0);
+}
 
 }  // namespace qrhead::test
 

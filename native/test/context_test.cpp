@@ -49,7 +49,7 @@ std::shared_ptr<Attention> capture(const std::shared_ptr<Model> & model, const C
     Context    context(model, options);
     const auto prompt = prompt_for(*model);
     context.prefill(prompt.documents, never, nullptr);
-    return context.observe(prompt.query, per_head, never);
+    return context.observe({ prompt.query }, { per_head, {} }, never).at(0);
 }
 
 float difference(const Attention & a, const Attention & b) {
@@ -163,17 +163,15 @@ TEST("after a rollback the same tokens give the same bytes") {
     const auto prompt = prompt_for(*model("tiny-gemma2"));
     Context    context(model("tiny-gemma2"), options_for(*model("tiny-gemma2")));
     context.prefill(prompt.documents, never, nullptr);
-    const auto first = context.observe(prompt.query, true, never);
-    CHECK(context.position() == prompt.documents.size() + prompt.query.size());
-    context.rollback(prompt.documents.size());
-    context.observe({ prompt.query.rbegin(), prompt.query.rend() }, true, never);
-    context.rollback(prompt.documents.size());
-    CHECK(difference(*first, *context.observe(prompt.query, true, never)) == 0.0f);
+    const auto first = observe_heads(context, prompt.query, never);
+    CHECK(context.position() == prompt.documents.size());
+    observe_heads(context, { prompt.query.rbegin(), prompt.query.rend() }, never);
+    CHECK(difference(*first, *observe_heads(context, prompt.query, never)) == 0.0f);
     CHECK_ERROR("INVALID_ARGUMENT", context.rollback(context.position() + 1));
     context.rollback(0);
     CHECK(context.position() == 0);
     context.prefill(prompt.documents, never, nullptr);
-    CHECK(difference(*first, *context.observe(prompt.query, true, never)) == 0.0f);
+    CHECK(difference(*first, *observe_heads(context, prompt.query, never)) == 0.0f);
 }
 
 TEST("a cancelled prefill leaves the position and the cache as they were") {
@@ -191,9 +189,9 @@ TEST("a cancelled prefill leaves the position and the cache as they were") {
         *cancellation.call = reports.size() == 2;
     }));
     CHECK(reports == std::vector<size_t>({ 32, 64 }) && context.position() == before);
-    CHECK_ERROR("ABORTED", context.observe(prompt.query, true, cancellation));
+    CHECK_ERROR("ABORTED", observe_heads(context, prompt.query, cancellation));
     CHECK(context.position() == before);
-    CHECK(difference(*wanted, *context.observe(prompt.query, true, never)) == 0.0f);
+    CHECK(difference(*wanted, *observe_heads(context, prompt.query, never)) == 0.0f);
 }
 
 TEST("cancelling from another thread ends a forward pass that is under way") {
@@ -233,8 +231,9 @@ TEST("a context is filled to its last token and no further") {
     CHECK_ERROR("CONTEXT_OVERFLOW", context.prefill(std::vector<llama_token>(101, 5), never, nullptr));
     CHECK(context.position() == 0 && context.n_ctx() == 100);
     context.prefill(std::vector<llama_token>(95, 5), never, nullptr);
-    CHECK_ERROR("CONTEXT_OVERFLOW", context.observe(std::vector<llama_token>(6, 5), true, never));
-    CHECK(context.observe(std::vector<llama_token>(5, 5), true, never)->n_tokens() == 100);
+    CHECK_ERROR("CONTEXT_OVERFLOW", observe_heads(context, std::vector<llama_token>(6, 5), never));
+    CHECK(observe_heads(context, std::vector<llama_token>(5, 5), never)->n_tokens() == 100);
+    context.prefill(std::vector<llama_token>(5, 5), never, nullptr);
     CHECK_ERROR("CONTEXT_OVERFLOW", context.prefill({ 5 }, never, nullptr));
     context.prefill({}, never, nullptr);
     CHECK(context.position() == 100);
@@ -246,7 +245,7 @@ TEST("wrong arguments of a context and of its calls are refused") {
     Context    context(llama, options);
     CHECK_ERROR("INVALID_ARGUMENT", context.prefill({ 0, -1 }, never, nullptr));
     CHECK_ERROR("INVALID_ARGUMENT", context.prefill({ 128256 }, never, nullptr));
-    CHECK_ERROR("INVALID_ARGUMENT", context.observe({}, true, never));
+    CHECK_ERROR("INVALID_ARGUMENT", observe_heads(context, {}, never));
     CHECK(context.position() == 0);
     options.type_k = "f17";
     CHECK_ERROR("INVALID_ARGUMENT", Context(llama, options));
@@ -256,7 +255,7 @@ TEST("wrong arguments of a context and of its calls are refused") {
     options.heads = {};
     Context headless(llama, options);
     headless.prefill({ 1, 2, 3 }, never, nullptr);
-    CHECK_ERROR("INVALID_ARGUMENT", headless.observe({ 4 }, true, never));
+    CHECK_ERROR("INVALID_ARGUMENT", observe_heads(headless, { 4 }, never));
     for (auto * number : { &options.n_ctx, &options.n_ubatch }) {
         options = options_for(*llama);
         *number = 0;

@@ -72,8 +72,8 @@ TEST("cells copied into another context give the same attention to the last bit"
         second.prefill(parts.query, never, nullptr);
         second.load_cells(state);
         CHECK(second.position() == parts.documents[0].size());
-        const auto a = first.observe(parts.query, true, never);
-        const auto b = second.observe(parts.query, true, never);
+        const auto a = observe_heads(first, parts.query, never);
+        const auto b = observe_heads(second, parts.query, never);
         CHECK(difference(a->row(0), b->row(0), 2 * a->n_tokens()) == 0.0f);
     }
 }
@@ -85,7 +85,7 @@ TEST("bytes that are no cells are refused and the context stays usable") {
     CHECK_ERROR("INVALID_ARGUMENT", context.save_cells());
     context.prefill(parts.prefix, never, nullptr);
     const auto whole  = context.save_cells();
-    const auto wanted = context.observe(parts.query, true, never);
+    const auto wanted = observe_heads(context, parts.query, never);
     const auto refuse = [&](const CellState & state) { CHECK_ERROR("CORPUS_INVALID", context.load_cells(state)); };
     refuse({});
     refuse({ whole.n_cells, {} });
@@ -104,7 +104,7 @@ TEST("bytes that are no cells are refused and the context stays usable") {
     }
     CHECK(context.position() == 0);
     context.load_cells(whole);
-    const auto again = context.observe(parts.query, true, never);
+    const auto again = observe_heads(context, parts.query, never);
     CHECK(difference(wanted->row(0), again->row(0), 2 * wanted->n_tokens()) == 0.0f);
 }
 
@@ -120,8 +120,8 @@ TEST("one document apart is the same as one in the row") {
         row.prefill(parts.prefix, never, nullptr);
         row.prefill(parts.documents[0], never, nullptr);
         CHECK(apart.position() == row.position());
-        const auto a = apart.observe(parts.query, true, never);
-        const auto b = row.observe(parts.query, true, never);
+        const auto a = observe_heads(apart, parts.query, never);
+        const auto b = observe_heads(row, parts.query, never);
         CHECK(a->n_tokens() == b->n_tokens() && difference(a->row(0), b->row(0), 2 * a->n_tokens()) < 1e-3f);
     }
 }
@@ -138,8 +138,8 @@ TEST("documents apart get the same attention in any order and however many were 
     const auto others = read(llama, parts, 9);
     turned.put_documents({ others[3], others[2] });
     turned.put_documents({ others[1], others[0] });
-    const auto a = given.observe(parts.query, true, never);
-    const auto b = turned.observe(parts.query, true, never);
+    const auto a = observe_heads(given, parts.query, never);
+    const auto b = observe_heads(turned, parts.query, never);
     size_t     at_a = parts.prefix.size();
     size_t     at_b = at_a + states[3]->n_cells + states[2]->n_cells + states[1]->n_cells;
     CHECK(a->n_tokens() == b->n_tokens());
@@ -160,17 +160,19 @@ TEST("behind documents apart the query is taken back alone, and the documents on
     context.prefill(parts.prefix, never, nullptr);
     context.put_documents(states);
     const size_t end   = context.position();
-    const auto   first = context.observe(parts.query, true, never);
+    const auto   first = observe_heads(context, parts.query, never);
+    CHECK(context.position() == end);
+    context.prefill(parts.query, never, nullptr);
     CHECK_ERROR("INVALID_ARGUMENT", context.put_documents(states));
     CHECK_ERROR("INVALID_ARGUMENT", context.rollback(end - 1));
     CHECK_ERROR("INVALID_ARGUMENT", context.save_cells());
     context.rollback(end);
-    const auto again = context.observe(parts.query, true, never);
+    const auto again = observe_heads(context, parts.query, never);
     CHECK(difference(first->row(0), again->row(0), 2 * first->n_tokens()) == 0.0f);
     context.rollback(parts.prefix.size());
     CHECK(context.position() == parts.prefix.size());
     context.put_documents(states);
-    const auto third = context.observe(parts.query, true, never);
+    const auto third = observe_heads(context, parts.query, never);
     CHECK(difference(first->row(0), third->row(0), 2 * first->n_tokens()) == 0.0f);
     context.rollback(0);
     context.prefill(parts.prefix, never, nullptr);
@@ -226,7 +228,7 @@ TEST("greedy decoding sees where heads look, stops where it should and forgets w
         CHECK(context.position() == before.size());
         CHECK(context.generate(all.back(), 8, never, nullptr).tokens == first.tokens);
         // What a head looked at most is the largest entry of its row of attention.
-        const auto row = context.observe({ all.back() }, true, never);
+        const auto row = observe_heads(context, { all.back() }, never);
         for (size_t r = 0; r < 2; r++) {
             const float * values = row->row(r);
             CHECK(std::max_element(values, values + row->n_tokens()) - values == first.attended[r]);

@@ -3,8 +3,8 @@ import { type DocumentInput, normalizeDocuments } from "../documents/documents.t
 import { type ChunkPlace, placesOf } from "../documents/places.ts";
 import type { ReadText } from "../documents/read-files.ts";
 import { ContextOverflowError, InputError } from "../errors.ts";
+import { Corpus } from "../ranking/corpus.ts";
 import type { RankResult } from "../ranking/results.ts";
-import { Corpus } from "../reading/corpus/corpus.ts";
 import { QRRetriever } from "../retriever.ts";
 import type { RankDocument } from "../types.ts";
 import { type AssembledContext, assembleContext } from "./assemble.ts";

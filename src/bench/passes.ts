@@ -104,8 +104,9 @@ export class Trial {
       if (this.name === "plain" || this.name === "stopped") {
         return this.#context.prefill(tokens, this.#cancellation);
       }
-      const perHead = this.name === "detect";
-      this.#seen = [this.#seen[1], await this.#context.observe(tokens, { perHead }, this.#cancellation)];
+      const rows = this.name === "detect" ? "heads" : "sum";
+      const [attention] = await this.#context.observe([tokens], { rows }, this.#cancellation);
+      this.#seen = [this.#seen[1], attention!];
     });
   }
 

@@ -1,8 +1,11 @@
 import { everyHead } from "../heads/heads.ts";
 import { loadModel } from "../model/model.ts";
 import { DEFAULT_NULL_QUERY, type LoadOptions } from "../options.ts";
+import { tokensNeeded } from "../prompt/layout.ts";
 import { selectProfile } from "../prompt/profiles.ts";
-import { Session } from "../reading/session.ts";
+import { layOutDocuments, layOutPrompt } from "../reading/documents.ts";
+import type { Engine } from "../reading/engine.ts";
+import { ListwiseLayout } from "../reading/listwise.ts";
 import { BOOTSTRAP_DOCUMENTS, type BootstrapOptions, bootstrapExamples, MIN_DOCUMENTS } from "./bootstrap.ts";
 import { type DetectionExampleInput, normalizeExamples } from "./examples.ts";
 
@@ -25,12 +28,18 @@ export async function fittingExamples(
     const { identity, info } = model;
     const names = { ...identity, bosText: info.bosText, eosText: info.eosText };
     const profile = selectProfile(load.prompt ?? "auto", names);
-    const session = new Session(model, everyHead(identity.layers, identity.heads), profile, load);
+    const engine = {
+      model,
+      heads: { heads: everyHead(identity.layers, identity.heads), name: "all" },
+      profile,
+      options: load,
+    };
+    const layout = new ListwiseLayout(engine);
     for (;;) {
       const documents = examples[0]!.docs!.length;
-      const longest = await longestPrompt(session, examples, load);
-      if (longest <= session.limit || documents <= MIN_DOCUMENTS) return { examples, documents };
-      const share = Math.floor((documents * session.limit) / longest);
+      const longest = await longestPrompt(engine, layout, examples);
+      if (longest <= layout.limit || documents <= MIN_DOCUMENTS) return { examples, documents };
+      const share = Math.floor((documents * layout.limit) / longest);
       examples = make(Math.max(MIN_DOCUMENTS, Math.min(documents - 1, share)));
     }
   } finally {
@@ -40,17 +49,17 @@ export async function fittingExamples(
 
 /** Tokens of the longest prompt, the null query's included; of the first that does not fit where there is one. */
 async function longestPrompt(
-  session: Session,
+  engine: Engine,
+  layout: ListwiseLayout,
   examples: readonly DetectionExampleInput[],
-  { maxDocumentTokens, nullQuery = DEFAULT_NULL_QUERY, signal }: LoadOptions,
 ): Promise<number> {
+  const { maxDocumentTokens, nullQuery = DEFAULT_NULL_QUERY, signal } = engine.options;
   let longest = 0;
   for (const { docs, query } of normalizeExamples(examples)) {
     signal?.throwIfAborted();
-    const shortened = await session.truncate(docs, maxDocumentTokens, signal);
-    const { tokens, querySpan, nullTokens } = await session.layOut(shortened, query, nullQuery, signal);
-    longest = Math.max(longest, tokens.length, querySpan[0] + (nullTokens?.length ?? 0));
-    if (longest > session.limit) break;
+    const { trunk } = await layOutDocuments(engine, layout, docs, { order: "given", maxDocumentTokens, signal });
+    longest = Math.max(longest, tokensNeeded(await layOutPrompt(engine, trunk, query, nullQuery, signal)));
+    if (longest > layout.limit) break;
   }
   return longest;
 }

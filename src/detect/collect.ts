@@ -1,9 +1,11 @@
 import { ContextOverflowError, InputError, QRHeadError } from "../errors.ts";
 import { seededRandom, shuffled } from "../heads/heads.ts";
-import type { LoadedModel } from "../model/model.ts";
 import { callNative } from "../native/call.ts";
 import { DEFAULT_NULL_QUERY } from "../options.ts";
-import type { Session } from "../reading/session.ts";
+import type { PromptLayout } from "../prompt/layout.ts";
+import { layOutDocuments, layOutPrompt } from "../reading/documents.ts";
+import type { Engine } from "../reading/engine.ts";
+import type { KvContext } from "../reading/kv-context.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import { type DetectionExample, goldIndexes } from "./examples.ts";
 import { type ExampleScores, rateHeads } from "./objectives.ts";
@@ -38,17 +40,17 @@ export function chooseExamples({ examples, shuffle, limit }: ParsedDetectOptions
  * @param prompt Name of the prompt profile, for the checkpoint.
  */
 export async function collect(
-  model: LoadedModel,
-  session: Session,
+  engine: Engine,
+  context: KvContext,
   options: ParsedDetectOptions,
   { stableTop, prompt, fingerprint }: { stableTop: number; prompt: string; fingerprint: string },
 ): Promise<Collected> {
   const { objective, temperature, untilStable, seed, onExample } = options;
   const { signal } = options.load;
-  const heads = model.identity.layers * model.identity.heads;
+  const heads = engine.heads.heads.length;
   const all = chooseExamples(options);
   // Hours of work should not end with an example that could have been seen not to fit.
-  const examples = await fitting(session, all, options);
+  const examples = await fitting(engine, context, all, options);
 
   const checkpoint = await open(options, examples, heads, { prompt, fingerprint });
   try {
@@ -62,7 +64,7 @@ export async function collect(
       if (untilStable !== undefined && isStable(rates, stableTop, untilStable, seed)) break;
       signal?.throwIfAborted();
       const example = examples[done]!;
-      const found = await located(example, () => scoreExample(model, session, example, options));
+      const found = await located(example, () => scoreExample(engine, context, example, options));
       await checkpoint?.append(example, found);
       scores.push(found);
       rates.push(rateHeads(found, objective, temperature));
@@ -82,19 +84,18 @@ function isStable(rates: readonly Float64Array[], top: number, share: number, se
 
 /** The examples whose prompts fit; with `skipLong` the others are left out, without it they are an error. */
 async function fitting(
-  session: Session,
+  engine: Engine,
+  { layout }: KvContext,
   all: readonly DetectionExample[],
   options: ParsedDetectOptions,
 ): Promise<DetectionExample[]> {
   const kept: DetectionExample[] = [];
   for (const [index, example] of all.entries()) {
     options.load.signal?.throwIfAborted();
-    try {
-      await located(example, async () => session.assertFits(await layOut(session, example, options)));
-      kept.push(example);
-    } catch (error) {
-      if (!(error instanceof ContextOverflowError && options.skipLong)) throw error;
-    }
+    const prompt = await located(example, () => layOut(engine, layout, example, options));
+    const overflow = layout.overflow(prompt);
+    if (!overflow) kept.push(example);
+    else if (!options.skipLong) await located(example, () => Promise.reject(overflow));
     options.onExample?.({ phase: "check", done: index + 1, total: all.length, id: example.id });
   }
   if (kept.length > 0) return kept;
@@ -120,22 +121,28 @@ function open(
   );
 }
 
-async function layOut(session: Session, { docs, query }: DetectionExample, { load, nullQuery }: ParsedDetectOptions) {
-  const shortened = await session.truncate(docs, load.maxDocumentTokens, load.signal);
-  // Ranking is calibrated, also where the objective is not.
-  return session.layOut(shortened, query, nullQuery ?? DEFAULT_NULL_QUERY, load.signal);
+/** Ranking is calibrated, also where the objective is not. */
+async function layOut(
+  engine: Engine,
+  layout: KvContext["layout"],
+  { docs, query }: DetectionExample,
+  { load: { maxDocumentTokens, signal }, nullQuery }: ParsedDetectOptions,
+): Promise<PromptLayout> {
+  const { trunk } = await layOutDocuments(engine, layout, docs, { order: "given", maxDocumentTokens, signal });
+  return layOutPrompt(engine, trunk, query, nullQuery ?? DEFAULT_NULL_QUERY, signal);
 }
 
 async function scoreExample(
-  { library }: LoadedModel,
-  session: Session,
+  engine: Engine,
+  context: KvContext,
   example: DetectionExample,
   options: ParsedDetectOptions,
 ): Promise<ExampleScores> {
   const { signal, onProgress } = options.load;
-  const layout = await layOut(session, example, options);
-  const observed = await session.observe(layout, true, { signal, onProgress });
-  const spans = Uint32Array.from(layout.documentSpans.flat());
+  const { library } = engine.model;
+  const prompt = await layOut(engine, context.layout, example, options);
+  const observed = await context.observeOne(prompt, { rows: "heads" }, { signal, onProgress });
+  const spans = Uint32Array.from(prompt.trunk.documentSpans.flat());
   const ranking = await callNative(library.addon, signal, () =>
     observed.query.documentScores({ baseline: observed.null, spans, mask: "per-head" }),
   );

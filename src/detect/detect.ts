@@ -4,7 +4,8 @@ import { everyHead } from "../heads/heads.ts";
 import { fingerprint } from "../model/fingerprint.ts";
 import { loadModel } from "../model/model.ts";
 import { selectProfile } from "../prompt/profiles.ts";
-import { Session } from "../reading/session.ts";
+import { KvContext } from "../reading/kv-context.ts";
+import { ListwiseLayout } from "../reading/listwise.ts";
 import type { ModelIdentity } from "../types.ts";
 import { collect } from "./collect.ts";
 import type { DetectedHeadSet } from "./format.ts";
@@ -33,19 +34,20 @@ import { summarize } from "./summary.ts";
 export async function detectHeads(options: DetectOptions): Promise<DetectedHeadSet> {
   const parsed = parseDetectOptions(options);
   const model = await loadModel(parsed.load);
-  let session: Session | undefined;
+  let context: KvContext | undefined;
   try {
     const { identity, info } = model;
     assertWhole(identity);
     const { name, architecture, layers, heads } = identity;
     const promptModel = { ...identity, bosText: info.bosText, eosText: info.eosText };
     const profile = selectProfile(parsed.load.prompt ?? "auto", promptModel);
-    session = new Session(model, everyHead(layers, heads), profile, parsed.load);
+    const engine = { model, heads: { heads: everyHead(layers, heads), name: "all" }, profile, options: parsed.load };
+    context = new KvContext(engine, new ListwiseLayout(engine));
 
     const print = await fingerprint(model);
     const run = { prompt: profile.name, fingerprint: print };
     const stableTop = parsed.top === "auto" ? DEFAULT_HEAD_COUNT : parsed.top;
-    const collected = await collect(model, session, parsed, { ...run, stableTop });
+    const collected = await collect(engine, context, parsed, { ...run, stableTop });
     const { slidingWindow } = identity;
     const window = slidingWindow && {
       slidingWindow: { ...slidingWindow, layers: slidingWindow.layers?.slice() ?? null },
@@ -53,7 +55,7 @@ export async function detectHeads(options: DetectOptions): Promise<DetectedHeadS
     const shape = { name, architecture, layers, heads, fingerprint: print, ...window };
     return summarize(collected, { ...parsed, model: shape, prompt: profile.name });
   } finally {
-    await session?.dispose();
+    await context?.dispose();
     await model.native.dispose();
   }
 }

@@ -10,7 +10,7 @@ import { type LoadOptions, parseLoadOptions } from "../options.ts";
 import { type PromptPiece, wellFormed } from "../prompt/build.ts";
 import { type PromptProfile, selectProfile } from "../prompt/profiles.ts";
 import { tokenSpan } from "../prompt/spans.ts";
-import { contextOptions } from "../reading/session.ts";
+import { contextOptions } from "../reading/engine.ts";
 import { largestOf } from "../util/extremes.ts";
 import type { DetectedHeadSet } from "./format.ts";
 import { assertLongEnough, HIDDEN_FACTS, type HiddenFact, hide, rouge1Recall } from "./hidden-fact.ts";

@@ -87,15 +87,17 @@ export function locateDocuments(
  * code writes `[1] `, a line break and the text then. `null` and undefined are none.
  *
  * @param name What messages call the list; a document is `name[index]`.
+ * @param first Number of the first one, which is its id where it has none.
  * @throws InputError `INVALID_ARGUMENT` when it is no array, `INVALID_INPUT` as `parseDocuments`.
  */
-export function normalizeDocuments(input: readonly DocumentInput[], name = "documents"): RankDocument[] {
+export function normalizeDocuments(input: readonly DocumentInput[], name = "documents", first = 0): RankDocument[] {
   if (!Array.isArray(input)) throw invalidArgument(name, "an array of strings and objects", input);
   return toDocuments(
     // Unlike map, it does not skip holes.
     Array.from(input, (value, index) => ({ value, position: `${name}[${index}]` })),
     "",
     "line",
+    first,
   );
 }
 
@@ -109,11 +111,11 @@ export function normalizeDocument(value: unknown, position: string): RankDocumen
   return toDocuments([{ value, position }], "", "line")[0]!;
 }
 
-function toDocuments(found: readonly Found[], sourceName: string, emptyTitle: EmptyTitle): RankDocument[] {
+function toDocuments(found: readonly Found[], sourceName: string, emptyTitle: EmptyTitle, first = 0): RankDocument[] {
   if (found.length === 0) throw invalid(sourceName, "", "has no documents where at least one was expected");
   const positions = new Map<string, string>();
   return found.map(({ value, position }, index) => {
-    const { title, ...document } = toDocument(value, index, sourceName, position);
+    const { title, ...document } = toDocument(value, first + index, sourceName, position);
     const other = positions.get(document.id);
     if (other !== undefined) {
       const hint = "ids must differ, and a document without one takes its 0-based index";

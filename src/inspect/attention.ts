@@ -1,10 +1,13 @@
 import { headKey } from "../heads/heads.ts";
 import type { PromptLayout } from "../prompt/layout.ts";
 import { findDegenerate } from "../ranking/degenerate.ts";
+import type { RankPlan } from "../ranking/plan.ts";
 import { describeTokens } from "../ranking/results.ts";
 import { scoreDocuments } from "../ranking/scoring/documents.ts";
-import type { Observed } from "../reading/session.ts";
-import type { Head, RankDocument } from "../types.ts";
+import { tokenScores } from "../ranking/token-scores.ts";
+import type { LaidDocuments } from "../reading/documents.ts";
+import type { Engine } from "../reading/engine.ts";
+import type { Observed } from "../reading/kv-context.ts";
 
 /** Attention of one head, or of all together: a value per token of every document, by document. */
 export type HeadAttention = {
@@ -37,25 +40,26 @@ const SHOWN_HEADS = 32;
 
 /** Attention of the query's tokens on every token of the documents, averaged over the query's tokens. */
 export async function describeAttention(
+  engine: Engine,
   query: string,
-  documents: readonly RankDocument[],
+  { documents, positions }: LaidDocuments,
   layout: PromptLayout,
-  observed: Observed,
-  heads: readonly Head[],
-  mask: boolean,
-  weights: Float32Array | null,
+  observed: Observed<{ rows: "heads" }>,
+  { mask, weights, signal }: RankPlan,
 ): Promise<Inspection> {
-  const end = layout.querySpan[0];
-  const spans = layout.documentSpans;
+  const { trunk } = layout;
+  const end = trunk.tokens.length;
+  const spans = trunk.documentSpans;
   const byDocument = (row: Float32Array) => spans.map((span) => Array.from(row.subarray(...span)));
-  const calibrated = await observed.query.sumOverHeads(observed.null, end, weights);
-  const raw = await observed.query.sumOverHeads(null, end, weights);
+  const calibrated = await tokenScores(engine, observed.query, observed.null, { end, weights, signal });
+  const raw = await tokenScores(engine, observed.query, null, { end, weights, signal });
   const scores = scoreDocuments(calibrated, spans, { mask });
   const rawScores = scoreDocuments(raw, spans, { mask });
   const { error, warning } = await findDegenerate(layout, calibrated, async () => raw, scores);
-  const bytes = Buffer.from(layout.prompt.text, "utf8");
+  // In the order of the prompt.
+  const shown = positions.map((_, position) => documents[positions.indexOf(position)]!);
 
-  const single = heads.map((head, index): HeadAttention & { mass: number } => {
+  const single = engine.heads.heads.map((head, index): HeadAttention & { mass: number } => {
     const row = observed.query.row(index).subarray(0, end);
     const base = observed.null?.row(index);
     const difference = base ? row.map((value, token) => value - base[token]!) : row;
@@ -66,18 +70,18 @@ export async function describeAttention(
   });
   return {
     query,
-    documents: documents.map(({ id }, index) => ({
+    documents: shown.map(({ id }, index) => ({
       id,
       score: scores[index]!,
       rawScore: rawScores[index]!,
-      tokens: describeTokens(layout, bytes, calibrated, index, mask).map(({ text }) => text),
+      tokens: describeTokens(trunk, calibrated, index, mask).map(({ text }) => text),
     })),
     heads: [
       { name: "all", calibrated: byDocument(calibrated), raw: byDocument(raw) },
       ...single
         .sort((a, b) => b.mass - a.mass)
         .slice(0, SHOWN_HEADS)
-        .map(({ mass: _, ...shown }) => shown),
+        .map(({ mass: _, ...head }) => head),
     ],
     calibrated: observed.null !== null,
     warnings: [error ?? warning ?? []].flat(),

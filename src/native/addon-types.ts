@@ -128,6 +128,13 @@ export type NativeContextOptions = {
   sequences?: number;
 };
 
+export type ObserveOptions = {
+  /** `"heads"` keeps a row per head; `"sum"` a single row, the sum over heads, which is made while capturing. */
+  rows: "sum" | "heads";
+  /** Of that sum, one per head, finite and at least 0; none means 1 everywhere. Not with `"heads"`: `INVALID_ARGUMENT`. */
+  weights?: Float32Array | null;
+};
+
 export interface NativeModel {
   info(): NativeModelInfo;
   tokenize(pieces: PromptPiece[], cancellation?: Cancellation): Promise<Tokenization>;
@@ -147,8 +154,18 @@ export interface NativeContext {
   readonly batchSize: number;
   /** Appends tokens without looking at attention. */
   prefill(tokens: Int32Array, cancellation: Cancellation, onProgress?: (done: number) => void): Promise<void>;
-  /** Appends tokens and captures what each of them attends to through the context's heads. */
-  observe(tokens: Int32Array, options: { perHead: boolean }, cancellation: Cancellation): Promise<NativeAttention>;
+  /**
+   * Decodes each branch as if it alone stood behind the trunk, which is all that is in the cache, captures what it attends to
+   * through the context's heads, and forgets it again: the cache is as before afterwards.
+   *
+   * @returns A `NativeAttention` per branch, with columns for the trunk and then for the branch's own tokens.
+   */
+  observe(
+    branches: Int32Array[],
+    options: ObserveOptions,
+    cancellation: Cancellation,
+    onProgress?: (done: number) => void,
+  ): Promise<NativeAttention[]>;
   /** Forgets every token from `position` on. */
   rollback(position: number): void;
   /**
@@ -181,11 +198,11 @@ export interface NativeContext {
   dispose(): Promise<void>;
 }
 
-/** Attention of the observed tokens, averaged over them: one row of the softmax per head, on the native side. */
+/** Attention of a branch's tokens, averaged over them: one row of the softmax per head, on the native side. */
 export interface NativeAttention {
   /** Rows kept: the number of heads, or 1 when the heads were summed while they were captured. */
   readonly rows: number;
-  /** Columns: tokens in the cache when the observed tokens had been decoded. */
+  /** Columns: tokens of the trunk, then those of the branch. */
   readonly tokens: number;
   /**
    * Sum over heads of `weight × (this − baseline)` for tokens `[0, end)`. Float32, length `end`.

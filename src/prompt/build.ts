@@ -51,8 +51,7 @@ export function buildPrompt(profile: PromptProfile, documents: readonly PromptDo
     return append(wellFormed(`[${index + 1}] ${title}${document.text}`));
   });
   append(separator);
-  const ending = wellFormed(`${INSTRUCTION}${separator}${QUERY_LABEL} ${query}`);
-  const [queryBegin] = append(profile.trimEnd ? ending.trimEnd() : ending);
+  const [queryBegin] = append(queryText(profile, query));
   const body = parts.slice(1).join("");
   const [, queryEnd] = append(suffix);
 
@@ -62,6 +61,12 @@ export function buildPrompt(profile: PromptProfile, documents: readonly PromptDo
     { text: suffix, special: true },
   ].filter((piece) => piece.text !== "");
   return { pieces, documentSpans, querySpan: [queryBegin, queryEnd], text: prefix + body + suffix };
+}
+
+/** What stands behind the documents: the instruction and the query, without the suffix. */
+export function queryText({ separator, trimEnd }: PromptProfile, query: string): string {
+  const text = wellFormed(`${INSTRUCTION}${separator}${QUERY_LABEL} ${query}`);
+  return trimEnd ? text.trimEnd() : text;
 }
 
 /** Replaces unpaired surrogates by U+FFFD, as encoding to UTF-8 does, so that lengths computed part by part add up. */

@@ -1,11 +1,13 @@
 import { QRHeadError } from "../errors.ts";
 import type { Span } from "../types.ts";
-import { buildPrompt, type PromptDocument } from "./build.ts";
-import { layOutPrompt, type PromptLayout, sameTokens, type TokenizePieces } from "./layout.ts";
+import type { PromptDocument } from "./build.ts";
+import { layOutTrunk, type PromptLayout, sameTokens, type TokenizePieces, type Trunk, tokensDigest } from "./layout.ts";
 import type { PromptProfile } from "./profiles.ts";
 
-/** A document as it stands alone in a prompt. Spans are half-open. */
+/** A document as it stands alone in a prompt, number 1. Spans are half-open. */
 export type LoneDocument = {
+  /** Names its cells: they depend on its tokens and those before them, and on nothing else. */
+  key: string;
   /** Tokens before the document: the same for all. */
   prefix: Int32Array;
   /** Tokens from there to the query: the document, and what separates it from the query. */
@@ -18,20 +20,20 @@ export type LoneDocument = {
   span: Span;
   /** The document itself, in bytes of `text`. */
   bytes: Span;
+  joint: Trunk["joint"];
 };
 
-/** A layout whose documents stand behind one prefix, each by itself; `PromptLayout.tokens` has them one after another. */
-export type IndependentLayout = PromptLayout & {
+/** A trunk whose documents stand behind one prefix, each by itself; its `tokens` have them one after another. */
+export type IndependentTrunk = Trunk & {
   prefix: Int32Array;
-  /** In the order of `documentSpans`. */
+  /** In the order of their cells. */
   documents: readonly LoneDocument[];
 };
 
-/** What every document is laid out with, to see where it ends: tokens before the query do not depend on the query. */
-const ANY_QUERY = "N/A";
+export type IndependentLayout = PromptLayout & { trunk: IndependentTrunk };
 
 /**
- * Tokenizes a document as the only one of the listwise prompt, number 1.
+ * Tokenizes a document as the only one of the listwise prompt.
  *
  * @throws QRHeadError `ENGINE_FAILED` when the tokenizer drops it.
  */
@@ -40,98 +42,80 @@ export async function layOutLoneDocument(
   profile: PromptProfile,
   document: PromptDocument,
 ): Promise<LoneDocument> {
-  const layout = await layOutPrompt(tokenize, profile, [document], ANY_QUERY, null);
-  const [begin, end] = layout.documentSpans[0]!;
-  const queryBegin = layout.querySpan[0];
-  const textBegin = layout.offsets[2 * begin]!;
-  const textEnd = layout.offsets[2 * queryBegin - 1]!;
-  const [bytesBegin, bytesEnd] = layout.prompt.documentSpans[0]!;
+  const trunk = await layOutTrunk(tokenize, profile, [document]);
+  const [begin, end] = trunk.documentSpans[0]!;
+  const textBegin = trunk.offsets[2 * begin]!;
+  const textEnd = trunk.offsets.at(-1)!;
+  const [bytesBegin, bytesEnd] = trunk.byteSpans[0]!;
+  const prefix = trunk.tokens.subarray(0, begin);
+  const tokens = trunk.tokens.subarray(begin);
   return {
-    prefix: layout.tokens.slice(0, begin),
-    tokens: layout.tokens.slice(begin, queryBegin),
-    offsets: layout.offsets.slice(2 * begin, 2 * queryBegin).map((offset) => offset - textBegin),
-    text: Buffer.from(layout.prompt.text, "utf8").subarray(textBegin, textEnd),
+    key: tokensDigest([prefix, tokens]),
+    prefix,
+    tokens,
+    offsets: trunk.offsets.slice(2 * begin).map((offset) => offset - textBegin),
+    text: trunk.text.slice(textBegin, textEnd),
     span: [0, end - begin],
     bytes: [bytesBegin - textBegin, bytesEnd - textBegin],
+    joint: trunk.joint,
   };
 }
 
 /**
- * Puts documents that were laid out alone, and a query, together.
+ * Puts documents that were laid out alone together. Their cells stand in the order of their keys, so that the order in which
+ * they are given changes nothing.
  *
- * @param documents At least one.
- * @param first The document whose prompt the query's tokens are taken from.
- * @throws QRHeadError `ENGINE_FAILED` when the documents do not begin behind the same tokens, or the query changes how
- * the document before it is tokenized.
+ * @param sources At least one, each with its document.
+ * @throws QRHeadError `ENGINE_FAILED` when the documents do not begin behind the same tokens.
  */
-export async function joinIndependent(
-  tokenize: TokenizePieces,
-  profile: PromptProfile,
-  documents: readonly LoneDocument[],
-  first: PromptDocument,
-  query: string,
-  nullQuery: string | null,
-): Promise<IndependentLayout> {
-  const { prefix } = documents[0]!;
-  if (!documents.every((document) => sameTokens(document.prefix, prefix))) throw unstable("A document");
-  const lone = await layOutPrompt(tokenize, profile, [first], query, nullQuery);
-  const alone = await layOutLoneDocument(tokenize, profile, first);
-  const [queryBegin] = lone.querySpan;
-  const before = Int32Array.from([...alone.prefix, ...alone.tokens]);
-  if (!sameTokens(lone.tokens.subarray(0, queryBegin), before)) throw unstable("The query");
-  const tail = lone.tokens.subarray(queryBegin);
-  // What the query shows, behind the documents.
-  const tailText = Buffer.from(lone.prompt.text, "utf8").subarray(lone.offsets[2 * queryBegin]!);
-
+export function joinDocuments(sources: readonly PromptDocument[], given: readonly LoneDocument[]): IndependentTrunk {
+  const order = given.map((_, index) => index);
+  order.sort((a, b) => compare(given[a]!.key, given[b]!.key) || a - b);
+  const documents = order.map((index) => given[index]!);
+  const { prefix, joint } = documents[0]!;
+  if (!documents.every((document) => sameTokens(document.prefix, prefix))) {
+    throw new QRHeadError(
+      "ENGINE_FAILED",
+      "A document changes how the text before it is tokenized, so that documents cannot be read by themselves: use the layout listwise",
+    );
+  }
   const cells = documents.reduce((sum, { tokens }) => sum + tokens.length, prefix.length);
-  const tokens = new Int32Array(cells + tail.length);
-  const offsets = new Uint32Array(2 * tokens.length);
-  const texts: Uint8Array[] = [];
+  const tokens = new Int32Array(cells);
+  const offsets = new Uint32Array(2 * cells);
   const documentSpans: Span[] = [];
   const byteSpans: Span[] = [];
   tokens.set(prefix);
   let cell = prefix.length;
   let byte = 0;
-  for (const document of documents) {
+  for (const [position, document] of documents.entries()) {
+    const index = order[position]!;
     tokens.set(document.tokens, cell);
-    offsets.set(
-      document.offsets.map((offset) => offset + byte),
-      2 * cell,
-    );
-    documentSpans.push([cell + document.span[0], cell + document.span[1]]);
-    byteSpans.push([byte + document.bytes[0], byte + document.bytes[1]]);
-    texts.push(document.text);
+    for (const [i, offset] of document.offsets.entries()) offsets[2 * cell + i] = offset + byte;
+    documentSpans[index] = [cell + document.span[0], cell + document.span[1]];
+    byteSpans[index] = [byte + document.bytes[0], byte + document.bytes[1]];
     cell += document.tokens.length;
     byte += document.text.length;
   }
-  tokens.set(tail, cell);
-  const tailBegin = lone.offsets[2 * queryBegin]!;
-  offsets.set(
-    lone.offsets.subarray(2 * queryBegin).map((offset) => offset - tailBegin + byte),
-    2 * cell,
-  );
-  const text = Buffer.concat([...texts, tailText]).toString("utf8");
   return {
-    sources: [],
-    prompt: {
-      ...buildPrompt(profile, [], query),
-      documentSpans: byteSpans,
-      querySpan: [byte, byte + tailText.length],
-      text,
-    },
+    key: tokensDigest([prefix, ...documents.map((document) => document.tokens)]),
+    sources,
     tokens,
     offsets,
+    text: Buffer.concat(documents.map(({ text }) => text)),
     documentSpans,
-    querySpan: [cell, tokens.length],
-    nullTokens: lone.nullTokens,
+    byteSpans,
+    joint,
     prefix,
     documents,
   };
 }
 
-function unstable(what: string): QRHeadError {
-  return new QRHeadError(
-    "ENGINE_FAILED",
-    `${what} changes how the text before it is tokenized, so that documents cannot be read by themselves: use the layout listwise`,
-  );
+/** Positions that a prompt takes: documents lie beside each other, and the query begins behind the longest. */
+export function positionsNeeded({ trunk, query, nullQuery }: IndependentLayout): number {
+  const longest = trunk.documents.reduce((most, { tokens }) => Math.max(most, tokens.length), 0);
+  return trunk.prefix.length + longest + Math.max(query.length, nullQuery?.length ?? 0);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

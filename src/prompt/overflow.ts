@@ -18,11 +18,11 @@ const INSTEAD: Readonly<Record<PromptUse, readonly string[]>> = {
 
 /** The error for a prompt that does not fit: what is too long, the query, one document's title or text, or all together. */
 export function overflowOf(layout: PromptLayout, { held, trained }: PromptLimits, use: PromptUse = "rank") {
+  const { trunk } = layout;
   const needed = tokensNeeded(layout);
-  const lengths = layout.documentSpans.map(([begin, end]) => end - begin);
-  const queryBegin = layout.querySpan[0];
-  const base =
-    layout.documentSpans.reduce((least, [begin]) => Math.min(least, begin), queryBegin) + needed - queryBegin;
+  const lengths = trunk.documentSpans.map(([begin, end]) => end - begin);
+  const queryBegin = trunk.tokens.length;
+  const base = trunk.documentSpans.reduce((least, [begin]) => Math.min(least, begin), queryBegin) + needed - queryBegin;
   const larger =
     needed <= trained
       ? [`use a contextSize of at least ${needed}`]
@@ -31,13 +31,13 @@ export function overflowOf(layout: PromptLayout, { held, trained }: PromptLimits
     new ContextOverflowError(needed, held, subject, sentence(advice), tokens);
 
   if (base > held) {
-    const isNull = (layout.nullTokens?.length ?? 0) > layout.tokens.length - queryBegin;
+    const isNull = (layout.nullQuery?.length ?? 0) > layout.query.length;
     return error(`The ${isNull ? "null query" : "query"} with its instruction`, base, ["shorten it", ...larger]);
   }
   const longest = lengths.reduce((best, length, index) => (length > lengths[best]! ? index : best), 0);
   if (base + (lengths[longest] ?? 0) > held) {
-    const { id = String(longest) } = layout.sources[longest] ?? {};
-    const header = headerTokens(layout, longest);
+    const { id = String(longest) } = trunk.sources[longest] ?? {};
+    const header = headerTokens(trunk, longest);
     const windows = use === "rank" ? INSTEAD.rank.slice(0, 1) : [];
     return base + header > held
       ? error(`The title of document ${JSON.stringify(id)}`, header, [`cut it ${CUT}`, ...larger])

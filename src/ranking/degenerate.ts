@@ -1,4 +1,4 @@
-import { type PromptLayout, sameTokens } from "../prompt/layout.ts";
+import { type PromptLayout, sameTokens, type Trunk } from "../prompt/layout.ts";
 
 /** Why a ranking says nothing: a `warning` where this query is the reason, an `error` where no query would rank. */
 export type Degenerate = { warning?: string; error?: string };
@@ -11,22 +11,22 @@ export type Degenerate = { warning?: string; error?: string };
  * @param scores One per document.
  */
 export async function findDegenerate(
-  layout: PromptLayout,
+  { trunk, query, nullQuery }: PromptLayout,
   tokenScores: Float32Array,
   rawScores: () => Promise<Float32Array>,
   scores: ArrayLike<number>,
 ): Promise<Degenerate> {
-  const { nullTokens, tokens, querySpan, sources } = layout;
-  if (nullTokens && sameTokens(tokens.subarray(querySpan[0]), nullTokens)) {
+  const { sources } = trunk;
+  if (nullQuery && sameTokens(query, nullQuery)) {
     return {
       warning:
         "The query is the null query, so that calibration takes away all of its attention and the documents stand as " +
         "given: ask another query, or rank with calibration: false",
     };
   }
-  if (countTokens(layout) > 1 && allEqual(layout, tokenScores)) {
+  if (countTokens(trunk) > 1 && allEqual(trunk, tokenScores)) {
     const raw = await rawScores();
-    const isBlind = allEqual(layout, raw) && raw[layout.documentSpans[0]![0]] === 0;
+    const isBlind = allEqual(trunk, raw) && raw[trunk.documentSpans[0]![0]] === 0;
     return isBlind
       ? {
           error:
@@ -49,11 +49,11 @@ export async function findDegenerate(
   return {};
 }
 
-function countTokens({ documentSpans }: PromptLayout): number {
+function countTokens({ documentSpans }: Trunk): number {
   return documentSpans.reduce((sum, [begin, end]) => sum + end - begin, 0);
 }
 
-function allEqual({ documentSpans }: PromptLayout, values: Float32Array): boolean {
+function allEqual({ documentSpans }: Trunk, values: Float32Array): boolean {
   const first = values[documentSpans[0]![0]];
   return documentSpans.every(([begin, end]) => values.subarray(begin, end).every((value) => value === first));
 }

@@ -1,6 +1,11 @@
 import { invalidArgument } from "../errors.ts";
 import type { Progress, RankOptions } from "../options.ts";
+import { layOutDocuments } from "../reading/documents.ts";
+import type { RankDocument } from "../types.ts";
+import type { RankPlan } from "./plan.ts";
+import { type Asking, type Candidates, candidatesOf, promptsOf, rankCandidates } from "./rank.ts";
 import type { RankResult } from "./results.ts";
+import { rankInWindows } from "./windows/rank.ts";
 
 export type BatchOptions = RankOptions & {
   /** Called with each result as soon as there is one, in the order of the queries. What it throws ends the batch. */
@@ -21,10 +26,67 @@ export type BatchResult = {
   };
 };
 
-/** @throws InputError `INVALID_ARGUMENT` before any query is asked when one is blank, or there are none. */
-export async function rankBatch(
+/**
+ * Ranks documents for queries: in one prompt where that is possible, since scores of one prompt need no merging, else in
+ * windows.
+ *
+ * @throws ContextOverflowError when a prompt does not fit and there may be no windows.
+ */
+export async function* rankAll(
+  asking: Asking,
+  documents: readonly RankDocument[] | Candidates,
   queries: readonly string[],
-  rank: (query: string, onProgress: RankOptions["onProgress"]) => Promise<RankResult>,
+  plan: RankPlan,
+): AsyncGenerator<RankResult> {
+  const began = performance.now();
+  const { engine, context } = asking;
+  const candidates =
+    "trunk" in documents ? documents : candidatesOf(await layOutDocuments(engine, context.layout, documents, plan));
+  const prompts = await promptsOf(engine, candidates, queries, plan);
+  const mayWindow = plan.layout === "listwise" && plan.windows !== "never";
+  const must = typeof plan.windows === "object";
+  if (!mayWindow || !(must || prompts.some((prompt) => context.layout.overflow(prompt)))) {
+    yield* rankCandidates(asking, candidates, queries, prompts, plan, began);
+    return;
+  }
+  const single = { ...plan, topK: undefined, maxDocumentTokens: undefined, windows: "never" as const };
+  for (const [index, query] of queries.entries()) {
+    const prompt = prompts[index]!;
+    const rank = async (members: readonly RankDocument[], signalled: RankPlan): Promise<RankResult> => {
+      for await (const result of rankAll(asking, members, [query], signalled)) return result;
+      throw new Error("A query without a result");
+    };
+    if (!must && !context.layout.overflow(prompt)) {
+      yield* rankCandidates(asking, candidates, [query], [prompt], plan, began);
+      continue;
+    }
+    yield await rankInWindows(
+      { limit: context.layout.limit, rank: (members, onProgress) => rank(members, { ...single, onProgress }) },
+      candidates,
+      prompt,
+      typeof plan.windows === "object" ? plan.windows : {},
+      plan,
+    );
+  }
+}
+
+/** Ranks for one query, and adds to the timings how long the call waited. */
+export async function rankOne(
+  run: (work: () => Promise<RankResult>) => Promise<RankResult>,
+  rank: () => AsyncIterable<RankResult>,
+): Promise<RankResult> {
+  const asked = performance.now();
+  return run(async () => {
+    const waitMs = performance.now() - asked;
+    for await (const result of rank()) return { ...result, timings: { ...result.timings, waitMs } };
+    throw new Error("A query without a result");
+  });
+}
+
+/** @throws InputError `INVALID_ARGUMENT` before any query is asked when one is blank, or there are none. */
+export async function rankMany(
+  queries: readonly string[],
+  rank: (onProgress: RankOptions["onProgress"]) => AsyncIterable<RankResult>,
   { onResult, onProgress }: Pick<BatchOptions, "onResult" | "onProgress">,
 ): Promise<BatchResult> {
   if (!Array.isArray(queries) || queries.length === 0) throw invalidArgument("queries", "a list of queries", queries);
@@ -33,12 +95,11 @@ export async function rankBatch(
   for (const [index, query] of queries.entries()) assertQuery(query, `queries[${index}]`);
   const began = performance.now();
   const results: RankResult[] = [];
-  for (const [index, query] of queries.entries()) {
-    const result = await rank(query, onProgress && batchProgress(onProgress, index, queries.length));
+  for await (const result of rank(onProgress && batchProgress(onProgress, () => results.length, queries.length))) {
     if (result.windows && queries.length > 1) result.warnings.push(READ_AGAIN);
-    onProgress?.({ phase: "query", done: index + 1, total: queries.length });
     results.push(result);
-    onResult?.(result, index);
+    onProgress?.({ phase: "query", done: results.length, total: queries.length });
+    onResult?.(result, results.length - 1);
   }
   const totalMs = performance.now() - began;
   const sorted = results.map(({ timings }) => timings.totalMs).sort((a, b) => a - b);
@@ -58,27 +119,15 @@ const READ_AGAIN =
   'layout: "independent"';
 
 /** The reading of the documents as it is for the first query; from then on how many queries have been asked. */
-function batchProgress(onProgress: (progress: Progress) => void, index: number, queries: number) {
+function batchProgress(onProgress: (progress: Progress) => void, answered: () => number, queries: number) {
   return (progress: Progress) => {
+    const index = answered();
     if (index === 0 && progress.phase !== "query") return onProgress(progress);
     const share = progress.phase === "prefill" ? progress.done / Math.max(1, progress.total) : 0;
     if (progress.phase === "prefill" || (index === 0 && progress.done === 0)) {
       onProgress({ phase: "query", done: index + Math.min(share, 0.99), total: queries });
     }
   };
-}
-
-/** Ranks once `run` lets it, and adds to the timings how long that took. */
-export async function withWait(
-  run: (work: () => Promise<RankResult>) => Promise<RankResult>,
-  rank: () => Promise<RankResult>,
-): Promise<RankResult> {
-  const asked = performance.now();
-  return run(async () => {
-    const waitMs = performance.now() - asked;
-    const result = await rank();
-    return { ...result, timings: { ...result.timings, waitMs } };
-  });
 }
 
 /** @throws InputError `INVALID_ARGUMENT` for a query that is no text or blank. */

@@ -1,4 +1,4 @@
-import type { PromptLayout } from "../prompt/layout.ts";
+import type { Trunk } from "../prompt/layout.ts";
 import type { Head } from "../types.ts";
 import { outlierMask } from "./scoring/documents.ts";
 import type { Demoted } from "./scoring/placement.ts";
@@ -36,8 +36,7 @@ export type RankedDocument = {
   /** The text, or the title, was cut at `maxDocumentTokens`. */
   truncated?: true;
   /**
-   * What each head contributes, in the order of the result's `heads`; they add up to `score`, except in windows with
-   * anchors, whose shift and scale is of the sum.
+   * What each head contributes, in the order of the result's `heads`; they add up to `score`.
    */
   headScores?: number[];
   /** In windows those of the last one that the document was read in. */
@@ -97,22 +96,21 @@ export type RankResult = {
 
 /** The tokens of the document at `position` of the prompt, with their text and scores. */
 export function describeTokens(
-  layout: PromptLayout,
-  bytes: Uint8Array,
+  { documentSpans, byteSpans, offsets, text }: Trunk,
   tokenScores: Float32Array,
   position: number,
   mask: boolean,
 ): TokenScore[] {
-  const [begin, end] = layout.documentSpans[position]!;
-  const [textBegin, textEnd] = layout.prompt.documentSpans[position]!;
+  const [begin, end] = documentSpans[position]!;
+  const [textBegin, textEnd] = byteSpans[position]!;
   const values = tokenScores.subarray(begin, end);
   const kept = mask ? outlierMask(values) : undefined;
   const decoder = new TextDecoder();
   return Array.from(values, (score, i) => {
     // The first and last token may reach over the document's ends.
-    const from = Math.max(layout.offsets[2 * (begin + i)]!, textBegin);
-    const to = Math.min(layout.offsets[2 * (begin + i) + 1]!, textEnd);
-    const text = decoder.decode(bytes.subarray(from, to), { stream: begin + i + 1 < end });
-    return { text, score, kept: kept ? kept[i]! : true };
+    const from = Math.max(offsets[2 * (begin + i)]!, textBegin);
+    const to = Math.min(offsets[2 * (begin + i) + 1]!, textEnd);
+    const shown = decoder.decode(text.subarray(from, to), { stream: begin + i + 1 < end });
+    return { text: shown, score, kept: kept ? kept[i]! : true };
   });
 }

@@ -1,28 +1,15 @@
-import { createHash } from "node:crypto";
 import { InputError } from "../errors.ts";
-import type { LoadedModel } from "../model/model.ts";
 import type { CellState, NativeContext } from "../native/addon-types.ts";
 import { callNative, reporter } from "../native/call.ts";
-import type { LoadOptions } from "../options.ts";
 import type { LoneDocument } from "../prompt/independent.ts";
 import { sameTokens } from "../prompt/layout.ts";
-import type { Head } from "../types.ts";
+import { batchSizeOf, type CallOptions, contextOptions, type Engine } from "./engine.ts";
 import type { Evictable, Pool } from "./pool.ts";
-import { type CallOptions, contextOptions } from "./session.ts";
 
 /** Documents that are read at a time, in sequences of their own. */
 const PARALLEL = 32;
 /** Tokens after which what was read is kept, so that an aborted call does not lose it. */
 const PORTION = 4096;
-
-/** Names a document's cells: they depend on its tokens and those before them, and on nothing else. */
-export function documentKey({ prefix, tokens }: LoneDocument): string {
-  const hash = createHash("sha256");
-  for (const part of [prefix, tokens]) {
-    hash.update(`${part.length}:`).update(Buffer.from(part.buffer, part.byteOffset, part.byteLength));
-  }
-  return hash.digest("base64");
-}
 
 /**
  * Cells of documents that were read by themselves, in memory, those used last within the bounds of a pool.
@@ -31,19 +18,20 @@ export function documentKey({ prefix, tokens }: LoneDocument): string {
  * reading takes time linear in their number.
  */
 export class DocumentStore {
-  readonly #model: LoadedModel;
-  readonly #heads: readonly Head[];
-  readonly #options: LoadOptions;
+  readonly #engine: Engine;
   readonly #pool: Pool;
   readonly #kept = new Map<string, Evictable & { state: CellState }>();
   #reader: NativeContext | undefined;
   #prefix: Int32Array | undefined;
 
-  constructor(model: LoadedModel, heads: readonly Head[], options: LoadOptions, pool: Pool) {
-    this.#model = model;
-    this.#heads = heads;
-    this.#options = options;
+  constructor(engine: Engine, pool: Pool) {
+    this.#engine = engine;
     this.#pool = pool;
+  }
+
+  /** Whether it has the cells of all of these. */
+  has(keys: Iterable<string>): boolean {
+    return [...keys].every((key) => this.#kept.has(key));
   }
 
   /**
@@ -143,7 +131,7 @@ export class DocumentStore {
     report: (done: number) => void,
   ): Promise<CellState[]> {
     const reader = await this.#readerFor(documents[0]!.prefix, longest, signal);
-    return callNative(this.#model.library.addon, signal, (cancellation, guard) =>
+    return callNative(this.#engine.model.library.addon, signal, (cancellation, guard) =>
       reader.readDocuments(
         documents.map(({ tokens }) => tokens),
         cancellation,
@@ -154,17 +142,17 @@ export class DocumentStore {
 
   /** A context that holds the prefix and has room for the longest document. */
   async #readerFor(prefix: Int32Array, longest: number, signal: AbortSignal | undefined): Promise<NativeContext> {
-    const { addon } = this.#model.library;
-    const needed = prefix.length + Math.max(longest, this.#options.batchSize ?? 512);
+    const { addon } = this.#engine.model.library;
+    const needed = prefix.length + Math.max(longest, batchSizeOf(this.#engine.options));
     if (!this.#reader || this.#reader.contextSize < needed) {
       const small = this.#reader;
       this.#reader = undefined;
       this.#prefix = undefined;
       await small?.dispose();
       this.#reader = await callNative(addon, signal, (cancellation) =>
-        this.#model.native.createContext(
+        this.#engine.model.native.createContext(
           {
-            ...contextOptions(this.#options, this.#heads, needed),
+            ...contextOptions(this.#engine.options, this.#engine.heads.heads, needed),
             sequences: PARALLEL + 1,
           },
           cancellation,
@@ -185,7 +173,7 @@ export class DocumentStore {
 
   /** llama.cpp copies no cells that lie behind a sliding window. */
   #assertWithinWindow(documents: readonly LoneDocument[]): void {
-    const { slidingWindow, architecture } = this.#model.info;
+    const { slidingWindow, architecture } = this.#engine.model.info;
     if (slidingWindow <= 0) return;
     const long = documents.find(({ tokens }) => tokens.length >= slidingWindow);
     if (architecture !== "llama4" && !long) return;

@@ -39,12 +39,14 @@ export class Pool {
 
   /** Keeps a member while work uses it. Others make room before it takes memory and again when it has. */
   async during<T>(member: Evictable, work: () => Promise<T>): Promise<T> {
+    await using _ = await this.using(member);
+    return await work();
+  }
+
+  /** The same until what it returns is disposed of. */
+  async using(member: Evictable): Promise<AsyncDisposable> {
     await this.#enter(member, 1);
-    try {
-      return await work();
-    } finally {
-      await this.#enter(member, -1);
-    }
+    return { [Symbol.asyncDispose]: () => this.#enter(member, -1) };
   }
 
   remove(member: Evictable): void {

@@ -1,5 +1,5 @@
 // What there is to misuse: every function, class and member of the addon, with arguments as they should be and wrong ones.
-import { addon, createContext, everyHead, load, never } from "./addon.ts";
+import { addon, createContext, everyHead, load, never, observeHeads } from "./addon.ts";
 import { modelPath } from "./models.ts";
 
 export const three = Int32Array.of(1, 2, 3);
@@ -7,7 +7,8 @@ const loadOptions = { path: modelPath("tiny-llama-spm"), gpuLayers: 0, useMmap: 
 const slimOptions = { input: "a", output: "b", layers: 1, totalLayers: 2, metadata: {} };
 export const model = await load("tiny-llama-spm");
 export const context = await createContext(model, { contextSize: 2048, batchSize: 64, sequences: 2, earlyStop: false });
-export const attention = await context.observe(three, { perHead: true }, never);
+export const attention = await observeHeads(context, three);
+await context.prefill(three, never);
 export const cells = await context.saveCells();
 const contextOptions = {
   ...{ contextSize: 256, batchSize: 64, threads: 1, cacheTypeK: "f16", cacheTypeV: "f16", flashAttention: true },
@@ -149,12 +150,16 @@ export const rows: Record<string, Row> = {
     ],
   },
   "Context.observe": {
-    args: [three, { perHead: true }, never],
+    args: [[three], { rows: "heads" }, never],
     cancelled: 2,
     wrong: [
-      ["no options", [three, undefined, never]],
-      ["a number for a flag", [three, { perHead: 1 }, never]],
-      ["no cancellation", [three, { perHead: true }]],
+      ["nothing", []],
+      ["one branch", [three, { rows: "heads" }, never]],
+      ["a hole", [[undefined], { rows: "heads" }, never]],
+      ["no options", [[three], undefined, never]],
+      ["other rows", [[three], { rows: "some" }, never]],
+      ["weights in a list", [[three], { rows: "sum", weights: [1] }, never]],
+      ["no cancellation", [[three], { rows: "heads" }]],
     ],
   },
   "Context.rollback": { args: [0], wrong: number("position", 0, 1e20) },

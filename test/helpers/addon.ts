@@ -66,6 +66,15 @@ export function rowsOf(attention: NativeAttention): Float32Array[] {
   return Array.from({ length: attention.rows }, (_, index) => attention.row(index));
 }
 
+/** Attention of one branch, a row per head. */
+export async function observeHeads(
+  context: NativeContext,
+  branch: Int32Array,
+  cancellation = never,
+): Promise<NativeAttention> {
+  return (await context.observe([branch], { rows: "heads" }, cancellation))[0]!;
+}
+
 /** Mean attention of the query's tokens, one row per head, from a context of its own. */
 export async function capture(
   model: NativeModel,
@@ -75,7 +84,7 @@ export async function capture(
   const context = await createContext(model, options);
   try {
     await context.prefill(prompt.documents, never);
-    return rowsOf(await context.observe(prompt.query, { perHead: true }, never));
+    return rowsOf(await observeHeads(context, prompt.query));
   } finally {
     await context.dispose();
   }

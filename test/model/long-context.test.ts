@@ -231,7 +231,7 @@ describe("prune after load with", () => {
     [{ earlyStop: false }, "the same"],
     [{ windows: { windowTokens: 300 } }, "the answer"],
     [{ windows: { windowDocuments: 2, merge: "tournament" } }, "the answer"],
-    [{ windows: { windowDocuments: 4, merge: "anchors", anchors: 1 } }, "the answer"],
+    [{ windows: { windowDocuments: 4, merge: "final" } }, "the answer"],
     [{ order: "reverse" }, "the answer"],
     [{ layout: "independent", maxDocumentTokens: 20 }, "the answer"],
     [{ calibration: false }, "the answer"],

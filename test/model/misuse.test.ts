@@ -125,7 +125,7 @@ describe("a wrong option", () => {
   test.each<[windows: object, option: string, expected: string, shown: string]>([
     [{ windowTokens: 5 }, "windows.windowTokens", "an integer of at least 16", "5 of type number"],
     [{ windowTokens: 64, merge: "best" }, "windows.merge", `one of ${MERGE_RULES.join(", ")}`, '"best" of type string'],
-    [{ anchors: [] }, "windows.anchors", "an integer from 1 to 16", " of type array"],
+    [{ passageTokens: [] }, "windows.passageTokens", "an integer of at least 8", " of type array"],
   ])("inside of another is named with its path: %o", async (windows, option, expected, shown) => {
     const call = retriever.rank(query, documents, { windows: windows as RankOptions["windows"] });
     await expectRefused(call, `Expected ${expected} for ${option} but received ${shown}`);

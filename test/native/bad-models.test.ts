@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { llamaSource } from "../../scripts/llama-source.mjs";
 import { readGgufHeader } from "../../scripts/models/gguf-reader.ts";
 import { f32, text, u32 } from "../../scripts/models/gguf-writer.ts";
-import { createContext, load, never } from "../helpers/addon.ts";
+import { createContext, load, never, observeHeads } from "../helpers/addon.ts";
 import { runChild } from "../helpers/child.ts";
 import { modelPath } from "../helpers/models.ts";
 import { makeVariant } from "../helpers/variant.ts";
@@ -197,7 +197,7 @@ describe("models without attention to read", () => {
   test("a model that pools its tokens' vectors is read like any other", async () => {
     const model = await load("tiny-llama-pooled");
     const context = await createContext(model);
-    const attention = await context.observe(Int32Array.of(1, 2, 3), { perHead: true }, never);
+    const attention = await observeHeads(context, Int32Array.of(1, 2, 3));
     expect(attention.row(0).reduce((total, value) => total + value)).toBeCloseTo(1, 4);
     await context.dispose();
     await model.dispose();

@@ -1,6 +1,15 @@
 // Documents in sequences of their own, against a forward pass in double precision with the same positions and mask.
 import { beforeAll, describe, expect, test } from "vitest";
-import { createContext, largestDifference, load, never, passages, rowsOf, tokensOf } from "../helpers/addon.ts";
+import {
+  createContext,
+  largestDifference,
+  load,
+  never,
+  observeHeads,
+  passages,
+  rowsOf,
+  tokensOf,
+} from "../helpers/addon.ts";
 import { modelPath } from "../helpers/models.ts";
 import { attentionRows } from "../helpers/reference/attention.ts";
 import { loadReference } from "../helpers/reference/model.ts";
@@ -76,7 +85,7 @@ describe.each(["tiny-llama", "tiny-qwen2"])("%s", (name) => {
         await reader.prefill(parts.prefix, never);
         await context.prefill(parts.prefix, never);
         await context.putDocuments(await reader.readDocuments(parts.documents, never));
-        const attention = await context.observe(parts.query, { perHead: true }, never);
+        const attention = await observeHeads(context, parts.query);
         const onDocuments = rowsOf(attention).map((row) => row.slice(0, expected[0]!.length));
         expect(largestDifference(onDocuments, expected)).toBeLessThan(flashAttention ? FLASH : EXACT);
       } finally {

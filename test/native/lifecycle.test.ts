@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { addon, createContext, load, never, tokensOf } from "../helpers/addon.ts";
+import { addon, createContext, load, never, observeHeads, tokensOf } from "../helpers/addon.ts";
 import { runChild } from "../helpers/child.ts";
 import { modelPath } from "../helpers/models.ts";
 
@@ -26,7 +26,7 @@ describe("cancelling", () => {
     const model = await load("tiny-llama-spm");
     const context = await createContext(model);
     await expect(context.prefill(tokens(5), cancellation)).rejects.toEqual(aborted);
-    await expect(context.observe(tokens(5), { perHead: true }, cancellation)).rejects.toEqual(aborted);
+    await expect(observeHeads(context, tokens(5), cancellation)).rejects.toEqual(aborted);
     expect(context.position).toBe(0);
     await expect(model.tokenize([{ text: "Hello", special: false }], cancellation)).rejects.toEqual(aborted);
     await expect(createContext(model, {}, cancellation)).rejects.toEqual(aborted);
@@ -77,10 +77,10 @@ describe("cancelling", () => {
     expect(context.position).toBe(before.length);
 
     const query = await tokensOf(model, "Which city is it?");
-    const attention = await context.observe(query, { perHead: true }, never);
+    const attention = await observeHeads(context, query);
     context.rollback(0);
     await context.prefill(before, never);
-    const undisturbed = await context.observe(query, { perHead: true }, never);
+    const undisturbed = await observeHeads(context, query);
     for (let row = 0; row < attention.rows; row++) expect(attention.row(row)).toEqual(undisturbed.row(row));
     await context.dispose();
     await model.dispose();

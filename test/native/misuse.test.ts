@@ -2,7 +2,7 @@
 // aborted. TypeScript checks arguments before they come here; this is about the process staying alive and saying what was
 // wrong. The addon itself says what there is to try: a member without a row fails.
 import { afterAll, describe, expect, test } from "vitest";
-import { addon, createContext, load, never } from "../helpers/addon.ts";
+import { addon, createContext, load, never, observeHeads } from "../helpers/addon.ts";
 import {
   attention,
   context,
@@ -76,11 +76,11 @@ describe("wrong types", () => {
     };
     expect(() => model.tokenize([piece])).toThrow("mine");
     const options = {
-      get perHead(): boolean {
+      get rows(): "heads" {
         throw new Error("mine");
       },
     };
-    expect(() => context.observe(three, options, never)).toThrow("mine");
+    expect(() => context.observe([three], options, never)).toThrow("mine");
     expect(context.position).toBe(3);
   });
 
@@ -90,7 +90,7 @@ describe("wrong types", () => {
     const before = context.position;
     await context.prefill(gone, never);
     expect(context.position).toBe(before);
-    await expect(context.observe(gone, { perHead: true }, never)).rejects.toEqual(coded("INVALID_ARGUMENT"));
+    await expect(observeHeads(context, gone)).rejects.toEqual(coded("INVALID_ARGUMENT"));
   });
 });
 
@@ -177,13 +177,13 @@ describe("after dispose", () => {
   test("every member of a model says so, while its contexts and what they gave live on", async () => {
     const other = await load("tiny-llama-spm");
     const living = await createContext(other);
-    const first = await living.observe(three, { perHead: true }, never);
+    const first = await observeHeads(living, three);
     await Promise.all([other.dispose(), other.dispose()]);
     for (const name of membersOf("Model").filter((it) => it !== "Model.dispose")) {
       expect(() => use(name, other)).toThrow(coded("DISPOSED"));
     }
     living.rollback(0);
-    const second = await living.observe(three, { perHead: true }, never);
+    const second = await observeHeads(living, three);
     await living.dispose();
     expect(second.row(1)).toEqual(first.row(1));
   });

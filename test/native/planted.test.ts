@@ -1,7 +1,7 @@
 // A model whose retrieval heads are known by construction: what the engine reads must show them, and them alone.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NativeModel } from "../../src/native/addon-types.ts";
-import { createContext, load, never, sum } from "../helpers/addon.ts";
+import { createContext, load, never, observeHeads, sum } from "../helpers/addon.ts";
 import { plantedHeads } from "../helpers/models.ts";
 
 const documents = [
@@ -33,7 +33,7 @@ describe("the planted model", () => {
     const ends = bytes.map((end) => tokens.findIndex((_, i) => offsets[2 * i]! >= end));
     const context = await createContext(model, options);
     await context.prefill(tokens.slice(0, ends.at(-1)), never);
-    const attention = await context.observe(tokens.slice(ends.at(-1)), { perHead: true }, never);
+    const attention = await observeHeads(context, tokens.slice(ends.at(-1)));
     const spans = Uint32Array.from(ends.flatMap((end, i) => [i === 0 ? 1 : ends[i - 1]!, end]));
     const flat = await attention.documentScores({ baseline: null, spans, mask: "none" });
     await context.dispose();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { NativeContext, NativeModel } from "../../src/native/addon-types.ts";
-import { createContext, load, never, rowsOf } from "../helpers/addon.ts";
+import { createContext, load, never, observeHeads, rowsOf } from "../helpers/addon.ts";
 
 // `[documents, query]` in tokens, one after another in one context. Short prompts after long ones, with queries whose rows
 // take as many steps to sum as those before them, but other steps: memory planned for the one must not serve the other.
@@ -22,7 +22,7 @@ const tokens = (count: number, seed: number) =>
 async function observe(context: NativeContext, [documents, query]: [number, number]): Promise<Float32Array[]> {
   context.rollback(0);
   await context.prefill(tokens(documents, 1), never);
-  return rowsOf(await context.observe(tokens(query, 2), { perHead: true }, never));
+  return rowsOf(await observeHeads(context, tokens(query, 2)));
 }
 
 describe.each([32, 512])("prompts and queries of any length, %i tokens a pass", (batchSize) => {

@@ -4,16 +4,21 @@ import { findDegenerate } from "../../src/ranking/degenerate.ts";
 
 /** Two documents of two tokens, then a query of one. */
 const layout = (nullToken: number, texts = ["a", "b"]): PromptLayout => ({
-  sources: texts.map((text) => ({ text })),
-  prompt: { text: "", pieces: [], documentSpans: [], querySpan: [0, 0] },
-  tokens: Int32Array.of(1, 2, 3, 4, 9),
-  offsets: new Uint32Array(10),
-  documentSpans: [
-    [0, 2],
-    [2, 4],
-  ],
-  querySpan: [4, 5],
-  nullTokens: Int32Array.of(nullToken),
+  trunk: {
+    key: "",
+    sources: texts.map((text) => ({ text })),
+    tokens: Int32Array.of(1, 2, 3, 4),
+    offsets: new Uint32Array(8),
+    text: new Uint8Array(),
+    documentSpans: [
+      [0, 2],
+      [2, 4],
+    ],
+    byteSpans: [],
+    joint: undefined as never,
+  },
+  query: Int32Array.of(9),
+  nullQuery: Int32Array.of(nullToken),
 });
 
 test.each<[string, PromptLayout, number[], number[], number[], RegExp | undefined]>([

@@ -3,8 +3,6 @@ import { describe, expect, test } from "vitest";
 import { rankDocuments } from "../../src/ranking/scoring/ranking.ts";
 import { dealWindows } from "../../src/ranking/windows/plan.ts";
 import {
-  fitLine,
-  mergeAnchored,
   mergeCalibrated,
   mergeFinal,
   mergeSliding,
@@ -17,7 +15,6 @@ const rules: [name: string, merge: Rule][] = [
   ["calibrated", mergeCalibrated],
   ["final", mergeFinal],
   ["tournament", mergeTournament],
-  ["anchors", (problem) => mergeAnchored(problem, 2)],
   ["sliding", mergeSliding],
 ];
 
@@ -105,33 +102,10 @@ describe.each(rules)("%s", (_, merge) => {
   });
 });
 
-test("anchors put windows on one scale", async () => {
-  // Windows that hold document 2 halve every score and add one.
-  const truth = [10, 8, 6, 4, 9, 2, 7, 1];
-  const costs = truth.map(() => 1);
-  const problem = (): Problem => ({
-    costs,
-    capacity: 6,
-    most: 6,
-    score: async (members) => members.map((member) => (members.includes(2) ? truth[member]! / 2 + 1 : truth[member]!)),
-  });
-  const right = truth.map((_, index) => index).sort((a, b) => truth[b]! - truth[a]!);
-  expect(rankDocuments(await mergeAnchored(problem(), 2))).toEqual(right);
-  expect(rankDocuments(await mergeCalibrated(problem()))).not.toEqual(right);
-});
-
-test("the line through anchors is that of least squares, and never turns the order around", () => {
-  expect(fitLine([1, 2, 3], [3, 5, 7])).toEqual({ scale: 2, shift: 1 });
-  expect(fitLine([4], [6])).toEqual({ scale: 1, shift: 2 });
-  expect(fitLine([1, 2], [2, 1]).scale).toBe(1);
-  expect(fitLine([1, 1.001], [0, 9]).scale).toBe(4);
-  expect(fitLine([], [])).toEqual({ scale: 1, shift: 0 });
-});
-
 test("the order in which windows are read does not matter where the rule says so", async () => {
   const values = [3, 9, 1, 7, 5, 8, 2, 6];
   const costs = [4, 2, 3, 5, 1, 2, 4, 3];
-  for (const [name, merge] of rules.slice(0, 4)) {
+  for (const [name, merge] of rules.slice(0, 3)) {
     const plain = await merge(problemOf(values, costs, 10).problem);
     // A scorer whose answers come late, and which remembers nothing of windows before.
     const { problem } = problemOf(values, costs, 10);

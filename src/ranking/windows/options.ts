@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** How the scores of several windows become one ranking; see `rules.ts`. */
-export const MERGE_RULES = ["calibrated", "final", "tournament", "sliding", "anchors"] as const;
+export const MERGE_RULES = ["calibrated", "final", "tournament", "sliding"] as const;
 export type MergeRule = (typeof MERGE_RULES)[number];
 
 export type WindowOptions = {
@@ -14,14 +14,11 @@ export type WindowOptions = {
    * 1.6 to 1.7 times the prompts of `"calibrated"`; with token scores to `"calibrated"`, which reads every document once.
    */
   merge?: MergeRule | undefined;
-  /** Documents that stand in every window with `"anchors"`, 1 to 16. Defaults to 3. */
-  anchors?: number | undefined;
   /** Tokens of the passages that a document is cut into when it does not fit, at least 8. Defaults to half a window, at most 512. */
   passageTokens?: number | undefined;
 };
 
 export const DEFAULT_MERGE: MergeRule = "tournament";
-export const DEFAULT_ANCHORS = 3;
 
 const integer = (min: number, max = 2 ** 31) => z.int().min(min).max(max).optional();
 
@@ -32,7 +29,6 @@ export const windowsSchema = z
       windowTokens: integer(16),
       windowDocuments: integer(2),
       merge: z.enum(MERGE_RULES).optional(),
-      anchors: integer(1, 16),
       passageTokens: integer(8),
     }),
   ])
@@ -43,7 +39,6 @@ export const EXPECTED_IN_WINDOWS: Readonly<Record<string, string>> = {
   windowTokens: "an integer of at least 16",
   windowDocuments: "an integer of at least 2",
   merge: `one of ${MERGE_RULES.join(", ")}`,
-  anchors: "an integer from 1 to 16",
   passageTokens: "an integer of at least 8",
 };
 export const EXPECTED_WINDOWS = `"auto", "never" or an object with ${Object.keys(EXPECTED_IN_WINDOWS).join(", ")}`;

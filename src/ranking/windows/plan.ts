@@ -11,15 +11,15 @@ export type Costs = {
 /** Numbers and separators may be tokenized differently beside other documents. */
 const SLACK = 2;
 
-/** The costs of the documents of a prompt that has been laid out. */
-export function costsOf({ tokens, documentSpans, querySpan: [queryBegin], nullTokens }: PromptLayout): Costs {
+/** The costs of the documents of a prompt that has been laid out, in the order of its spans. */
+export function costsOf({ trunk: { tokens, documentSpans }, query, nullQuery }: PromptLayout): Costs {
   const ends = documentSpans.map(([, end]) => end);
   // The last separator is before the query and stays when there is one document less.
   const documents = documentSpans.map(([begin, end], index) => end - (index === 0 ? begin : ends[index - 1]!) + SLACK);
   const first = documentSpans[0]?.[0] ?? 0;
-  const query = Math.max(tokens.length - queryBegin, nullTokens?.length ?? 0);
-  const separator = queryBegin - (ends.at(-1) ?? queryBegin);
-  return { base: first + separator + query + SLACK, documents };
+  const behind = Math.max(query.length, nullQuery?.length ?? 0);
+  const separator = tokens.length - (ends.at(-1) ?? tokens.length);
+  return { base: first + separator + behind + SLACK, documents };
 }
 
 /** Documents that take more than this share of a window are dealt first, or they would find all windows half full. */

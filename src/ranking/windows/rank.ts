@@ -2,24 +2,21 @@ import { chunkText } from "../../chunking/chunk.ts";
 import { TokenMap } from "../../chunking/token-map.ts";
 import { ContextOverflowError, invalidArgument } from "../../errors.ts";
 import type { Progress, RankOptions } from "../../options.ts";
-import type { PromptLayout } from "../../prompt/layout.ts";
+import { type PromptLayout, textOffsets } from "../../prompt/layout.ts";
+import type { LaidDocuments } from "../../reading/documents.ts";
 import type { RankDocument } from "../../types.ts";
 import type { PassageScore, RankedDocument, RankResult } from "../results.ts";
 import { type Demoted, isBlank } from "../scoring/placement.ts";
 import { rankDocuments } from "../scoring/ranking.ts";
-import { DEFAULT_ANCHORS, DEFAULT_MERGE, type WindowOptions } from "./options.ts";
+import { DEFAULT_MERGE, type WindowOptions } from "./options.ts";
 import { costsOf } from "./plan.ts";
 import { planProgress } from "./progress.ts";
-import { mergeAnchored, mergeCalibrated, mergeFinal, mergeSliding, mergeTournament, type Problem } from "./rules.ts";
+import { mergeCalibrated, mergeFinal, mergeSliding, mergeTournament, type Problem } from "./rules.ts";
 
-/** What ranking in windows needs of the retriever. */
+/** What ranks one window. */
 export type WindowEngine = {
   /** Tokens that a prompt may have. */
   limit: number;
-  truncate(documents: readonly RankDocument[]): Promise<(RankDocument & { truncated: boolean })[]>;
-  layOut(documents: readonly RankDocument[]): Promise<PromptLayout>;
-  /** Byte offsets of the tokens of a text, two numbers a token. */
-  tokenize(text: string): Promise<Uint32Array>;
   /** Ranks the documents of one prompt. */
   rank(documents: readonly RankDocument[], onProgress: ((progress: Progress) => void) | undefined): Promise<RankResult>;
 };
@@ -49,13 +46,15 @@ const SHORTEST_PASSAGE = 8;
 /**
  * Ranks documents that one prompt does not hold, window by window.
  *
+ * @param prompt That one prompt, which says what each document costs.
  * A document that does not fit a window by itself is cut between sentences into passages, and counts as its best one.
  *
  * @throws ContextOverflowError when query and instruction leave no room for documents.
  */
 export async function rankInWindows(
   engine: WindowEngine,
-  documents: readonly RankDocument[],
+  { documents, positions }: LaidDocuments,
+  prompt: PromptLayout,
   windows: WindowOptions,
   { topK, onProgress, tokenScores }: Pick<RankOptions, "topK" | "onProgress" | "tokenScores">,
 ): Promise<RankResult> {
@@ -71,9 +70,7 @@ export async function rankInWindows(
     );
   }
   const size = windows.windowTokens ?? engine.limit;
-  const shortened = await engine.truncate(documents);
-  const layout = await engine.layOut(shortened);
-  const costs = costsOf(layout);
+  const costs = costsOf(prompt);
   const capacity = size - costs.base;
   if (capacity < 1) {
     const advice = "shorten it, or use more windowTokens or a larger contextSize";
@@ -91,7 +88,7 @@ export async function rankInWindows(
     ...shape,
     score: async (members) => {
       const result = await engine.rank(
-        members.map((member) => ({ ...shortened[units[member]!.document]!, text: units[member]!.text })),
+        members.map((member) => ({ ...documents[units[member]!.document]!, text: units[member]!.text })),
         progress?.window,
       );
       progress?.finish(tokensOf(members));
@@ -116,11 +113,11 @@ export async function rankInWindows(
   };
   const scores = await mergeBy(problem);
   progress?.end();
-  const lengths = layout.documentSpans.map(([begin, end]) => end - begin);
+  const lengths = prompt.trunk.documentSpans.map(([begin, end]) => end - begin);
   return {
     ...spent!,
     results: describe(placeUnits()).slice(0, topK),
-    usage: { ...spent!.usage, documentTokens: lengths },
+    usage: { ...spent!.usage, documentTokens: positions.map((position) => lengths[position]!) },
     timings: { ...spent!.timings, totalMs: performance.now() - began },
     windows: {
       count,
@@ -155,8 +152,6 @@ export async function rankInWindows(
         return mergeCalibrated(problem);
       case "final":
         return mergeFinal(problem);
-      case "anchors":
-        return mergeAnchored(problem, windows.anchors ?? DEFAULT_ANCHORS);
       case "tournament":
         return mergeTournament(problem);
       case "sliding":
@@ -165,23 +160,21 @@ export async function rankInWindows(
   }
 
   async function toUnits(): Promise<Unit[]> {
-    // Beside anchors, which take up to a third, there is less room.
-    const room = merge === "anchors" ? Math.floor((capacity * 2) / 3) : capacity;
     const units: Unit[] = [];
-    for (const [document, { title, text }] of shortened.entries()) {
+    for (const [document, { title, text }] of documents.entries()) {
       const blank = (part: string) => isBlank({ ...(title && { title }), text: part });
-      const cost = costs.documents[document]!;
-      if (cost <= room) {
+      const cost = costs.documents[positions[document]!]!;
+      if (cost <= capacity) {
         units.push({ document, text, cost, begin: 0, end: 0, blank: blank(text), readings: 0, scoreSum: 0 });
         continue;
       }
-      const map = new TokenMap(text, await engine.tokenize(text));
+      const map = new TokenMap(text, textOffsets(prompt.trunk, positions[document]!));
       const header = Math.max(0, cost - map.size) + 2;
       const half = Math.floor(capacity / 2) - header;
       const passage =
-        windows.passageTokens ?? Math.min(LONGEST_PASSAGE, half >= SHORTEST_PASSAGE ? half : room - header);
-      if (passage + header > room || passage < 1) {
-        const isTitle = Boolean(title) && (windows.passageTokens === undefined || header + SHORTEST_PASSAGE > room);
+        windows.passageTokens ?? Math.min(LONGEST_PASSAGE, half >= SHORTEST_PASSAGE ? half : capacity - header);
+      if (passage + header > capacity || passage < 1) {
+        const isTitle = Boolean(title) && (windows.passageTokens === undefined || header + SHORTEST_PASSAGE > capacity);
         throw new ContextOverflowError(
           costs.base + header + Math.max(passage, SHORTEST_PASSAGE),
           size,
@@ -219,7 +212,7 @@ export async function rankInWindows(
         score,
         ...(demoted && { demoted }),
         ...(headSums && { headScores: headSums.map((sum) => sum / readings) }),
-        ...(shortened[document]!.truncated && { truncated: true as const }),
+        ...(documents[document]!.truncated && { truncated: true as const }),
         ...(passage && { passages: [passage] }),
       });
     }

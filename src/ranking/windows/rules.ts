@@ -46,64 +46,6 @@ export const mergeFinal: Rule = async (problem) => {
   return readings.means();
 };
 
-/** A window whose anchors all score about alike says nothing about scale; neither does one that would stretch far. */
-const SCALE_BOUNDS = [0.25, 4] as const;
-
-/**
- * Balanced windows that share anchor documents. Every window is shifted and scaled so that its anchors fit their mean over
- * all windows, by least squares; an anchor's own score is the mean of its fitted ones. The windows may be read in any order.
- *
- * Anchors are spread evenly over the documents as given. With one anchor there is a shift only.
- *
- * @param anchors How many; fewer where they would take more than a third of a window.
- */
-export async function mergeAnchored({ costs, capacity, most, score }: Problem, anchors: number): Promise<number[]> {
-  const chosen = chooseAnchors(costs, anchors, capacity / 3, most - 1);
-  const shared = chosen.reduce((sum, index) => sum + costs[index]!, 0);
-  const others = costs.map((_, index) => index).filter((index) => !chosen.includes(index));
-  const dealt = dealWindows(
-    others.map((index) => costs[index]!),
-    capacity - shared,
-    most - chosen.length,
-  );
-  const windows: Map<number, number>[] = [];
-  for (const members of dealt) {
-    const window = [...chosen, ...members.map((member) => others[member]!)].sort((a, b) => a - b);
-    const values = await score(window);
-    windows.push(new Map(window.map((index, position) => [index, values[position]!])));
-  }
-  const target = chosen.map((index) => mean(windows.map((window) => window.get(index)!)));
-  const sums = new Array<number>(costs.length).fill(0);
-  for (const window of windows) {
-    const fit = fitLine(
-      chosen.map((index) => window.get(index)!),
-      target,
-    );
-    for (const [index, value] of window) sums[index]! += fit.scale * value + fit.shift;
-  }
-  for (const index of chosen) sums[index]! /= windows.length;
-  return sums;
-}
-
-function chooseAnchors(costs: readonly number[], wanted: number, tokens: number, most: number): number[] {
-  for (let count = Math.min(wanted, most, costs.length - 1); count > 0; count--) {
-    const chosen = Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * costs.length) / count));
-    if (chosen.reduce((sum, index) => sum + costs[index]!, 0) <= tokens) return chosen;
-  }
-  return [];
-}
-
-/** The line through points nearest in least squares; its slope is kept within bounds, and is 1 where there is none. */
-export function fitLine(x: readonly number[], y: readonly number[]): { scale: number; shift: number } {
-  if (x.length === 0) return { scale: 1, shift: 0 };
-  const [meanX, meanY] = [mean(x), mean(y)];
-  const variance = x.reduce((sum, value) => sum + (value - meanX) ** 2, 0);
-  const covariance = x.reduce((sum, value, i) => sum + (value - meanX) * (y[i]! - meanY), 0);
-  const slope = variance > 0 ? covariance / variance : 1;
-  const scale = slope > 0 ? Math.min(SCALE_BOUNDS[1], Math.max(SCALE_BOUNDS[0], slope)) : 1;
-  return { scale, shift: meanY - scale * meanX };
-}
-
 /** A half takes more prompts and ranks no better (docs/long-context.md). */
 const THROUGH = 1 / 3;
 
@@ -195,8 +137,4 @@ function dealAll({ costs, capacity, most }: Problem): number[][] {
 /** Highest first; equal ones in the order given. */
 function byScore(members: readonly number[], scores: readonly number[]): number[] {
   return members.toSorted((a, b) => scores[b]! - scores[a]! || a - b);
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

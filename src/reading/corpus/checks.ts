@@ -1,15 +1,16 @@
-import { createHash } from "node:crypto";
 import path from "node:path";
 import { InputError } from "../../errors.ts";
 import type { CorpusHeader } from "./file.ts";
 
 /** The fields that must agree before saved cells may be used. */
-export type CorpusTerms = Omit<CorpusHeader, "documents" | "tokens" | "layout" | "order" | "maxDocumentTokens">;
+export type CorpusTerms = Pick<
+  CorpusHeader,
+  "llama" | "model" | "prompt" | "nullQuery" | "cacheTypeK" | "cacheTypeV" | "flashAttention" | "deepestLayer"
+>;
 
-/** SHA-256 of tokens, in hexadecimal. */
-export function tokensDigest(tokens: Int32Array): string {
-  const bytes = Buffer.from(tokens.buffer, tokens.byteOffset, tokens.byteLength);
-  return createHash("sha256").update(bytes).digest("hex");
+/** The error for a file that is a corpus and not one for this retriever. */
+export function mismatch(file: string, what: string, advice: string): InputError {
+  return new InputError("CORPUS_MISMATCH", `Corpus ${path.basename(file)} ${what}: ${advice}`);
 }
 
 /**
@@ -19,9 +20,8 @@ export function tokensDigest(tokens: Int32Array): string {
  * format, null query, cache type or kind of attention, or heads in layers that were not computed.
  */
 export function assertCorpusFits(file: string, saved: CorpusHeader, here: CorpusTerms): void {
-  const name = path.basename(file);
   const fail = (what: string, advice: string) => {
-    throw new InputError("CORPUS_MISMATCH", `Corpus ${name} ${what}: ${advice}`);
+    throw mismatch(file, what, advice);
   };
   const again = "save it again";
   if (saved.model.fingerprint !== here.model.fingerprint) {

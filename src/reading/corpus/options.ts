@@ -1,15 +1,13 @@
+import { z } from "zod";
 import { InputError } from "../../errors.ts";
-import { parseRankOptions, type RankOptions, type ScoringOptions } from "../../options.ts";
+import { parseOptions, parseRankOptions, type RankOptions, type ScoringOptions } from "../../options.ts";
 
 /** Options of a corpus as a whole: its documents are read once with them. */
 export type CorpusOptions = Pick<ScoringOptions, "order" | "maxDocumentTokens" | "nullQuery" | "layout">;
 
 export type MakeCorpusOptions = CorpusOptions &
   Pick<RankOptions, "signal" | "onProgress"> & {
-    /**
-     * Save it to this file as it is read, as `Corpus.save` does. Independent documents then go through memory to the file
-     * and from there into the cache, and are held once; with `save` afterwards they are held twice.
-     */
+    /** Save it to this file as it is read, as `Corpus.save` does. Independent documents are then held once. */
     saveTo?: string | undefined;
     /** Replace that file if it exists. Defaults to `false`. */
     force?: boolean | undefined;
@@ -20,8 +18,19 @@ export type SaveOptions = Pick<RankOptions, "signal" | "onProgress"> & {
   force?: boolean | undefined;
 };
 
+/** Options of a query over a corpus. */
+export type CorpusRankOptions = RankOptions & {
+  /**
+   * Ids of the documents to rank, at least one, of independent ones. The others are as if they were not there. Defaults to
+   * all.
+   */
+  only?: readonly string[] | undefined;
+};
+
 const OF_CORPUS = ["order", "maxDocumentTokens", "layout", "nullQuery"] as const;
 const OF_RANK = ["topK", "headScores", "tokenScores", "mask", "calibration"] as const;
+
+const onlySchema = z.strictObject({ only: z.array(z.string()).min(1).optional() });
 
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option, a wrong value, or one that belongs to a query. */
 export function parseCorpusOptions(options: unknown): CorpusOptions & Pick<RankOptions, "signal" | "onProgress"> {
@@ -31,10 +40,12 @@ export function parseCorpusOptions(options: unknown): CorpusOptions & Pick<RankO
 }
 
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option, a wrong value, or one that was fixed with the corpus. */
-export function parseCorpusRankOptions(options: unknown): RankOptions {
-  const parsed = parseRankOptions(options);
+export function parseCorpusRankOptions(options: CorpusRankOptions): CorpusRankOptions {
+  const { only, ...rest } = options ?? {};
+  const parsed = parseRankOptions(rest);
   refuse(parsed, OF_CORPUS, "is fixed when the documents are read: pass it to retriever.corpus");
-  return parsed;
+  parseOptions(onlySchema, { only }, { only: "a list of ids, at least one" });
+  return { ...parsed, only };
 }
 
 function refuse(options: RankOptions, names: readonly (keyof RankOptions)[], why: string): void {

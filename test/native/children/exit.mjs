@@ -8,7 +8,7 @@ const prefill = (count = 16384) => context.prefill(tokens(count), never, () => {
 const endings = {
   loaded: () => {},
   observed: async () => {
-    globalThis.attention = await context.observe(tokens(8), { perHead: true }, never);
+    globalThis.attention = await context.observe([tokens(8)], { rows: "heads" }, never);
   },
   // The promise is never awaited: the work keeps the process alive until it is done.
   working: () => void prefill(1000),

@@ -51,7 +51,7 @@ async function outcomeOf(file) {
     const { layers, heads } = model.info();
     await model.tokenize([{ text: "Hello, world!", special: false }]);
     const context = await createContext(model, { contextSize: 64, heads: Int32Array.of(layers - 1, heads - 1) });
-    await context.observe(tokens(8), { perHead: true }, never);
+    await context.observe([tokens(8)], { rows: "heads" }, never);
     await context.dispose();
     return "works";
   } catch (error) {

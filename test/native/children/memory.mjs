@@ -6,9 +6,9 @@ async function live() {
   const { tokens: words } = await model.tokenize([{ text: "Hello, world! ".repeat(50), special: false }]);
   const context = await createContext(model, { contextSize: 1024 });
   await context.prefill(words, never, () => {});
-  const first = await context.observe(tokens(40), { perHead: true }, never);
+  const [first] = await context.observe([tokens(40)], { rows: "heads" }, never);
   context.rollback(words.length);
-  const second = await context.observe(tokens(40), { perHead: true }, never);
+  const [second] = await context.observe([tokens(40)], { rows: "heads" }, never);
   await first.documentScores({ baseline: second, spans: Uint32Array.of(0, 50, 50, 100), mask: "shared" });
   context.rollback(0);
   const cancellation = new addon.Cancellation();

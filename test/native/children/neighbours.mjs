@@ -21,7 +21,7 @@ async function ours() {
   const model = await load(models["tiny-llama-spm"]);
   const context = await createContext(model);
   const { tokens } = await model.tokenize([{ text: "The capital of France is Paris.", special: false }]);
-  const attention = await context.observe(tokens, { perHead: true }, never);
+  const [attention] = await context.observe([tokens], { rows: "heads" }, never);
   const row = Array.from(attention.row(0));
   await context.dispose();
   await model.dispose();

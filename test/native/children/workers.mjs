@@ -8,7 +8,7 @@ async function observed({ count, isQuery = false, tells = false }) {
   // Either of them may be the long part.
   if (tells) parentPort.postMessage("begins");
   await context.prefill(tokens(isQuery ? 16 : count), never, () => {});
-  const attention = await context.observe(tokens(isQuery ? count : 16), { perHead: true }, never);
+  const [attention] = await context.observe([tokens(isQuery ? count : 16)], { rows: "heads" }, never);
   const sums = await attention.sumOverHeads(null, 8);
   await context.dispose();
   await model.dispose();

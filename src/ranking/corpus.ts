@@ -1,0 +1,372 @@
+import path from "node:path";
+import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
+import { InputError, invalidArgument, QRHeadError } from "../errors.ts";
+import type { RankOptions } from "../options.ts";
+import type { PromptLayout } from "../prompt/layout.ts";
+import {
+  type CorpusOptions,
+  type CorpusRankOptions,
+  parseCorpusRankOptions,
+  type SaveOptions,
+} from "../reading/corpus/options.ts";
+import { SavedDocuments } from "../reading/corpus/saved.ts";
+import { layOutDocuments, layOutPrompt } from "../reading/documents.ts";
+import type { CallOptions, Engine } from "../reading/engine.ts";
+import { KvContext } from "../reading/kv-context.ts";
+import type { Layout } from "../reading/layout.ts";
+import type { Pool } from "../reading/pool.ts";
+import type { RankDocument } from "../types.ts";
+import { ownSignal } from "../util/abort-signal.ts";
+import type { CallQueue } from "../util/call-queue.ts";
+import { planRank, type RankPlan } from "./plan.ts";
+import { type Candidates, candidatesOf } from "./rank.ts";
+import { assertQuery, type BatchOptions, type BatchResult, rankAll, rankMany, rankOne } from "./rank-many.ts";
+import type { RankResult } from "./results.ts";
+
+/** What a corpus shares with its retriever. */
+export type CorpusHost = {
+  engine: Engine;
+  layouts: Readonly<Record<"listwise" | "independent", Layout>>;
+  pool: Pool;
+  queue: CallQueue;
+  /** Corpora that have not been disposed of. */
+  living: Set<Corpus>;
+};
+
+/** Options of `Corpus.rankMany`. */
+export type CorpusBatchOptions = BatchOptions & Pick<CorpusRankOptions, "only">;
+
+/**
+ * Documents that stay read: a query over them costs the query only. Made by `QRRetriever.corpus` and `loadCorpus`.
+ *
+ * Each corpus has a KV cache of its own. Where all of them are larger than the retriever's `corpusMemory`, those that were
+ * used least recently give theirs up, and are read again, or loaded from where they were saved, when they are next used.
+ */
+export class Corpus implements AsyncDisposable {
+  readonly #host: CorpusHost;
+  readonly #settings: CorpusOptions;
+  readonly #context: KvContext;
+  #documents: readonly RankDocument[];
+  /** How many documents it has ever had: what the next one without an id is called. */
+  #count: number;
+  /** The documents, tokenized; undefined until they are needed. */
+  #candidates: Candidates | undefined;
+  #saved: SavedDocuments | undefined;
+  #disposal: Promise<void> | undefined;
+
+  private constructor(host: CorpusHost, documents: readonly RankDocument[], settings: CorpusOptions) {
+    this.#host = host;
+    this.#documents = documents;
+    this.#count = documents.length;
+    this.#settings = settings;
+    this.#context = new KvContext(host.engine, host.layouts[settings.layout ?? "listwise"]);
+    host.living.add(this);
+  }
+
+  /** @internal What `QRRetriever.corpus` makes: the documents are saved, where it is said where, and read. */
+  static async create(
+    host: CorpusHost,
+    documents: readonly RankDocument[],
+    settings: CorpusOptions,
+    options: CallOptions,
+    saveTo?: { file: string; force: boolean | undefined },
+  ): Promise<Corpus> {
+    const corpus = new Corpus(host, documents, settings);
+    return corpus.#filled(async () => {
+      if (saveTo) await corpus.save(saveTo.file, { ...options, force: saveTo.force });
+      await corpus.#run(() => corpus.#prefill(options), options.signal);
+    });
+  }
+
+  /**
+   * @internal What `QRRetriever.loadCorpus` makes.
+   * @throws InputError as `openCorpusFile`, and `CORPUS_MISMATCH` when the cells are not those of these documents.
+   */
+  static async load(host: CorpusHost, file: string, options: CallOptions): Promise<Corpus> {
+    const saved = await SavedDocuments.open(host.engine, file, options.signal);
+    try {
+      const { documents, settings } = saved;
+      const corpus = new Corpus(host, documents, settings);
+      return await corpus.#filled(async () => {
+        await saved.assertFits(corpus.#plan({ calibration: true }).nullQuery!);
+        await corpus.#run(async () => {
+          const { trunk } = await corpus.#layOut(options.signal);
+          saved.attach(trunk, corpus.#context.layout.keysOf(trunk));
+          corpus.#saved = saved;
+          const prompt = await corpus.#prefill(options);
+          corpus.#recall(prompt);
+        }, options.signal);
+      });
+    } finally {
+      await saved.close();
+    }
+  }
+
+  /** The documents, in the order passed. */
+  get documents(): RankDocument[] {
+    return this.#documents.map((document) => ({ ...document }));
+  }
+
+  /** Documents in one prompt, or each by itself. */
+  get layout(): "listwise" | "independent" {
+    return this.#context.layout.name;
+  }
+
+  /** Order of the documents in the prompt. */
+  get order(): "given" | "reverse" {
+    return this.#settings.order ?? "given";
+  }
+
+  /** Tokens that each document was cut after, if any. */
+  get maxDocumentTokens(): number | undefined {
+    return this.#settings.maxDocumentTokens;
+  }
+
+  /** Bytes of its KV cache and of the documents' tokens; 0 while it has none. */
+  get bytes(): number {
+    const { tokens, offsets, text } = this.#candidates?.trunk ?? {};
+    return this.#context.bytes + (tokens?.byteLength ?? 0) + (offsets?.byteLength ?? 0) + (text?.byteLength ?? 0);
+  }
+
+  get disposed(): boolean {
+    return this.#disposal !== undefined;
+  }
+
+  /**
+   * Ranks the documents for a query. The null query is asked once and its attention kept.
+   *
+   * @throws What `QRRetriever.rank` throws, and InputError for options that belong to the corpus as a whole.
+   */
+  async rank(query: string, options: CorpusRankOptions = {}): Promise<RankResult> {
+    const { only, ...parsed } = parseCorpusRankOptions(options);
+    assertQuery(query);
+    return rankOne(
+      (work) => this.#run(work, parsed.signal),
+      () => this.#rank([query], this.#plan(parsed), only),
+    );
+  }
+
+  /**
+   * Ranks the documents for many queries, as many in one forward pass as fit, and reports how fast.
+   *
+   * @throws What `rank` throws; the results before a failure went to `onResult`.
+   */
+  async rankMany(queries: readonly string[], options: CorpusBatchOptions = {}): Promise<BatchResult> {
+    const { onResult, ...rest } = options;
+    const { only, ...parsed } = parseCorpusRankOptions(rest);
+    const rank = (onProgress: RankOptions["onProgress"]) =>
+      this.#rank(queries, this.#plan({ ...parsed, onProgress }), only);
+    return this.#run(() => rankMany(queries, rank, { onResult, onProgress: parsed.onProgress }), parsed.signal);
+  }
+
+  /**
+   * Adds documents behind those that it has. Only they are read: where memory or the corpus's file hold the cells of the
+   * others, these are copied. For independent documents; the file stays as it is until the corpus is saved again.
+   *
+   * @param documents As for `QRRetriever.corpus`; one without an id is called by the number of those that there were before.
+   * @throws InputError for listwise corpora, whose documents have read each other, and for ids that there are.
+   */
+  async add(documents: readonly DocumentInput[], options: CallOptions = {}): Promise<void> {
+    const { signal, onProgress } = options;
+    this.#assertIndependent("add documents");
+    await this.#run(async () => {
+      const more = normalizeDocuments(documents, "documents", this.#count);
+      const ids = new Set(this.#documents.map(({ id }) => id));
+      const known = more.find(({ id }) => ids.has(id));
+      if (known) {
+        throw new InputError("INVALID_INPUT", `The corpus has a document ${JSON.stringify(known.id)}: ids must differ`);
+      }
+      await this.#change([...this.#documents, ...more], () => this.#prefill({ signal, onProgress }));
+      this.#count += more.length;
+    }, ownSignal(signal));
+  }
+
+  /**
+   * Leaves out documents from now on.
+   *
+   * @throws InputError for listwise corpora, ids that there are not, and where none would be left.
+   */
+  async remove(ids: readonly string[]): Promise<void> {
+    this.#assertIndependent("remove documents");
+    await this.#run(async () => {
+      const gone = new Set(this.#indexesOf(ids, "ids"));
+      if (gone.size === this.#documents.length) throw invalidArgument("ids", "ids that leave a document", ids);
+      await this.#change(
+        this.#documents.filter((_, index) => !gone.has(index)),
+        async () => {},
+      );
+    }, undefined);
+  }
+
+  /**
+   * Saves the documents with the cells of the KV cache and what the null query attends to, for `QRRetriever.loadCorpus`.
+   * About as large as the cache in use. Listwise corpora of models with a sliding window, whose cells llama.cpp does not give
+   * out, are saved without and read again when loaded.
+   *
+   * Independent documents are written one by one. Those that neither the file that they came from nor memory holds are read
+   * for it, and what was saved is what the corpus ranks with from then on.
+   *
+   * @throws InputError `INVALID_INPUT` when the file exists, or cannot be written; nothing is left of it then.
+   */
+  async save(file: string, options: SaveOptions = {}): Promise<void> {
+    const { force = false, onProgress } = options;
+    const signal = ownSignal(options.signal);
+    if (typeof file !== "string" || file === "") throw invalidArgument("file", "the path of a file", file);
+    await this.#run(async () => {
+      const { engine, pool } = this.#host;
+      const prompt = await this.#prompt(signal);
+      const { how } = this.#plan({});
+      const calls = { signal, onProgress };
+      const contents = {
+        documents: this.#documents,
+        settings: this.#settings,
+        nullQuery: this.#plan({ calibration: true }).nullQuery!,
+        keys: this.#context.layout.keysOf(prompt.trunk),
+        trunk: prompt.trunk,
+        how,
+      };
+      this.#saved = await pool.during(this, () =>
+        SavedDocuments.write(engine, path.resolve(file), contents, { force, signal }, async (write) => {
+          await this.#context.save(prompt, calls, this.#saved, write);
+          return prompt.nullQuery && how.rows === "sum" ? this.#context.calibrate(prompt, how, calls) : null;
+        }),
+      );
+    }, signal);
+  }
+
+  /**
+   * Frees its KV cache, after the running call; the file that it was saved to stays. The retriever may have been disposed of
+   * before, or be so meanwhile. Idempotent.
+   */
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#host.queue.release(async () => {
+      this.#host.living.delete(this);
+      this.#host.pool.remove(this);
+      if (this.#candidates) this.#context.layout.forget(this.#candidates.trunk);
+      await this.evict();
+    });
+    return this.#disposal;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  /** @internal Gives up its KV cache until it is used again. */
+  async evict(): Promise<void> {
+    this.#candidates = undefined;
+    await this.#context.dispose();
+  }
+
+  /** One decision for each call: its options, else those of the corpus, else those of the retriever. */
+  #plan(options: RankOptions): RankPlan {
+    // Those of `load` are for calls that can have windows.
+    if (typeof options.windows === "object") {
+      throw new InputError("INVALID_ARGUMENT", "Windows have no use for a corpus or for independent documents");
+    }
+    return planRank(this.#host.engine, { windows: "never", layout: "listwise", ...this.#settings, ...options });
+  }
+
+  async *#rank(
+    queries: readonly string[],
+    plan: RankPlan,
+    only: readonly string[] | undefined,
+  ): AsyncGenerator<RankResult> {
+    const { engine, pool } = this.#host;
+    if (only) this.#assertIndependent("rank a part of its documents");
+    const indexes = only && this.#indexesOf(only, "only").sort((a, b) => a - b);
+    await using _ = await pool.using(this);
+    const asking = { engine, context: this.#context, saved: this.#saved };
+    const asked = indexes?.map((index) => this.#documents[index]!) ?? (await this.#layOut(plan.signal));
+    for await (const result of rankAll(asking, asked, queries, { ...plan, use: "corpus" })) {
+      if (indexes) for (const ranked of result.results) ranked.index = indexes[ranked.index]!;
+      yield result;
+    }
+  }
+
+  async #layOut(signal: AbortSignal | undefined): Promise<Candidates> {
+    const { order, maxDocumentTokens } = this.#plan({});
+    const options = { order, maxDocumentTokens, signal };
+    this.#candidates ??= candidatesOf(
+      await layOutDocuments(this.#host.engine, this.#context.layout, this.#documents, options),
+    );
+    return this.#candidates;
+  }
+
+  /** The prompt up to the query does not depend on the query; the null query stands for it. */
+  async #prompt(signal: AbortSignal | undefined): Promise<PromptLayout> {
+    const { nullQuery } = this.#plan({});
+    const text = this.#plan({ calibration: true }).nullQuery!;
+    const { trunk } = await this.#layOut(signal);
+    const { query } = await layOutPrompt(this.#host.engine, trunk, text, null, signal);
+    return { trunk, query, nullQuery: nullQuery === null ? null : query };
+  }
+
+  /** Reads the documents. */
+  async #prefill(options: CallOptions): Promise<PromptLayout> {
+    return this.#host.pool.during(this, async () => {
+      const prompt = await this.#prompt(options.signal);
+      await this.#context.hold([prompt], { ...options, use: "corpus" }, this.#saved);
+      return prompt;
+    });
+  }
+
+  /** Takes over what the null query attended to when the corpus was saved, if these heads saw it. */
+  #recall({ nullQuery }: PromptLayout): void {
+    const { how } = this.#plan({});
+    const seen = this.#saved?.seenBy(this.#host.engine.heads.heads, how);
+    if (seen && nullQuery) this.#context.remember(nullQuery, how, seen);
+  }
+
+  /** Has other documents, if what is to be done with them can be done. */
+  async #change(documents: readonly RankDocument[], work: () => Promise<unknown>): Promise<void> {
+    const [before, candidates] = [this.#documents, this.#candidates];
+    this.#documents = documents;
+    this.#candidates = undefined;
+    try {
+      await work();
+    } catch (error) {
+      this.#documents = before;
+      this.#candidates = candidates;
+      throw error;
+    }
+  }
+
+  #indexesOf(ids: readonly string[], name: string): number[] {
+    if (!Array.isArray(ids)) throw invalidArgument(name, "a list of ids", ids);
+    const byId = new Map(this.#documents.map(({ id }, index) => [id, index]));
+    return [...new Set(ids)].map((id) => {
+      const index = byId.get(id);
+      if (index === undefined) throw invalidArgument(name, "ids of documents of the corpus", id);
+      return index;
+    });
+  }
+
+  #assertIndependent(what: string): void {
+    if (this.layout === "independent") return;
+    throw new InputError("INVALID_ARGUMENT", `A listwise corpus cannot ${what}: its documents have read each other`, {
+      advice: 'make it with layout: "independent"',
+    });
+  }
+
+  async #filled(fill: () => Promise<unknown>): Promise<this> {
+    try {
+      await fill();
+      return this;
+    } catch (error) {
+      await this.dispose();
+      throw error;
+    }
+  }
+
+  #run<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const assertUsable = () => {
+      if (this.#disposal) throw new QRHeadError("DISPOSED", "The corpus has been disposed");
+    };
+    assertUsable();
+    return this.#host.queue.run(async () => {
+      assertUsable();
+      return work();
+    }, signal);
+  }
+}

@@ -1,0 +1,45 @@
+import { DEFAULT_NULL_QUERY, type RankOptions } from "../options.ts";
+import type { PromptUse } from "../prompt/overflow.ts";
+import type { Engine } from "../reading/engine.ts";
+import type { Rows } from "../reading/kv-context.ts";
+import type { WindowOptions } from "./windows/options.ts";
+
+/** All that a call decides, once: its own options, else those of loading, else the defaults. */
+export type RankPlan = Pick<
+  RankOptions,
+  "maxDocumentTokens" | "topK" | "headScores" | "tokenScores" | "signal" | "onProgress"
+> & {
+  layout: "listwise" | "independent";
+  windows: "auto" | "never" | WindowOptions;
+  order: "given" | "reverse";
+  /** Null where scores are not calibrated. */
+  nullQuery: string | null;
+  mask: boolean;
+  /** What each head counts for; null where all count alike. */
+  weights: Float32Array | null;
+  /** What is kept of the attention. */
+  how: Rows;
+  /** What the prompt is for, where it is not ranking. */
+  use?: PromptUse;
+};
+
+export function planRank({ options: load, heads }: Engine, options: RankOptions): RankPlan {
+  const {
+    layout = "listwise",
+    windows = "auto",
+    order = "given",
+    calibration = true,
+    nullQuery = heads.nullQuery ?? DEFAULT_NULL_QUERY,
+    mask = true,
+    weights: weighted = true,
+    maxDocumentTokens,
+  } = { ...load, ...options };
+  const { topK, headScores, tokenScores, signal, onProgress } = options;
+  const weights = weighted && heads.weights ? Float32Array.from(heads.weights) : null;
+  return {
+    ...{ layout, windows, order, mask, weights, maxDocumentTokens },
+    nullQuery: calibration ? nullQuery : null,
+    how: headScores ? { rows: "heads" } : { rows: "sum", weights },
+    ...{ topK, headScores, tokenScores, signal, onProgress },
+  };
+}

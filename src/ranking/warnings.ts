@@ -1,0 +1,32 @@
+import { shortSight } from "../heads/local.ts";
+import { type Engine, trainedFor } from "../reading/engine.ts";
+
+/**
+ * Why a ranking may be worse than these heads can do.
+ *
+ * @param promptTokens Of the longest stretch that the heads look over; undefined where its length is bounded otherwise.
+ */
+export function warningsOf(engine: Engine, promptTokens: number | undefined): string[] {
+  const { heads, model, profile, options } = engine;
+  const { warning, prompt, name, promptTokens: known = Number.POSITIVE_INFINITY } = heads;
+  const warnings = warning ? [warning] : [];
+  if (prompt && prompt !== "auto" && prompt !== profile.name) {
+    warnings.push(`Heads ${name} were found with the ${prompt} prompt, and rank with the ${profile.name} prompt here`);
+  }
+  if (promptTokens === undefined) return warnings;
+  const { contextSize = 0 } = options;
+  if (contextSize > trainedFor(engine)) {
+    warnings.push(
+      `The contextSize ${contextSize} is beyond the ${trainedFor(engine)} tokens that the model was trained for: longer prompts ` +
+        "rank worse, and without a contextSize documents that do not fit are ranked in windows",
+    );
+  }
+  if (promptTokens > known) {
+    warnings.push(
+      `Heads ${name} are known to rank well in prompts of up to ${known} tokens, and this one has ${promptTokens}: ` +
+        `rank in windows with windows: { windowTokens: ${Math.max(16, known)} }, or cut the documents`,
+    );
+  }
+  const short = shortSight(heads.heads, model.identity, promptTokens);
+  return short === null ? warnings : [...warnings, short];
+}

@@ -1,0 +1,157 @@
+import { InputError } from "../../errors.ts";
+import { deepestLayer, headKey } from "../../heads/heads.ts";
+import { fingerprint } from "../../model/fingerprint.ts";
+import type { CellState } from "../../native/addon-types.ts";
+import type { Trunk } from "../../prompt/layout.ts";
+import type { Head, RankDocument } from "../../types.ts";
+import type { Engine } from "../engine.ts";
+import type { Rows } from "../kv-context.ts";
+import type { SavedCells } from "../layout.ts";
+import { assertCorpusFits, type CorpusTerms, mismatch } from "./checks.ts";
+import { type CorpusFile, type CorpusHeader, openCorpusFile, writeCorpusFile } from "./file.ts";
+import type { CorpusOptions } from "./options.ts";
+
+/** What is saved of a corpus. */
+export type CorpusContents = {
+  documents: readonly RankDocument[];
+  settings: CorpusOptions;
+  nullQuery: string;
+  trunk: Trunk;
+  /** Names of the cells, in the order that they are written in. */
+  keys: readonly string[];
+  /** Of the null query's attention. */
+  how: Rows;
+};
+
+/** A corpus on disk: its documents, the cells that they were read into, and what the null query attends to. */
+export class SavedDocuments implements SavedCells {
+  readonly #engine: Engine;
+  readonly #file: string;
+  readonly #header: CorpusHeader;
+  readonly #digest: string;
+  /** The file, open and not used yet. */
+  #opened: CorpusFile | undefined;
+  #keys: readonly string[] = [];
+  readonly #baseline: Float32Array | null;
+
+  private constructor(
+    engine: Engine,
+    file: string,
+    header: CorpusHeader,
+    digest: string,
+    baseline: Float32Array | null,
+  ) {
+    this.#engine = engine;
+    this.#file = file;
+    this.#header = header;
+    this.#digest = digest;
+    this.#baseline = baseline;
+  }
+
+  /** @throws InputError as `openCorpusFile`. */
+  static async open(engine: Engine, file: string, signal: AbortSignal | undefined): Promise<SavedDocuments> {
+    const opened = await openCorpusFile(engine.model.library.addon, file, signal);
+    const saved = new SavedDocuments(engine, file, opened.header, opened.digest, opened.baseline);
+    saved.#opened = opened;
+    return saved;
+  }
+
+  /**
+   * Writes a corpus that appears under its name only when it is complete.
+   *
+   * @param fill Writes the cells, each before it goes on, and returns what the null query attends to, if that is to be kept.
+   * @throws InputError as `writeCorpusFile`.
+   */
+  static async write(
+    engine: Engine,
+    file: string,
+    contents: CorpusContents,
+    options: { force: boolean; signal: AbortSignal | undefined },
+    fill: (write: (state: CellState) => Promise<void>) => Promise<Float32Array | null>,
+  ): Promise<SavedDocuments> {
+    const { settings, trunk, how, documents, keys, nullQuery } = contents;
+    const { order = "given", layout = "listwise", maxDocumentTokens } = settings;
+    const header: CorpusHeader = {
+      ...(await termsOf(engine, nullQuery)),
+      ...{ layout, order },
+      ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
+      heads: engine.heads.heads.map(([layer, head]) => [layer, head]),
+      weights: how.rows === "sum" && how.weights ? [...how.weights] : null,
+      tokens: trunk.key,
+      documents: [...documents],
+    };
+    const { digest, baseline } = await writeCorpusFile(file, header, fill, options);
+    const saved = new SavedDocuments(engine, file, header, digest, baseline);
+    saved.#keys = keys;
+    return saved;
+  }
+
+  get documents(): RankDocument[] {
+    return this.#header.documents as RankDocument[];
+  }
+
+  get settings(): CorpusOptions {
+    const { order, layout, maxDocumentTokens } = this.#header;
+    return { order, layout, ...(maxDocumentTokens !== undefined && { maxDocumentTokens }) };
+  }
+
+  get keys(): readonly string[] {
+    return this.#keys;
+  }
+
+  /** @throws InputError `CORPUS_MISMATCH` for one that another model, other options or other heads made. */
+  async assertFits(nullQuery: string): Promise<void> {
+    assertCorpusFits(this.#file, this.#header, await termsOf(this.#engine, nullQuery));
+  }
+
+  /** Says what its cells are of. @throws InputError `CORPUS_MISMATCH` where it was saved with other tokens. */
+  attach(trunk: Trunk, keys: readonly string[]): void {
+    if (trunk.key !== this.#header.tokens) {
+      throw mismatch(this.#file, "has other tokens than its documents have here", "save it again");
+    }
+    this.#keys = keys;
+  }
+
+  /** What the null query attended to, if it was seen by these heads with these weights. */
+  seenBy(heads: readonly Head[], how: Rows): Float32Array | undefined {
+    const same = (a: readonly unknown[], b: readonly unknown[]) => a.join() === b.join();
+    const { heads: theirs, weights } = this.#header;
+    if (!this.#baseline || how.rows !== "sum" || !same(theirs.map(headKey), heads.map(headKey))) return undefined;
+    return same(weights ?? [], [...(how.weights ?? [])]) ? this.#baseline : undefined;
+  }
+
+  /** The cells, if the file is still the one that was written or loaded. */
+  async open(signal: AbortSignal | undefined): Promise<AsyncIterable<CellState> | undefined> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    if (opened) return opened.states(signal);
+    try {
+      const again = await openCorpusFile(this.#engine.model.library.addon, this.#file, signal);
+      if (again.digest === this.#digest) return again.states(signal);
+      await again.close();
+      return undefined;
+    } catch (error) {
+      signal?.throwIfAborted();
+      // The file has gone or changed since: the documents are known and can be read again.
+      if (error instanceof InputError) return undefined;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#opened?.close();
+    this.#opened = undefined;
+  }
+}
+
+async function termsOf({ model, heads, profile, options }: Engine, nullQuery: string): Promise<CorpusTerms> {
+  const { cacheTypeK = "f16", cacheTypeV = "f16", flashAttention = true, earlyStop = true } = options;
+  return {
+    llama: model.library.info.version,
+    model: { name: model.identity.name, fingerprint: await fingerprint(model) },
+    prompt: profile.name,
+    nullQuery,
+    ...{ cacheTypeK, cacheTypeV, flashAttention },
+    deepestLayer: earlyStop ? deepestLayer(heads.heads) : model.info.layers - 1,
+  };
+}

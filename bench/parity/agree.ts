@@ -9,7 +9,7 @@ import { parseDocuments } from "../../src/documents/documents.ts";
 import { type CacheType, QRRetriever } from "../../src/index.ts";
 import { loadModel } from "../../src/model/model.ts";
 import { callNative } from "../../src/native/call.ts";
-import { layOutPrompt } from "../../src/prompt/layout.ts";
+import { layOutQuery, layOutTrunk, type TokenizePieces } from "../../src/prompt/layout.ts";
 import { selectProfile } from "../../src/prompt/profiles.ts";
 
 const NULL_QUERY = "N/A";
@@ -68,24 +68,20 @@ async function writePrompt(): Promise<void> {
     bosText: loaded.info.bosText,
     eosText: loaded.info.eosText,
   });
-  const layout = await layOutPrompt(
-    (pieces) => callNative(loaded.library.addon, undefined, (flag) => loaded.native.tokenize(pieces, flag)),
-    profile,
-    texts.map((document, index) => ({ ...document, id: String(index) })),
-    values.query,
-    NULL_QUERY,
-  );
-  const begin = layout.querySpan[0];
+  const tokenize: TokenizePieces = (pieces) =>
+    callNative(loaded.library.addon, undefined, (flag) => loaded.native.tokenize(pieces, flag));
+  const documents = texts.map((document, index) => ({ ...document, id: String(index) }));
+  const trunk = await layOutTrunk(tokenize, profile, documents);
   const file: PromptFile = {
-    query: Array.from(layout.tokens.subarray(begin)),
-    null: Array.from(layout.nullTokens!),
-    documents: Array.from(layout.tokens.subarray(0, begin)),
-    spans: layout.documentSpans,
+    query: Array.from(await layOutQuery(tokenize, trunk, values.query)),
+    null: Array.from(await layOutQuery(tokenize, trunk, NULL_QUERY)),
+    documents: Array.from(trunk.tokens),
+    spans: trunk.documentSpans,
     asked: values.query,
     texts,
   };
   writeFileSync(promptFile!, JSON.stringify(file));
-  console.log(`${layout.tokens.length} tokens, ${texts.length} documents`);
+  console.log(`${trunk.tokens.length + file.query.length} tokens, ${texts.length} documents`);
   await loaded.native.dispose();
 }
 

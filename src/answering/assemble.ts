@@ -1,4 +1,7 @@
-import { InputError, invalidArgument } from "../errors.ts";
+import { InputError } from "../errors.ts";
+import { parseOptions } from "../options/parse.ts";
+import { ASSEMBLING } from "../options/texts.ts";
+import type { AssembleOptions } from "../options/types/texts.ts";
 import { smallestOf } from "../util/extremes.ts";
 
 /** A piece of a context: a chunk, a turn, a chapter. */
@@ -16,20 +19,7 @@ export type ContextPiece = {
   number?: number | undefined;
 };
 
-export type AssembleOptions = {
-  /** Pieces to take at most, neighbours not counted, at least 1. Defaults to as many as fit. */
-  topK?: number | undefined;
-  /** Pieces that score no higher are taken as neighbours only. Defaults to no such bound. */
-  above?: number | undefined;
-  /** Tokens that the context may have, citations included, at least 1. */
-  budgetTokens: number;
-  /** Counts a text's tokens for the model that will read it. */
-  countTokens: (text: string) => number | Promise<number>;
-  /** Order in the context: as given, by `number`, by `date`, or best first. Pieces without the key keep their place behind. Defaults to `"given"`. */
-  order?: "given" | "number" | "date" | "score" | undefined;
-  /** Pieces before and after each in its group that come with it where they fit. Defaults to 0. */
-  neighbours?: number | undefined;
-};
+export type { AssembleOptions };
 
 export type Source = { citation: number; index: number; id: string; title?: string; score: number; neighbour: boolean };
 export type AssembledContext = { text: string; sources: Source[]; tokens: number; leftOut: number };
@@ -49,16 +39,9 @@ export async function assembleContext(
   pieces: readonly ContextPiece[],
   options: AssembleOptions,
 ): Promise<AssembledContext> {
-  const { topK = Number.POSITIVE_INFINITY, budgetTokens, countTokens, order = "given", neighbours = 0 } = options;
-  const { above = Number.NEGATIVE_INFINITY } = options;
-  if (!(Number.isInteger(budgetTokens) && budgetTokens >= 1)) {
-    throw invalidArgument("budgetTokens", "an integer of at least 1", budgetTokens);
-  }
-  if (typeof above !== "number" || Number.isNaN(above)) throw invalidArgument("above", "a number", above);
-  if (!(topK >= 1)) throw invalidArgument("topK", "an integer of at least 1", topK);
-  if (!(Number.isInteger(neighbours) && neighbours >= 0)) {
-    throw invalidArgument("neighbours", "an integer of at least 0", neighbours);
-  }
+  const parsed = parseOptions(ASSEMBLING, options) as AssembleOptions;
+  const { budgetTokens, countTokens, order = "given", neighbours = 0 } = parsed;
+  const { topK = Number.POSITIVE_INFINITY, above = Number.NEGATIVE_INFINITY } = parsed;
   const costs = new Map<number, number>();
   const costOf = async (index: number) => {
     // The widest number there can be: which one it gets is not known yet.

@@ -1,4 +1,8 @@
 import { invalidArgument } from "../errors.ts";
+import { CHUNK_UNITS } from "../options/choices.ts";
+import { parseOptions } from "../options/parse.ts";
+import { CHUNKING } from "../options/texts.ts";
+import type { ChunkOptions } from "../options/types/texts.ts";
 import type { Span } from "../types.ts";
 import { collect, inSlices, type Steps } from "../util/in-slices.ts";
 import { markdownSplitters } from "./markdown.ts";
@@ -12,7 +16,6 @@ import {
   lines,
   paragraphs,
   phrases,
-  type SessionOptions,
   sessions,
   turns,
   unspacedWords,
@@ -20,24 +23,10 @@ import {
 } from "./splitters.ts";
 import type { Structure } from "./structures.ts";
 import type { TokenMap } from "./token-map.ts";
-import type { TurnOptions } from "./turns.ts";
 
-/** What a text is cut into. */
-export const CHUNK_UNITS = ["tokens", "sentences", "paragraphs", "markdown", "turns", "sessions", "code"] as const;
+export { CHUNK_UNITS };
 export type ChunkUnit = (typeof CHUNK_UNITS)[number];
-
-export type ChunkOptions = TurnOptions &
-  SessionOptions & {
-    /** Defaults to `"paragraphs"`. */
-    by?: ChunkUnit | undefined;
-    /**
-     * Tokens that a chunk may have, at least 1: neighbouring units are put together up to this, and a unit that is longer is
-     * cut at the next finer ones. Without a size every unit is one chunk; `"tokens"` and `"code"` have none, and take 256.
-     */
-    size?: number | undefined;
-    /** Tokens at the end of a chunk that the next one repeats, fewer than `size`. Defaults to 0. */
-    overlap?: number | undefined;
-  };
+export type { ChunkOptions };
 
 /** Half-open, in UTF-16 units of the text; never between the halves of a surrogate pair. */
 export type Chunk = {
@@ -198,13 +187,10 @@ function* splittersFor(by: ChunkUnit, outline: Outline, options: ChunkOptions): 
   }
 }
 
-function checked({ by = "paragraphs", size: given, overlap = 0 }: ChunkOptions) {
+function checked(options: ChunkOptions) {
+  const { by = "paragraphs", size: given, overlap = 0 } = parseOptions(CHUNKING, options) as ChunkOptions;
   const size = given ?? (by === "tokens" || by === "code" ? DEFAULT_SIZE : undefined);
-  if (!CHUNK_UNITS.includes(by)) throw invalidArgument("by", `one of ${CHUNK_UNITS.join(", ")}`, by);
-  if (size !== undefined && !(Number.isInteger(size) && size >= 1)) {
-    throw invalidArgument("size", "an integer of at least 1", size);
-  }
-  if (!(Number.isInteger(overlap) && overlap >= 0 && overlap < (size ?? 1))) {
+  if (overlap > 0 && overlap >= (size ?? 1)) {
     const expected = size === undefined ? "0 where there is no size" : `an integer from 0 to ${size - 1}`;
     throw invalidArgument("overlap", expected, overlap);
   }

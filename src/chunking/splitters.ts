@@ -1,3 +1,4 @@
+import type { ChunkOptions } from "../options/types/texts.ts";
 import type { Steps } from "../util/in-slices.ts";
 import { LINE_BREAK, linesOf, STEP_LINES } from "./lines.ts";
 import type { Outline } from "./outline.ts";
@@ -79,10 +80,7 @@ export function unspacedWords(text: string): Splitter {
   };
 }
 
-export type SessionOptions = {
-  /** Matches the line that begins a session. Defaults to a heading with "Session", "Conversation", "Chat" or "Day" and a number, or `DATE:`. */
-  session?: RegExp | undefined;
-};
+export type SessionOptions = Pick<ChunkOptions, "session">;
 
 const SESSION = /^[#*=\-\s]*(?:(?:session|conversation|chat|day)\s+#?\d+\b|date:)/i;
 

@@ -1,3 +1,4 @@
+import type { ChunkOptions } from "../options/types/texts.ts";
 import type { Steps } from "../util/in-slices.ts";
 import { linesOf, STEP_LINES } from "./lines.ts";
 import { isLabel, isRole, LOOK, type SpeakerStyle, speakerKey, speakerLines, templateMarks } from "./speaker-lines.ts";
@@ -6,12 +7,7 @@ import { structuresOf } from "./structures.ts";
 /** What one speaker says at a stretch: from the line that names the speaker to the next speaker's. */
 export type Turn = { begin: number; end: number; speaker: string };
 
-export type TurnOptions = {
-  /** Matches the beginning of a turn at the beginning of a line. Its first group, if it has one, is the speaker. Defaults to the ways in which chats name speakers. */
-  turn?: RegExp | undefined;
-  /** Names that count as speakers even if they speak once; case does not matter. Defaults to none. */
-  speakers?: readonly string[] | undefined;
-};
+export type TurnOptions = Pick<ChunkOptions, "turn" | "speakers">;
 
 type Candidate = { begin: number; name: string; key: string; style: SpeakerStyle };
 

@@ -1,38 +1,37 @@
-/** Options whose flag is not their name with hyphens. */
-const OTHER_FLAGS: Readonly<Record<string, string>> = {
-  budgetTokens: "--budget",
-  libraryDirectory: "--library",
-  windowTokens: "--window-size",
-  chunkTokens: "--chunk-size",
-  "windows.windowTokens": "--window-size",
-  "windows.windowDocuments": "--window-documents",
-  "windows.merge": "--merge",
-  "chunk.by": "--chunk-by",
-  "chunk.size": "--chunk-size",
-  "protect.headings": "--keep-headings",
-  "protect.speakers": "--keep-speaker",
-  "protect.markers": "--keep-marks",
-  detectHeads: "qrhead detect",
-};
+import { OPTION_TYPES, type OptionType } from "../options/registry.ts";
+import type { OptionSet } from "../options/spec.ts";
+import { partsOf } from "./flag-parts.ts";
+import { INPUTS, OUTPUTS } from "./own-flags.ts";
 
-/** Options whose flag is their name with hyphens. */
-const SAME_FLAGS = new Set(
-  (
-    "batchSize cacheTypeK cacheTypeV calibration checkpoint contextSize depths documents fitWeights flashAttention force gpu " +
-    "gpuLayers heads headScores layout lengths limit mask maxDocumentTokens maxTokens merge minTokens model needle neighbours " +
-    "nullQuery objective order prompt rawMass resume seed shuffle skipLong temperature threads threshold tokenScores top " +
-    "topK unit untilStable verify weights windowDocuments windows"
-  ).split(" "),
-);
+/** What the library names that is no option. */
+const OTHER_WORDS: Readonly<Record<string, string>> = { detectHeads: "qrhead detect", format: "--docs-format" };
 
+/** Flags by the names of options, and of those inside others: `windows.windowTokens`. */
+const FLAGS = new Map<string, string>();
 /** Switches that the command line only has turned off. */
-const ON_BY_DEFAULT = new Set(["calibration", "mask", "weights", "flashAttention", "verify"]);
+const ON_BY_DEFAULT = new Set<string>();
+
+function addSet(set: OptionSet, at = ""): void {
+  for (const [name, spec] of Object.entries(set)) {
+    if (spec.inside) addSet(spec.inside, `${name}.`);
+    if (spec.flag === undefined) continue;
+    const { long } = partsOf(spec.flag);
+    const isOff = long.startsWith("--no-");
+    if (isOff) ON_BY_DEFAULT.add(at + name);
+    if (!FLAGS.has(at + name)) FLAGS.set(at + name, isOff ? long.replace("--no-", "--") : long);
+  }
+}
+
+for (const { own } of Object.values<OptionType>(OPTION_TYPES)) addSet(own);
+addSet(INPUTS);
+addSet(OUTPUTS);
+for (const [name, words] of Object.entries(OTHER_WORDS)) FLAGS.set(name, words);
+FLAGS.set("verify", "--verify");
+ON_BY_DEFAULT.add("verify");
 
 /** The flag of an option of the library, such as `--context-size` for `contextSize`; undefined where there is none. */
 export function flagOf(option: string): string | undefined {
-  const other = OTHER_FLAGS[option];
-  if (other !== undefined || !SAME_FLAGS.has(option)) return other;
-  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return FLAGS.get(option);
 }
 
 /**

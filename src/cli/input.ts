@@ -1,22 +1,13 @@
-import type { Command } from "commander";
 import { parseDocuments } from "../documents/documents.ts";
-import { DOCUMENT_FORMATS, type DocumentFormat } from "../documents/format.ts";
+import type { DocumentFormat } from "../documents/format.ts";
 import type { RankDocument } from "../types.ts";
 import { collect, readBytes } from "../util/read-file.ts";
-import { choiceOption } from "./options.ts";
 import { note } from "./output.ts";
 
 /** What `-` stands for in messages. */
 export const STDIN_NAME = "standard input";
 
-export type FormatFlags = { format?: DocumentFormat | undefined };
-
-/** `--format`, of every command that reads documents from a file. */
-export function addFormatOption(command: Command): Command {
-  return command.addOption(
-    choiceOption("--format <NAME>", "how the documents are written (default: as they look)", DOCUMENT_FORMATS),
-  );
-}
+export type FormatFlags = { docsFormat?: DocumentFormat | undefined };
 
 /**
  * The documents of a file, or of standard input for `-`.
@@ -27,10 +18,10 @@ export function addFormatOption(command: Command): Command {
 export async function readDocuments(
   file: string,
   what: string,
-  { format }: FormatFlags,
+  { docsFormat }: FormatFlags,
   signal: AbortSignal,
 ): Promise<RankDocument[]> {
-  return parseDocuments(await readInput(file, what, signal), nameOf(file), { format });
+  return parseDocuments(await readInput(file, what, signal), nameOf(file), docsFormat && { format: docsFormat });
 }
 
 /** What messages call an input. */

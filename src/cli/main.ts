@@ -2,7 +2,7 @@
 import { Interrupted, reportFailure } from "./failure.ts";
 import { endSoon } from "./interrupt.ts";
 import { endQuietlyOnClosedPipe } from "./output.ts";
-import { createProgram } from "./program.ts";
+import { runCommandLine } from "./run.ts";
 
 const args = process.argv.slice(2);
 const fail = (error: unknown) => reportFailure(error, args.includes("--verbose"));
@@ -12,8 +12,13 @@ process.on("unhandledRejection", failNow);
 endQuietlyOnClosedPipe(failNow);
 
 try {
-  await createProgram().parseAsync(args, { from: "user" });
+  await runCommandLine(args);
 } catch (error) {
-  process.exitCode = fail(error);
-  if (error instanceof Interrupted) endSoon();
+  const { offerHeads } = await import("./offer-heads.ts");
+  const last = await offerHeads(error, args).then(
+    (done) => (done ? undefined : error),
+    (another: unknown) => another,
+  );
+  if (last !== undefined) process.exitCode = fail(last);
+  if (last instanceof Interrupted) endSoon();
 }

@@ -1,8 +1,15 @@
 import { type Command, Option } from "commander";
-import { CACHE_TYPES, GPU_NAMES, type LoadOptions, type ScoringOptions } from "../options.ts";
-import { PROMPT_NAMES, type PromptName } from "../prompt/profiles.ts";
-import { MERGE_RULES, type MergeRule } from "../ranking/windows/options.ts";
+import type { CACHE_TYPES } from "../options/choices.ts";
+import { DEVICE, heads, LOADING, model, PASS, prompt } from "../options/model.ts";
+import { maxDocumentTokens, nullQuery, SCORING, WINDOWS } from "../options/ranking.ts";
+import type { OptionSpec } from "../options/spec.ts";
+import type { LoadOptions, ScoringOptions } from "../options.ts";
+import type { PromptName } from "../prompt/profiles.ts";
+import type { MergeRule } from "../ranking/windows/options.ts";
 import { wrongOption } from "./failure.ts";
+import { partsOf } from "./flag-parts.ts";
+import { flagOption } from "./flags.ts";
+import { COMMON } from "./own-flags.ts";
 
 /** Options of every command. */
 export type CommonFlags = { verbose?: boolean; quiet?: boolean };
@@ -51,7 +58,7 @@ export type WindowFlags = {
 
 /** An option whose value is an integer within bounds. */
 export function integerOption(flags: string, description: string, min: number, max: number): Option {
-  const flag = flags.split(" ")[0]!;
+  const flag = partsOf(flags).long;
   const expected = max === 2 ** 31 ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
   return new Option(flags, description).argParser((text) => {
     const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -60,24 +67,9 @@ export function integerOption(flags: string, description: string, min: number, m
   });
 }
 
-/** An option whose value is a number that `accepts` takes. */
-export function numberOption(
-  flags: string,
-  description: string,
-  expected: string,
-  accepts: (value: number) => boolean,
-) {
-  const flag = flags.split(" ")[0]!;
-  return new Option(flags, description).argParser((text) => {
-    const value = text.trim() === "" ? Number.NaN : Number(text);
-    if (!(Number.isFinite(value) && accepts(value))) throw wrongOption(flag, expected, text);
-    return value;
-  });
-}
-
 /** An option whose value is one of a few words. */
 export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
-  const flag = flags.split(" ")[0]!;
+  const flag = partsOf(flags).long;
   return new Option(flags, `${description}: ${choices.join(", ")}`).argParser((text) => {
     if (!choices.includes(text)) throw wrongOption(flag, `one of ${choices.join(", ")}`, text);
     return text;
@@ -86,92 +78,58 @@ export function choiceOption(flags: string, description: string, choices: readon
 
 /** An option whose value is any text that is not blank. */
 export function textOption(flags: string, description: string, expected: string): Option {
-  const flag = flags.split(/[ ,]/).find((part) => part.startsWith("--")) ?? flags;
+  const flag = partsOf(flags).long;
   return new Option(flags, description).argParser((text) => {
     if (text.trim() === "") throw wrongOption(flag, expected, text);
     return text;
   });
 }
 
-/** Adds options below a heading of their own in --help. */
-function addGroup(command: Command, heading: string, options: readonly Option[]): Command {
-  for (const option of options) command.addOption(option.helpGroup(heading));
+/** Adds options of the registry to a command. */
+export function addOptions(command: Command, specs: readonly OptionSpec[]): Command {
+  for (const spec of specs) command.addOption(flagOption(spec));
   return command;
 }
 
 export function addCommonOptions(command: Command): Command {
-  return command
-    .addOption(new Option("--quiet", "no progress bar and no footer; warnings stay"))
-    .addOption(new Option("--verbose", "show the stack and the causes of an error"));
+  return addOptions(command, Object.values(COMMON));
 }
 
 export function addModelOptions(command: Command): Command {
-  return addGroup(addDeviceOptions(command), "Model:", [
-    new Option("--check", "load and try the model in a process of its own first"),
-  ]);
+  return addOptions(addDeviceOptions(command), [LOADING.check]);
+}
+
+/** `--model`, which `QRHEAD_MODEL` and the configuration file give a default. */
+export function modelOption(spec: OptionSpec = model): Option {
+  return flagOption(spec).env("QRHEAD_MODEL");
 }
 
 export function addDeviceOptions(command: Command): Command {
-  return addGroup(command, "Model:", [
-    textOption("--model <M>", "path of a GGUF, or an hf: URI (default: the built-in model)", "a path or an hf: URI"),
-    choiceOption("--gpu <WHICH>", "build of llama.cpp (default: auto)", GPU_NAMES),
-    integerOption("--gpu-layers <N>", "layers to put on the GPU (default: all)", 0, 2 ** 20),
-    integerOption("--threads <N>", "CPU threads (default: the processors that are free, at most 8)", 1, 512),
-    textOption("--library <DIR>", "folder of another llama.cpp build of the same release", "a folder"),
-  ]);
+  return addOptions(command.addOption(modelOption()), Object.values(DEVICE));
 }
 
 export function addHeadsOption(command: Command): Command {
-  return command.addOption(
-    textOption(
-      "--heads <SPEC>",
-      "auto, all, random:N:SEED, 13-18,13-21,…, a published set's name, or a head-set file (default: auto)",
-      "heads such as auto, all, 13-18,13-21 or a file",
-    ),
-  );
+  return addOptions(command, [heads]);
 }
 
 export function addPromptOptions(command: Command): Command {
-  return addGroup(command, "Prompt and scores:", [
-    choiceOption("--prompt <NAME>", "prompt format (default: auto)", PROMPT_NAMES),
-    textOption("--null-query <TEXT>", "query that calibrates (default: N/A)", "a text that is not blank"),
-  ]);
+  return addOptions(command, [prompt, nullQuery]);
 }
 
 /** The options of `PassFlags`; without `--max-document-tokens` where documents are read whole. */
 export function addPassOptions(command: Command, reads: "whole" | "cut" = "cut"): Command {
-  const cut = "cut each document's text, and a longer title, after this many tokens (default: no limit)";
-  return addGroup(command, "Forward passes:", [
-    ...(reads === "cut" ? [integerOption("--max-document-tokens <N>", cut, 1, 2 ** 31)] : []),
-    integerOption("--context-size <N>", "tokens that a prompt may have (default: as needed)", 16, 2 ** 27),
-    integerOption("--batch-size <N>", "tokens of one forward pass (default: 512)", 1, 16384),
-    choiceOption("--cache-type-k <TYPE>", "type of the K cache (default: f16)", CACHE_TYPES),
-    choiceOption("--cache-type-v <TYPE>", "type of the V cache (default: f16)", CACHE_TYPES),
-    new Option("--no-flash-attention", "read attention from the slower path"),
-  ]);
+  return addOptions(command, [...(reads === "cut" ? [maxDocumentTokens] : []), ...Object.values(PASS)]);
 }
 
 /** @param layouts False where a command shows or needs one prompt of all documents. */
 export function addRankOptions(command: Command, layouts = true): Command {
-  const layout = "documents in one prompt, or each by itself (default: listwise)";
-  addGroup(addPromptOptions(command), "Prompt and scores:", [
-    new Option("--no-calibration", "do not subtract the null query's attention"),
-    new Option("--no-mask", "keep outlier tokens"),
-    new Option("--no-weights", "count every head alike, also where the head set has weights"),
-    choiceOption("--order <ORDER>", "order of the documents in the prompt (default: given)", ["given", "reverse"]),
-    ...(layouts ? [choiceOption("--layout <NAME>", layout, ["listwise", "independent"])] : []),
-  ]);
+  const { calibration, mask, weights, order, layout } = SCORING;
+  addOptions(addPromptOptions(command), [calibration, mask, weights, order, ...(layouts ? [layout] : [])]);
   return addPassOptions(command);
 }
 
 export function addWindowOptions(command: Command): Command {
-  const when = "rank in windows what does not fit one prompt (default: auto)";
-  return addGroup(command, "Windows:", [
-    choiceOption("--windows <WHEN>", when, ["auto", "never"]),
-    integerOption("--window-size <N>", "tokens of a window (default: what the context holds)", 16, 2 ** 27),
-    integerOption("--window-documents <N>", "documents of a window (default: what fits)", 2, 2 ** 31),
-    choiceOption("--merge <RULE>", "how windows become one ranking (default: tournament)", MERGE_RULES),
-  ]);
+  return addOptions(command, [SCORING.windows, WINDOWS.windowTokens, WINDOWS.windowDocuments, WINDOWS.merge]);
 }
 
 /** @throws InputError when windows are forbidden and described at once. */
@@ -185,10 +143,10 @@ export function toWindowOptions(flags: WindowFlags): Pick<LoadOptions, "windows"
 
 /** The library's options for these flags. */
 export function toLoadOptions(flags: ModelFlags & { heads?: string }): LoadOptions {
-  const { model, gpu, gpuLayers, threads, library, heads, check } = flags;
+  const { model: file, gpu, gpuLayers, threads, library, heads: spec, check } = flags;
   return {
-    model,
-    heads,
+    model: file,
+    heads: spec,
     gpu: gpu === "false" ? false : (gpu as LoadOptions["gpu"]),
     gpuLayers,
     threads,
@@ -198,11 +156,11 @@ export function toLoadOptions(flags: ModelFlags & { heads?: string }): LoadOptio
 }
 
 export function toPassOptions(flags: PassFlags) {
-  const { maxDocumentTokens, contextSize, batchSize, cacheTypeK, cacheTypeV, flashAttention } = flags;
-  return { maxDocumentTokens, contextSize, batchSize, cacheTypeK, cacheTypeV, flashAttention };
+  const { maxDocumentTokens: most, contextSize, batchSize, cacheTypeK, cacheTypeV, flashAttention } = flags;
+  return { maxDocumentTokens: most, contextSize, batchSize, cacheTypeK, cacheTypeV, flashAttention };
 }
 
 export function toRankLoadOptions(flags: RankFlags): LoadOptions & ScoringOptions {
-  const { prompt, nullQuery, calibration, mask, weights, order, layout } = flags;
-  return { prompt, nullQuery, calibration, mask, weights, order, layout, ...toPassOptions(flags) };
+  const { prompt: format, nullQuery: query, calibration, mask, weights, order, layout } = flags;
+  return { prompt: format, nullQuery: query, calibration, mask, weights, order, layout, ...toPassOptions(flags) };
 }

@@ -38,6 +38,11 @@ export function note(text: string): void {
   process.stderr.write(printable(`${text}\n`));
 }
 
+/** A question on standard error, which no line end follows. */
+export function writeAside(text: string): void {
+  process.stderr.write(printable(text));
+}
+
 /** A warning of the library or of a command. `--quiet` does not silence it: the result may not be what it seems. */
 export function warn(text: string): void {
   note(`qrhead: warning: ${oneLine(withFlags(text))}`);

@@ -1,60 +1,115 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { Command } from "commander";
-import { packageRoot } from "../native/addon.ts";
-import { registerAsk } from "./commands/ask.ts";
-import { registerBench } from "./commands/bench.ts";
-import { registerDemo } from "./commands/demo.ts";
-import { registerDetect } from "./commands/detect.ts";
-import { registerDoctor } from "./commands/doctor.ts";
-import { registerEval } from "./commands/eval.ts";
-import { registerEvalAnswer } from "./commands/eval-answer.ts";
-import { registerHeads } from "./commands/heads.ts";
-import { registerInspect } from "./commands/inspect.ts";
-import { registerPrune } from "./commands/prune.ts";
-import { registerRerank } from "./commands/rerank.ts";
-import { registerRetrievalHeads } from "./commands/retrieval-heads.ts";
-import { registerSlim } from "./commands/slim.ts";
+import type { Command } from "commander";
+import { packageRoot } from "../native/package-root.ts";
+import { GroupedCommand } from "./help.ts";
 import { addCommonOptions } from "./options.ts";
 import { print } from "./output.ts";
 
-/** In the order that help lists them. */
-const commands = [
-  registerDemo,
-  registerRerank,
-  registerPrune,
-  registerAsk,
-  registerInspect,
-  registerDetect,
-  registerRetrievalHeads,
-  registerHeads,
-  registerEval,
-  registerEvalAnswer,
-  registerSlim,
-  registerDoctor,
-  registerBench,
-];
+type Registration = (program: Command) => void;
+type Entry = { says: string; group?: string; load: () => Promise<Registration> };
+
+const FINDING = "Finding heads:";
+const MACHINE = "Models and this machine:";
+const MEASURING = "Measuring:";
+
+/** Every command in the order that help lists them; the code of one is loaded when it is asked for. */
+export const COMMANDS: Readonly<Record<string, Entry>> = {
+  rerank: {
+    says: "rank documents for a question",
+    load: async () => (await import("./commands/rerank.ts")).registerRerank,
+  },
+  prune: {
+    says: "keep the sentences or chunks of a text that a question attends to",
+    load: async () => (await import("./commands/prune.ts")).registerPrune,
+  },
+  ask: {
+    says: "answer a question from files, with sources",
+    load: async () => (await import("./commands/ask.ts")).registerAsk,
+  },
+  inspect: {
+    says: "write a page that shows where the attention goes",
+    load: async () => (await import("./commands/inspect.ts")).registerInspect,
+  },
+  demo: {
+    says: "rank built-in passages with the built-in model",
+    load: async () => (await import("./commands/demo.ts")).registerDemo,
+  },
+  heads: {
+    ...{ group: FINDING, says: "list, show, trim, compare, export and draw head sets" },
+    load: async () => (await import("./commands/heads.ts")).registerHeads,
+  },
+  detect: {
+    ...{ group: FINDING, says: "find a model's retrieval heads, with labelled examples or without" },
+    load: async () => (await import("./commands/detect.ts")).registerDetect,
+  },
+  "retrieval-heads": {
+    ...{ group: FINDING, says: "find the heads that copy from a haystack while the model answers (Wu et al.)" },
+    load: async () => (await import("./commands/retrieval-heads.ts")).registerRetrievalHeads,
+  },
+  models: {
+    ...{ group: MACHINE, says: "list, fetch and remove models" },
+    load: async () => (await import("./commands/models.ts")).registerModels,
+  },
+  slim: {
+    ...{ group: MACHINE, says: "write a GGUF without the layers that the heads do not need" },
+    load: async () => (await import("./commands/slim.ts")).registerSlim,
+  },
+  doctor: {
+    ...{ group: MACHINE, says: "check this machine, the libraries and a model" },
+    load: async () => (await import("./commands/doctor.ts")).registerDoctor,
+  },
+  completion: {
+    ...{ group: MACHINE, says: "print a script that completes commands and options in a shell" },
+    load: async () => (await import("./commands/completion.ts")).registerCompletion,
+  },
+  bench: {
+    ...{ group: MEASURING, says: "measure speed and memory on this machine" },
+    load: async () => (await import("./commands/bench.ts")).registerBench,
+  },
+  eval: {
+    ...{ group: MEASURING, says: "measure retrieval and reranking on labelled data, against baselines" },
+    load: async () => (await import("./commands/eval.ts")).registerEval,
+  },
+  "eval-answer": {
+    ...{ group: MEASURING, says: "measure answers from retrieved documents (CLIPPER, LoCoMo)" },
+    load: async () => (await import("./commands/eval-answer.ts")).registerEvalAnswer,
+  },
+};
 
 const EXAMPLES = `
 Examples:
   $ qrhead demo
-  $ qrhead rerank --query "why is the sky blue" --docs notes.jsonl
-  $ qrhead rerank --model model.gguf --query "…" --docs notes.jsonl --json
-  $ qrhead doctor
+  $ qrhead rerank "why is the sky blue" notes.jsonl
+  $ qrhead rerank -m model.gguf "why is the sky blue" notes/ --json
+  $ qrhead COMMAND --help
 
 Exit codes: 0, 1 for a run that failed, 2 for wrong arguments or input.`;
 
-/** The command line with every command: parsing throws what went wrong. */
-export function createProgram(): Command {
+/** The version of the package. */
+export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(path.join(packageRoot, "package.json"), "utf8")) as { version: string };
-  const program = new Command("qrhead")
+  return version;
+}
+
+/**
+ * The command line: parsing throws what went wrong.
+ *
+ * @param names The commands to load, of which the others have a name and a description alone. Defaults to all.
+ */
+export async function createProgram(names: readonly string[] = Object.keys(COMMANDS)): Promise<Command> {
+  const program: Command = addCommonOptions(new GroupedCommand("qrhead"))
     .description("Rank documents with the attention heads of GGUF models.")
-    .version(version, "--version", "print the version");
-  addCommonOptions(program)
+    .version(packageVersion(), "-V, --version", "print the version")
     .addHelpText("after", EXAMPLES)
     // Errors are reported in one place, in one form; what commander still writes to standard error is help.
     .configureOutput({ writeErr: print, outputError: () => {} })
-    .exitOverride();
-  for (const register of commands) register(program);
+    .exitOverride()
+    .hook("preAction", async (_, command) => (await import("./config.ts")).applyConfig(command));
+  for (const [name, { says, group, load }] of Object.entries(COMMANDS)) {
+    if (names.includes(name)) (await load())(program);
+    else program.command(name).description(says);
+    if (group) program.commands.at(-1)!.helpGroup(group);
+  }
   return program;
 }

@@ -1,11 +1,15 @@
 import { InputError, invalidArgument } from "../errors.ts";
 import { seededRandom, shuffled } from "../heads/heads.ts";
+import { NEEDLES } from "../options/choices.ts";
+import { BOOTSTRAPPING } from "../options/detecting.ts";
+import { parseOptions } from "../options/parse.ts";
+import type { BootstrapOptions } from "../options/types/detecting.ts";
 import type { DetectionExampleInput } from "./examples.ts";
 import { Haystack, type PureNeedle } from "./haystack.ts";
 import { type Passage, passagesOf } from "./passages.ts";
 
 /** How a query is made from a passage; see `bootstrapExamples`. */
-export const NEEDLES = ["mixed", "fact", "sentence", "cloze", "keywords"] as const;
+export { NEEDLES };
 export type Needle = (typeof NEEDLES)[number];
 
 /** In turn. A model that is good at one of them only shows heads for that one: see docs/heads.md for what each found. */
@@ -18,18 +22,7 @@ export const BOOTSTRAP_DOCUMENTS = 20;
 /** With fewer documents there is little to be told apart. */
 export const MIN_DOCUMENTS = 4;
 
-export type BootstrapOptions = {
-  /** Defaults to `"mixed"`. */
-  needle?: Needle | undefined;
-  /** How many examples to make, at least 1. Defaults to `64`. */
-  examples?: number | undefined;
-  /** Documents in each, at least 4; fewer where the text has no more passages. Defaults to `20`. */
-  documents?: number | undefined;
-  /** Decides everything that is drawn, an integer from 0 to 2³²−1. Defaults to `0`. */
-  seed?: number | undefined;
-  /** What messages call the texts. Defaults to `"The bootstrap text"`. */
-  sourceName?: string | undefined;
-};
+export type { BootstrapOptions };
 
 /**
  * Makes detection examples from texts without labels: needles in a haystack, with which QRHead (EMNLP 2025) finds heads too.
@@ -86,20 +79,9 @@ function distinct(passages: readonly Passage[]): Passage[] {
 }
 
 function parse(texts: readonly string[], options: BootstrapOptions) {
-  const { needle = "mixed", examples = BOOTSTRAP_EXAMPLES, documents = BOOTSTRAP_DOCUMENTS, seed = 0 } = options;
-  const { sourceName = "The bootstrap text" } = options;
   const isList = Array.isArray(texts) && texts.every((text) => typeof text === "string");
   if (!isList) throw invalidArgument("texts", "an array of strings", texts);
-  if (!NEEDLES.includes(needle)) throw invalidArgument("needle", `one of ${NEEDLES.join(", ")}`, needle);
-  const integers = [
-    ["examples", examples, 1, 2 ** 20],
-    ["documents", documents, MIN_DOCUMENTS, 2 ** 16],
-    ["seed", seed, 0, 2 ** 32 - 1],
-  ] as const;
-  for (const [name, value, min, max] of integers) {
-    if (!(Number.isInteger(value) && value >= min && value <= max)) {
-      throw invalidArgument(name, `an integer from ${min} to ${max}`, value);
-    }
-  }
-  return { needle, examples, documents, seed, sourceName };
+  const parsed = parseOptions(BOOTSTRAPPING, options) as BootstrapOptions;
+  const { needle = "mixed", examples = BOOTSTRAP_EXAMPLES, documents = BOOTSTRAP_DOCUMENTS, seed = 0 } = parsed;
+  return { needle, examples, documents, seed, sourceName: parsed.sourceName ?? "The bootstrap text" };
 }

@@ -6,6 +6,10 @@ import { type LoadedModel, loadModel } from "../model/model.ts";
 import { assertWhole } from "../model/writes.ts";
 import type { NativeContext } from "../native/addon-types.ts";
 import { callNative } from "../native/call.ts";
+import { RETRIEVAL_HEADS } from "../options/detecting.ts";
+import { parseOptions, splitOptions } from "../options/parse.ts";
+import type { Trial } from "../options/progress.ts";
+import type { HaystackOptions } from "../options/types/detecting.ts";
 import { type LoadOptions, parseLoadOptions } from "../options.ts";
 import { type PromptPiece, wellFormed } from "../prompt/build.ts";
 import { type PromptProfile, selectProfile } from "../prompt/profiles.ts";
@@ -22,8 +26,7 @@ const MIN_RECALL = 0.5;
 /** A mean over fewer trials says little: with one more, other heads are the best. */
 const FEW_TRIALS = 10;
 
-/** One needle in one haystack. `counted`: the answer had more than half of its words, so that the trial rates heads. */
-export type Trial = { needle: number; tokens: number; depth: number; answer: string; recall: number; counted: boolean };
+export type { Trial };
 
 export type RetrievalHeadOptions = Pick<
   LoadOptions,
@@ -41,28 +44,8 @@ export type RetrievalHeadOptions = Pick<
   | "libraryDirectory"
   | "signal"
   | "onProgress"
-> & {
-  /** The haystack: a long text, of which the first `maxTokens` tokens are used. */
-  text: string;
-  /** What the head set and messages call the text. Defaults to `"The text"`. */
-  sourceName?: string | undefined;
-  /** Needles and their questions. Defaults to three that ship with qrhead, in English. */
-  facts?: readonly HiddenFact[] | undefined;
-  /** Tokens of the shortest haystack, at least 16. Defaults to `512`. */
-  minTokens?: number | undefined;
-  /** Tokens of the longest. Defaults to `5000`, or what the model and the text have. */
-  maxTokens?: number | undefined;
-  /** How many lengths to try, evenly spaced, at least 1. Defaults to `5`. */
-  lengths?: number | undefined;
-  /** At how many depths, evenly spaced, at least 1. Defaults to `5`. */
-  depths?: number | undefined;
-  /** How many heads to choose at most, at least 1. Defaults to `16`. */
-  top?: number | undefined;
-  /** The least score of a head that is chosen, 0 to 1; one that scored nothing never is. Wu et al. take `0.1`. Defaults to `0`. */
-  threshold?: number | undefined;
-  /** Called after each trial. */
-  onTrial?: ((trial: Trial, done: number, total: number) => void) | undefined;
-};
+> &
+  HaystackOptions;
 
 export type RetrievalHeads = {
   /** Best first, with the mean score of every head. */
@@ -245,10 +228,10 @@ function steps(from: number, to: number, count: number): number[] {
 }
 
 function parse(options: RetrievalHeadOptions) {
-  if (typeof options !== "object" || options === null) throw invalidArgument("options", "an object", options);
-  const { text, sourceName, facts = HIDDEN_FACTS, minTokens = 512, maxTokens = 5000, onTrial, ...others } = options;
-  const { lengths = 5, depths = 5, top = DEFAULT_HEAD_COUNT, threshold = 0, ...rest } = others;
-  if (typeof text !== "string" || text.trim() === "") throw invalidArgument("text", "a text that is not blank", text);
+  const [own, rest] = splitOptions(RETRIEVAL_HEADS, options);
+  const parsed = parseOptions(RETRIEVAL_HEADS, own) as HaystackOptions;
+  const { text, sourceName, facts = HIDDEN_FACTS, minTokens = 512, maxTokens = 5000, onTrial } = parsed;
+  const { lengths = 5, depths = 5, top = DEFAULT_HEAD_COUNT, threshold = 0 } = parsed;
   const isFact = (fact: unknown): boolean => {
     const { needle, question } = (fact ?? {}) as Partial<HiddenFact>;
     return typeof needle === "string" && /\S/.test(needle) && typeof question === "string" && /\S/.test(question);
@@ -256,20 +239,7 @@ function parse(options: RetrievalHeadOptions) {
   if (!Array.isArray(facts) || facts.length === 0 || !facts.every(isFact)) {
     throw invalidArgument("facts", "a list of { needle, question }", facts);
   }
-  for (const [name, value, least] of [
-    ["minTokens", minTokens, 16],
-    ["maxTokens", maxTokens, minTokens],
-    ["lengths", lengths, 1],
-    ["depths", depths, 1],
-    ["top", top, 1],
-  ] as const) {
-    if (!Number.isInteger(value) || value < least)
-      throw invalidArgument(name, `an integer of at least ${least}`, value);
-  }
-  if (!(typeof threshold === "number" && threshold >= 0 && threshold <= 1)) {
-    throw invalidArgument("threshold", "a number from 0 to 1", threshold);
-  }
-  if (onTrial !== undefined && typeof onTrial !== "function") throw invalidArgument("onTrial", "a function", onTrial);
+  if (maxTokens < minTokens) throw invalidArgument("maxTokens", `an integer of at least ${minTokens}`, maxTokens);
   const load = parseLoadOptions(rest);
   return {
     load,

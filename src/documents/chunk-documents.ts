@@ -1,7 +1,9 @@
 import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
 import { invalidArgument } from "../errors.ts";
+import { CHUNK_DOCUMENTS } from "../options/answering.ts";
+import { parseOptions } from "../options/parse.ts";
+import type { ChunkDocumentsOptions } from "../options/types/texts.ts";
 import type { RankDocument } from "../types.ts";
-import { ownSignal } from "../util/abort-signal.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents.ts";
 import type { ReadText } from "./read-files.ts";
 
@@ -10,13 +12,7 @@ export type Chunker = {
   chunk(text: string, options?: ChunkOptions & { signal?: AbortSignal | undefined }): Promise<Chunk[]>;
 };
 
-export type ChunkDocumentsOptions = {
-  /** Tokens of the chunks that texts are cut into, at least 8. Defaults to 200. */
-  chunkTokens?: number | undefined;
-  /** How texts are cut; by default as their file's ending says, else at paragraphs. */
-  chunk?: Pick<ChunkOptions, "by" | "turn" | "session" | "speakers"> | undefined;
-  signal?: AbortSignal | undefined;
-};
+export type { ChunkDocumentsOptions };
 
 /**
  * Cuts documents into chunks that know where they are from: their ids are `ID#BEGIN-END`, with the id of their document and
@@ -29,11 +25,8 @@ export async function chunkDocuments(
   inputs: readonly (DocumentInput | ReadText)[],
   options: ChunkDocumentsOptions = {},
 ): Promise<RankDocument[]> {
-  const { chunkTokens = 200, chunk } = options;
-  const signal = ownSignal(options.signal);
-  if (!(Number.isInteger(chunkTokens) && chunkTokens >= 8)) {
-    throw invalidArgument("chunkTokens", "an integer of at least 8", chunkTokens);
-  }
+  const parsed = parseOptions(CHUNK_DOCUMENTS, options) as ChunkDocumentsOptions;
+  const { chunkTokens = 200, chunk, signal } = parsed;
   const chunks: RankDocument[] = [];
   for (const [index, { id, title, text }] of normalizeDocuments(inputs).entries()) {
     signal?.throwIfAborted();

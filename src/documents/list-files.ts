@@ -13,9 +13,10 @@ export type ListedFile = { file: string; inFolder: boolean };
  * The files that paths stand for, each once: folders are gone through with their folders, in the order of names. Dot files,
  * dot folders and `node_modules` are skipped, links to folders are not followed.
  *
+ * @param what Names a path in messages.
  * @throws InputError `INVALID_INPUT` for a path that does not exist, or a folder with more than `MOST_FILES` entries.
  */
-export async function listFiles(paths: readonly string[], signal?: AbortSignal): Promise<ListedFile[]> {
+export async function listFiles(paths: readonly string[], signal?: AbortSignal, what = "File"): Promise<ListedFile[]> {
   const listed = new Map<string, ListedFile>();
   const add = (file: string, inFolder: boolean) => {
     const key = path.resolve(file);
@@ -24,7 +25,7 @@ export async function listFiles(paths: readonly string[], signal?: AbortSignal):
   for (const given of paths) {
     const found = await stat(given).catch((error: NodeJS.ErrnoException) => {
       const reason = error.code === "ENOENT" ? "does not exist" : `cannot be read: ${error.message}`;
-      throw new InputError("INVALID_INPUT", `File ${given} ${reason}`, { cause: error });
+      throw new InputError("INVALID_INPUT", `${what} ${given} ${reason}`, { cause: error });
     });
     if (!found.isDirectory()) add(given, false);
     else for (const file of await filesIn(given, signal)) add(file, true);

@@ -1,8 +1,11 @@
 import path from "node:path";
 import type { ChunkUnit } from "../chunking/chunk.ts";
 import { InputError, isQRHeadError } from "../errors.ts";
+import { READ_TEXTS } from "../options/answering.ts";
+import { parseOptions } from "../options/parse.ts";
+import type { LeftOutFile } from "../options/progress.ts";
+import type { ReadTextsOptions } from "../options/types/texts.ts";
 import type { RankDocument } from "../types.ts";
-import { ownSignal } from "../util/abort-signal.ts";
 import { append } from "../util/extremes.ts";
 import { MOST_INPUT_BYTES, readBytes } from "../util/read-file.ts";
 import { decodeText, whyBinary } from "../util/text-file.ts";
@@ -17,14 +20,7 @@ export type ReadText = RankDocument & {
   line?: number | null;
 };
 
-/** A file that was left out, and why: `"is empty"`, `"is a PNG image and no text: …"`. */
-export type LeftOutFile = { file: string; reason: string };
-
-export type ReadTextsOptions = {
-  signal?: AbortSignal | undefined;
-  /** Called for each file that was left out. */
-  onLeftOut?: ((left: LeftOutFile) => void) | undefined;
-};
+export type { LeftOutFile, ReadTextsOptions };
 
 const CODE = new Set("c cc cpp cs css go h hpp java js jsx kt lua mjs mts php py rb rs sh sql swift ts tsx".split(" "));
 
@@ -49,8 +45,7 @@ export function chunkUnitOf(file: string): ChunkUnit {
  * or nothing that holds text.
  */
 export async function readTexts(paths: readonly string[], options: ReadTextsOptions = {}): Promise<ReadText[]> {
-  const { onLeftOut } = options;
-  const signal = ownSignal(options.signal);
+  const { onLeftOut, signal } = parseOptions(READ_TEXTS, options) as ReadTextsOptions;
   const files = await listFiles(paths, signal);
   const names = namesOf(files.map(({ file }) => file));
   const texts: ReadText[] = [];

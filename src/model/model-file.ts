@@ -4,6 +4,7 @@ import { InputError, QRHeadError } from "../errors.ts";
 import { packageRoot } from "../native/addon.ts";
 import { importNodeLlamaCpp } from "../native/node-llama-cpp.ts";
 import type { Progress } from "../options.ts";
+import { findPulled } from "./store.ts";
 
 /** The small model that comes with the package: what runs when no model is named. */
 export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q8_0.gguf");
@@ -11,7 +12,7 @@ export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q
 const URI = /^(hf|huggingface|https?):/i;
 
 /**
- * Finds the file of a model: the built-in one, a path, or a URI that node-llama-cpp resolves and downloads into its own
+ * Finds the file of a model: the built-in one, a path, the name of a pulled model, or a URI that node-llama-cpp resolves and downloads into its own
  * models folder.
  *
  * @throws InputError `INVALID_INPUT` when there is no such file or it is no GGUF.
@@ -22,7 +23,7 @@ export async function findModelFile(
   options: { signal?: AbortSignal | undefined; onProgress?: ((progress: Progress) => void) | undefined } = {},
 ): Promise<string> {
   if (model === undefined) return checkGguf(BUILT_IN_MODEL);
-  if (!URI.test(model)) return checkGguf(path.resolve(model));
+  if (!URI.test(model)) return checkGguf((await findPulled(model)) ?? path.resolve(model));
   const { signal, onProgress } = options;
   const { resolveModelFile } = await importNodeLlamaCpp();
   try {

@@ -1,21 +1,14 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { QRHeadError } from "../errors.ts";
 import type { Addon } from "./addon-types.ts";
+import { packageRoot, unpacked } from "./package-root.ts";
 
 const require = createRequire(import.meta.url);
 let loaded: Addon | undefined;
 
-/** Folder of the package. Electron cannot load libraries from inside an archive, so the unpacked copy is used there. */
-export const packageRoot = unpacked(path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", ".."));
-
-/** The path outside Electron's archive, where there is one. */
-export function unpacked(file: string): string {
-  const outside = file.replace(/([\\/]app)\.asar(?=[\\/])/, "$1.asar.unpacked");
-  return existsSync(outside) ? outside : file;
-}
+export { packageRoot, unpacked };
 
 /** Where the addon may be, in the order tried: the environment variable, a build of this checkout, the prebuilt one. */
 export function addonCandidates(): string[] {

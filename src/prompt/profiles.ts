@@ -1,4 +1,5 @@
 import { InputError, invalidArgument } from "../errors.ts";
+import { PROMPT_NAMES } from "../options/choices.ts";
 import type { ModelIdentity } from "../types.ts";
 import { readChatTemplate } from "./chat-template.ts";
 
@@ -21,7 +22,7 @@ export type PromptProfile = {
 };
 
 /** The names that `--prompt` and the `prompt` option accept. */
-export const PROMPT_NAMES = ["auto", "llama3", "qwen2.5", "template", "plain"] as const satisfies readonly PromptName[];
+export { PROMPT_NAMES };
 
 /**
  * The prompts of the paper's own code, to the byte. They are not the models' chat templates: no system turn, and no line

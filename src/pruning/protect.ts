@@ -2,30 +2,11 @@ import { frontMatterLength } from "../chunking/front-matter.ts";
 import { markdownBlocks } from "../chunking/markdown.ts";
 import { isSameSpeaker, type Turn, turnsOf } from "../chunking/turns.ts";
 import { invalidArgument } from "../errors.ts";
+import type { ProtectOptions } from "../options/types/texts.ts";
 import type { Span } from "../types.ts";
 import { atOnce } from "../util/in-slices.ts";
 
-/** What pruning must leave alone. A unit that touches a protected stretch stays whole. */
-export type ProtectOptions = {
-  /**
-   * Stretches of the text, half-open in UTF-16 units; with several documents a list of stretches for each, in their order,
-   * or one list that holds for all of them.
-   */
-  spans?: readonly Span[] | readonly (readonly Span[])[] | undefined;
-  /** Opening and closing marks in the text; they stay, with what stands between. Defaults to none. */
-  markers?: readonly [open: string, close: string] | undefined;
-  /** Markdown headings. Defaults to `false`. */
-  headings?: boolean | undefined;
-  /** YAML between two lines of dashes at the beginning, or TOML between lines of plus signs. Defaults to `true`. */
-  frontMatter?: boolean | undefined;
-  /**
-   * Speakers whose turns stay, such as `"system"`; case does not matter. A turn goes to the next speaker's. A name that
-   * speaks in no document is a warning.
-   */
-  speakers?: readonly string[] | undefined;
-  /** Matches the beginning of a turn at the beginning of a line; its first group is the speaker. Defaults to `chunk.turn`. */
-  turn?: RegExp | undefined;
-};
+export type { ProtectOptions };
 
 /** Names that a warning lists at most. */
 const NAMES_SHOWN = 10;

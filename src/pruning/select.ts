@@ -1,4 +1,7 @@
 import { invalidArgument } from "../errors.ts";
+import { parseOptions } from "../options/parse.ts";
+import { LIMITING } from "../options/texts.ts";
+import type { PruneLimit } from "../options/types/texts.ts";
 
 /** A sentence, line or chunk of a text: where it stands, what it is worth, what it costs, and whether it must stay. */
 export type PruneUnit = {
@@ -17,17 +20,7 @@ export type PruneUnit = {
   isBlock?: boolean;
 };
 
-/** How much is to stay; exactly one of the first three, or `relative` by itself or beside a budget or a number. */
-export type PruneLimit = {
-  /** Tokens that what stays may have, markers included, at least 1. */
-  budgetTokens?: number | undefined;
-  /** Keep what scores at least this. */
-  threshold?: number | undefined;
-  /** Keep the best this many, at least 1, beside what is protected. */
-  topK?: number | undefined;
-  /** Keep what scores at least this share of the best one's score, above 0 and at most 1. The best one always qualifies. */
-  relative?: number | undefined;
-};
+export type { PruneLimit };
 
 /** Where a unit stands: the index of its text, and its own in it. */
 export type UnitPlace = { text: number; index: number };
@@ -135,17 +128,11 @@ export function costOf(
 }
 
 /** @throws InputError `INVALID_ARGUMENT` unless exactly one limit is given, with a value that makes sense. */
-export function checkLimit({ budgetTokens, threshold, topK, relative }: PruneLimit): void {
+export function checkLimit(limit: PruneLimit): void {
+  const { relative, budgetTokens, threshold, topK } = parseOptions(LIMITING, limit) as PruneLimit;
   const given = Object.entries({ budgetTokens, threshold, topK }).filter(([, value]) => value !== undefined);
   if (given.length > 1 || (given.length === 0 && relative === undefined)) {
     const names = given.map(([name]) => name).join(" and ") || "none";
     throw invalidArgument("the limit", "exactly one of budgetTokens, threshold and topK, or relative", names);
-  }
-  const positive = (value: number | undefined) => value === undefined || (Number.isInteger(value) && value >= 1);
-  if (!positive(budgetTokens)) throw invalidArgument("budgetTokens", "an integer of at least 1", budgetTokens);
-  if (!positive(topK)) throw invalidArgument("topK", "an integer of at least 1", topK);
-  if (threshold !== undefined && !Number.isFinite(threshold)) throw invalidArgument("threshold", "a number", threshold);
-  if (relative !== undefined && !(relative > 0 && relative <= 1)) {
-    throw invalidArgument("relative", "a number above 0 and at most 1", relative);
   }
 }

@@ -1,36 +1,42 @@
 import type { Command } from "commander";
 import { type AskResult, type AskSource, ask as answer } from "../../answering/ask.ts";
 import type { AskOptions } from "../../answering/options.ts";
-import { CHUNK_UNITS, type ChunkUnit } from "../../chunking/chunk.ts";
+import type { ChunkUnit } from "../../chunking/chunk.ts";
 import { chunkDocuments } from "../../documents/chunk-documents.ts";
-import { type LeftOutFile, type ReadText, readTexts } from "../../documents/read-files.ts";
+import { type LeftOutFile, type ReadText, type ReadTextsOptions, readTexts } from "../../documents/read-files.ts";
 import { InputError } from "../../errors.ts";
 import { findWriter } from "../../model/writes.ts";
-import { GPU_NAMES, type LoadOptions } from "../../options.ts";
+import { ASKING } from "../../options/answering.ts";
+import { DEVICE, heads } from "../../options/model.ts";
+import { CHUNKING, chunkTokens, neighbours } from "../../options/texts.ts";
+import type { LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
+import { decodeText } from "../../util/text-file.ts";
+import { notFromConfig } from "../config.ts";
 import { openCorpus } from "../corpus-cache.ts";
+import { addHelp } from "../help.ts";
+import { readInput, STDIN_NAME } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
+  addOptions,
   type CommonFlags,
-  choiceOption,
-  integerOption,
   type ModelFlags,
-  numberOption,
-  textOption,
+  modelOption,
   toLoadOptions,
 } from "../options.ts";
 import { dim, note, oneLine, print, printJson, warn, write } from "../output.ts";
+import { INPUTS, OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
-import { queryOf } from "../query.ts";
+import { askedOf, type QueryFlags, queryOf } from "../query.ts";
+import { expand, warnOfLeftOut } from "../sources.ts";
 import { decimalsFor } from "../table.ts";
 
 type AskFlags = CommonFlags &
+  QueryFlags &
   Omit<ModelFlags, "library"> & {
     retriever?: string;
     heads?: string;
-    query?: string;
-    queryFile?: string;
     cache?: string;
     layout?: "listwise" | "independent";
     topK?: number;
@@ -45,67 +51,37 @@ type AskFlags = CommonFlags &
     json?: boolean;
   };
 
-const EXAMPLES = `
+const HELP = {
+  everyday: ["--query", "--model", "--top-k", "--budget", "--cache", "--json"],
+  examples: [
+    'qrhead ask -m Llama-3.2-3B-Instruct-Q4_K_M.gguf "who betrays whom" book.txt',
+    'qrhead ask -m big.gguf --retriever small-slim.gguf "…" --budget 3000 notes/',
+    'qrhead ask -m big.gguf "…" --cache book.corpus book.txt   # the next question reads book.corpus instead',
+  ],
+  details: `
 Files: texts, Markdown, source code, and folders of them; JSON Lines and JSON arrays are read as documents. Files that are
 empty or no text are left out; so are dot files, dot folders and node_modules of a folder.
-The answer is streamed; the sources that it cites follow, with their scores. Any chat model answers; the built-in model
-only retrieves.
-
-Examples:
-  $ qrhead ask --model Llama-3.2-3B-Instruct-Q4_K_M.gguf --query "who betrays whom" book.txt
-  $ qrhead ask --model big.gguf --retriever small-slim.gguf --query "…" --budget 3000 notes/
-  $ qrhead ask --model big.gguf --query "…" --cache book.corpus book.txt   # the next question reads book.corpus instead`;
+The answer is streamed; the sources that it cites follow as FILE:LINE, with their scores. Any chat model answers; the
+built-in model only retrieves.`,
+};
 
 /** `qrhead ask`: answers a question from files. */
 export function registerAsk(program: Command): void {
   const command = program.command("ask").description("answer a question from files, with sources");
   command
-    .argument("[files...]", "files and folders to answer from")
-    .addOption(textOption("--model <M>", "GGUF that answers: a path or an hf: URI", "a path or an hf: URI"))
-    .addOption(
-      textOption("--retriever <M>", "GGUF that retrieves (default: the built-in model)", "a path or an hf: URI"),
-    )
-    .addOption(textOption("--heads <SPEC>", "heads of the retriever (default: auto)", "heads"))
-    .addOption(textOption("--query <Q>", "the question", "a text that is not blank"))
-    .option("--query-file <FILE>", "file that holds the question")
-    .addOption(
-      textOption("--cache <FILE>", "keep what was read of the files, each chunk by itself, in this file", "a path"),
-    )
-    .addOption(
-      choiceOption("--layout <NAME>", "chunks together in windows, or each by itself", ["listwise", "independent"]),
-    )
-    .addOption(
-      integerOption("--top-k <N>", "chunks to answer from (default: 5, or as many as --budget holds)", 1, 2 ** 31),
-    )
-    .addOption(integerOption("--budget <N>", "tokens of the sources (default: what the context leaves)", 1, 2 ** 31))
-    .addOption(choiceOption("--chunk-by <WHAT>", "how files are cut (default: by their ending)", CHUNK_UNITS))
-    .addOption(integerOption("--chunk-size <N>", "tokens of a chunk (default: 200)", 8, 2 ** 31))
-    .addOption(integerOption("--neighbours <N>", "chunks around each that come with it (default: 0)", 0, 1000))
-    .addOption(integerOption("--context-size <N>", "tokens of the generator's context (default: 4096)", 64, 2 ** 27))
-    .addOption(integerOption("--max-tokens <N>", "tokens of the answer (default: 512)", 1, 2 ** 31))
-    .addOption(
-      numberOption(
-        "--temperature <X>",
-        "how freely words are drawn, 0 to 10 (default: 0, greedy)",
-        "a number from 0 to 10",
-        (x) => x >= 0 && x <= 10,
-      ),
-    )
-    .addOption(
-      numberOption(
-        "--repeat-penalty <X>",
-        "against repetition, 1 to 10, 1 is none (default: 1.05)",
-        "a number from 1 to 10",
-        (x) => x >= 1 && x <= 10,
-      ),
-    )
-    .addOption(choiceOption("--gpu <WHICH>", "build of llama.cpp", GPU_NAMES))
-    .addOption(integerOption("--threads <N>", "CPU threads", 1, 512))
-    .option("--json", "print one JSON object when the answer is complete");
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(ask);
+    .argument("[question]", "the question")
+    .argument("[files...]", "files, folders and patterns; or standard input");
+  const { retriever, layout, topK, budgetTokens, contextSize, maxTokens, temperature, repeatPenalty } = ASKING;
+  addOptions(command, [INPUTS.query, INPUTS.queryFile]).addOption(modelOption(ASKING.model));
+  addOptions(command, [{ ...retriever, group: "Model" }, heads, INPUTS.cache, layout, topK, budgetTokens]);
+  addOptions(command, [CHUNKING.by, chunkTokens, neighbours, contextSize, maxTokens, temperature, repeatPenalty]);
+  addOptions(command, [DEVICE.gpu, DEVICE.threads, OUTPUTS.json]);
+  // Heads of the configuration file are of the model that ranks, and this one answers.
+  notFromConfig(command, ["--heads", "--context-size"]);
+  addHelp(addCommonOptions(command), HELP).action(ask);
 }
 
-async function ask(files: string[], _: unknown, command: Command): Promise<void> {
+async function ask(question: string | undefined, files: string[], _: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<AskFlags>();
   const { model, json, quiet = false } = flags;
   if (model === undefined) {
@@ -114,29 +90,35 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
       "Expected a model that answers: pass --model FILE.gguf (the built-in model cannot)",
     );
   }
-  if (files.length === 0 && flags.cache === undefined)
-    throw new InputError("INVALID_ARGUMENT", "Expected files to answer from: pass their names");
   if (flags.cache !== undefined && flags.layout === "listwise")
     throw new InputError(
       "INVALID_ARGUMENT",
       "Expected no --layout listwise beside --cache, which keeps chunks that were read by themselves",
     );
   const signal = interruptSignal();
-  const query = await queryOf(flags, signal);
+  const asked = askedOf([...(question === undefined ? [] : [question]), ...files], flags, flags.cache !== undefined);
+  const query = await queryOf(flags, signal, asked.query);
   const leftOut: LeftOutFile[] = [];
-  const texts = files.length > 0 ? await readTexts(files, { signal, onLeftOut: (file) => leftOut.push(file) }) : [];
+  const texts = await textsOf(asked.files, { signal, onLeftOut: (file) => leftOut.push(file) });
   warnOfLeftOut(leftOut);
   const bar = await progressBar(quiet);
   try {
-    const { topK, budget, chunkBy, chunkSize, neighbours, contextSize, maxTokens, threads, heads, retriever, gpu } =
-      flags;
+    const { topK, budget, chunkBy, chunkSize, contextSize, maxTokens, threads, retriever, gpu } = flags;
     const { temperature, repeatPenalty } = flags;
     const shared = toLoadOptions({ ...(gpu && { gpu }), ...(threads !== undefined && { threads }) });
-    const loading: LoadOptions = { ...shared, model: retriever, heads };
+    const loading: LoadOptions = { ...shared, model: retriever, heads: flags.heads };
     const cutting = { chunkTokens: chunkSize, chunk: chunkBy && { by: chunkBy } };
     const options: AskOptions = {
       model,
-      ...{ topK, neighbours, contextSize, maxTokens, temperature, repeatPenalty, budgetTokens: budget },
+      ...{
+        topK,
+        neighbours: flags.neighbours,
+        contextSize,
+        maxTokens,
+        temperature,
+        repeatPenalty,
+        budgetTokens: budget,
+      },
       threads: shared.threads,
       gpu: shared.gpu,
       signal,
@@ -185,15 +167,14 @@ async function answerFromCache(
   return { ...result, sources: result.sources.map(named), shown: result.shown.map(named) };
 }
 
-/** Lines of files that were left out, of which a folder may have many. */
-const MOST_WARNINGS = 5;
-
-function warnOfLeftOut(files: readonly LeftOutFile[]): void {
-  for (const { file, reason } of files.slice(0, MOST_WARNINGS)) {
-    warn(`left out ${file}, which ${reason}`);
-  }
-  const others = files.length - MOST_WARNINGS;
-  if (others > 0) warn(`left out ${others} more ${others === 1 ? "file" : "files"}`);
+/** The texts of files, folders and patterns, and of standard input for `-`. */
+async function textsOf(files: readonly string[], options: Required<ReadTextsOptions>): Promise<ReadText[]> {
+  const paths = (await Promise.all(files.filter((file) => file !== "-").map(expand))).flat();
+  const texts = paths.length > 0 ? await readTexts(paths, options) : [];
+  if (!files.includes("-")) return texts;
+  const piped = decodeText(await readInput("-", "Text", options.signal!), STDIN_NAME);
+  if (piped.trim() === "") throw new InputError("INVALID_INPUT", `Expected text but ${STDIN_NAME} is empty`);
+  return [...texts, { id: STDIN_NAME, text: piped, by: "paragraphs", file: STDIN_NAME }];
 }
 
 function sourceList({ sources, cites }: AskResult): string {

@@ -7,6 +7,7 @@ import { type BenchOptions, runBench } from "../../bench/run.ts";
 import { threadsRow } from "../../bench/threads.ts";
 import { append } from "../../util/extremes.ts";
 import { defaultThreads } from "../../util/threads.ts";
+import { addHelp } from "../help.ts";
 import {
   addCommonOptions,
   addHeadsOption,
@@ -38,13 +39,15 @@ type ChildReport = { report: BenchReport; peakBytes: number };
 const NULL_TOKENS = 28;
 const ALL_TRIALS = Object.keys(TRIALS) as TrialName[];
 
-const EXAMPLES = `
-Every row is a ratio of two things measured in one run, interleaved; the median over the rounds is shown.
-
-Examples:
-  $ qrhead bench
-  $ qrhead bench --model Llama-3.2-3B-Instruct-Q4_K_M.gguf --document-tokens 8192 --rounds 3
-  $ qrhead bench --model my.gguf --growth --json`;
+const HELP = {
+  everyday: ["--model", "--heads", "--document-tokens", "--query-tokens", "--rounds", "--growth", "--json"],
+  examples: [
+    "qrhead bench",
+    "qrhead bench -m Llama-3.2-3B-Instruct-Q4_K_M.gguf --document-tokens 8192 --rounds 3",
+    "qrhead bench -m my.gguf --growth --json",
+  ],
+  details: "Every row is a ratio of two things measured in one run, interleaved; the median over the rounds is shown.",
+};
 
 /** `qrhead bench`: what reranking costs on this machine, against a plain forward pass of the same tokens. */
 export function registerBench(program: Command): void {
@@ -59,7 +62,7 @@ export function registerBench(program: Command): void {
       choiceOption("--trial <NAME>", "run one trial once, for the peak memory of a process", ALL_TRIALS).hideHelp(),
     )
     .option("--json", "print one JSON object");
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(bench);
+  addHelp(addCommonOptions(command), HELP).action(bench);
 }
 
 async function bench(_: unknown, command: Command): Promise<void> {

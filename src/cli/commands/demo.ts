@@ -12,10 +12,10 @@ import { beginning, rankingTable } from "../table.ts";
 const SHOWN = 3;
 
 const NEXT = `Next:
-  qrhead rerank --query "your question" --docs your-file.txt        one document per line, or JSON Lines
-  qrhead rerank --model your.gguf --query "…" --docs your-file.txt  any chat model; more accurate the larger it is
-  qrhead heads list                                                 models whose retrieval heads are known
-  qrhead doctor                                                     what this machine can use`;
+  qrhead rerank "your question" your-file.txt          one document per line, or JSON Lines
+  qrhead rerank -m your.gguf "…" your-folder/          any chat model; more accurate the larger it is
+  qrhead heads list                                    models whose retrieval heads are known
+  qrhead doctor                                        what this machine can use`;
 
 /** `qrhead demo`: ranks a few built-in passages, so that one command shows what this is. */
 export function registerDemo(program: Command): void {

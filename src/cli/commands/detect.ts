@@ -1,37 +1,36 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { type Command, Option } from "commander";
-import { NEEDLES } from "../../detect/bootstrap.ts";
 import { BEGIN_ANEW, removeCheckpoint } from "../../detect/checkpoint.ts";
 import { FEWER_DOCUMENTS } from "../../detect/collect.ts";
 import { detectHeads } from "../../detect/detect.ts";
 import { formatHeadSet } from "../../detect/format.ts";
-import { OBJECTIVES, type Objective } from "../../detect/objectives.ts";
+import type { Objective } from "../../detect/objectives.ts";
 import { InputError, isQRHeadError } from "../../errors.ts";
+import { BOOTSTRAPPING, DETECTING } from "../../options/detecting.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { describeDetected } from "../describe-detected.ts";
 import { readSource, type SourceFlags } from "../detect-source.ts";
 import { exampleBar } from "../example-bar.ts";
 import { wrongOption } from "../failure.ts";
 import { formatPlot, plotOption } from "../head-plot.ts";
+import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   addModelOptions,
+  addOptions,
   addPassOptions,
   addPromptOptions,
   type CommonFlags,
-  choiceOption,
-  integerOption,
   type ModelFlags,
-  numberOption,
   type PassFlags,
   type PromptFlags,
-  textOption,
   toLoadOptions,
   toPassOptions,
 } from "../options.ts";
 import { note, oneLine, print, printJson, warn } from "../output.ts";
+import { INPUTS, OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 
 type DetectFlags = CommonFlags &
@@ -55,76 +54,67 @@ type DetectFlags = CommonFlags &
     json?: boolean;
   };
 
-const EXAMPLES = `
+const HELP = {
+  everyday: ["--model", "--output", "--examples", "--bootstrap", "--top", "--plot", "--force", "--json"],
+  examples: [
+    "qrhead detect -m my.gguf --examples examples.jsonl -o my-heads.json",
+    "qrhead detect -m my.gguf notes/ -o my-heads.json --plot my-heads.html --force",
+    'qrhead rerank -m my.gguf --heads my-heads.json "…" notes.jsonl',
+    "qrhead detect -m my.gguf --examples examples.jsonl -o my-heads.json --resume --force",
+    "qrhead detect -m my.gguf --examples examples.jsonl -o my-heads.json --objective ndcg --top auto --fit-weights",
+    "qrhead detect -m my.gguf --examples - --limit 70 --shuffle 42 --json < examples.jsonl",
+  ],
+  details: `
 Examples: JSON Lines or a JSON array of {"id", "query", "docs": [{"id", "title", "text"}, …], "gold": ["id", …]}, or QRHead's
 own files with question, paragraphs and gt_docs. QRHead used 70 and 128. Documents are shown to the model in the order
 given: the gold ones should not always stand at the same place.
 
-No examples? --bootstrap makes them from text: your own, or a small English one that comes with qrhead.
+No examples? --bootstrap makes them from text: your own, or a small English one that comes with qrhead. Files named as
+arguments are examples where they end in .json or .jsonl, and text to make examples from otherwise.
 
 Objectives: mass rates a head by its calibrated attention on the gold documents, ndcg by nDCG@10 of the ranking that it alone
-gives, contrastive (CoRe) by the share of the gold documents in a softmax over attention.
-
-Examples:
-  $ qrhead detect --model my.gguf --examples examples.jsonl -o my-heads.json
-  $ qrhead detect --model my.gguf --bootstrap notes/ -o my-heads.json --plot my-heads.html
-  $ qrhead detect --model my.gguf --examples examples.jsonl -o my-heads.json --objective ndcg --top auto --fit-weights
-  $ qrhead detect --model my.gguf --examples examples.jsonl -o my-heads.json --resume
-  $ qrhead detect --model my.gguf --examples - --limit 70 --shuffle 42 --json < examples.jsonl
-  $ qrhead rerank --model my.gguf --heads my-heads.json --query "…" --docs notes.jsonl`;
+gives, contrastive (CoRe) by the share of the gold documents in a softmax over attention.`,
+};
 
 /** `qrhead detect`: finds the heads of a model that retrieve, and writes them as a head-set file. */
 export function registerDetect(program: Command): void {
   const command = program
     .command("detect")
     .description("find a model's retrieval heads, with labelled examples or without");
-  command
-    .option("--examples <FILE>", "examples file, - for standard input")
-    .option("--bootstrap [FILE_OR_DIR]", "make examples from this text, or from one that comes with qrhead")
-    .addOption(choiceOption("--needle <KIND>", "of --bootstrap: how queries are made (default: mixed)", NEEDLES))
-    .addOption(integerOption("--documents <N>", "of --bootstrap: documents in an example (default: 20)", 4, 2 ** 16))
-    .addOption(textOption("-o, --output <OUT>", "head-set file to write", "a path"))
-    .addOption(plotOption("--plot <OUT>", "also draw a map of all heads, .html or .svg"))
-    .addOption(choiceOption("--objective <NAME>", "what rates a head (default: mass)", OBJECTIVES))
-    .addOption(
-      numberOption("--temperature <T>", "of contrastive (default: 0.1)", "a number above 0", (value) => value > 0),
-    )
-    .option("--raw-mass", "for mass: neither calibrated nor masked, as in the paper's equations")
+  command.argument("[files...]", "examples, or texts and folders to make some from");
+  const { objective, temperature, rawMass, fitWeights, untilStable, skipLong, seed, checkpoint } = DETECTING;
+  const output = { ...OUTPUTS.output, flagSays: "head-set file to write" };
+  addOptions(command, [output, INPUTS.examples])
+    .option("--bootstrap [PATH]", "make examples from this text, or from one that comes with qrhead")
     .addOption(topOption())
-    .option("--fit-weights", "fit weights for the heads, kept if they rank held-out examples better")
-    .addOption(integerOption("--limit <N>", "use the first N examples, after shuffling (default: all)", 1, 2 ** 31))
-    .addOption(integerOption("--shuffle <SEED>", "shuffle the examples by this seed", 0, 2 ** 32 - 1))
-    .addOption(integerOption("--seed <SEED>", "of --bootstrap, and of splits (default: 0)", 0, 2 ** 32 - 1))
-    .addOption(
-      numberOption(
-        "--until-stable <SHARE>",
-        "stop when halves of the examples agree on this share of the heads, such as 0.9",
-        "a number above 0 and at most 1",
-        (value) => value > 0 && value <= 1,
-      ),
-    )
-    .option("--skip-long", "leave out examples that are longer than the context")
-    .addOption(textOption("--checkpoint <FILE>", "keep what is read here (default: beside the output)", "a path"))
-    .option("--resume", "go on where an earlier run ended")
-    .option("--force", "replace the file if it exists, and begin anew")
-    .option("--json", "print the head set instead of a summary");
+    .addOption(plotOption("--plot <OUT>", OUTPUTS.plot.says));
+  addOptions(command, [
+    BOOTSTRAPPING.needle,
+    BOOTSTRAPPING.documents,
+    DETECTING.limit,
+    DETECTING.shuffle,
+    seed,
+    skipLong,
+  ]);
+  addOptions(command, [objective, temperature, rawMass, fitWeights, untilStable, checkpoint, DETECTING.resume]);
+  addOptions(command, [{ ...OUTPUTS.force, says: "replace the file if it exists, and begin anew" }, OUTPUTS.json]);
   addPassOptions(addPromptOptions(addModelOptions(command)));
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(detect);
+  addHelp(addCommonOptions(command), HELP).action(detect);
 }
 
 function topOption(): Option {
-  return new Option("--top <N>", "heads to choose, or auto for as many as rank best (default: 16)").argParser(
-    (text) => {
-      if (text === "auto") return text;
-      const value = /^\d+$/.test(text) ? Number(text) : 0;
-      if (!(value >= 1 && value <= 2 ** 31)) throw wrongOption("--top", "an integer of at least 1 or auto", text);
-      return value;
-    },
-  );
+  const { flagSays, shortDefault, group } = DETECTING.top;
+  const description = `${flagSays} (default: ${shortDefault})`;
+  return new Option("--top <N>", description).helpGroup(`${group}:`).argParser((text) => {
+    if (text === "auto") return text;
+    const value = /^\d+$/.test(text) ? Number(text) : 0;
+    if (!(value >= 1 && value <= 2 ** 31)) throw wrongOption("--top", "an integer of at least 1 or auto", text);
+    return value;
+  });
 }
 
-async function detect(_: unknown, command: Command): Promise<void> {
-  const flags = command.optsWithGlobals<DetectFlags>();
+async function detect(files: string[], _: unknown, command: Command): Promise<void> {
+  const flags: DetectFlags = { ...command.optsWithGlobals<DetectFlags>(), files };
   const { output, plot, force = false, resume = false, json, signal } = { ...flags, signal: interruptSignal() };
   if (output === undefined && !json) {
     throw new InputError("INVALID_ARGUMENT", "Expected an output: pass -o FILE, or --json to print the head set");
@@ -187,5 +177,5 @@ function reworded(error: unknown, bootstrap: boolean): unknown {
 function nextStep({ model, output }: DetectFlags): string {
   const quoted = (text: string) => (/^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const named = model === undefined ? "" : `--model ${quoted(model)} `;
-  return `\nNext: qrhead rerank ${named}--heads ${quoted(output!)} --query "…" --docs FILE`;
+  return `\nNext: qrhead rerank ${named}--heads ${quoted(output!)} "…" FILE`;
 }

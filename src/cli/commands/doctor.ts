@@ -26,6 +26,7 @@ import {
   durationOf,
 } from "../checks.ts";
 import { describe, EXIT } from "../failure.ts";
+import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -40,13 +41,15 @@ import { progressBar } from "../progress.ts";
 
 type DoctorFlags = CommonFlags & ModelFlags & { json?: boolean };
 
-const EXAMPLES = `
-Examples:
-  $ qrhead doctor
-  $ qrhead doctor --model model.gguf --gpu vulkan
-  $ qrhead doctor --check downloaded.gguf         # one line: what is wrong with this file
-
-Exit codes: 0 when no check failed, 1 otherwise; a warning is no failure.`;
+const HELP = {
+  everyday: ["--model", "--check", "--gpu", "--threads", "--json"],
+  examples: [
+    "qrhead doctor",
+    "qrhead doctor -m model.gguf --gpu vulkan",
+    "qrhead doctor --check downloaded.gguf         # one line: what is wrong with this file",
+  ],
+  details: "Exit codes: 0 when no check failed, 1 otherwise; a warning is no failure.",
+};
 
 const STATUS = { ok: green("ok  "), warn: yellow("warn"), fail: red("fail") };
 
@@ -62,7 +65,7 @@ export function registerDoctor(program: Command): void {
       ),
     )
     .option("--json", "print one JSON object");
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(doctor);
+  addHelp(addCommonOptions(command), HELP).action(doctor);
 }
 
 async function doctor(_: unknown, command: Command): Promise<void> {

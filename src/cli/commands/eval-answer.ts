@@ -16,6 +16,7 @@ import { Journal, readJournal } from "../../eval/journal.ts";
 import { makeFolder } from "../../util/output-file.ts";
 import { numbersOption } from "../eval/options.ts";
 import { timeLeft } from "../example-bar.ts";
+import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -41,14 +42,17 @@ type AnswerFlags = CommonFlags &
     json?: boolean;
   };
 
-const EXAMPLES = `
+const HELP = {
+  everyday: ["--data", "--results", "--model", "--top-k", "--full", "--output", "--json"],
+  examples: [
+    "qrhead eval --data clipper --setting clipper -m small.gguf --method bm25 --method qrhead -o results",
+    "qrhead eval-answer --data clipper --results results -m large.gguf --top-k 3,5 --full",
+  ],
+  details: `
 The documents that a method ranked first go to the generator in their own order. A claim counts when the model says "true"
 of it, a pair when it also says "false" of its corrupted twin. Answers are kept in answers.jsonl of the results folder,
-and a run that was stopped goes on. For another generator or context size name another folder (-o).
-
-Examples:
-  $ qrhead eval --data clipper --setting clipper --model small.gguf --method bm25 --method qrhead -o results
-  $ qrhead eval-answer --data clipper --results results --model large.gguf --top-k 3,5 --full`;
+and a run that was stopped goes on. For another generator or context size name another folder (-o).`,
+};
 
 /** `qrhead eval-answer`: how well a generator answers from what methods retrieved. */
 export function registerEvalAnswer(program: Command): void {
@@ -68,7 +72,7 @@ export function registerEvalAnswer(program: Command): void {
     .addOption(textOption("-o, --output <DIR>", "folder for answers.jsonl (default: that of --results)", "a folder"))
     .addOption(integerOption("--context-size <N>", "tokens that a prompt may have (default: what fits)", 16, 2 ** 27))
     .option("--json", "print one JSON object");
-  addCommonOptions(addModelOptions(command)).addHelpText("after", EXAMPLES).action(run);
+  addHelp(addCommonOptions(addModelOptions(command)), HELP).action(run);
 }
 
 async function run(_: unknown, command: Command): Promise<void> {

@@ -14,6 +14,7 @@ import { writeWhole } from "../../util/output-file.ts";
 import { listOption, numbersOption } from "../eval/options.ts";
 import { evalTables } from "../eval/table.ts";
 import { formatTimeLeft } from "../example-bar.ts";
+import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -65,7 +66,25 @@ type EvalFlags = CommonFlags &
     json?: boolean;
   };
 
-const EXAMPLES = `
+const HELP = {
+  everyday: [
+    "--data",
+    "--method",
+    "--model",
+    "--setting",
+    "--candidates",
+    "--limit",
+    "--measure",
+    "--output",
+    "--json",
+  ],
+  examples: [
+    "qrhead eval --data beir/scifact --candidates 10 --limit 40 --max-document-tokens 160 --method bm25 --method qrhead",
+    "qrhead eval --data beir/nfcorpus --setting beir -m M.gguf --method bm25 --method qrhead --method icr -o results",
+    "qrhead eval --data beir/nfcorpus --setting beir -m M.gguf --method bm25 --method qrhead --method icr -o results --resume",
+    "qrhead eval --data longmemeval_s.json --setting longmemeval -m M.gguf --method qrhead",
+  ],
+  details: `
 Data: BEIR folders (corpus and queries, .jsonl or .tsv, and qrels), pools (JSON Lines of query, docs and gold, or QRHead's
 own files), LongMemEval, LoCoMo, CLIPPER, folders of needles and essays; .gz is read. Every method ranks the same
 candidates: BM25's best, those of a TREC run (--run), or all documents of a pool.
@@ -73,13 +92,8 @@ candidates: BM25's best, those of a TREC run (--run), or all documents of a pool
 Methods: first-stage, bm25, bm25:light, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL,
 rrf(A,B), NAME=METHOD.
 
-Settings: ${Object.keys(SETTINGS).join(", ")}.
-
-Examples:
-  $ qrhead eval --data beir/scifact --candidates 10 --limit 40 --max-document-tokens 160 --method bm25 --method qrhead
-  $ qrhead eval --data beir/nfcorpus --setting beir --model M.gguf --method bm25 --method qrhead --method icr -o results
-  $ qrhead eval --data beir/nfcorpus --setting beir --model M.gguf --method bm25 --method qrhead --method icr -o results --resume
-  $ qrhead eval --data longmemeval_s.json --setting longmemeval --model M.gguf --method qrhead`;
+Settings: ${Object.keys(SETTINGS).join(", ")}.`,
+};
 
 /** `qrhead eval`: how well methods retrieve, on labelled data. */
 export function registerEval(program: Command): void {
@@ -128,7 +142,7 @@ export function registerEval(program: Command): void {
     .addOption(integerOption("--passage-words <N>", "words of a haystack's passages (default: 100)", 1, 100_000))
     .option("--json", "print one JSON object");
   addWindowOptions(addRankOptions(addHeadsOption(addModelOptions(command))));
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
+  addHelp(addCommonOptions(command), HELP).action(run);
 }
 
 async function run(_: unknown, command: Command): Promise<void> {

@@ -5,6 +5,7 @@ import { PUBLISHED_HEAD_SETS } from "../../heads/published.ts";
 import type { ModelIdentity } from "../../types.ts";
 import { describeLocal, trust } from "../describe-detected.ts";
 import { findSet, modelFor } from "../find-set.ts";
+import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { addCommonOptions, addModelOptions, type CommonFlags, type ModelFlags } from "../options.ts";
 import { oneLine, print, printJson, warn } from "../output.ts";
@@ -14,21 +15,21 @@ import { registerHeadTools } from "./heads-tools.ts";
 type ListFlags = CommonFlags & { json?: boolean };
 type ShowFlags = CommonFlags & ModelFlags & { json?: boolean };
 
-const EXAMPLES = `
-Examples:
-  $ qrhead heads list
-  $ qrhead heads show qrhead-llama-3.1-8b-lme
-  $ qrhead heads show auto --model model.gguf
-  $ qrhead heads show published.yaml --model model.gguf --json > heads.json
-  $ qrhead heads trim mine.json --top 8 -o best.json
-  $ qrhead heads compare mine.json random:16:1 --model model.gguf
-  $ qrhead heads export mine.json --format qrhead-yaml -o config.yaml
-  $ qrhead heads plot mine.json -o mine.html`;
+const EXAMPLES = [
+  "qrhead heads list",
+  "qrhead heads show qrhead-llama-3.1-8b-lme",
+  "qrhead heads show auto -m model.gguf",
+  "qrhead heads show published.yaml -m model.gguf --json > heads.json",
+  "qrhead heads trim mine.json --top 8 -o best.json",
+  "qrhead heads compare mine.json random:16:1 -m model.gguf",
+  "qrhead heads export mine.json --format qrhead-yaml -o config.yaml",
+  "qrhead heads plot mine.json -o mine.html",
+];
 
 /** `qrhead heads`: the head sets that are known, and what one holds. */
 export function registerHeads(program: Command): void {
   const heads = program.command("heads").description("list, show, trim, compare, export and draw head sets");
-  heads.addHelpText("after", EXAMPLES);
+  addHelp(heads, { examples: EXAMPLES });
   const listing = heads.command("list").description("the head sets that ship with qrhead");
   addCommonOptions(listing.option("--json", "print one JSON array")).action(list);
   const showing = heads.command("show").description("what a head set holds, and whether it fits a model");
@@ -37,7 +38,7 @@ export function registerHeads(program: Command): void {
     "a published set's name, a head-set file, auto for the set that matches --model, or any heads of it",
   );
   addModelOptions(showing).option("--json", "print the set as a head-set file");
-  addCommonOptions(showing).addHelpText("after", EXAMPLES).action(show);
+  addHelp(addCommonOptions(showing), { examples: EXAMPLES.slice(1, 4) }).action(show);
   registerHeadTools(heads);
 }
 

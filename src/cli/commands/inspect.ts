@@ -4,58 +4,61 @@ import { shortSight } from "../../heads/local.ts";
 import { inspectionPage } from "../../inspect/page.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
-import { addFormatOption, type FormatFlags, readDocuments } from "../input.ts";
+import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   addHeadsOption,
   addModelOptions,
+  addOptions,
   addRankOptions,
   type CommonFlags,
   type ModelFlags,
   type RankFlags,
-  textOption,
   toLoadOptions,
   toRankLoadOptions,
 } from "../options.ts";
 import { note, oneLine, warn } from "../output.ts";
+import { INPUTS, OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
-import { queryOf } from "../query.ts";
+import { askedOf, type QueryFlags, queryOf } from "../query.ts";
+import { cutSources, readSources, type SourceFlags, toRankDocuments } from "../sources.ts";
 
 type InspectFlags = CommonFlags &
-  FormatFlags &
+  QueryFlags &
+  SourceFlags &
   ModelFlags &
-  RankFlags & { heads?: string; query?: string; queryFile?: string; docs?: string; output?: string; force?: boolean };
+  RankFlags & { heads?: string; output?: string; force?: boolean };
 
-const EXAMPLES = `
-The page needs no network. It shows one prompt: pass as many documents as the context holds.
-
-Examples:
-  $ qrhead inspect --query "why is the sky blue" --docs notes.jsonl -o why.html`;
+const HELP = {
+  everyday: ["--query", "--model", "--output", "--heads", "--force"],
+  examples: ['qrhead inspect "why is the sky blue" notes.jsonl -o why.html'],
+  details: `
+The page needs no network. It shows one prompt: pass as many documents as the context holds. Files are read as by rerank.`,
+};
 
 /** `qrhead inspect`: a page that shows which tokens got the query's attention. */
 export function registerInspect(program: Command): void {
   const command = program.command("inspect").description("write a page that shows where the attention goes");
   command
-    .addOption(textOption("--query <Q>", "the query", "a text that is not blank"))
-    .option("--query-file <FILE>", "file that holds the query")
-    .option("--docs <FILE>", "documents file, - for standard input")
-    .addOption(textOption("-o, --output <OUT>", "page to write", "a path"))
-    .option("--force", "replace the file if it exists");
-  addFormatOption(command);
+    .argument("[question]", "the question")
+    .argument("[files...]", "files, folders and patterns; or standard input");
+  const { query, queryFile, docs, docsFormat, split } = INPUTS;
+  const output = { ...OUTPUTS.output, flagSays: "page to write, .html" };
+  addOptions(command, [query, queryFile, docs, docsFormat, split, output, OUTPUTS.force]);
   addRankOptions(addHeadsOption(addModelOptions(command)), false);
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(inspect);
+  addHelp(addCommonOptions(command), HELP).action(inspect);
 }
 
-async function inspect(_: unknown, command: Command): Promise<void> {
+async function inspect(question: string | undefined, files: string[], _: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<InspectFlags>();
-  const { docs, output, force = false, quiet = false } = flags;
-  if (docs === undefined) throw new InputError("INVALID_ARGUMENT", "Expected documents: pass --docs FILE, or --docs -");
+  const { output, force = false, quiet = false } = flags;
   if (output === undefined) throw new InputError("INVALID_ARGUMENT", "Expected an output: pass -o FILE.html");
   await assertWritable(output, force);
   const signal = interruptSignal();
-  const query = await queryOf(flags, signal);
-  const documents = await readDocuments(docs, "Documents file", flags, signal);
+  const asked = askedOf([...(question === undefined ? [] : [question]), ...files], flags);
+  const query = await queryOf(flags, signal, asked.query);
+  const given = await readSources(asked.files, flags, signal);
   const bar = await progressBar(quiet);
   try {
     const { onProgress } = bar;
@@ -65,6 +68,7 @@ async function inspect(_: unknown, command: Command): Promise<void> {
       signal,
       onProgress,
     });
+    const documents = toRankDocuments(await cutSources(retriever, given, { signal }));
     const inspection = await retriever.inspect(query, documents, { signal, onProgress });
     const { model, headSet, heads } = retriever;
     const tokens = inspection.documents.reduce((sum, document) => sum + document.tokens.length, 0);

@@ -1,93 +1,97 @@
 import type { Command } from "commander";
 import { InputError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
+import { RANKING, topK as topKSpec } from "../../options/ranking.ts";
 import type { LoadOptions } from "../../options.ts";
 import type { BatchResult } from "../../ranking/rank-many.ts";
 import type { RankedDocument, RankResult } from "../../ranking/results.ts";
 import { QRRetriever } from "../../retriever.ts";
-import type { RankDocument } from "../../types.ts";
 import { openCorpus } from "../corpus-cache.ts";
+import { addHelp } from "../help.ts";
 import { markBestWords } from "../highlight.ts";
-import { addFormatOption, type FormatFlags, readDocuments } from "../input.ts";
+import { readDocuments } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   addHeadsOption,
   addModelOptions,
+  addOptions,
   addRankOptions,
   addWindowOptions,
   type CommonFlags,
-  integerOption,
   type ModelFlags,
   type RankFlags,
-  textOption,
   toLoadOptions,
   toRankLoadOptions,
   toWindowOptions,
   type WindowFlags,
 } from "../options.ts";
 import { bold, note, oneLine, print, printJson, warn } from "../output.ts";
+import { INPUTS, OUTPUTS, type RANKING_FORMATS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
-import { queryOf } from "../query.ts";
+import { askedOf, type QueryFlags, queryOf } from "../query.ts";
+import { printRanking } from "../rankings.ts";
+import { cutSources, readSources, type SourceDocument, type SourceFlags, toRankDocuments } from "../sources.ts";
 import { decimalsFor, plainTable, rankingTable } from "../table.ts";
 
 type RerankFlags = CommonFlags &
-  FormatFlags &
+  QueryFlags &
+  SourceFlags &
   ModelFlags &
   RankFlags &
   WindowFlags & {
     heads?: string;
-    query?: string;
-    queryFile?: string;
-    queries?: string;
-    docs?: string;
     cache?: string;
     topK?: number;
     headScores?: boolean;
     tokenScores?: boolean;
+    format?: (typeof RANKING_FORMATS)[number];
     json?: boolean;
   };
 
 /** Heads that `--head-scores` names for a result. */
 const SHOWN_HEADS = 5;
 
-const EXAMPLES = `
-Documents: JSON Lines or a JSON array of strings or of objects with "text" (and "title", "id"), or one document per line;
---format says which where a file looks like another. UTF-8, or UTF-16 with a byte order mark, up to 256 MiB.
+const HELP = {
+  everyday: ["--query", "--model", "--top-k", "--heads", "--format", "--json"],
+  examples: [
+    'qrhead rerank "why is the sky blue" notes.jsonl',
+    'qrhead rerank -m Llama-3.1-8B-Instruct-Q4_K_M.gguf -k 5 "why is the sky blue" notes/ report.txt',
+    "grep -h . *.txt | qrhead rerank --query-file question.txt --format text",
+    'qrhead rerank "…" notes.jsonl --cache notes.corpus    # the next query reads notes.corpus instead',
+    'qrhead rerank -m my.gguf --heads my-heads.json "…" notes.jsonl --json',
+    "qrhead rerank --queries queries.jsonl --docs notes.jsonl --json > rankings.jsonl",
+  ],
+  details: `
+Documents: files, folders, patterns such as 'notes/**/*.md', or standard input. JSON Lines and JSON arrays hold strings or
+objects with "text" (and "title", "id"); plain text has one document a line; Markdown and source code are cut into chunks.
+--split and --docs-format say otherwise. UTF-8, or UTF-16 with a byte order mark, up to 256 MiB.
 
-Examples:
-  $ qrhead rerank --query "why is the sky blue" --docs notes.jsonl
-  $ qrhead rerank --query "why is the sky blue" --docs notes.txt --top-k 5 --json
-  $ grep -h . *.txt | qrhead rerank --query-file question.txt --docs -
-  $ qrhead rerank --model Llama-3.1-8B-Instruct-Q4_K_M.gguf --query "…" --docs notes.jsonl
-  $ qrhead rerank --model my.gguf --heads my-heads.json --query "…" --docs notes.jsonl
-  $ qrhead rerank --queries queries.jsonl --docs notes.jsonl --json > rankings.jsonl
-  $ qrhead rerank --query "…" --docs notes.jsonl --cache notes.corpus    # the next query reads notes.corpus instead`;
+Formats: ids prints one id a line, tsv rank, score, id and text, text the documents themselves, json one object.`,
+};
 
-/** `qrhead rerank`: ranks the documents of a file for a query. */
+/** `qrhead rerank`: ranks documents for a question. */
 export function registerRerank(program: Command): void {
-  const command = program.command("rerank").description("rank documents for a query");
+  const command = program.command("rerank").description("rank documents for a question");
   command
-    .addOption(textOption("--query <Q>", "the query", "a text that is not blank"))
-    .option("--query-file <FILE>", "file that holds the query, - for standard input")
-    .option("--queries <FILE>", "many queries: a file like the documents'; --json then prints a line for each")
-    .option("--docs <FILE>", "documents file, - for standard input")
-    .addOption(textOption("--cache <FILE>", "keep what was read of the documents in this file", "a path"));
-  addHeadsOption(addModelOptions(addFormatOption(command))).addOption(
-    integerOption("--top-k <N>", "print the best N only", 1, 2 ** 31),
-  );
-  addWindowOptions(addRankOptions(command))
-    .option("--json", "print one JSON object")
-    .option("--head-scores", "what each head contributes; without --json, the heads that contribute most")
-    .option("--token-scores", "the score of every token (with --json); without --json, mark the words that got most");
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(rerank);
+    .argument("[question]", "the question")
+    .argument("[files...]", "files, folders and patterns; or standard input");
+  const { query, queryFile, queries, docs, docsFormat, split, cache } = INPUTS;
+  addOptions(command, [query, queryFile, queries, docs, docsFormat, split, cache]);
+  addOptions(addHeadsOption(addModelOptions(command)), [topKSpec]);
+  addOptions(addWindowOptions(addRankOptions(command)), [OUTPUTS.format, OUTPUTS.json]);
+  addOptions(command, [RANKING.headScores, RANKING.tokenScores]);
+  addHelp(addCommonOptions(command), HELP).action(rerank);
 }
 
-async function rerank(_: unknown, command: Command): Promise<void> {
+async function rerank(question: string | undefined, files: string[], _: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<RerankFlags>();
+  const format = formatOf(flags);
   const signal = interruptSignal();
-  const queries = await readQueries(flags, signal);
-  const given = flags.docs === undefined && flags.cache !== undefined ? undefined : await documentsOf(flags, signal);
+  const words = [...(question === undefined ? [] : [question]), ...files];
+  const asked = askedOf(words, flags, flags.cache !== undefined);
+  const queries = await readQueries(flags, asked.query, signal);
+  const given = asked.files.length > 0 ? await readSources(asked.files, flags, signal) : undefined;
 
   const bar = await progressBar(flags.quiet ?? false);
   try {
@@ -101,75 +105,62 @@ async function rerank(_: unknown, command: Command): Promise<void> {
     };
     await using retriever = await QRRetriever.load(options);
     const { topK, headScores, tokenScores, cache, order, maxDocumentTokens, layout, quiet = false } = flags;
-    const corpus =
-      cache === undefined
-        ? undefined
-        : await openCorpus(
-            retriever,
-            cache,
-            given,
-            { order, maxDocumentTokens, layout },
-            { signal, onProgress, quiet },
-          );
-    const documents = given ?? corpus!.documents;
+    const sources = given && (await cutSources(retriever, given, { signal }));
+    const ranked = sources && toRankDocuments(sources);
+    const settings = { order, maxDocumentTokens, layout };
+    const call = { signal, onProgress, quiet, flag: "files" };
+    const corpus = cache === undefined ? undefined : await openCorpus(retriever, cache, ranked, settings, call);
+    const documents: readonly SourceDocument[] = sources ?? corpus!.documents;
     const show = (result: RankResult, index: number) => {
       bar.stop();
       const { id } = queries[index]!;
-      if (flags.json) return printJson({ ...toContract(retriever, result), ...(id !== undefined && { queryId: id }) });
-      const marks = (ranked: RankedDocument) =>
-        markBestWords(ranked.tokenScores!, documents[ranked.index]!, ranked.passages?.[0]);
-      if (id !== undefined) print(`${index > 0 ? "\n" : ""}${bold(oneLine(result.query))}`);
+      if (format === "json") {
+        return printJson({ ...toContract(retriever, result, documents), ...(id !== undefined && { queryId: id }) });
+      }
+      if (format !== "table") return printRanking(result, documents, format, id);
+      const marks = (one: RankedDocument) => markBestWords(one.tokenScores!, documents[one.index]!, one.passages?.[0]);
+      if (id !== undefined) print(`${index > 0 ? "\n" : ""}${bold(oneLine(`${id}: ${result.query}`))}`);
       print(rankingTable(result.results, documents, tokenScores ? marks : undefined));
       if (headScores) print(`\n${headsTable(result)}`);
     };
-    const batch = { topK, headScores, tokenScores, signal, onProgress, onResult: show };
+    const common = { topK, headScores, tokenScores, signal, onProgress };
     const texts = queries.map(({ text }) => text);
+    const batch = { ...common, onResult: show };
     const { results, throughput } = await (corpus
       ? corpus.rankMany(texts, batch)
-      : retriever.rankMany(texts, documents, batch));
+      : retriever.rankMany(texts, ranked!, batch));
     bar.stop();
-    if (flags.json) return;
+    if (format === "json") return;
     for (const warning of warningsOf(results, queries)) warn(warning);
-    if (quiet) return;
+    if (quiet || format !== "table") return;
     note(footer(retriever, results.at(-1)!, flags.queries === undefined ? undefined : throughput));
     const busy = busyNote(results);
-    if (busy) note(busy);
+    if (busy !== undefined) note(busy);
   } finally {
     bar.stop();
   }
 }
 
-/** One query, or those of a file, which have ids. */
-async function readQueries(flags: RerankFlags, signal: AbortSignal): Promise<{ id?: string; text: string }[]> {
-  const { queries, query, queryFile, docs } = flags;
-  if (queries === undefined) return [{ text: await readQuery(flags, signal) }];
+/** @throws InputError for `--json` beside another format. */
+function formatOf({ format, json }: RerankFlags): (typeof RANKING_FORMATS)[number] {
+  if (json && format !== undefined && format !== "json") {
+    throw new InputError("INVALID_ARGUMENT", `Expected --json or --format ${format} but received both`);
+  }
+  return json ? "json" : (format ?? "table");
+}
+
+/** One question, or those of a file, which have ids. */
+async function readQueries(
+  flags: RerankFlags,
+  asked: string | undefined,
+  signal: AbortSignal,
+): Promise<{ id?: string; text: string }[]> {
+  const { queries, query, queryFile } = flags;
+  if (queries === undefined) return [{ text: await queryOf(flags, signal, asked) }];
   if (query !== undefined || queryFile !== undefined) {
     throw new InputError("INVALID_ARGUMENT", "Expected --queries, --query or --query-file but received two of them");
   }
-  if (queries === "-" && docs === "-") {
-    throw new InputError(
-      "INVALID_ARGUMENT",
-      "Expected standard input for --queries or for --docs but received - for both",
-    );
-  }
   return readDocuments(queries, "Queries file", {}, signal);
-}
-
-async function readQuery(flags: RerankFlags, signal: AbortSignal): Promise<string> {
-  if (flags.query === undefined && flags.queryFile === "-" && flags.docs === "-") {
-    throw new InputError(
-      "INVALID_ARGUMENT",
-      "Expected standard input for --query-file or for --docs but received - for both",
-    );
-  }
-  return queryOf(flags, signal);
-}
-
-async function documentsOf({ docs, format }: RerankFlags, signal: AbortSignal): Promise<RankDocument[]> {
-  if (docs === undefined) {
-    throw new InputError("INVALID_ARGUMENT", "Expected documents: pass --docs FILE, or --docs - for standard input");
-  }
-  return readDocuments(docs, "Documents file", { format }, signal);
 }
 
 /** Warnings of all queries, each once, with the query where not all have it. */
@@ -198,8 +189,13 @@ function headsTable({ results, heads }: RankResult): string {
   return plainTable(["Rank", "Heads that contribute most"], rows, [], [0]);
 }
 
+/** What a program would look up: the document's text, and where it is from. */
+function placeOf({ title, text, file, line }: SourceDocument) {
+  return { ...(title && { title }), ...(file !== undefined && { file }), ...(line !== undefined && { line }), text };
+}
+
 /** What `--json` prints. */
-function toContract(retriever: QRRetriever, result: RankResult) {
+function toContract(retriever: QRRetriever, result: RankResult, documents: readonly SourceDocument[]) {
   const { path, name, architecture, layers, heads } = retriever.model;
   const { threads, cpuMs, waitMs: _, ...timings } = result.timings;
   return {
@@ -209,7 +205,7 @@ function toContract(retriever: QRRetriever, result: RankResult) {
     headSet: retriever.headSet,
     prompt: retriever.prompt,
     query: result.query,
-    results: result.results,
+    results: result.results.map((one) => ({ ...one, ...placeOf(documents[one.index]!) })),
     usage: result.usage,
     timings,
     ...(threads !== undefined && { processors: { threads, cpuMs } }),

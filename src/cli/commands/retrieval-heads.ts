@@ -5,24 +5,26 @@ import type { HiddenFact } from "../../detect/hidden-fact.ts";
 import { detectRetrievalHeads } from "../../detect/retrieval-heads.ts";
 import { InputError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
-import { PROMPT_NAMES, type PromptName } from "../../prompt/profiles.ts";
+import { RETRIEVAL_HEADS } from "../../options/detecting.ts";
+import { prompt } from "../../options/model.ts";
+import type { PromptName } from "../../prompt/profiles.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { decodeText } from "../../util/text-file.ts";
 import { timeLeft } from "../example-bar.ts";
+import { flagOption } from "../flags.ts";
+import { addHelp } from "../help.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   addModelOptions,
+  addOptions,
   type CommonFlags,
-  choiceOption,
-  integerOption,
   type ModelFlags,
-  numberOption,
-  textOption,
   toLoadOptions,
 } from "../options.ts";
 import { note, print, printJson, warn } from "../output.ts";
+import { INPUTS, OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { decimalsFor, plainTable } from "../table.ts";
 
@@ -43,47 +45,30 @@ type Flags = CommonFlags &
     json?: boolean;
   };
 
-const EXAMPLES = `
+const HELP = {
+  everyday: ["--model", "--text", "--output", "--trials", "--json"],
+  examples: [
+    "qrhead retrieval-heads -m my.gguf --text book.txt -o wu-heads.json",
+    "qrhead retrieval-heads -m my.gguf --text book.txt --lengths 20 --depths 10 --trials wu.json --json",
+    'qrhead rerank -m my.gguf --heads wu-heads.json "…" notes.jsonl',
+  ],
+  details: `
 A sentence is hidden in the text at every length and depth, and the model answers a question about it. A head gets a share
 of the needle for every token of the answer at which it looks most. It takes a model that answers questions: qrhead detect
-needs none, and finds better heads for ranking.
-
-Examples:
-  $ qrhead retrieval-heads --model my.gguf --text book.txt -o wu-heads.json
-  $ qrhead retrieval-heads --model my.gguf --text book.txt --lengths 20 --depths 10 --trials wu.json --json
-  $ qrhead rerank --model my.gguf --heads wu-heads.json --query "…" --docs notes.jsonl`;
+needs none, and finds better heads for ranking.`,
+};
 
 /** `qrhead retrieval-heads`: finds the heads that copy from a haystack (Wu et al., arXiv 2404.15574). */
 export function registerRetrievalHeads(program: Command): void {
   const command = program
     .command("retrieval-heads")
     .description("find the heads that copy from a haystack while the model answers (Wu et al.)");
-  command
-    .option("--text <FILE>", "the haystack: a long text, - for standard input")
-    .option("--needles <FILE>", 'a JSON array of {"needle", "question"} (default: three that ship with qrhead)')
-    .addOption(textOption("-o, --output <OUT>", "head-set file to write", "a path"))
-    .addOption(
-      textOption("--trials <OUT>", 'file for {"layer-head": [score per trial]}, as Wu et al. publish', "a path"),
-    )
-    .addOption(choiceOption("--prompt <NAME>", "what stands around the text (default: plain)", PROMPT_NAMES))
-    .addOption(integerOption("--min-tokens <N>", "the shortest haystack (default: 512)", 16, 2 ** 31))
-    .addOption(
-      integerOption("--max-tokens <N>", "the longest (default: 5000, or what model and text have)", 16, 2 ** 31),
-    )
-    .addOption(integerOption("--lengths <N>", "how many lengths (default: 5)", 1, 1000))
-    .addOption(integerOption("--depths <N>", "how many depths (default: 5)", 1, 1000))
-    .addOption(integerOption("--top <N>", "heads to choose at most (default: 16)", 1, 2 ** 31))
-    .addOption(
-      numberOption(
-        "--threshold <X>",
-        "least score of a head, such as Wu et al.'s 0.1 (default: anything above 0)",
-        "a number from 0 to 1",
-        (value) => value >= 0 && value <= 1,
-      ),
-    )
-    .option("--force", "replace files that exist")
-    .option("--json", "print the head set instead of a summary");
-  addCommonOptions(addModelOptions(command)).addHelpText("after", EXAMPLES).action(retrievalHeads);
+  const { text, minTokens, maxTokens, lengths, depths, top, threshold } = RETRIEVAL_HEADS;
+  const output = { ...OUTPUTS.output, flagSays: "head-set file to write" };
+  addOptions(command, [text, INPUTS.needles, output, OUTPUTS.trials]);
+  command.addOption(flagOption(prompt, { flagSays: "what stands around the text", shortDefault: "plain" }));
+  addOptions(command, [minTokens, maxTokens, lengths, depths, top, threshold, OUTPUTS.force, OUTPUTS.json]);
+  addHelp(addCommonOptions(addModelOptions(command)), HELP).action(retrievalHeads);
 }
 
 async function retrievalHeads(_: unknown, command: Command): Promise<void> {
@@ -107,11 +92,11 @@ async function retrievalHeads(_: unknown, command: Command): Promise<void> {
   const bar = await progressBar(quiet);
   try {
     const began = performance.now();
-    const { prompt, minTokens, maxTokens, lengths, depths, top, threshold } = flags;
+    const { prompt: format, minTokens, maxTokens, lengths, depths, top, threshold } = flags;
     const { heads: _heads, ...load } = toLoadOptions(flags);
     const found = await detectRetrievalHeads({
       ...load,
-      ...{ text, facts, sourceName, prompt, minTokens, maxTokens, lengths, depths, top, threshold, signal },
+      ...{ text, facts, sourceName, prompt: format, minTokens, maxTokens, lengths, depths, top, threshold, signal },
       onProgress: bar.onProgress,
       onTrial: (_trial, done, total) =>
         bar.onProgress({ phase: "score", done, total, note: timeLeft(performance.now() - began, done, total) }),

@@ -3,39 +3,41 @@ import { InputError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
 import { type SlimResult, slimModel } from "../../model/slim.ts";
 import { QRRetriever } from "../../retriever.ts";
+import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   addHeadsOption,
   addModelOptions,
+  addOptions,
   type CommonFlags,
   type ModelFlags,
-  textOption,
   toLoadOptions,
 } from "../options.ts";
 import { note, oneLine, print, printJson } from "../output.ts";
+import { OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 
 type SlimFlags = CommonFlags &
   ModelFlags & { heads?: string; output?: string; force?: boolean; verify: boolean; json?: boolean };
 
-const EXAMPLES = `
+const HELP = {
+  everyday: ["--model", "--output", "--heads", "--force", "--json"],
+  examples: [
+    "qrhead slim -m Llama-3.1-8B-Instruct-Q4_K_M.gguf -o llama-slim.gguf",
+    "qrhead slim -m my.gguf --heads my-heads.json -o my-slim.gguf --force",
+  ],
+  details: `
 The file keeps the layers up to the deepest one that the heads need. It ranks as the whole model does, to the last bit;
-it cannot generate text. Of a model in several files, name the first.
-
-Examples:
-  $ qrhead slim --model Llama-3.1-8B-Instruct-Q4_K_M.gguf -o llama-slim.gguf
-  $ qrhead slim --model my.gguf --heads my-heads.json -o my-slim.gguf --force`;
+it cannot generate text. Of a model in several files, name the first.`,
+};
 
 /** `qrhead slim`: writes a model without the layers that its retrieval heads do not need. */
 export function registerSlim(program: Command): void {
   const command = program.command("slim").description("write a GGUF without the layers that the heads do not need");
-  addHeadsOption(addModelOptions(command))
-    .addOption(textOption("-o, --output <OUT>", "file to write", "a path"))
-    .option("--force", "replace the file if it exists")
-    .option("--no-verify", "do not rank with both files to see that the scores are the same")
-    .option("--json", "print one JSON object");
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(slim);
+  const output = { ...OUTPUTS.output, flagSays: "GGUF to write" };
+  addOptions(addHeadsOption(addModelOptions(command)), [output, OUTPUTS.force, OUTPUTS.noVerify, OUTPUTS.json]);
+  addHelp(addCommonOptions(command), HELP).action(slim);
 }
 
 async function slim(_: unknown, command: Command): Promise<void> {

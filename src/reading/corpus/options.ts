@@ -1,6 +1,5 @@
-import { z } from "zod";
-import { InputError } from "../../errors.ts";
-import { parseOptions, parseRankOptions, type RankOptions, type ScoringOptions } from "../../options.ts";
+import { InputError, invalidArgument } from "../../errors.ts";
+import { parseRankOptions, type RankOptions, type ScoringOptions } from "../../options.ts";
 
 /** Options of a corpus as a whole: its documents are read once with them. */
 export type CorpusOptions = Pick<ScoringOptions, "order" | "maxDocumentTokens" | "nullQuery" | "layout">;
@@ -30,8 +29,6 @@ export type CorpusRankOptions = RankOptions & {
 const OF_CORPUS = ["order", "maxDocumentTokens", "layout", "nullQuery"] as const;
 const OF_RANK = ["topK", "headScores", "tokenScores", "mask", "calibration"] as const;
 
-const onlySchema = z.strictObject({ only: z.array(z.string()).min(1).optional() });
-
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option, a wrong value, or one that belongs to a query. */
 export function parseCorpusOptions(options: unknown): CorpusOptions & Pick<RankOptions, "signal" | "onProgress"> {
   const parsed = parseRankOptions(options);
@@ -44,8 +41,12 @@ export function parseCorpusRankOptions(options: CorpusRankOptions): CorpusRankOp
   const { only, ...rest } = options ?? {};
   const parsed = parseRankOptions(rest);
   refuse(parsed, OF_CORPUS, "is fixed when the documents are read: pass it to retriever.corpus");
-  parseOptions(onlySchema, { only }, { only: "a list of ids, at least one" });
+  if (only !== undefined && !isIds(only)) throw invalidArgument("only", "a list of ids, at least one", only);
   return { ...parsed, only };
+}
+
+function isIds(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every((id) => typeof id === "string");
 }
 
 function refuse(options: RankOptions, names: readonly (keyof RankOptions)[], why: string): void {

@@ -1,0 +1,75 @@
+import { stat } from "node:fs/promises";
+import type { Command } from "commander";
+import { CATALOGUE } from "../../model/catalogue.ts";
+import { BUILT_IN_MODEL } from "../../model/model-file.ts";
+import { pullModel } from "../../model/pull.ts";
+import { listPulled, modelsFolder, removePulled } from "../../model/store.ts";
+import { addHelp } from "../help.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { addCommonOptions, addOptions, type CommonFlags, textOption } from "../options.ts";
+import { note, oneLine, print, printJson } from "../output.ts";
+import { OUTPUTS } from "../own-flags.ts";
+import { progressBar } from "../progress.ts";
+import { plainTable } from "../table.ts";
+
+type ModelsFlags = CommonFlags & { json?: boolean; force?: boolean; sha256?: string };
+
+const HELP = {
+  examples: ["qrhead models list", "qrhead models pull llama-3.2-3b", "qrhead models rm Llama-3.2-3B-Instruct-Q4_K_M"],
+  details: `
+Models lie in QRHEAD_MODELS, else in the folder of the system for programs' data. HF_TOKEN is sent to Hugging Face, and
+HF_ENDPOINT names another server of its kind.`,
+};
+
+/** `qrhead models`: which models are here, and fetching and removing them. */
+export function registerModels(program: Command): void {
+  const models = program.command("models").description("list, fetch and remove models");
+  addHelp(models, HELP);
+  const listing = models.command("list").description("the built-in model, and those that were pulled");
+  addCommonOptions(addOptions(listing, [{ ...OUTPUTS.json, says: "print one JSON array" }])).action(list);
+  const pulling = models.command("pull").description("fetch a model; what an interrupted run has fetched is kept");
+  pulling
+    .argument("<model>", `${Object.keys(CATALOGUE).join(", ")}, hf:OWNER/REPOSITORY/FILE.gguf or an https address`)
+    .addOption(textOption("--sha256 <HEX>", "what the file must be (default: what the server says)", "a SHA-256"));
+  addOptions(pulling, [{ ...OUTPUTS.force, says: "fetch it again where it is there" }, OUTPUTS.json]);
+  addHelp(addCommonOptions(pulling), { examples: [HELP.examples[1]!], details: HELP.details }).action(pull);
+  const removing = models
+    .command("rm")
+    .description("remove a pulled model")
+    .argument("<name>", "its name in models list");
+  addCommonOptions(removing).action(remove);
+}
+
+async function list(_: unknown, command: Command): Promise<void> {
+  const builtIn = { name: "built-in", file: BUILT_IN_MODEL, bytes: (await stat(BUILT_IN_MODEL)).size };
+  const all = [builtIn, ...(await listPulled())];
+  if (command.optsWithGlobals<ModelsFlags>().json) return printJson(all);
+  const rows = all.map(({ name, file, bytes }) => [oneLine(name), megabytes(bytes), oneLine(file)]);
+  print(plainTable(["Name", "MB", "File"], rows, [], [1]));
+  if (all.length === 1) note(`No model was pulled into ${modelsFolder()}: qrhead models pull NAME fetches one`);
+}
+
+async function pull(spec: string, _: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<ModelsFlags>();
+  const signal = interruptSignal();
+  const bar = await progressBar(flags.quiet ?? false);
+  try {
+    const { sha256, force } = flags;
+    const found = await pullModel(spec, { sha256, force, signal, onProgress: bar.onProgress });
+    bar.stop();
+    if (flags.json) return printJson(found);
+    print(`${oneLine(found.file)}: ${megabytes(found.bytes)} MB${found.fetched ? "" : ", which was there"}`);
+    if (found.sha256 && !flags.quiet) note(`SHA-256 ${found.sha256}`);
+    if (!flags.quiet) note(`\nNext: qrhead rerank -m ${oneLine(found.name)} "…" FILE`);
+  } finally {
+    bar.stop();
+  }
+}
+
+async function remove(name: string): Promise<void> {
+  print(`Removed ${oneLine(await removePulled(name))}`);
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0);
+}

@@ -1,0 +1,61 @@
+import path from "node:path";
+import { createInterface } from "node:readline/promises";
+import { isQRHeadError } from "../errors.ts";
+import { oneLine, write, writeAside } from "./output.ts";
+
+const CHOICES = `  1  rank with all heads now: slower, and less accurate than with the model's retrieval heads
+  2  find its heads first with qrhead detect, then go on with them
+  3  stop
+Choose 1, 2 or 3 [1]: `;
+
+/** Where `detect` puts the heads that it finds for a model. */
+export function headsFileFor(model: string): string {
+  return `${path.basename(model).replace(/\.gguf$/i, "")}-heads.json`;
+}
+
+/**
+ * Where no heads are known for a model and somebody sits at a terminal: asks whether to rank with all heads or to find the
+ * model's own, and does it.
+ *
+ * @returns Whether something was done in place of the failure.
+ */
+export async function offerHeads(error: unknown, args: readonly string[]): Promise<boolean> {
+  const isAuto = isQRHeadError(error) && error.code === "HEADS_UNKNOWN" && error.option === "heads";
+  if (!isAuto || !process.stdin.isTTY || !process.stderr.isTTY || args.includes("--json")) return false;
+  const { runCommandLine } = await import("./run.ts");
+  const model = modelOf(args);
+  if (model === undefined) return false;
+  writeAside(`${oneLine(error.message.split(": ", 1)[0]!)}.\n${CHOICES}`);
+  const answer = await ask();
+  if (answer === "1") {
+    await runCommandLine([...args, "--heads", "all"]);
+    return true;
+  }
+  if (answer !== "2") return false;
+  const output = headsFileFor(model);
+  const detect = ["detect", "--model", model, "--bootstrap", "-o", output];
+  writeAside(`$ qrhead ${detect.map((word) => (/^[\w./:-]+$/.test(word) ? word : JSON.stringify(word))).join(" ")}\n`);
+  await runCommandLine(detect);
+  write("\n");
+  await runCommandLine([...args, "--heads", output]);
+  return true;
+}
+
+async function ask(): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    for await (const line of lines) return line.trim() || "1";
+    return "3";
+  } finally {
+    lines.close();
+  }
+}
+
+function modelOf(args: readonly string[]): string | undefined {
+  for (const [index, argument] of args.entries()) {
+    if (argument === "-m" || argument === "--model") return args[index + 1];
+    const [, value] = /^(?:--model=|-m)(.+)$/.exec(argument) ?? [];
+    if (value !== undefined) return value;
+  }
+  return process.env.QRHEAD_MODEL;
+}

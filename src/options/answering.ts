@@ -1,0 +1,91 @@
+import { LAYOUTS } from "./choices.ts";
+import { DEVICE, onProgress, signal } from "./model.ts";
+import { callback, choice, integer, number, type OptionSet, other, text } from "./spec.ts";
+import { chunk, chunkTokens, instruction, neighbours, pieceOrder } from "./texts.ts";
+
+const ANSWER = "Answer";
+
+/** Answering from documents; `retriever` is checked where it is taken. */
+export const ASKING = {
+  model: text({
+    ...{
+      required: true,
+      flag: "-m, --model <M>",
+      expected: "the path or hf: URI of a GGUF that answers (the built-in model cannot)",
+    },
+    says: "GGUF that answers; any chat model, or a base model, which is asked in plain text",
+    flagSays: "GGUF that answers: a path, a pulled model's name or an hf: URI",
+  }),
+  retriever: other({
+    ...{ type: "LoadOptions", flag: "--retriever <M>" },
+    expected: "a QRRetriever, or options to load one",
+    says: "what retrieves: loaded, or how to load it",
+    flagSays: "GGUF that retrieves",
+    more: "A slim file will do. A corpus has its own.",
+    ...{ default: "the built-in model", shortDefault: "the built-in model" },
+  }),
+  layout: choice({
+    ...{ choices: LAYOUTS, flag: "--layout <NAME>", group: "How texts are cut" },
+    says: "chunks together in windows, or each by itself",
+    more: '`"independent"` reads each chunk by itself, and a loaded retriever then keeps the chunks for the next question.',
+    default: 'what the retriever was loaded with, else `"listwise"`: windows of as many chunks as a prompt holds',
+    shortDefault: "listwise",
+  }),
+  topK: integer({
+    ...{ min: 1, flag: "-k, --top-k <N>" },
+    says: "chunks to answer from at most, neighbours not counted",
+    flagSays: "chunks to answer from",
+    default: "5, and as many as fit where `budgetTokens` is given",
+    shortDefault: "5, or what --budget holds",
+    more: "Chunks that score no higher than nothing are not shown.",
+  }),
+  budgetTokens: integer({
+    ...{ min: 1, flag: "--budget <N>" },
+    says: "tokens of the sources in the generator's prompt",
+    ...{ default: "what its context leaves", shortDefault: "what the context leaves" },
+  }),
+  order: pieceOrder,
+  neighbours,
+  chunkTokens,
+  chunk,
+  contextSize: integer({
+    ...{ min: 64, max: 2 ** 27, flag: "-c, --context-size <N>", group: ANSWER },
+    says: "tokens of the generator's context",
+    default: "4096, or what the model was trained for if that is less",
+    shortDefault: "4096",
+  }),
+  maxTokens: integer({
+    ...{ min: 1, flag: "--max-tokens <N>", group: ANSWER },
+    says: "tokens that the answer may have",
+    ...{ default: "512", shortDefault: "512" },
+  }),
+  temperature: number({
+    ...{ min: 0, max: 10, flag: "--temperature <X>", group: ANSWER },
+    says: "how freely words are drawn; 0 is greedy",
+    ...{ default: "0", shortDefault: "0" },
+  }),
+  repeatPenalty: number({
+    ...{ min: 1, max: 10, flag: "--repeat-penalty <X>", group: ANSWER },
+    says: "divides the odds of words among the answer's last 64; 1 is no penalty",
+    ...{ default: "1.05", shortDefault: "1.05" },
+  }),
+  instruction,
+  threads: DEVICE.threads,
+  gpu: DEVICE.gpu,
+  onText: callback("(text: string) => void", { says: "gets the answer piece by piece" }),
+  onProgress: { ...onProgress, type: "((progress: AskProgress) => void)" },
+  signal: { ...signal, says: "stops retrieving and generating" },
+} as const satisfies OptionSet;
+
+/** Cutting documents into chunks that know where they are from. */
+export const CHUNK_DOCUMENTS = {
+  chunkTokens,
+  chunk,
+  signal: { ...signal, says: "stops the cutting" },
+} as const satisfies OptionSet;
+
+/** Reading files as texts. */
+export const READ_TEXTS = {
+  signal: { ...signal, says: "stops the reading" },
+  onLeftOut: callback("(left: LeftOutFile) => void", { says: "called for each file that was left out" }),
+} as const satisfies OptionSet;

@@ -1,0 +1,141 @@
+import { isSignal, ownSignal } from "../util/abort-signal.ts";
+import { CACHE_TYPES, GPU_NAMES, PROMPT_NAMES } from "./choices.ts";
+import { callback, choice, integer, type OptionSet, other, text, toggle } from "./spec.ts";
+
+const MODEL = "Model";
+const PASSES = "Forward passes";
+
+export const signal = other({
+  ...{
+    type: "AbortSignal",
+    expected: "an AbortSignal",
+    accepts: isSignal,
+    take: (value) => ownSignal(value as AbortSignal),
+  },
+  says: "stops the call within one forward pass; it rejects with the signal's reason",
+});
+
+export const onProgress = callback("(progress: Progress) => void", { says: "called as the work goes on" });
+
+/** Which build of llama.cpp runs, and on how many threads. */
+export const DEVICE = {
+  gpu: other({
+    ...{ type: '"auto" | false | "cuda" | "vulkan" | "metal"', flag: "--gpu <WHICH>", group: MODEL },
+    expected: '"auto", false, "cuda", "vulkan" or "metal"',
+    accepts: (value) => value === false || (value !== "false" && (GPU_NAMES as readonly unknown[]).includes(value)),
+    choices: GPU_NAMES,
+    says: "build of llama.cpp",
+    ...{ default: '`"auto"`: the best that this machine has a driver for', shortDefault: "auto" },
+    more: "`false` is the CPU.",
+  }),
+  gpuLayers: integer({
+    ...{ min: 0, max: 2 ** 20, flag: "-ngl, --gpu-layers <N>", group: MODEL },
+    expected: "an integer of at least 0",
+    says: "layers to put on the GPU",
+    ...{ default: "all of them", shortDefault: "all" },
+  }),
+  threads: integer({
+    ...{ min: 1, max: 512, flag: "-t, --threads <N>", group: MODEL },
+    says: "CPU threads",
+    default:
+      "the processors that this process may use (affinity, a container's quota) and that other processes leave free when the model is loaded, at most 8",
+    shortDefault: "the processors that are free, at most 8",
+    more: "More threads than free processors are several times slower.",
+  }),
+  libraryDirectory: text({
+    ...{ flag: "--library <DIR>", group: MODEL, expected: "a folder" },
+    says: "folder of another llama.cpp build of the same release",
+    ...{ default: "`QRHEAD_LLAMA_DIR`, then node-llama-cpp's", shortDefault: "node-llama-cpp's" },
+  }),
+} as const satisfies OptionSet;
+
+export const model = text({
+  ...{ flag: "-m, --model <M>", group: MODEL, expected: "a path or an hf: URI" },
+  says: "path of a GGUF, the name of a pulled model, or an `hf:` URI",
+  ...{ default: "the built-in model", shortDefault: "the built-in model" },
+});
+
+/** Sizes and types of the forward passes. */
+export const PASS = {
+  contextSize: integer({
+    ...{ min: 16, max: 2 ** 27, flag: "-c, --context-size <N>", group: PASSES },
+    says: "tokens that a prompt may have",
+    ...{ default: "what a call needs, up to what the model was trained for", shortDefault: "as needed" },
+  }),
+  batchSize: integer({
+    ...{ min: 1, max: 16384, flag: "-b, --batch-size <N>", group: PASSES },
+    says: "tokens of one forward pass",
+    more: "More is faster and takes more memory.",
+    ...{ default: "`512`", shortDefault: "512" },
+  }),
+  cacheTypeK: choice({
+    ...{ choices: CACHE_TYPES, flag: "-ctk, --cache-type-k <TYPE>", group: PASSES, expected: CACHE_TYPES.join(", ") },
+    says: "type of the K cache",
+    ...{ default: '`"f16"`', shortDefault: "f16" },
+  }),
+  cacheTypeV: choice({
+    ...{ choices: CACHE_TYPES, flag: "-ctv, --cache-type-v <TYPE>", group: PASSES, expected: CACHE_TYPES.join(", ") },
+    says: "type of the V cache",
+    ...{ default: '`"f16"`', shortDefault: "f16" },
+  }),
+  flashAttention: toggle({
+    ...{ flag: "--no-flash-attention", flagSays: "read attention from the slower path", group: PASSES },
+    says: "compute attention beside flash attention; `false` reads it from the slower path",
+    default: "`true`",
+  }),
+} as const satisfies OptionSet;
+
+export const heads = other({
+  type: "string | readonly Head[] | HeadSet",
+  expected: "a string, a list of [layer, head] pairs or a head set",
+  accepts: (value) => typeof value === "string" || (typeof value === "object" && value !== null),
+  says: "heads to rank with",
+  more: '`"auto"` for the set published for this model, `"all"`, `"random:N:SEED"`, `"13-18,13-21"`, a published set\'s name, the path of a head-set file, `[layer, head]` pairs, or a head set.',
+  ...{ default: '`"auto"`', shortDefault: "auto" },
+  ...{ flag: "--heads <SPEC>", group: MODEL },
+  flagSays: "auto, all, random:N:SEED, 13-18,13-21,…, a set's name or file",
+});
+
+export const prompt = choice({
+  ...{ choices: PROMPT_NAMES, flag: "--prompt <NAME>", group: "Prompt and scores" },
+  expected: PROMPT_NAMES.map((name) => JSON.stringify(name)).join(", "),
+  says: "prompt format",
+  default: '`"auto"`: the published one where the model is of its family, else the model\'s template',
+  shortDefault: "auto",
+});
+
+/** What loading takes beside the options of scoring. */
+export const LOADING = {
+  model,
+  heads,
+  prompt,
+  ...PASS,
+  ...DEVICE,
+  earlyStop: toggle({ says: "end every forward pass after the deepest wanted layer", default: "`true`" }),
+  corpusMemory: integer({
+    ...{ min: 0, max: Number.MAX_SAFE_INTEGER, expected: "a number of bytes, an integer of at least 0" },
+    says: "bytes that corpora and independent documents which were read may hold together",
+    default: "a quarter of the machine's memory",
+    more: "Those used least recently are evicted, and what is in use stays. Several retrievers together hold no more than the largest of their bounds.",
+  }),
+  mmap: toggle({ says: "map the file into memory instead of reading it", default: "`true`" }),
+  check: choice({
+    ...{ choices: ["none", "process"], flag: "--check", group: MODEL },
+    says: '`"process"` loads the file and runs one forward pass in a process of its own first, with `checkTensors`',
+    flagSays: "load and try the model in a process of its own first",
+    more: "What ends llama.cpp in a damaged file is `MODEL_LOAD_FAILED` then. It takes about as long as loading and one short call.",
+    default: '`"none"`',
+  }),
+  checkTimeout: integer({
+    ...{ min: 1, max: 2 ** 31 - 1, unit: "milliseconds" },
+    says: "milliseconds after which the process of `check` is ended",
+    default: "two minutes, and one more for every gigabyte of the file",
+  }),
+  checkTensors: toggle({
+    says: "read every tensor while loading",
+    more: "NaN, infinite values, and zeros where no trained model has them, are `MODEL_LOAD_FAILED` then. Norms and biases are looked at in any case.",
+    default: "`false`",
+  }),
+  signal: { ...signal, says: "stops the loading" },
+  onProgress,
+} as const satisfies OptionSet;

@@ -1,0 +1,74 @@
+import { InputError, invalidArgument } from "../errors.ts";
+import type { OptionSet, OptionSpec } from "./spec.ts";
+
+type Values = Record<string, unknown>;
+
+/**
+ * The options that are given, without those that are undefined: one of these would hide what another place says.
+ *
+ * @param at What the options are part of, such as `windows`.
+ * @throws InputError `INVALID_ARGUMENT` for what is no object, an unknown option, a wrong value, or one that is missing.
+ */
+export function parseOptions(set: OptionSet, options: unknown, at = ""): Values {
+  if (!isPlain(options ?? {})) throw invalidArgument(at || "options", "an object", options);
+  const given = (options ?? {}) as Values;
+  const name = (key: string) => (at ? `${at}.${key}` : key);
+  for (const key of Object.keys(given)) {
+    if (Object.hasOwn(set, key)) continue;
+    const expected = `one of ${Object.keys(set).join(", ")}`;
+    throw new InputError("INVALID_ARGUMENT", `Unknown option ${name(key)}: expected ${expected}`, {
+      ...{ option: name(key), expected },
+    });
+  }
+  const taken: Values = {};
+  for (const [key, spec] of Object.entries(set)) {
+    const value = given[key];
+    if (value === undefined && !spec.required) continue;
+    taken[key] = parseOption(spec, value, name(key));
+  }
+  return taken;
+}
+
+/** @throws InputError `INVALID_ARGUMENT` for a value that is not what the option takes. */
+export function parseOption(spec: OptionSpec, value: unknown, name: string): unknown {
+  if (spec.inside && isPlain(value)) return parseOptions(spec.inside, value, name);
+  if (!accepts(spec, value)) throw invalidArgument(name, spec.expected, value);
+  return spec.take ? spec.take(value) : value;
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function accepts({ kind, min, max, above, choices, accepts: own, inside }: OptionSpec, value: unknown): boolean {
+  const within = () => (value as number) <= max! && (above ? (value as number) > min! : (value as number) >= min!);
+  const isText = (one: unknown) => typeof one === "string" && one.trim() !== "";
+  switch (kind) {
+    case "integer":
+      return Number.isInteger(value) && within();
+    case "number":
+      return typeof value === "number" && Number.isFinite(value) && within();
+    case "choice":
+      return choices!.includes(value as string);
+    case "toggle":
+      return typeof value === "boolean";
+    case "text":
+      return isText(value);
+    case "texts":
+      return Array.isArray(value) && value.every(isText);
+    case "pair":
+      return Array.isArray(value) && value.length === 2 && value.every((one) => typeof one === "string");
+    case "pattern":
+      return Object.prototype.toString.call(value) === "[object RegExp]";
+    default:
+      return own ? own(value) : choices ? choices.includes(value as string) : !inside;
+  }
+}
+
+/** Options in two parts: those that a set knows, and the others. @throws InputError for what is no object. */
+export function splitOptions(set: OptionSet, options: unknown): [known: Values, others: Values] {
+  if (!isPlain(options)) throw invalidArgument("options", "an object", options);
+  const entries = Object.entries(options as Values);
+  const known = entries.filter(([key]) => Object.hasOwn(set, key));
+  return [Object.fromEntries(known), Object.fromEntries(entries.filter(([key]) => !Object.hasOwn(set, key)))];
+}

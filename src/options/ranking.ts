@@ -1,0 +1,115 @@
+import { LAYOUTS, MERGE_RULES, ORDERS } from "./choices.ts";
+import { onProgress, signal } from "./model.ts";
+import { choice, integer, type OptionSet, other, text, toggle } from "./spec.ts";
+
+const PROMPT = "Prompt and scores";
+const WINDOWING = "Windows";
+
+/** How windows are made and merged. */
+export const WINDOWS = {
+  windowTokens: integer({
+    ...{ min: 16, flag: "--window-size <N>", group: WINDOWING },
+    says: "tokens of one window's prompt",
+    ...{ default: "what the context holds", shortDefault: "what the context holds" },
+  }),
+  windowDocuments: integer({
+    ...{ min: 2, flag: "--window-documents <N>", group: WINDOWING },
+    says: "documents of one window",
+    ...{ default: "as many as fit", shortDefault: "what fits" },
+  }),
+  merge: choice({
+    ...{ choices: MERGE_RULES, flag: "--merge <RULE>", group: WINDOWING },
+    says: "how windows become one ranking",
+    default:
+      '`"tournament"`, which ranked best where it was measured and reads 1.6 to 1.7 times the prompts of `"calibrated"`; with token scores `"calibrated"`, which reads every document once',
+    shortDefault: "tournament",
+  }),
+  passageTokens: integer({
+    min: 8,
+    says: "tokens of the passages that a document is cut into when it does not fit",
+    default: "half a window, at most 512",
+  }),
+} as const satisfies OptionSet;
+
+export const nullQuery = text({
+  ...{ flag: "--null-query <TEXT>", group: PROMPT },
+  says: "query whose attention is subtracted",
+  ...{ default: 'the head set\'s, else `"N/A"`', shortDefault: "N/A" },
+});
+
+export const maxDocumentTokens = integer({
+  ...{ min: 1, flag: "--max-document-tokens <N>", group: "Forward passes" },
+  says: "cut each document's text after this many tokens",
+  flagSays: "cut each document's text, and a longer title, after N tokens",
+  more: "A title is cut after as many, but not below 32. The result then has `truncated`.",
+  ...{ default: "no limit", shortDefault: "no limit" },
+});
+
+/** How documents are scored; each may also be given per call. */
+export const SCORING = {
+  nullQuery,
+  calibration: toggle({
+    ...{ flag: "--no-calibration", flagSays: "do not subtract the null query's attention", group: PROMPT },
+    says: "subtract the null query's attention",
+    default: "`true`",
+  }),
+  mask: toggle({
+    ...{ flag: "--no-mask", flagSays: "keep outlier tokens", group: PROMPT },
+    says: "drop of each document the tokens at or below mean − 2·std",
+    default: "`true`",
+  }),
+  weights: toggle({
+    ...{ flag: "--no-weights", flagSays: "count every head alike, also where the set has weights", group: PROMPT },
+    says: "use the weights that a head set gives its heads, where it has some",
+    default: "`true`",
+  }),
+  order: choice({
+    ...{ choices: ORDERS, flag: "--order <ORDER>", group: PROMPT },
+    says: "order of the documents in the prompt",
+    more: '`"reverse"` puts the first one next to the query.',
+    ...{ default: '`"given"`', shortDefault: "given" },
+  }),
+  layout: choice({
+    ...{ choices: LAYOUTS, flag: "--layout <NAME>", group: PROMPT },
+    says: "documents in one prompt, or each by itself",
+    more: '`"listwise"`, the published setting: documents stand in one prompt, numbered, and each sees those before it. `"independent"`: each is read by itself and the query attends to all of them, so that their order does not matter and one that was read before is not read again.',
+    ...{ default: '`"listwise"`', shortDefault: "listwise" },
+  }),
+  maxDocumentTokens,
+  windows: other({
+    ...{ type: '"auto" | "never" | WindowOptions', choices: ["auto", "never"], inside: WINDOWS },
+    expected: `"auto", "never" or an object with ${Object.keys(WINDOWS).join(", ")}`,
+    says: "what to do when the documents do not fit one prompt",
+    flagSays: "rank in windows what does not fit one prompt",
+    more: '`"auto"` ranks them in windows, `"never"` is an error, and an object says how, and to use windows also where one prompt would do if the window\'s size is given.',
+    ...{ default: '`"auto"`', shortDefault: "auto" },
+    ...{ flag: "--windows <WHEN>", group: WINDOWING },
+  }),
+} as const satisfies OptionSet;
+
+export const topK = integer({
+  ...{ min: 1, flag: "-k, --top-k <N>" },
+  says: "return the best this many",
+  flagSays: "the best N only",
+  ...{ default: "all", shortDefault: "all" },
+});
+
+/** What ranking takes beside the options of scoring. */
+export const RANKING = {
+  topK,
+  headScores: toggle({
+    ...{ flag: "--head-scores", group: "Output" },
+    says: "add to every result what each head contributes to its score",
+    flagSays: "what each head contributes; as a table, the heads that contribute most",
+    default: "`false`",
+  }),
+  tokenScores: toggle({
+    ...{ flag: "--token-scores", group: "Output" },
+    says: "add to every result its tokens with their scores",
+    flagSays: "the score of every token (with --json); as a table, mark the words that got most",
+    more: 'Windows are then merged by `"calibrated"` by default.',
+    default: "`false`",
+  }),
+  signal,
+  onProgress,
+} as const satisfies OptionSet;

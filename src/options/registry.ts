@@ -1,0 +1,47 @@
+import { ASKING, CHUNK_DOCUMENTS, READ_TEXTS } from "./answering.ts";
+import { BOOTSTRAPPING, DETECTING, RETRIEVAL_HEADS } from "./detecting.ts";
+import { LOADING } from "./model.ts";
+import { RANKING, SCORING, WINDOWS } from "./ranking.ts";
+import type { OptionSet } from "./spec.ts";
+import { ASSEMBLING, CHUNKING, LIMITING, PROTECTING, PRUNING } from "./texts.ts";
+
+/** A type of options: its own, and those of other types that it has as well. */
+export type OptionType = { says: string; own: OptionSet; also?: readonly string[]; file: string };
+
+/**
+ * Every type of options that the library takes, by its name. `npm run options` writes the files of `types` and the reference page from
+ * here; `parse.ts` checks by it, and the command line takes its flags from it.
+ */
+export const OPTION_TYPES = {
+  ScoringOptions: { own: SCORING, file: "ranking", says: "How documents are scored; each may also be given per call." },
+  LoadOptions: { own: LOADING, also: ["ScoringOptions"], file: "ranking", says: "What `QRRetriever.load` takes." },
+  RankOptions: { own: RANKING, also: ["ScoringOptions"], file: "ranking", says: "What `retriever.rank` takes." },
+  WindowOptions: { own: WINDOWS, file: "ranking", says: "How windows are made and merged: `windows` as an object." },
+  ChunkOptions: { own: CHUNKING, file: "texts", says: "How a text becomes chunks." },
+  PruneLimit: {
+    ...{ own: LIMITING, file: "texts" },
+    says: "How much pruning keeps: exactly one of the first three, or `relative` by itself or beside a budget or a number.",
+  },
+  ProtectOptions: {
+    ...{ own: PROTECTING, file: "texts" },
+    says: "What pruning must leave alone. A unit that touches a protected stretch stays whole.",
+  },
+  PruningOptions: {
+    own: PRUNING,
+    file: "texts",
+    says: "What `retriever.prune` takes beside its limit and options of ranking.",
+  },
+  AssembleOptions: { own: ASSEMBLING, file: "texts", says: "What `assembleContext` takes." },
+  ChunkDocumentsOptions: { own: CHUNK_DOCUMENTS, file: "texts", says: "What `chunkDocuments` takes." },
+  ReadTextsOptions: { own: READ_TEXTS, file: "texts", says: "What `readTexts` takes." },
+  AnsweringOptions: { own: ASKING, file: "texts", says: "What `ask` takes; `retriever` may also be a loaded one." },
+  DetectionOptions: {
+    ...{ own: DETECTING, file: "detecting" },
+    says: "What `detectHeads` takes beside the options of loading that it has a use for.",
+  },
+  HaystackOptions: {
+    ...{ own: RETRIEVAL_HEADS, file: "detecting" },
+    says: "What `detectRetrievalHeads` takes beside options of loading.",
+  },
+  BootstrapOptions: { own: BOOTSTRAPPING, file: "detecting", says: "What `bootstrapExamples` takes." },
+} as const satisfies Record<string, OptionType>;

@@ -1,0 +1,188 @@
+import { CHUNK_UNITS, PIECE_ORDERS, PRUNE_UNITS } from "./choices.ts";
+import { callback, choice, integer, number, type OptionSet, other, pattern, text, texts, toggle } from "./spec.ts";
+
+const CUTTING = "How texts are cut";
+const KEEPING = "What stays";
+
+const turn = pattern({
+  ...{ flag: "--turn <REGEX>", group: CUTTING },
+  says: "matches the beginning of a turn at the beginning of a line; its first group, if it has one, is the speaker",
+  flagSays: "what a turn begins with, the speaker in its first group",
+  ...{ default: "the ways in which chats name speakers", shortDefault: "as chats write it" },
+});
+
+/** How a text becomes chunks. */
+export const CHUNKING = {
+  by: choice({
+    ...{ choices: CHUNK_UNITS, flag: "--chunk-by <WHAT>", group: CUTTING },
+    says: "what a text is cut at",
+    default: '`"paragraphs"`',
+    shortDefault: "by the file's ending",
+  }),
+  size: integer({
+    ...{ min: 1, flag: "--chunk-size <N>", group: CUTTING },
+    says: "tokens that a chunk may have",
+    more: 'Neighbouring units are put together up to this, and a unit that is longer is cut at the next finer ones. Without a size every unit is one chunk; `"tokens"` and `"code"` have none, and take 256.',
+  }),
+  overlap: integer({
+    min: 0,
+    says: "tokens at the end of a chunk that the next one repeats, fewer than `size`",
+    default: "0",
+  }),
+  turn,
+  session: pattern({
+    says: "matches the line that begins a session",
+    default: 'a heading with "Session", "Conversation", "Chat" or "Day" and a number, or `DATE:`',
+  }),
+  speakers: texts({
+    says: "names that count as speakers even if they speak once; case does not matter",
+    default: "none",
+  }),
+} as const satisfies OptionSet;
+
+/** Tokens of the chunks that documents are cut into to be retrieved. */
+export const chunkTokens = integer({
+  ...{ min: 8, flag: "--chunk-size <N>", group: CUTTING },
+  says: "tokens of the chunks that texts are cut into",
+  ...{ default: "200", shortDefault: "200" },
+});
+
+export const chunk = other({
+  type: 'Pick<ChunkOptions, "by" | "turn" | "session" | "speakers">',
+  inside: { by: CHUNKING.by, turn, session: CHUNKING.session, speakers: CHUNKING.speakers },
+  expected: "an object with by, turn, session or speakers",
+  says: "how texts are cut",
+  default: "as their file's ending says, else at paragraphs",
+});
+
+/** What pruning must leave alone; a unit that touches a protected stretch stays whole. */
+export const PROTECTING = {
+  spans: other({
+    type: "readonly Span[] | readonly (readonly Span[])[]",
+    expected: "a list of [begin, end) pairs, or of such lists",
+    accepts: Array.isArray,
+    says: "stretches of the text, half-open in UTF-16 units",
+    more: "With several documents: a list of stretches for each, in their order, or one list that holds for all of them.",
+    default: "none",
+  }),
+  markers: {
+    ...other({
+      ...{ type: "readonly [open: string, close: string]", flag: "--keep-marks <OPEN> <CLOSE>", group: KEEPING },
+      expected: "an opening and a closing mark",
+      says: "opening and closing marks in the text; they stay, with what stands between",
+      flagSays: "leave in what stands between two marks, and the marks",
+      default: "none",
+    }),
+    kind: "pair",
+  },
+  headings: toggle({
+    ...{ flag: "--keep-headings", group: KEEPING },
+    says: "leave Markdown headings in",
+    default: "`false`",
+  }),
+  frontMatter: toggle({
+    ...{ flag: "--no-keep-front-matter", flagSays: "let front matter go like any other text", group: KEEPING },
+    says: "leave YAML between two lines of dashes at the beginning in, or TOML between lines of plus signs",
+    default: "`true`",
+  }),
+  speakers: texts({
+    ...{ flag: "--keep-speaker <NAME>", group: KEEPING, expected: "a list of names that are not blank" },
+    says: 'speakers whose turns stay, such as `"system"`; case does not matter',
+    flagSays: "leave in the turns of a speaker, such as system; repeatable",
+    more: "A turn goes to the next speaker's. A name that speaks in no document is a warning.",
+    default: "none",
+  }),
+  turn: { ...turn, default: "`chunk.turn`" },
+} as const satisfies OptionSet;
+
+/** How much pruning keeps: exactly one of the first three, or `relative` by itself or beside a budget or a number. */
+export const LIMITING = {
+  budgetTokens: integer({
+    ...{ min: 1, flag: "--budget <N>" },
+    says: "tokens that what stays may have, markers included",
+    flagSays: "keep at most N tokens",
+  }),
+  threshold: number({
+    ...{ flag: "--threshold <X>" },
+    says: "keep what scores at least this",
+    flagSays: "keep what gets at least X attention a token",
+  }),
+  topK: integer({
+    ...{ min: 1, flag: "-k, --top-k <N>" },
+    says: "keep the best this many, beside what is protected",
+    flagSays: "keep the best N sentences or chunks",
+  }),
+  relative: number({
+    ...{ min: 0, max: 1, above: true, flag: "--relative <X>" },
+    says: "keep what scores at least this share of the best one's score; the best one always qualifies",
+    flagSays: "keep what gets at least this share of the best one's attention",
+  }),
+} as const satisfies OptionSet;
+
+export const countTokens = callback("(text: string) => number | Promise<number>", {
+  says: "counts a text's tokens for the model that will read it",
+  expected: "a function that counts a text's tokens",
+});
+
+/** What pruning takes beside limits and options of ranking. */
+export const PRUNING = {
+  unit: choice({
+    ...{ choices: PRUNE_UNITS, flag: "--unit <UNIT>", group: CUTTING },
+    says: "what is kept or left out whole",
+    more: "Of fenced code, tables and source a sentence is a line or a block.",
+    default:
+      '`"auto"`: chunks where the texts are many short ones already, such as the turns of a chat (16 or more, of at most 48 tokens in the median), and sentences otherwise. The result\'s `unit` says which',
+    shortDefault: "auto",
+  }),
+  chunk: other({
+    ...{ type: "ChunkOptions", inside: CHUNKING, expected: "an object with by, size, turn, session or speakers" },
+    says: 'how texts are cut for `"chunk"`, and into passages that the sentences are read in otherwise',
+    more: 'With `by: "code"` the text is source.',
+    default: "paragraphs of up to 128 tokens",
+  }),
+  protect: other({
+    ...{ type: "ProtectOptions", inside: PROTECTING, expected: `an object with ${Object.keys(PROTECTING).join(", ")}` },
+    says: "what stays whatever the limit",
+  }),
+  marker: other({
+    ...{ type: "string", flag: "--marker <TEXT>", group: KEEPING, expected: "a text, which may be empty" },
+    accepts: (value) => typeof value === "string",
+    says: "stands where text was left out; may be empty",
+    more: "Its tokens count.",
+    ...{ default: '`"[…] "`', shortDefault: '"[…] "' },
+  }),
+  countTokens: { ...countTokens, says: "counts the budget's tokens", default: "the retriever's own tokenizer" },
+} as const satisfies OptionSet;
+
+export const neighbours = integer({
+  ...{ min: 0, flag: "--neighbours <N>", group: CUTTING },
+  says: "pieces before and after each in its group that come with it where they fit",
+  flagSays: "chunks around each that come with it",
+  ...{ default: "0", shortDefault: "0" },
+});
+
+export const pieceOrder = choice({
+  choices: PIECE_ORDERS,
+  expected: PIECE_ORDERS.slice(0, -1)
+    .map((word) => JSON.stringify(word))
+    .join(", ")
+    .concat(' or "score"'),
+  says: "order in the context: as given, by `number`, by `date`, or best first",
+  more: "Pieces without the key keep their place behind.",
+  default: '`"given"`',
+});
+
+/** How pieces become one context. */
+export const ASSEMBLING = {
+  topK: integer({ min: 1, says: "pieces to take at most, neighbours not counted", default: "as many as fit" }),
+  above: number({ says: "pieces that score no higher are taken as neighbours only", default: "no such bound" }),
+  budgetTokens: integer({ min: 1, required: true, says: "tokens that the context may have, citations included" }),
+  countTokens: { ...countTokens, required: true },
+  order: pieceOrder,
+  neighbours,
+} as const satisfies OptionSet;
+
+export const instruction = text({
+  says: "what the model is told to do",
+  default: "answering from the sources and citing them",
+});

@@ -1,0 +1,102 @@
+// Written by `npm run options` from registry.ts: change it there.
+import type { DetectionExampleInput } from "../../detect/examples.ts";
+import type { HiddenFact } from "../../detect/hidden-fact.ts";
+import type { ExampleProgress, Trial } from "../progress.ts";
+
+/** What `detectHeads` takes beside the options of loading that it has a use for. */
+export type DetectionOptions = {
+  /** At least one; as `parseExamples` gives them, or objects with the fields that it reads. */
+  examples: readonly DetectionExampleInput[];
+  /**
+   * What heads are rated by. Defaults to `"mass"`. `"mass"`: the calibrated, masked attention on the gold documents.
+   * `"ndcg"`: nDCG@10 of the ranking that the head alone gives. `"contrastive"`: CoRe's, the share of the gold
+   * documents in a softmax over uncalibrated, unmasked attention.
+   */
+  objective?: "mass" | "ndcg" | "contrastive" | undefined;
+  /** Of `"contrastive"`. A number above 0. Defaults to 0.1. */
+  temperature?: number | undefined;
+  /** For `"mass"`, take attention neither calibrated nor masked: equations 2 to 4 of the paper. Defaults to `false`. */
+  rawMass?: boolean | undefined;
+  /**
+   * How many heads to choose; all if the model has fewer. Defaults to 16. `"auto"` chooses among 4, 8, 16, 32, 64 and
+   * all by how they rank examples that did not choose them.
+   */
+  top?: number | "auto" | undefined;
+  /**
+   * Fit non-negative weights for the chosen heads, and keep them if they rank held-out examples better than the plain
+   * sum by more than a standard error. Defaults to `false`.
+   */
+  fitWeights?: boolean | undefined;
+  /**
+   * Stop as soon as halves of the examples read so far agree on this share of the top heads. A number above 0 and at
+   * most 1. Defaults to reading all. Looked at from 8 examples on, every fourth.
+   */
+  untilStable?: number | undefined;
+  /** Leave out examples that are longer than the context instead of failing. Defaults to `false`. */
+  skipLong?: boolean | undefined;
+  /**
+   * Decides how examples are split to measure stability and quality. An integer from 0 to 4294967295. Defaults to 0.
+   */
+  seed?: number | undefined;
+  /**
+   * File that each example's scores are appended to, for `resume`; it stays when detection is done. Defaults to none.
+   */
+  checkpoint?: string | undefined;
+  /** Take up what an earlier run left in `checkpoint`; begin there if it does not exist. Defaults to `false`. */
+  resume?: boolean | undefined;
+  /** Use the first this many examples, after shuffling. An integer of at least 1. Defaults to all. */
+  limit?: number | undefined;
+  /**
+   * Shuffle the examples by this seed; documents keep their order. An integer from 0 to 4294967295. Defaults to no
+   * shuffling.
+   */
+  shuffle?: number | undefined;
+  /** What the head set calls the examples. Defaults to `"examples"`. */
+  sourceName?: string | undefined;
+  /** Called when an example has been checked, and again when it has been scored. */
+  onExample?: ((progress: ExampleProgress) => void) | undefined;
+};
+
+/** What `detectRetrievalHeads` takes beside options of loading. */
+export type HaystackOptions = {
+  /** The haystack: a long text, of which the first `maxTokens` tokens are used. */
+  text: string;
+  /** What the head set and messages call the text. Defaults to `"The text"`. */
+  sourceName?: string | undefined;
+  /** Needles and their questions. Defaults to three that ship with qrhead, in English. */
+  facts?: readonly HiddenFact[] | undefined;
+  /** Tokens of the shortest haystack. An integer of at least 16. Defaults to 512. */
+  minTokens?: number | undefined;
+  /**
+   * Tokens of the longest haystack. An integer of at least 16. Defaults to 5000, or what the model and the text have.
+   */
+  maxTokens?: number | undefined;
+  /** How many lengths to try, evenly spaced. An integer of at least 1. Defaults to 5. */
+  lengths?: number | undefined;
+  /** At how many depths, evenly spaced. An integer of at least 1. Defaults to 5. */
+  depths?: number | undefined;
+  /** How many heads to choose at most. An integer of at least 1. Defaults to 16. */
+  top?: number | undefined;
+  /**
+   * The least score of a head that is chosen; one that scored nothing never is. A number from 0 to 1. Defaults to 0.
+   */
+  threshold?: number | undefined;
+  /** Called after each trial. */
+  onTrial?: ((trial: Trial, done: number, total: number) => void) | undefined;
+};
+
+/** What `bootstrapExamples` takes. */
+export type BootstrapOptions = {
+  /** How queries are made. Defaults to `"mixed"`. */
+  needle?: "mixed" | "fact" | "sentence" | "cloze" | "keywords" | undefined;
+  /** How many examples to make. An integer from 1 to 1048576. Defaults to 64. */
+  examples?: number | undefined;
+  /**
+   * Documents in each example; fewer where the text has no more passages. An integer from 4 to 65536. Defaults to 20.
+   */
+  documents?: number | undefined;
+  /** Decides everything that is drawn. An integer from 0 to 4294967295. Defaults to 0. */
+  seed?: number | undefined;
+  /** What messages call the texts. Defaults to `"The bootstrap text"`. */
+  sourceName?: string | undefined;
+};

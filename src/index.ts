@@ -48,7 +48,7 @@ export { plotPage } from "./heads/plot-page.ts";
 export { PUBLISHED_HEAD_SETS, type PublishedHeadSet } from "./heads/published.ts";
 export type { HeadAttention, Inspection } from "./inspect/attention.ts";
 export { inspectionPage } from "./inspect/page.ts";
-export { BUILT_IN_MODEL } from "./model/model-file.ts";
+export { BUILT_IN_MODEL } from "./model/built-in.ts";
 export type { Gpu } from "./native/variants.ts";
 export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
 export type { PromptName } from "./prompt/profiles.ts";

@@ -4,6 +4,7 @@ import { InputError, invalidArgument } from "./errors.ts";
 import type { HeadSet } from "./heads/head-set.ts";
 import type { Gpu } from "./native/variants.ts";
 import { PROMPT_NAMES, type PromptName } from "./prompt/profiles.ts";
+import { EXPECTED_IN_FUSION, type FusionOptions, fusionSchemas } from "./ranking/fusion.ts";
 import { EXPECTED_IN_WINDOWS, EXPECTED_WINDOWS, type WindowOptions, windowsSchema } from "./ranking/windows/options.ts";
 import type { Head } from "./types.ts";
 import { isSignal, ownSignal } from "./util/abort-signal.ts";
@@ -114,17 +115,18 @@ export type LoadOptions = ScoringOptions & {
   onProgress?: ((progress: Progress) => void) | undefined;
 };
 
-export type RankOptions = ScoringOptions & {
-  /** Return the best this many, at least 1. Defaults to all. */
-  topK?: number | undefined;
-  /** Add to every result what each head contributes to its score. Defaults to `false`. */
-  headScores?: boolean | undefined;
-  /** Add to every result its tokens with their scores; windows are then merged by `"calibrated"` by default. Defaults to `false`. */
-  tokenScores?: boolean | undefined;
-  /** Stops the call within one forward pass; it rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
-  onProgress?: ((progress: Progress) => void) | undefined;
-};
+export type RankOptions = ScoringOptions &
+  FusionOptions & {
+    /** Return the best this many, at least 1. Defaults to all. */
+    topK?: number | undefined;
+    /** Add to every result what each head contributes to its score. Defaults to `false`. */
+    headScores?: boolean | undefined;
+    /** Add to every result its tokens with their scores; windows are then merged by `"calibrated"` by default. Defaults to `false`. */
+    tokenScores?: boolean | undefined;
+    /** Stops the call within one forward pass; it rejects with the signal's reason. */
+    signal?: AbortSignal | undefined;
+    onProgress?: ((progress: Progress) => void) | undefined;
+  };
 
 export const integer = (min: number, max: number) => z.int().min(min).max(max).optional();
 const flag = z.boolean().optional();
@@ -171,6 +173,7 @@ const loadSchema = z.strictObject({
 
 const rankSchema = z.strictObject({
   ...scoring,
+  ...fusionSchemas,
   topK: integer(1, 2 ** 31),
   headScores: flag,
   tokenScores: flag,
@@ -180,6 +183,7 @@ const rankSchema = z.strictObject({
 
 /** What a user may write for an option, in words; the schemas above say the same to the machine. */
 const EXPECTED: Record<string, string> = {
+  ...EXPECTED_IN_FUSION,
   nullQuery: "a text that is not blank",
   calibration: "true or false",
   mask: "true or false",

@@ -19,6 +19,7 @@ import {
 import { type PromptProfile, selectProfile } from "./prompt/profiles.ts";
 import type { PruneOptions } from "./pruning/options.ts";
 import { type PruneHost, type PruneResult, prune } from "./pruning/prune.ts";
+import { rankFused } from "./ranking/fusion.ts";
 import { Ranker } from "./ranking/rank.ts";
 import { assertQuery, type BatchOptions, type BatchResult, rankBatch, withWait } from "./ranking/rank-many.ts";
 import type { RankResult } from "./ranking/results.ts";
@@ -343,7 +344,11 @@ export class QRRetriever implements Retriever {
     }
   }
 
-  async #rank(query: string, documents: RankDocument[], options: RankOptions, own?: Reader): Promise<RankResult> {
+  #rank(query: string, documents: RankDocument[], options: RankOptions, own?: Reader): Promise<RankResult> {
+    return rankFused(query, documents, options, (rest) => this.#rankByHeads(query, documents, rest, own));
+  }
+
+  async #rankByHeads(query: string, documents: RankDocument[], options: RankOptions, own?: Reader) {
     const { windows = "auto", layout } = { ...this.#options, ...options };
     if (own || layout === "independent") {
       // Those of `load` are for calls that can have windows.

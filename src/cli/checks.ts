@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { BUILT_IN_MODEL } from "../model/model-file.ts";
+import { BUILT_IN_MODEL } from "../model/built-in.ts";
 import type { SelfTest } from "../model/self-test.ts";
 import { addonCandidates } from "../native/addon.ts";
 import type { Addon, LibraryInfo } from "../native/addon-types.ts";

@@ -7,6 +7,7 @@ import type { RankedDocument, RankResult } from "../../ranking/results.ts";
 import { QRRetriever } from "../../retriever.ts";
 import type { RankDocument } from "../../types.ts";
 import { openCorpus } from "../corpus-cache.ts";
+import { type FuseFlags, fuseOption } from "../fuse-option.ts";
 import { markBestWords } from "../highlight.ts";
 import { addFormatOption, type FormatFlags, readDocuments } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -35,6 +36,7 @@ type RerankFlags = CommonFlags &
   FormatFlags &
   ModelFlags &
   RankFlags &
+  FuseFlags &
   WindowFlags & {
     heads?: string;
     query?: string;
@@ -76,7 +78,7 @@ export function registerRerank(program: Command): void {
   addHeadsOption(addModelOptions(addFormatOption(command))).addOption(
     integerOption("--top-k <N>", "print the best N only", 1, 2 ** 31),
   );
-  addWindowOptions(addRankOptions(command))
+  addWindowOptions(addRankOptions(command).addOption(fuseOption()))
     .option("--json", "print one JSON object")
     .option("--head-scores", "what each head contributes; without --json, the heads that contribute most")
     .option("--token-scores", "the score of every token (with --json); without --json, mark the words that got most");
@@ -122,7 +124,7 @@ async function rerank(_: unknown, command: Command): Promise<void> {
       print(rankingTable(result.results, documents, tokenScores ? marks : undefined));
       if (headScores) print(`\n${headsTable(result)}`);
     };
-    const batch = { topK, headScores, tokenScores, signal, onProgress, onResult: show };
+    const batch = { ...flags.fuse, topK, headScores, tokenScores, signal, onProgress, onResult: show };
     const texts = queries.map(({ text }) => text);
     const { results, throughput } = await (corpus
       ? corpus.rankMany(texts, batch)
@@ -215,6 +217,7 @@ function toContract(retriever: QRRetriever, result: RankResult) {
     ...(threads !== undefined && { processors: { threads, cpuMs } }),
     warnings: result.warnings,
     ...(result.windows && { windows: result.windows }),
+    ...(result.fusion && { fusion: result.fusion }),
   };
 }
 

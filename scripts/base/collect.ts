@@ -28,6 +28,7 @@ const { values: given } = parseArgs({
     last: { type: "string", default: "22" },
     "per-file": { type: "string", default: "8" },
     candidates: { type: "string", default: "10" },
+    from: { type: "string", default: "0" },
     seed: { type: "string", default: "1" },
     threads: { type: "string", default: "1" },
     prompt: { type: "string", default: "auto" },
@@ -62,7 +63,7 @@ const retriever = await QRRetriever.load({
 });
 const began = performance.now();
 for (const [i, { id, query, docs, gold, bm25 }] of pools.entries()) {
-  if (done.has(id)) continue;
+  if (done.has(id) || i < Number(given.from)) continue;
   const { results, usage } = await retriever.rank(query, docs, { headScores: true });
   const byIndex = [...results].sort((a, b) => a.index - b.index);
   const line: Line = {

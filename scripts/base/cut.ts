@@ -4,14 +4,14 @@ import { type GgufEntry, type GgufTensorInfo, readGgufHeader } from "../models/g
 import {
   encodeEntry,
   type TensorToWrite,
-  type TensorType,
   tensorBytes,
   text,
   u32,
+  type WrittenType,
   writeGguf,
 } from "../models/gguf-writer.ts";
 import { encodeInts, encodeStrings, readInts, readStrings } from "./arrays.ts";
-import { dequantizeQ4_1, quantizeQ8_0 } from "./quants.ts";
+import { dequantizeQ4_1, dequantizeQ8_0, quantizeQ4_1, quantizeQ8_0 } from "./quants.ts";
 import { type CutVocabulary, closeUnderMerges, cutVocabulary, type Vocabulary } from "./vocabulary.ts";
 
 export type CutOptions = {
@@ -21,6 +21,8 @@ export type CutOptions = {
   layers: number;
   /** Ids of the vocabulary that are kept, with all that these are merged from. Everything where it is left out. */
   tokens?: readonly number[];
+  /** Type of the embeddings, which are looked up and never multiplied. Defaults to the source's own, Q8_0. */
+  embeddings?: "Q8_0" | "Q4_1";
   name: string;
   /** Strings to add to the header, or to put in place of what it has. */
   metadata?: Readonly<Record<string, string>>;
@@ -34,14 +36,14 @@ const [F32, Q4_1, Q8_0] = [0, 3, 8];
 const IDLE = ["attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down"];
 
 /**
- * Writes a GGUF of the first layers of a llama, all matrices as Q8_0.
+ * Writes a GGUF of the first layers of a llama, all matrices as Q8_0 and the embeddings as asked for.
  *
  * The deepest layer's values, output and feed-forward part are zeros in four bits, since llama.cpp wants the tensors and
  * nothing computes them: 1.7 MB that compress to nothing. An output head is not written, and llama.cpp takes the embeddings
  * for it. Requantising Q4_1 as Q8_0 moves a weight by at most 1/254 of the largest of its block.
  */
 export function cutModel(options: CutOptions): { vocabulary: CutVocabulary; merges: number } {
-  const { input, output, layers, name } = options;
+  const { input, output, layers, name, embeddings = "Q8_0" } = options;
   const header = readGgufHeader(input);
   const entry = (key: string): GgufEntry => {
     const found = header.entries.get(key);
@@ -81,7 +83,7 @@ export function cutModel(options: CutOptions): { vocabulary: CutVocabulary; merg
   try {
     const read = (info: GgufTensorInfo) => readTensor(file, info);
     const tensors = [...header.tensors.values()].flatMap((info): TensorToWrite[] => {
-      if (info.name === "token_embd.weight") return [rowsOf(info, vocabulary.ids, read)];
+      if (info.name === "token_embd.weight") return [rowsOf(info, vocabulary.ids, embeddings, read)];
       if (info.name === "output_norm.weight") return [whole32(info, read)];
       const [, layer, part] = /^blk\.(\d+)\.(\w+)\.weight$/.exec(info.name) ?? [];
       if (layer === undefined || Number(layer) >= layers) return [];
@@ -128,15 +130,21 @@ function asQ8_0(info: GgufTensorInfo, read: Read): TensorToWrite {
   return { name: info.name, shape: info.shape, type: "Q8_0", data };
 }
 
-/** The rows of the embedding that are kept, their blocks untouched. */
-function rowsOf(info: GgufTensorInfo, ids: readonly number[], read: Read): TensorToWrite {
+/** The rows of the embedding that are kept; as Q8_0 their blocks are untouched. */
+function rowsOf(
+  info: GgufTensorInfo,
+  ids: readonly number[],
+  type: NonNullable<CutOptions["embeddings"]>,
+  read: Read,
+): TensorToWrite {
   if (info.type !== Q8_0) throw new Error(`Expected Q8_0 for ${info.name} but received type ${info.type}`);
   const row = tensorBytes([info.shape[0]!], "Q8_0");
   const pick = (all: Buffer) => ids.map((id) => all.subarray(id * row, (id + 1) * row));
-  return { name: info.name, shape: [info.shape[0]!, ids.length], type: "Q8_0", data: () => pick(read(info)) };
+  const convert = (rows: Buffer[]) => (type === "Q8_0" ? rows : rows.map((one) => quantizeQ4_1(dequantizeQ8_0(one))));
+  return { name: info.name, shape: [info.shape[0]!, ids.length], type, data: () => convert(pick(read(info))) };
 }
 
 function idle({ name, shape }: GgufTensorInfo): TensorToWrite {
-  const type: TensorType = shape.length === 1 ? "F32" : "Q4_0";
+  const type: WrittenType = shape.length === 1 ? "F32" : "Q4_0";
   return { name, shape, type, data: () => [Buffer.alloc(tensorBytes(shape, type))] };
 }

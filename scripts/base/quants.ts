@@ -1,4 +1,4 @@
-// Two of ggml's block formats, 32 values a block: what the source has (Q4_1) and what is written (Q8_0).
+// Two of ggml's block formats, 32 values a block: Q4_1 and Q8_0.
 import { toHalf } from "../models/random.ts";
 
 const BLOCK = 32;
@@ -36,6 +36,27 @@ export function dequantizeQ4_1(data: Buffer): Float32Array {
     }
   }
   return values;
+}
+
+/** `d · q + m` with m the least value of the block and d a fifteenth of its range, as ggml's own quantisation. */
+export function quantizeQ4_1(values: Float32Array): Buffer {
+  const blocks = values.length / BLOCK;
+  if (!Number.isInteger(blocks))
+    throw new Error(`Expected a multiple of ${BLOCK} values but received ${values.length}`);
+  const data = Buffer.alloc(blocks * Q4_1_BYTES);
+  for (let block = 0; block < blocks; block++) {
+    const inside = values.subarray(block * BLOCK, (block + 1) * BLOCK);
+    const least = inside.reduce((low, value) => Math.min(low, value), Number.POSITIVE_INFINITY);
+    const most = inside.reduce((high, value) => Math.max(high, value), Number.NEGATIVE_INFINITY);
+    const scale = (most - least) / 15;
+    const inverse = scale > 0 ? 1 / scale : 0;
+    const at = block * Q4_1_BYTES;
+    data.writeUInt16LE(toHalf(scale), at);
+    data.writeUInt16LE(toHalf(least), at + 2);
+    const nibble = (i: number) => Math.min(15, Math.floor((inside[i]! - least) * inverse + 0.5));
+    for (let i = 0; i < 16; i++) data[at + 4 + i] = nibble(i) | (nibble(16 + i) << 4);
+  }
+  return data;
 }
 
 /** `d · q` with q from −127 to 127 and d the largest magnitude of the block over 127, as ggml's own quantisation. */

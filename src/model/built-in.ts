@@ -17,9 +17,13 @@ export function isBuiltInName(model: string): model is BuiltInName {
   return (BUILT_IN_NAMES as readonly string[]).includes(model);
 }
 
-/** The file of the base model, or undefined where its package is not installed. */
-export function findBaseModel(): string | undefined {
-  const require = createRequire(path.join(packageRoot, "package.json"));
+/**
+ * The file of the base model, or undefined where its package is not installed.
+ *
+ * @param from Folder of the package that looks for it: beside it, and where Node looks from there.
+ */
+export function findBaseModel(from = packageRoot): string | undefined {
+  const require = createRequire(path.join(from, "package.json"));
   try {
     const manifest = require.resolve(`${BASE_PACKAGE}/package.json`);
     const { gguf } = require(manifest) as { gguf?: unknown };
@@ -35,9 +39,9 @@ export function findBaseModel(): string | undefined {
  *
  * @throws InputError `INVALID_INPUT` for `base` where its package is not installed.
  */
-export function builtInModel(name?: BuiltInName): string {
+export function builtInModel(name?: BuiltInName, from = packageRoot): string {
   if (name === "mini") return BUILT_IN_MODEL;
-  const base = findBaseModel();
+  const base = findBaseModel(from);
   if (base !== undefined) return base;
   if (name === undefined) return BUILT_IN_MODEL;
   throw new InputError(

@@ -107,6 +107,8 @@ describe("ranking with a prior", () => {
 
   test("a prior that does not fit is refused before anything is ranked", async () => {
     const never = () => Promise.reject(new Error("ranked"));
-    await expect(rankFused("q", documents, { prior: [1, 2] }, never)).rejects.toThrow(/3 finite numbers, one a document for prior/);
+    await expect(rankFused("q", documents, { prior: [1, 2] }, never)).rejects.toThrow(
+      /3 finite numbers, one a document for prior/,
+    );
   });
 });

@@ -56,7 +56,10 @@ export type ScoringOptions = {
 };
 
 export type LoadOptions = ScoringOptions & {
-  /** Path of a GGUF, or an `hf:` URI that node-llama-cpp resolves and downloads. Defaults to the built-in model. */
+  /**
+   * `"base"` or `"mini"`, the built-in models; the path of a GGUF; or an `hf:` URI that node-llama-cpp resolves and downloads.
+   * Defaults to `"base"` where the package `qrhead-base` is installed, else to `"mini"`.
+   */
   model?: string | undefined;
   /**
    * Heads to rank with: `"auto"` for the set published for this model, `"all"`, `"random:N:SEED"`, `"13-18,13-21"`, a
@@ -193,7 +196,7 @@ const EXPECTED: Record<string, string> = {
   corpusMemory: "a number of bytes, an integer of at least 0",
   maxDocumentTokens: "an integer of at least 1",
   windows: EXPECTED_WINDOWS,
-  model: "a path or an hf: URI",
+  model: "base, mini, a path or an hf: URI",
   heads: "a string, a list of [layer, head] pairs or a head set",
   prompt: PROMPT_NAMES.map((name) => JSON.stringify(name)).join(", "),
   contextSize: `an integer from 16 to ${2 ** 27}`,

@@ -113,7 +113,11 @@ export function addModelOptions(command: Command): Command {
 
 export function addDeviceOptions(command: Command): Command {
   return addGroup(command, "Model:", [
-    textOption("--model <M>", "path of a GGUF, or an hf: URI (default: the built-in model)", "a path or an hf: URI"),
+    textOption(
+      "--model <M>",
+      "base, mini, the path of a GGUF, or an hf: URI (default: base where qrhead-base is installed, else mini)",
+      "base, mini, a path or an hf: URI",
+    ),
     choiceOption("--gpu <WHICH>", "build of llama.cpp (default: auto)", GPU_NAMES),
     integerOption("--gpu-layers <N>", "layers to put on the GPU (default: all)", 0, 2 ** 20),
     integerOption("--threads <N>", "CPU threads (default: the processors that are free, at most 8)", 1, 512),

@@ -55,3 +55,9 @@ export function builtInModel(name?: BuiltInName, from = packageRoot): string {
     },
   );
 }
+
+/** The name of the built-in model that a file is, if it is one. */
+export function builtInNameOf(file: string): BuiltInName | undefined {
+  if (file === BUILT_IN_MODEL) return "mini";
+  return file === findBaseModel() ? "base" : undefined;
+}

@@ -6,18 +6,8 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { QRRetriever } from "../../src/index.ts";
 import type { Head } from "../../src/types.ts";
+import type { Line } from "./lines.ts";
 import { trainingPools } from "./training-pools.ts";
-
-export type Line = {
-  id: string;
-  /** 1 where the document answers. In the order of BM25, as everything here. */
-  gold: number[];
-  bm25: number[];
-  /** Tokens of each document. */
-  tokens: number[];
-  /** [head][document], the heads in the order of `--heads`, calibrated and without mask, so that sums of heads are exact. */
-  heads: number[][];
-};
 
 const { values: given } = parseArgs({
   options: {

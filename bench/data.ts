@@ -1,7 +1,7 @@
 // What the benches read: BEIR folders and LoCoMo conversations, as questions with judged documents.
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { Bm25Index, textOf } from "../src/eval/bm25.ts";
+import { Bm25Index, textOf } from "../src/bm25/bm25.ts";
 import type { RankDocument } from "../src/types.ts";
 
 export type Question = { query: string; documents: readonly RankDocument[]; grades: ReadonlyMap<string, number> };

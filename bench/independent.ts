@@ -6,7 +6,7 @@
 // Candidates are the best of BM25, cut to so many tokens; the best stands last, next to the query.
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { Bm25Index } from "../src/eval/bm25.ts";
+import { Bm25Index } from "../src/bm25/bm25.ts";
 import { seededRandom } from "../src/heads/heads.ts";
 import { QRRetriever, type RankDocument, type RankResult } from "../src/index.ts";
 

@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { Bm25Index, textOf } from "../src/eval/bm25.ts";
+import { Bm25Index, textOf } from "../src/bm25/bm25.ts";
 import { type PruneOptions, type PruneResult, QRRetriever, type RankResult } from "../src/index.ts";
 import { prune } from "../src/pruning/prune.ts";
 import type { RankDocument } from "../src/types.ts";

@@ -1,11 +1,11 @@
 // Where two methods of an evaluation differ most, and what those queries have in common: counts, and no text.
 //   npx tsx scripts/eval-errors.ts REPORT.json METHOD BASELINE COUNT DATA...
 import { readFileSync } from "node:fs";
-import { textOf } from "../src/eval/bm25.ts";
+import { textOf } from "../src/bm25/bm25.ts";
+import { termsOf } from "../src/bm25/words.ts";
 import { openTask } from "../src/eval/data/open.ts";
 import { mean } from "../src/eval/metrics/statistics.ts";
 import type { EvalReport } from "../src/eval/report/report.ts";
-import { termsOf } from "../src/eval/words.ts";
 
 const [file, method, baseline, count, ...data] = process.argv.slice(2) as [string, string, string, string, ...string[]];
 const report = JSON.parse(readFileSync(file, "utf8")) as EvalReport;

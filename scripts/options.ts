@@ -17,7 +17,9 @@ const WIDTH = 118;
 const IMPORTS: Readonly<Record<string, string>> = {
   DetectionExampleInput: "../../detect/examples.ts",
   HiddenFact: "../../detect/hidden-fact.ts",
+  Fuse: "../../types.ts",
   HeadSet: "../../heads/head-set.ts",
+  Prior: "../../types.ts",
   Head: "../../types.ts",
   Span: "../../types.ts",
   AskProgress: "../progress.ts",

@@ -31,3 +31,17 @@ export type ModelIdentity = {
   /** Every scalar of the GGUF header, as text. */
   metadata: Readonly<Record<string, string>>;
 };
+
+/**
+ * How the heads' scores and those of a first stage become one ranking.
+ *
+ * - `"none"`: by the heads alone
+ * - `"rrf"`: reciprocal rank fusion, Σ 1 / (60 + rank), ranks from 1, equal scores sharing their mean rank
+ *   (Cormack et al. 2009)
+ * - `{ weight }`: `weight · z(heads) + (1 − weight) · z(prior)`, `weight` from 0 to 1, where `z(x) = (x − mean) / std` over
+ *   the documents of the call, `std` the population's, and z is 0 where all are equal
+ */
+export type Fuse = "none" | "rrf" | { weight: number };
+
+/** Scores of a first stage, one a document, higher is better; `"bm25"` computes BM25 over the documents themselves. */
+export type Prior = "bm25" | readonly number[];

@@ -3,13 +3,17 @@ import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 
 const ALIGNMENT = 32;
 
+/** Types that test models are made of. */
 export type TensorType = "F32" | "F16" | "Q8_0" | "Q4_0";
+/** Types that can be written. */
+export type WrittenType = TensorType | "Q4_1";
 
 /** ggml's number of a tensor type, and how many bytes a block of so many elements takes. */
-export const tensorTypes: Readonly<Record<TensorType, { id: number; blockBytes: number; blockElements: number }>> = {
+export const tensorTypes: Readonly<Record<WrittenType, { id: number; blockBytes: number; blockElements: number }>> = {
   F32: { id: 0, blockBytes: 4, blockElements: 1 },
   F16: { id: 1, blockBytes: 2, blockElements: 1 },
   Q4_0: { id: 2, blockBytes: 18, blockElements: 32 },
+  Q4_1: { id: 3, blockBytes: 20, blockElements: 32 },
   Q8_0: { id: 8, blockBytes: 34, blockElements: 32 },
 };
 
@@ -30,7 +34,7 @@ export type TensorToWrite = {
   name: string;
   /** ggml order: the contiguous dimension first; it must be a multiple of the type's block. */
   shape: readonly number[];
-  type: TensorType;
+  type: WrittenType;
   /** The data, in pieces that together have the size that shape and type say. */
   data: () => Iterable<Uint8Array>;
 };
@@ -86,7 +90,7 @@ export function encodeEntry(key: string, value: MetadataValue): Buffer {
  * Size of a tensor's data in bytes.
  * @throws when the contiguous dimension does not hold whole blocks
  */
-export function tensorBytes(shape: readonly number[], type: TensorType): number {
+export function tensorBytes(shape: readonly number[], type: WrittenType): number {
   const { blockBytes, blockElements } = tensorTypes[type];
   const row = shape[0] ?? 0;
   if (row % blockElements !== 0)

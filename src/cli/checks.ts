@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { BUILT_IN_MODEL } from "../model/model-file.ts";
+import { builtInNameOf } from "../model/built-in.ts";
 import type { SelfTest } from "../model/self-test.ts";
 import { addonCandidates } from "../native/addon.ts";
 import type { Addon, LibraryInfo } from "../native/addon-types.ts";
@@ -96,7 +96,9 @@ export function checkDevices({ devices }: LibraryInfo): Check[] {
 export function checkModel({ model, prompt }: QRRetriever): Check {
   const slimmed = model.originalLayers > model.layers ? ` of ${model.originalLayers}` : "";
   const shape = `${model.architecture}, ${model.layers}${slimmed} layers of ${model.heads} heads${windowed(model)}`;
-  return { name: "model", status: "ok", detail: `${model.name} (${shape}), prompt ${prompt}, ${model.path}` };
+  const builtIn = builtInNameOf(model.path);
+  const named = builtIn ? `, built in as ${builtIn}` : "";
+  return { name: "model", status: "ok", detail: `${model.name} (${shape})${named}, prompt ${prompt}, ${model.path}` };
 }
 
 function windowed({ slidingWindow }: ModelIdentity): string {
@@ -108,7 +110,7 @@ function windowed({ slidingWindow }: ModelIdentity): string {
 /** What `ask` would do with this model; ranking needs no template. */
 export function checkChatTemplate(model: QRRetriever["model"]): Check[] {
   const name = "chat template";
-  if (model.path === BUILT_IN_MODEL) return [];
+  if (builtInNameOf(model.path)) return [];
   if (model.originalLayers > model.layers) {
     const advice = "`ask` needs the whole model for the answer";
     return [{ name, status: "ok", detail: "a slim file, which ranks and cannot write", advice }];

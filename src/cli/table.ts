@@ -37,7 +37,8 @@ export function plainTable(
 }
 
 /**
- * The results as a table: rank, score, id, and the beginning of each document.
+ * The results as a table: rank, what they are ordered by where a first stage was fused, score, id, and the beginning of each
+ * document.
  *
  * @param show The text to show for a document instead of its own.
  */
@@ -47,12 +48,14 @@ export function rankingTable(
   show?: (result: RankedDocument, document: RankDocument) => string,
 ): string {
   const decimals = decimalsFor(results.map(({ score }) => score));
+  const isFused = results.some(({ fused }) => fused !== undefined);
   const rows = results.map((result, rank) => {
     const document = documents[result.index]!;
     const text = show ? show(result, document) : beginning(document);
     const id = oneLine(result.id);
     return [
       String(rank + 1),
+      ...(isFused ? [result.fused!.toFixed(4)] : []),
       result.score.toFixed(decimals),
       id.length > ID_LENGTH ? `${id.slice(0, ID_LENGTH - 1)}…` : id,
       result.truncated ? `${text} (cut)` : text,
@@ -60,9 +63,12 @@ export function rankingTable(
   });
   const widest = (column: number, least: number) =>
     rows.reduce((most, row) => Math.max(most, row[column]!.length), least);
-  const others = 6 + widest(1, 5) + widest(2, 2) + 6;
+  const fusedColumn = isFused ? 1 : 0;
+  const others = 6 + fusedColumn * (widest(1, 5) + 2) + widest(1 + fusedColumn, 5) + widest(2 + fusedColumn, 2) + 6;
   const width = Math.max(20, (process.stdout.columns || others + TEXT_WIDTH) - others);
-  return plainTable(["Rank", "Score", "Id", "Document"], rows, [null, null, null, width + 2], [0, 1]);
+  const head = ["Rank", ...(isFused ? ["Fused"] : []), "Score", "Id", "Document"];
+  const widths = head.map((name) => (name === "Document" ? width + 2 : null));
+  return plainTable(head, rows, widths, isFused ? [0, 1, 2] : [0, 1]);
 }
 
 /** The document's title and text as one line, no longer than can be shown. */

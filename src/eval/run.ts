@@ -1,5 +1,6 @@
 import { QRHeadError } from "../errors.ts";
 import { seededRandom } from "../heads/heads.ts";
+import { fuseScores } from "../ranking/fusion.ts";
 import type { RankDocument } from "../types.ts";
 import { defaultThreads } from "../util/threads.ts";
 import type { Journal } from "./journal.ts";
@@ -188,10 +189,12 @@ function fuse(task: string, topic: Topic, method: Method, journal: Journal): Out
   return {
     ...{ ...base, status: "ok", ids, ms: sum((part) => part.ms), ...(tokens > 0 && { tokens }) },
     scores: toSingle(
-      fuseByRank(
-        ids,
-        parts.map((part) => part!.scores),
-      ),
+      method.weight === undefined
+        ? fuseByRank(
+            ids,
+            parts.map((part) => part!.scores),
+          )
+        : fuseScores(parts[0]!.scores, parts[1]!.scores, { weight: method.weight }),
     ),
   };
 }

@@ -1,6 +1,6 @@
+import { sortAsTrec } from "../bm25/order.ts";
 import { kendallTau } from "./metrics/correlation.ts";
 import { type Gain, type Measure, measure, measureKey } from "./metrics/measures.ts";
-import { sortAsTrec } from "./metrics/order.ts";
 import { bootstrap, holm, type Interval, mean, percentile, randomizationTest } from "./metrics/statistics.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Dropped, Grades } from "./types.ts";

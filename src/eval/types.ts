@@ -1,5 +1,5 @@
+import type { WordProcessing } from "../bm25/words.ts";
 import type { RankDocument } from "../types.ts";
-import type { WordProcessing } from "./words.ts";
 
 /** Relevance grades of judged documents by id; above 0 is relevant. Documents that are not named count as not relevant. */
 export type Grades = ReadonlyMap<string, number>;

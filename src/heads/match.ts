@@ -17,6 +17,8 @@ type NameRule = {
 };
 
 const RULES: Readonly<Record<PublishedModelKey, NameRule>> = {
+  // Its header has all that SmolLM2 is recognised by, and one word more.
+  "qrhead-base-v1": { family: /qrhead-base(-\d+m)?(-v1)?/, size: null, marks: ["base"] },
   "qrhead-mini-v2": { family: /qrhead-mini-v2/, size: null },
   "qrhead-mini-v1": { family: /qrhead-mini(-v1)?/, size: null },
   "smollm2-135m": {

@@ -21,6 +21,8 @@ export type PublishedEntry = {
 
 /** Models that heads were published for: `general.architecture` of their GGUF, layers, query heads a layer. */
 export const PUBLISHED_MODELS = {
+  // Of the whole model that it is cut from.
+  "qrhead-base-v1": { name: "qrhead base v1", architecture: "llama", layers: 30, heads: 9 },
   "qrhead-mini-v2": { name: "qrhead mini v2", architecture: "llama", layers: 4, heads: 4 },
   "qrhead-mini-v1": { name: "qrhead mini", architecture: "llama", layers: 4, heads: 8 },
   "smollm2-135m": { name: "SmolLM2-135M-Instruct", architecture: "llama", layers: 30, heads: 9 },
@@ -46,6 +48,7 @@ export const PUBLISHED_SOURCES = {
   core: { name: "CoRe (arXiv 2510.02219)", url: "https://github.com/linhhtran/CoRe-Reranking" },
   fire: { name: "a fork of QRHead for Qwen3, heads found on FIRE, quality not reported" },
   qrheadTool: { name: "qrhead detect on the released GGUF (docs/results/heads)" },
+  base: { name: "detection on training questions of 23 sources (packages/base)" },
   mini: { name: "the training of qrhead mini: its loss is retrieval through these heads" },
 } as const;
 
@@ -55,6 +58,17 @@ const CORE = { data: "Natural Questions", examples: 5000, objective: "contrastiv
 
 /** For each model in order of preference: the reference code's default first. */
 export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
+  {
+    name: "qrhead-base-v1",
+    model: "qrhead-base-v1",
+    source: "base",
+    data: "training questions with BM25's ten best passages",
+    examples: 88,
+    objective: "ndcg",
+    prompt: "template",
+    nullQuery: "N/A",
+    heads: "8-0,17-4,17-5,17-0,15-7",
+  },
   {
     name: "qrhead-mini-v2",
     model: "qrhead-mini-v2",

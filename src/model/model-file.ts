@@ -1,28 +1,25 @@
 import { open, stat } from "node:fs/promises";
 import path from "node:path";
 import { InputError, QRHeadError } from "../errors.ts";
-import { packageRoot } from "../native/addon.ts";
 import { importNodeLlamaCpp } from "../native/node-llama-cpp.ts";
 import type { Progress } from "../options.ts";
+import { builtInModel, isBuiltInName } from "./built-in.ts";
 import { findPulled } from "./store.ts";
-
-/** The small model that comes with the package: what runs when no model is named. */
-export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q8_0.gguf");
 
 const URI = /^(hf|huggingface|https?):/i;
 
 /**
- * Finds the file of a model: the built-in one, a path, the name of a pulled model, or a URI that node-llama-cpp resolves and downloads into its own
- * models folder.
+ * Finds the file of a model: a built-in one (`base`, `mini`, or none named), a path, the name of a pulled model, or a URI
+ * that node-llama-cpp resolves and downloads into its own models folder.
  *
- * @throws InputError `INVALID_INPUT` when there is no such file or it is no GGUF.
+ * @throws InputError `INVALID_INPUT` when there is no such file, it is no GGUF, or `base` is not installed.
  * @throws QRHeadError `MODEL_LOAD_FAILED` when a download fails.
  */
 export async function findModelFile(
   model: string | undefined,
   options: { signal?: AbortSignal | undefined; onProgress?: ((progress: Progress) => void) | undefined } = {},
 ): Promise<string> {
-  if (model === undefined) return checkGguf(BUILT_IN_MODEL);
+  if (model === undefined || isBuiltInName(model)) return checkGguf(builtInModel(model));
   if (!URI.test(model)) return checkGguf((await findPulled(model)) ?? path.resolve(model));
   const { signal, onProgress } = options;
   const { resolveModelFile } = await importNodeLlamaCpp();

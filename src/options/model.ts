@@ -50,9 +50,11 @@ export const DEVICE = {
 } as const satisfies OptionSet;
 
 export const model = text({
-  ...{ flag: "-m, --model <M>", group: MODEL, expected: "a path or an hf: URI" },
-  says: "path of a GGUF, the name of a pulled model, or an `hf:` URI",
-  ...{ default: "the built-in model", shortDefault: "the built-in model" },
+  ...{ flag: "-m, --model <M>", group: MODEL, expected: "base, mini, a path or an hf: URI" },
+  says: "`base` or `mini`, the built-in models; the path of a GGUF, the name of a pulled model, or an `hf:` URI",
+  flagSays: "base, mini, the path of a GGUF, the name of a pulled model, or an hf: URI",
+  default: "`base` where the package `qrhead-base` is installed, else `mini`",
+  shortDefault: "base where installed, else mini",
 });
 
 /** Sizes and types of the forward passes. */

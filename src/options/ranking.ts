@@ -1,6 +1,6 @@
 import { LAYOUTS, MERGE_RULES, ORDERS } from "./choices.ts";
 import { onProgress, signal } from "./model.ts";
-import { choice, integer, type OptionSet, other, text, toggle } from "./spec.ts";
+import { choice, integer, number, type OptionSet, other, text, toggle } from "./spec.ts";
 
 const PROMPT = "Prompt and scores";
 const WINDOWING = "Windows";
@@ -97,6 +97,23 @@ export const topK = integer({
 /** What ranking takes beside the options of scoring. */
 export const RANKING = {
   topK,
+  prior: other({
+    type: "Prior",
+    accepts: (value) => value === "bm25" || (Array.isArray(value) && value.every((one) => Number.isFinite(one))),
+    expected: '"bm25" or finite numbers, one a document',
+    says: "scores of a first stage that join the heads'",
+    more: 'One number a document, higher is better; `"bm25"` computes BM25 over the documents themselves.',
+    default: 'none, and `"bm25"` where there is `fuse`',
+  }),
+  fuse: other({
+    ...{ type: "Fuse", choices: ["none", "rrf"], flag: "--fuse <SPEC>", group: PROMPT },
+    inside: { weight: number({ min: 0, max: 1, required: true, says: "what the heads' z-scores count for" }) },
+    expected: '"none", "rrf" or { weight } with a number from 0 to 1',
+    says: "how a first stage's scores join the heads'",
+    flagSays: "add BM25's scores to the heads', by rank or by z-score: none, bm25, bm25:rrf, or bm25:WEIGHT",
+    more: '`"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.',
+    ...{ default: "`{ weight: 0.5 }` where there is a prior, else none", shortDefault: "none" },
+  }),
   headScores: toggle({
     ...{ flag: "--head-scores", group: "Output" },
     says: "add to every result what each head contributes to its score",

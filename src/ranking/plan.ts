@@ -2,6 +2,7 @@ import { DEFAULT_NULL_QUERY, type RankOptions } from "../options.ts";
 import type { PromptUse } from "../prompt/overflow.ts";
 import type { Engine } from "../reading/engine.ts";
 import type { Rows } from "../reading/kv-context.ts";
+import { type Fusion, fusionOf } from "./fusion.ts";
 import type { WindowOptions } from "./windows/options.ts";
 
 /** All that a call decides, once: its own options, else those of loading, else the defaults. */
@@ -17,6 +18,8 @@ export type RankPlan = Pick<
   mask: boolean;
   /** What each head counts for; null where all count alike. */
   weights: Float32Array | null;
+  /** A first stage whose scores join the heads'. */
+  fusion?: Fusion | undefined;
   /** What is kept of the attention. */
   how: Rows;
   /** What the prompt is for, where it is not ranking. */
@@ -39,6 +42,7 @@ export function planRank({ options: load, heads }: Engine, options: RankOptions)
   return {
     ...{ layout, windows, order, mask, weights, maxDocumentTokens },
     nullQuery: calibration ? nullQuery : null,
+    fusion: fusionOf(options),
     how: headScores ? { rows: "heads" } : { rows: "sum", weights },
     ...{ topK, headScores, tokenScores, signal, onProgress },
   };

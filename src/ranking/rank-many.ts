@@ -2,6 +2,7 @@ import { invalidArgument } from "../errors.ts";
 import type { Progress, RankOptions } from "../options.ts";
 import { layOutDocuments } from "../reading/documents.ts";
 import type { RankDocument } from "../types.ts";
+import { checkFusion, fuseResult } from "./fusion.ts";
 import type { RankPlan } from "./plan.ts";
 import { type Asking, type Candidates, candidatesOf, promptsOf, rankCandidates } from "./rank.ts";
 import type { RankResult } from "./results.ts";
@@ -27,12 +28,29 @@ export type BatchResult = {
 };
 
 /**
- * Ranks documents for queries: in one prompt where that is possible, since scores of one prompt need no merging, else in
- * windows.
+ * Ranks documents for queries, by the heads and, where the plan says so, by a first stage's scores as well.
  *
  * @throws ContextOverflowError when a prompt does not fit and there may be no windows.
  */
 export async function* rankAll(
+  asking: Asking,
+  documents: readonly RankDocument[] | Candidates,
+  queries: readonly string[],
+  { fusion, ...plan }: RankPlan,
+): AsyncGenerator<RankResult> {
+  if (fusion === undefined) {
+    yield* rankByHeads(asking, documents, queries, plan);
+    return;
+  }
+  const texts = "trunk" in documents ? documents.documents : documents;
+  checkFusion(fusion, texts.length, queries.length);
+  for await (const result of rankByHeads(asking, documents, queries, { ...plan, topK: undefined })) {
+    yield fuseResult(result, texts, fusion, plan.topK);
+  }
+}
+
+/** In one prompt where that is possible, since scores of one prompt need no merging, else in windows. */
+async function* rankByHeads(
   asking: Asking,
   documents: readonly RankDocument[] | Candidates,
   queries: readonly string[],
@@ -53,7 +71,7 @@ export async function* rankAll(
   for (const [index, query] of queries.entries()) {
     const prompt = prompts[index]!;
     const rank = async (members: readonly RankDocument[], signalled: RankPlan): Promise<RankResult> => {
-      for await (const result of rankAll(asking, members, [query], signalled)) return result;
+      for await (const result of rankByHeads(asking, members, [query], signalled)) return result;
       throw new Error("A query without a result");
     };
     if (!must && !context.layout.overflow(prompt)) {

@@ -27,6 +27,10 @@ export type RankedDocument = {
    * may be negative, and comparable within one call only: the documents compete for the same attention.
    */
   score: number;
+  /** What documents are ordered by where a first stage was fused: see `Fuse`. */
+  fused?: number;
+  /** The first stage's score, where it was fused. */
+  prior?: number;
   /**
    * Stands lower than its score: `"blank"`, without a letter, digit or pictograph, behind all documents that have one;
    * `"short"`, a text of at most 4 tokens, without a title, whose score is higher than a longer document's only because it has no other
@@ -76,7 +80,7 @@ export type RankResult = {
   weights?: number[];
   /**
    * Highest score first, equal scores in the order of the documents; in windows too, whatever the merge rule. Only
-   * documents that are `demoted` stand lower.
+   * documents that are `demoted` stand lower. With `fusion` highest `fused` first.
    */
   results: RankedDocument[];
   usage: {
@@ -92,6 +96,8 @@ export type RankResult = {
   warnings: string[];
   /** There when the documents were ranked in windows. */
   windows?: WindowsUsed;
+  /** There when a first stage was fused. */
+  fusion?: { prior: "bm25" | "given"; fuse: "rrf" | { weight: number } };
 };
 
 /** The tokens of the document at `position` of the prompt, with their text and scores. */

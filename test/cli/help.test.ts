@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { afterAll, describe, expect, it } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
 import { BOOTSTRAP_TEXT } from "../../src/detect/bootstrap-text.ts";
-import { BUILT_IN_MODEL } from "../../src/model/model-file.ts";
+import { BUILT_IN_MODEL } from "../../src/model/built-in.ts";
 import { command, temporaryFolder } from "../helpers/cli.ts";
 import { EXAMPLES } from "../helpers/detect-examples.ts";
 

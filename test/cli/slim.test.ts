@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { readGgufHeader } from "../../scripts/models/gguf-reader.ts";
-import { BUILT_IN_MODEL } from "../../src/model/model-file.ts";
+import { BUILT_IN_MODEL } from "../../src/model/built-in.ts";
 import { slimModel } from "../../src/model/slim.ts";
 import { QRRetriever } from "../../src/retriever.ts";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";

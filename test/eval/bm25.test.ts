@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { Bm25Index } from "../../src/eval/bm25.ts";
-import { termsOf } from "../../src/eval/words.ts";
+import { Bm25Index } from "../../src/bm25/bm25.ts";
+import { termsOf } from "../../src/bm25/words.ts";
 import { seededRandom } from "../../src/heads/heads.ts";
 import { referenceBm25 } from "../helpers/eval-reference.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { sortAsTrec } from "../../src/bm25/order.ts";
 import { kendallTau } from "../../src/eval/metrics/correlation.ts";
 import { measure, parseMeasure } from "../../src/eval/metrics/measures.ts";
-import { sortAsTrec } from "../../src/eval/metrics/order.ts";
 import { bootstrap, holm, percentile, randomizationTest } from "../../src/eval/metrics/statistics.ts";
 import { seededRandom } from "../../src/heads/heads.ts";
 import { orderBySelection, referenceMeasures } from "../helpers/eval-reference.ts";

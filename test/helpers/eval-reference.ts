@@ -1,6 +1,6 @@
 // Measures and BM25 once more, written from their definitions in another way: by walking ranks and by whole matrices,
 // without sorting indexes or inverted lists.
-import { termsOf } from "../../src/eval/words.ts";
+import { termsOf } from "../../src/bm25/words.ts";
 
 /** A ranking as trec_eval orders it, by selection: take the best of what is left, again and again. */
 export function orderBySelection(scores: Map<string, number>): string[] {

@@ -80,8 +80,8 @@ const scoring: Wrong[] = [
 ];
 
 const loading: Wrong[] = [
-  ["model", "", "a path or an hf: URI", '"" of type string'],
-  ["model", 5, "a path or an hf: URI", "5 of type number"],
+  ["model", "", "base, mini, a path or an hf: URI", '"" of type string'],
+  ["model", 5, "base, mini, a path or an hf: URI", "5 of type number"],
   ["heads", 5, "a string, a list of [layer, head] pairs or a head set", "5 of type number"],
   ["heads", null, "a string, a list of [layer, head] pairs or a head set", "null of type null"],
   ["heads", {}, "a string, a list of [layer, head] pairs, or a head set", "{} of type object"],

@@ -4,6 +4,7 @@ import { InputError, QRHeadError } from "../../errors.ts";
 import { GRANULARITIES, type Granularity } from "../../eval/data/longmemeval.ts";
 import { FORMATS, type Format } from "../../eval/data/open.ts";
 import { evaluate } from "../../eval/evaluate.ts";
+import type { Method } from "../../eval/methods/method.ts";
 import { parseMethods } from "../../eval/methods/spec.ts";
 import { GAINS, type Gain, parseMeasure } from "../../eval/metrics/measures.ts";
 import { renderHtml } from "../../eval/report/html.ts";
@@ -14,6 +15,7 @@ import { writeWhole } from "../../util/output-file.ts";
 import { listOption, numbersOption } from "../eval/options.ts";
 import { evalTables } from "../eval/table.ts";
 import { formatTimeLeft } from "../example-bar.ts";
+import { type FuseFlags, fusedMethod, fuseOption } from "../fuse-option.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
@@ -39,6 +41,7 @@ import { progressBar } from "../progress.ts";
 type EvalFlags = CommonFlags &
   ModelFlags &
   RankFlags &
+  FuseFlags &
   WindowFlags & {
     data?: string[];
     format?: Format;
@@ -141,7 +144,7 @@ export function registerEval(program: Command): void {
     )
     .addOption(integerOption("--passage-words <N>", "words of a haystack's passages (default: 100)", 1, 100_000))
     .option("--json", "print one JSON object");
-  addWindowOptions(addRankOptions(addHeadsOption(addModelOptions(command))));
+  addWindowOptions(addRankOptions(addHeadsOption(addModelOptions(command))).addOption(fuseOption()));
   addHelp(addCommonOptions(command), HELP).action(run);
 }
 
@@ -154,7 +157,7 @@ async function run(_: unknown, command: Command): Promise<void> {
     throw new InputError("INVALID_ARGUMENT", "Expected the folder to go on with: pass -o DIR beside --resume");
   }
   const setting: Partial<Setting> = flags.setting === undefined ? {} : findSetting(flags.setting);
-  const methods = parseMethods(flags.method ?? ["bm25", "qrhead"]);
+  const methods = methodsOf(flags);
   const bar = await progressBar(quiet);
   try {
     const report = await evaluate({
@@ -229,4 +232,10 @@ function commandLine(): string {
     .slice(2)
     .map((text) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`));
   return ["qrhead", ...quoted].join(" ");
+}
+
+/** With `--fuse` every method that reads heads is measured fused, too. */
+function methodsOf({ method: specs = ["bm25", "qrhead"], fuse = {} }: EvalFlags): Method[] {
+  const byHeads = parseMethods(specs).filter(({ spec }) => /^(qrhead|icr|random)\b/.test(spec));
+  return parseMethods([...specs, ...byHeads.flatMap(({ name }) => fusedMethod(name, fuse) ?? [])]);
 }

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import type { Command } from "commander";
+import { BUILT_IN_MODEL, findBaseModel } from "../../model/built-in.ts";
 import { CATALOGUE } from "../../model/catalogue.ts";
-import { BUILT_IN_MODEL } from "../../model/model-file.ts";
 import { pullModel } from "../../model/pull.ts";
 import { listPulled, modelsFolder, removePulled } from "../../model/store.ts";
 import { addHelp } from "../help.ts";
@@ -41,12 +41,18 @@ export function registerModels(program: Command): void {
 }
 
 async function list(_: unknown, command: Command): Promise<void> {
-  const builtIn = { name: "built-in", file: BUILT_IN_MODEL, bytes: (await stat(BUILT_IN_MODEL)).size };
-  const all = [builtIn, ...(await listPulled())];
+  const base = findBaseModel();
+  const builtIn = [
+    ...(base === undefined ? [] : [{ name: "base", file: base }]),
+    { name: "mini", file: BUILT_IN_MODEL },
+  ];
+  const sized = builtIn.map(async (model) => ({ ...model, bytes: (await stat(model.file)).size }));
+  const all = [...(await Promise.all(sized)), ...(await listPulled())];
   if (command.optsWithGlobals<ModelsFlags>().json) return printJson(all);
   const rows = all.map(({ name, file, bytes }) => [oneLine(name), megabytes(bytes), oneLine(file)]);
   print(plainTable(["Name", "MB", "File"], rows, [], [1]));
-  if (all.length === 1) note(`No model was pulled into ${modelsFolder()}: qrhead models pull NAME fetches one`);
+  if (all.length === builtIn.length)
+    note(`No model was pulled into ${modelsFolder()}: qrhead models pull NAME fetches one`);
 }
 
 async function pull(spec: string, _: unknown, command: Command): Promise<void> {

@@ -7,6 +7,7 @@ import type { BatchResult } from "../../ranking/rank-many.ts";
 import type { RankedDocument, RankResult } from "../../ranking/results.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { openCorpus } from "../corpus-cache.ts";
+import { type FuseFlags, fuseOption } from "../fuse-option.ts";
 import { addHelp } from "../help.ts";
 import { markBestWords } from "../highlight.ts";
 import { readDocuments } from "../input.ts";
@@ -39,6 +40,7 @@ type RerankFlags = CommonFlags &
   SourceFlags &
   ModelFlags &
   RankFlags &
+  FuseFlags &
   WindowFlags & {
     heads?: string;
     cache?: string;
@@ -79,7 +81,7 @@ export function registerRerank(program: Command): void {
   const { query, queryFile, queries, docs, docsFormat, split, cache } = INPUTS;
   addOptions(command, [query, queryFile, queries, docs, docsFormat, split, cache]);
   addOptions(addHeadsOption(addModelOptions(command)), [topKSpec]);
-  addOptions(addWindowOptions(addRankOptions(command)), [OUTPUTS.format, OUTPUTS.json]);
+  addOptions(addWindowOptions(addRankOptions(command).addOption(fuseOption())), [OUTPUTS.format, OUTPUTS.json]);
   addOptions(command, [RANKING.headScores, RANKING.tokenScores]);
   addHelp(addCommonOptions(command), HELP).action(rerank);
 }
@@ -123,7 +125,7 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
       print(rankingTable(result.results, documents, tokenScores ? marks : undefined));
       if (headScores) print(`\n${headsTable(result)}`);
     };
-    const common = { topK, headScores, tokenScores, signal, onProgress };
+    const common = { ...flags.fuse, topK, headScores, tokenScores, signal, onProgress };
     const texts = queries.map(({ text }) => text);
     const batch = { ...common, onResult: show };
     const { results, throughput } = await (corpus
@@ -210,6 +212,7 @@ function toContract(retriever: QRRetriever, result: RankResult, documents: reado
     timings,
     ...(threads !== undefined && { processors: { threads, cpuMs } }),
     warnings: result.warnings,
+    ...(result.fusion && { fusion: result.fusion }),
     ...(result.windows && { windows: result.windows }),
   };
 }

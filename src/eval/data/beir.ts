@@ -1,10 +1,10 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
+import { Bm25Index, textOf } from "../../bm25/bm25.ts";
+import type { WordProcessing } from "../../bm25/words.ts";
 import { InputError } from "../../errors.ts";
 import type { RankDocument } from "../../types.ts";
-import { Bm25Index, textOf } from "../bm25.ts";
 import type { CandidateOptions, Candidates, Task, Topic } from "../types.ts";
-import type { WordProcessing } from "../words.ts";
 import { Corpus } from "./corpus.ts";
 import { invalid, Notes } from "./notes.ts";
 import { isRelevant, type Qrels, readQrels } from "./qrels.ts";

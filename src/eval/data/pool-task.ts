@@ -1,8 +1,8 @@
+import { Bm25Index, textOf } from "../../bm25/bm25.ts";
+import { sortAsTrec } from "../../bm25/order.ts";
+import type { WordProcessing } from "../../bm25/words.ts";
 import type { RankDocument } from "../../types.ts";
-import { Bm25Index, textOf } from "../bm25.ts";
-import { sortAsTrec } from "../metrics/order.ts";
 import type { CandidateOptions, Candidates, Dropped, Task, Topic } from "../types.ts";
-import type { WordProcessing } from "../words.ts";
 import { invalid, type Notes } from "./notes.ts";
 import { readTrecRun, type TrecRun } from "./trec-run.ts";
 

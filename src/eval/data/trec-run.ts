@@ -1,4 +1,4 @@
-import { sortAsTrec } from "../metrics/order.ts";
+import { sortAsTrec } from "../../bm25/order.ts";
 import { invalid, type Notes } from "./notes.ts";
 import { splitColumns } from "./qrels.ts";
 import { decodeLine, readLines } from "./records.ts";

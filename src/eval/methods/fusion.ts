@@ -1,4 +1,4 @@
-import { sortAsTrec } from "../metrics/order.ts";
+import { sortAsTrec } from "../../bm25/order.ts";
 
 /** The constant of Cormack et al. 2009: how little the first ranks differ. */
 const RRF_K = 60;

@@ -45,6 +45,8 @@ export type Method = {
   spec: string;
   /** Names of the methods whose rankings this one fuses; then there is nothing to open. */
   fuses?: readonly string[];
+  /** What the first of two fused methods counts for in a sum of z-scores; absent for a fusion by ranks. */
+  weight?: number;
   /** False where the order of the candidates cannot matter. */
   seesOrder: boolean;
   open(context: MethodContext): Promise<Ranker>;

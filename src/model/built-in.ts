@@ -1,0 +1,63 @@
+import { createRequire } from "node:module";
+import path from "node:path";
+import { InputError } from "../errors.ts";
+import { packageRoot, unpacked } from "../native/addon.ts";
+
+/** The small model that comes with the package, `mini`. */
+export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q8_0.gguf");
+
+/** The package of the larger one, which is found where it is installed beside this one. */
+export const BASE_PACKAGE = "qrhead-base";
+
+/** Models that have a name instead of a path. A file of such a name is given as `./base`. */
+export const BUILT_IN_NAMES = ["base", "mini"] as const;
+export type BuiltInName = (typeof BUILT_IN_NAMES)[number];
+
+export function isBuiltInName(model: string): model is BuiltInName {
+  return (BUILT_IN_NAMES as readonly string[]).includes(model);
+}
+
+/**
+ * The file of the base model, or undefined where its package is not installed.
+ *
+ * @param from Folder of the package that looks for it: beside it, and where Node looks from there.
+ */
+export function findBaseModel(from = packageRoot): string | undefined {
+  const require = createRequire(path.join(from, "package.json"));
+  try {
+    const manifest = require.resolve(`${BASE_PACKAGE}/package.json`);
+    const { gguf } = require(manifest) as { gguf?: unknown };
+    return typeof gguf === "string" ? unpacked(path.join(path.dirname(manifest), gguf)) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The file that a built-in model's name stands for, and which of them runs where no model is named: `base` where its package
+ * is installed, else `mini`.
+ *
+ * @throws InputError `INVALID_INPUT` for `base` where its package is not installed.
+ */
+export function builtInModel(name?: BuiltInName, from = packageRoot): string {
+  if (name === "mini") return BUILT_IN_MODEL;
+  const base = findBaseModel(from);
+  if (base !== undefined) return base;
+  if (name === undefined) return BUILT_IN_MODEL;
+  throw new InputError(
+    "INVALID_INPUT",
+    `The model base is in a package of its own, ${BASE_PACKAGE}, which is not installed`,
+    {
+      option: "model",
+      expected: "mini, or the path of a GGUF",
+      received: '"base"',
+      advice: `install it beside qrhead with \`npm install ${BASE_PACKAGE}\`, or use the model mini`,
+    },
+  );
+}
+
+/** The name of the built-in model that a file is, if it is one. */
+export function builtInNameOf(file: string): BuiltInName | undefined {
+  if (file === BUILT_IN_MODEL) return "mini";
+  return file === findBaseModel() ? "base" : undefined;
+}

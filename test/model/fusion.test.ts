@@ -1,0 +1,62 @@
+// A first stage's scores join the heads' in the library and on the command line.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { QRRetriever } from "../../src/index.ts";
+import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
+
+const documents = [
+  "The night train leaves Vienna at 21:40 and reaches Venice shortly after eight in the morning.",
+  "Octopuses have three hearts: two of them serve the gills, and one the rest of the body.",
+  "The museum is closed on Mondays. On the first Sunday of a month admission is free.",
+];
+const query = "when does the night train to Venice leave";
+
+let retriever: QRRetriever;
+beforeAll(async () => {
+  retriever = await QRRetriever.load({ gpu: false, threads: 1 });
+});
+afterAll(() => retriever.dispose());
+
+describe("fusion", () => {
+  test("a prior changes the order and no score", async () => {
+    const alone = await retriever.rank(query, documents);
+    const fused = await retriever.rank(query, documents, { prior: [0, 0, 1], fuse: { weight: 0.1 } });
+    const scores = (results: typeof alone.results) => Object.fromEntries(results.map(({ id, score }) => [id, score]));
+    expect(alone.results[0]!.index).toBe(0);
+    expect(fused.results[0]).toMatchObject({ index: 2, prior: 1 });
+    expect(scores(fused.results)).toEqual(scores(alone.results));
+    expect(alone.results[0]).not.toHaveProperty("fused");
+  });
+
+  test("bm25 is computed for every query of a batch, and over a corpus", async () => {
+    const queries = [query, "which day is the museum closed"];
+    const { results } = await retriever.rankMany(queries, documents, { prior: "bm25", fuse: "rrf" });
+    expect(results.map((result) => result.results[0]!.index)).toEqual([0, 2]);
+    expect(results[0]!.results[0]!.prior).toBeGreaterThan(results[0]!.results[1]!.prior!);
+    await using corpus = await retriever.corpus(documents);
+    const asked = await corpus.rank(query, { prior: "bm25", topK: 1 });
+    expect(asked).toMatchObject({ results: [{ index: 0 }], fusion: { prior: "bm25", fuse: { weight: 0.5 } } });
+  });
+
+  test.each([
+    [{ prior: "tfidf" }, /"bm25" or finite numbers, one a document for prior/],
+    [{ prior: [1, 2] }, /3 finite numbers, one a document for prior/],
+    [{ prior: "bm25", fuse: "sum" }, /"none", "rrf" or \{ weight \} .*for fuse/],
+    [{ prior: "bm25", fuse: { weight: 2 } }, /number from 0 to 1 for fuse/],
+  ])("refuses %j", async (options, message) => {
+    await expect(retriever.rank(query, documents, options as object)).rejects.toThrow(message);
+  });
+
+  test("--fuse adds what documents were ordered by to the JSON and to the table", async () => {
+    const files = temporaryFolder();
+    const docs = files.write("docs.jsonl", documents.map((text) => JSON.stringify({ text })).join("\n"));
+    const args = ["rerank", "--query", query, "--docs", docs, "--threads", "1", "--gpu", "false", "--fuse", "bm25:0.4"];
+    const { stdout } = await run([...args, "--json"]);
+    const { results, fusion } = JSON.parse(stdout);
+    expect(fusion).toEqual({ prior: "bm25", fuse: { weight: 0.4 } });
+    const sums = results.map(({ fused }: { fused: number }) => fused);
+    expect(sums).toEqual([...sums].sort((a, b) => b - a));
+    expect((await run(args)).stdout).toMatch(/Rank +Fused +Score +Id/);
+    expectFailure(await run([...args.slice(0, -1), "bm25:4"]), 2, "--fuse", "bm25:4");
+    files.remove();
+  });
+});

@@ -1,0 +1,110 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { checkFusion, fuseRanking, fuseResult, fuseScores, fusionOf } from "../../src/ranking/fusion.ts";
+import type { RankedDocument, RankResult } from "../../src/ranking/results.ts";
+
+const ranked = (index: number, score: number, more: Partial<RankedDocument> = {}): RankedDocument => ({
+  ...{ index, id: String(index), score },
+  ...more,
+});
+
+describe("fusing scores", () => {
+  test("adds z-scores of the population, the weight for the heads", () => {
+    // Heads 1, 2, 3: mean 2, variance 2/3. Prior 0, 0, 6: mean 2, variance 8.
+    const [a, b] = [1 / Math.sqrt(2 / 3), Math.sqrt(8)];
+    const fused = fuseScores([1, 2, 3], [0, 0, 6], { weight: 0.25 });
+    expect(fused[0]).toBeCloseTo(0.25 * -a + 0.75 * (-2 / b), 12);
+    expect(fused[1]).toBeCloseTo(0.75 * (-2 / b), 12);
+    expect(fused[2]).toBeCloseTo(0.25 * a + 0.75 * (4 / b), 12);
+  });
+
+  test("by rank, equal scores share their mean rank", () => {
+    const fused = fuseScores([5, 1, 1, 0], [0, 9, 9, 9], "rrf");
+    expect(fused).toEqual([1 / 61 + 1 / 64, 1 / 62.5 + 1 / 62, 1 / 62.5 + 1 / 62, 1 / 64 + 1 / 62]);
+  });
+
+  test("a prior that is the same everywhere, or a single document, changes nothing", () => {
+    expect(fuseScores([1, 3], [0.7, 0.7], { weight: 0.5 })).toEqual([-0.5, 0.5]);
+    // A mean of equal numbers may differ from them in the last bit.
+    expect(fuseScores([1, 1, 1], [0.1, 0.1, 0.1], { weight: 0.3 })).toEqual([0, 0, 0]);
+    expect(fuseScores([3], [4], { weight: 0.5 })).toEqual([0]);
+  });
+
+  test("weight 1 is the heads' order and weight 0 the prior's, whatever their scale", () => {
+    const scores = fc.uniqueArray(fc.integer({ min: -1000, max: 1000 }), { minLength: 2, maxLength: 20 });
+    fc.assert(
+      fc.property(scores, scores, fc.integer({ min: 1, max: 1000 }), (first, second, scale) => {
+        const count = Math.min(first.length, second.length);
+        const [heads, prior] = [first.slice(0, count), second.slice(0, count).map((value) => value / scale)];
+        const orderOf = (values: number[]) => values.map((_, i) => i).sort((a, b) => values[b]! - values[a]!);
+        expect(orderOf(fuseScores(heads, prior, { weight: 1 }))).toEqual(orderOf(heads));
+        expect(orderOf(fuseScores(heads, prior, { weight: 0 }))).toEqual(orderOf(prior));
+      }),
+    );
+  });
+
+  test.each([
+    ["a prior of another length", [1, 2], [1], { weight: 0.5 }, /prior/],
+    ["a prior that is no number", [1, 2], [1, Number.NaN], "rrf" as const, /prior/],
+    ["a weight above 1", [1, 2], [1, 2], { weight: 1.5 }, /fuse\.weight/],
+    ["a weight that is none", [1, 2], [1, 2], { weight: Number.NaN }, /fuse\.weight/],
+  ])("refuses %s", (_, heads, prior, fuse, message) => {
+    expect(() => fuseScores(heads, prior, fuse)).toThrow(message);
+  });
+});
+
+describe("fusing a ranking", () => {
+  test("orders by the sum and keeps the scores beside it", () => {
+    const results = fuseRanking([ranked(1, 3), ranked(0, 2), ranked(2, 1)], [9, 0, 6], { weight: 0.5 });
+    expect(results.map(({ index, score, prior }) => [index, score, prior])).toEqual([
+      [0, 2, 9],
+      [1, 3, 0],
+      [2, 1, 6],
+    ]);
+    expect(results[0]!.fused).toBeGreaterThan(results[1]!.fused);
+  });
+
+  test("a demoted document counts with the score of its place, and a blank one stays last", () => {
+    const short = ranked(2, 5, { demoted: "short" });
+    const blank = ranked(3, 8, { demoted: "blank" });
+    const results = fuseRanking([ranked(0, 4), ranked(1, 2), short, blank], [0, 0, 0, 100], { weight: 1 });
+    expect(results.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
+    expect(results[2]!.score).toBe(5);
+  });
+});
+
+describe("ranking with a prior", () => {
+  const documents = ["red boats", "the ferryman owns it", "green hills"].map((text, i) => ({ id: String(i), text }));
+  const byHeads: RankResult = {
+    ...{ query: "red boat", heads: [], warnings: [] },
+    results: [ranked(1, 0.2), ranked(2, 0.1), ranked(0, 0)],
+    usage: { promptTokens: 0, queryTokens: 0, documentTokens: [] },
+    timings: { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 },
+  };
+
+  test("cuts to topK after fusing: the prior's first may be the heads' last", () => {
+    const { results, fusion } = fuseResult(byHeads, documents, { prior: [10, 0, 0], fuse: { weight: 0.1 } }, 1);
+    expect(results.map(({ index }) => index)).toEqual([0]);
+    expect(fusion).toEqual({ prior: "given", fuse: { weight: 0.1 } });
+  });
+
+  test("bm25 scores the documents of the call", () => {
+    const { results } = fuseResult(byHeads, documents, { prior: "bm25", fuse: { weight: 0.2 } }, undefined);
+    expect(results.map(({ index }) => index)).toEqual([0, 1, 2]);
+    expect(results[0]!.prior).toBeGreaterThan(0);
+    expect(results.slice(1).map(({ prior }) => prior)).toEqual([0, 0]);
+  });
+
+  test("without a prior, or with fuse none, the heads rank alone", () => {
+    for (const options of [{}, { prior: [3, 2, 1], fuse: "none" as const }]) expect(fusionOf(options)).toBeUndefined();
+    expect(fusionOf({ fuse: "rrf" })).toEqual({ prior: "bm25", fuse: "rrf" });
+    expect(fusionOf({ prior: [1, 2] })).toEqual({ prior: [1, 2], fuse: { weight: 0.5 } });
+  });
+
+  test("a prior that does not fit is refused, and one list for several queries", () => {
+    const fusion = { prior: [1, 2], fuse: "rrf" } as const;
+    expect(() => checkFusion(fusion, 3, 1)).toThrow(/3 finite numbers, one a document for prior/);
+    expect(() => checkFusion(fusion, 2, 2)).toThrow(/"bm25" where there are several queries for prior/);
+    expect(() => checkFusion({ prior: "bm25", fuse: "rrf" }, 3, 2)).not.toThrow();
+  });
+});

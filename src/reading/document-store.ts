@@ -146,6 +146,7 @@ export class DocumentStore {
     return callNative(this.#model.library.addon, signal, (cancellation, guard) =>
       reader.readDocuments(
         documents.map(({ tokens }) => tokens),
+        { keep: false, copy: true },
         cancellation,
         onProgress && guard(report),
       ),

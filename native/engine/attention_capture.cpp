@@ -106,15 +106,15 @@ bool AttentionCapture::ask(const ggml_tensor * node) noexcept {
     }
     switch (role.kind) {
         case NodeKind::flash_attention:
-        case NodeKind::soft_max:  return sink_ != nullptr ? selection_.wants(role.layer) : early_stop_ && role.layer == stop_layer_;
-        case NodeKind::key_write: return sink_ == nullptr && early_stop_ && role.layer == selection_.deepest_layer();
+        case NodeKind::soft_max:  return is_armed() ? selection_.wants(role.layer) : early_stop_ && role.layer == stop_layer_;
+        case NodeKind::key_write: return !is_armed() && early_stop_ && role.layer == selection_.deepest_layer();
         default:                  return false;
     }
 }
 
 bool AttentionCapture::observe(ggml_tensor * node) {
     const NodeRole role = classify(node);
-    if (sink_ == nullptr) {
+    if (!is_armed()) {
         stop_layer_ = last_key_layer_;
         return false;
     }
@@ -132,16 +132,17 @@ bool AttentionCapture::observe(ggml_tensor * node) {
     return !(early_stop_ && role.layer == selection_.deepest_layer());
 }
 
-void AttentionCapture::begin_ubatch(Attention * sink, size_t begin, size_t n_rows, size_t n_padding) {
-    sink_           = sink;
-    begin_          = begin;
-    n_rows_         = n_rows;
-    n_padding_      = n_padding;
+void AttentionCapture::begin_pass(Pass pass) {
+    pass_           = std::move(pass);
     n_layers_seen_  = 0;
     last_key_layer_ = -1;
     stopped_        = false;
     error_          = nullptr;
     seen_.assign(static_cast<size_t>(selection_.deepest_layer()) + 1, false);
+    ranges_.clear();
+    for (const auto & branch : pass_.branches) {
+        ranges_.push_back(branch.rows);
+    }
 }
 
 void AttentionCapture::rethrow_failure() {
@@ -150,8 +151,8 @@ void AttentionCapture::rethrow_failure() {
     }
 }
 
-void AttentionCapture::finish_ubatch() {
-    if (sink_ != nullptr && n_layers_seen_ != selection_.n_wanted_layers()) {
+void AttentionCapture::finish_pass() {
+    if (is_armed() && n_layers_seen_ != selection_.n_wanted_layers()) {
         throw EngineError("ATTENTION_INVALID",
                           "Attention was seen in " + std::to_string(n_layers_seen_) + " of the " +
                               std::to_string(selection_.n_wanted_layers()) +
@@ -167,9 +168,8 @@ void AttentionCapture::check_layer(const ggml_tensor * q_or_scores, int32_t laye
                                                 " does not exist: layer " + std::to_string(layer) + " has " +
                                                 std::to_string(n_head) + " heads");
     }
-    const size_t n_computed = n_rows_ + n_padding_;
-    if (q_or_scores->ne[1] != static_cast<int64_t>(n_computed) || q_or_scores->ne[3] != 1) {
-        throw EngineError("ENGINE_FAILED", "Expected " + std::to_string(n_computed) + " query rows in layer " +
+    if (q_or_scores->ne[1] != static_cast<int64_t>(pass_.n_rows) || q_or_scores->ne[3] != 1) {
+        throw EngineError("ENGINE_FAILED", "Expected " + std::to_string(pass_.n_rows) + " rows in layer " +
                                                std::to_string(layer) + " but llama.cpp computed " +
                                                std::to_string(q_or_scores->ne[1]) + " x " +
                                                std::to_string(q_or_scores->ne[3]));
@@ -198,16 +198,19 @@ void AttentionCapture::read_flash_attention(ggml_tensor * node, int32_t layer) {
             } else {
                 SoftmaxGraph::group_of(inputs, entry.head, begin, end);
             }
-            softmax_.sum_over_rows(begin, end, static_cast<int64_t>(n_rows_), sums_);
+            softmax_.sum_over_rows(begin, end, ranges_, sums_);
         }
-        add(entry, layer, sums_.data() + static_cast<size_t>(entry.head - begin) * n_kv, n_kv, inputs.sinks != nullptr);
+        for (size_t b = 0; b < pass_.branches.size(); b++) {
+            const size_t row = b * static_cast<size_t>(end - begin) + static_cast<size_t>(entry.head - begin);
+            add(entry, layer, pass_.branches[b], sums_.data() + row * n_kv, n_kv, inputs.sinks != nullptr);
+        }
     }
 }
 
 void AttentionCapture::read_soft_max(ggml_tensor * node, int32_t layer) {
     check_layer(node, layer);
     const auto   n_kv       = static_cast<size_t>(node->ne[0]);
-    const size_t n_values   = n_kv * n_rows_;
+    const size_t n_values   = n_kv * static_cast<size_t>(ranges_.back().end);
     const bool   has_sinks  = node->src[2] != nullptr;
     if (node->type != GGML_TYPE_F32 || node->nb[0] != sizeof(float) || node->nb[1] != n_kv * sizeof(float)) {
         throw EngineError("ATTENTION_INVALID", "Expected rows of f32 that follow each other in the softmax of layer " +
@@ -218,24 +221,37 @@ void AttentionCapture::read_soft_max(ggml_tensor * node, int32_t layer) {
     for (const auto & entry : selection_.layer(layer)) {
         api().ggml_backend_tensor_get(node, slice_.data(), static_cast<size_t>(entry.head) * node->nb[2],
                                       n_values * sizeof(float));
-        sums_.assign(n_kv, 0.0f);
-        for (size_t r = 0; r < n_rows_; r++) {
-            for (size_t t = 0; t < n_kv; t++) {
-                sums_[t] += slice_[r * n_kv + t];
+        for (const auto & branch : pass_.branches) {
+            sums_.assign(n_kv, 0.0f);
+            for (auto r = static_cast<size_t>(branch.rows.begin); r < static_cast<size_t>(branch.rows.end); r++) {
+                for (size_t t = 0; t < n_kv; t++) {
+                    sums_[t] += slice_[r * n_kv + t];
+                }
             }
+            add(entry, layer, branch, sums_.data(), n_kv, has_sinks);
         }
-        add(entry, layer, sums_.data(), n_kv, has_sinks);
     }
 }
 
-void AttentionCapture::add(const HeadSelection::Entry & entry, int32_t layer, const float * sums, size_t n_kv, bool has_sinks) {
-    const size_t n_used = begin_ + n_rows_;  // cells are filled in order, so a cell's index is its token's position
-    const double n_rows = static_cast<double>(n_rows_);
-    double       inside = 0.0;
-    double       beyond = 0.0;
-    for (size_t t = 0; t < n_kv; t++) {
-        (t < n_used ? inside : beyond) += sums[t];
+void AttentionCapture::add(const HeadSelection::Entry & entry, int32_t layer, const BranchRows & branch, const float * sums,
+                           size_t n_kv, bool has_sinks) const {
+    // Cells are filled in order: the trunk's, then those of the branches as their rows stand in the batch.
+    const size_t n_before = branch.n_before;
+    const size_t own_end = branch.cell_begin + branch.n_cells;
+    const auto   n_rows  = static_cast<double>(branch.rows.end - branch.rows.begin);
+    const auto   sum     = [&](size_t begin, size_t end) {
+        double total = 0.0;
+        for (size_t t = begin; t < end; t++) {
+            total += sums[t];
+        }
+        return total;
+    };
+    if (n_before > branch.cell_begin || own_end > n_kv) {
+        throw EngineError("ENGINE_FAILED", "Expected at least " + std::to_string(own_end) + " cells in layer " +
+                                               std::to_string(layer) + " but llama.cpp looked at " + std::to_string(n_kv));
     }
+    const double inside  = sum(0, n_before) + sum(branch.cell_begin, own_end);
+    const double beyond  = sum(n_before, branch.cell_begin) + sum(own_end, n_kv);
     const double missing = 1.0 - inside / n_rows;
     // Sinks take a share of every row, so that less than one is left for tokens.
     const bool valid = std::isfinite(inside) && beyond == 0.0 && missing > -max_row_error && inside > 0.0 &&
@@ -246,10 +262,16 @@ void AttentionCapture::add(const HeadSelection::Entry & entry, int32_t layer, co
                                                    std::to_string(inside / n_rows) + " over the prompt and " +
                                                    std::to_string(beyond / n_rows) + " beyond it");
     }
-    float *     row    = sink_->row(sink_->n_rows() == 1 ? 0 : static_cast<size_t>(entry.row));
-    const float weight = weights_.empty() ? 1.0f : weights_[static_cast<size_t>(entry.row)];
-    for (size_t t = 0; t < n_used && t < n_kv; t++) {
-        row[t] += weight * sums[t];
+    const auto  head   = static_cast<size_t>(entry.row);
+    const float weight = pass_.weights.empty() ? 1.0f : pass_.weights[head];
+    for (Attention * sink : branch.sinks) {
+        float * row = sink->row(sink->n_rows() == 1 ? 0 : head);
+        for (size_t t = 0; t < n_before; t++) {
+            row[t] += weight * sums[t];
+        }
+        for (size_t t = 0; t < branch.n_cells; t++) {
+            row[n_before + t] += weight * sums[branch.cell_begin + t];
+        }
     }
 }
 

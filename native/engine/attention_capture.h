@@ -9,6 +9,23 @@
 
 namespace qrhead {
 
+// Rows of a forward pass that see the same cells: all of [0, n_before), and those of their own branch. Their attention is
+// that of every sink: rows that several branches begin with are computed once.
+struct BranchRows {
+    std::vector<Attention *> sinks;
+    RowRange                 rows;            // among those of the pass
+    size_t                   n_before   = 0;  // the trunk, and what branches have in common; columns are in the same order
+    size_t                   cell_begin = 0;  // of the branch's own cells
+    size_t                   n_cells    = 0;  // of its own, up to the end of these rows
+};
+
+// What a forward pass computes. Attention is read where there are branches, in the order of their rows.
+struct Pass {
+    size_t                  n_rows = 0;  // in all: documents, branches, and rows that nobody looks at behind them
+    std::vector<BranchRows> branches;
+    std::vector<float>      weights;  // of the heads, where a sink has one row for all; none are all 1
+};
+
 // llama.cpp's evaluation callback. It asks for two kinds of nodes and no other, because every node asked for ends a batch
 // of nodes that could have been computed together:
 //   - armed: the attention node of each wanted layer, flash attention or, failing that, `kq_soft_max`;
@@ -17,29 +34,24 @@ namespace qrhead {
 // A llama_decode call must not be larger than one ubatch, so that one pass through the graph is one call.
 class AttentionCapture {
   public:
-    // `read_on_host`: see SoftmaxGraph.
-    AttentionCapture(HeadSelection selection, bool early_stop, int32_t n_threads, bool read_on_host)
-        : selection_(std::move(selection)), early_stop_(early_stop), softmax_(n_threads, read_on_host),
+    AttentionCapture(HeadSelection selection, bool early_stop, SoftmaxGraph softmax)
+        : selection_(std::move(selection)), early_stop_(early_stop), softmax_(std::move(softmax)),
           stop_layer_(selection_.deepest_layer()) {}
 
     AttentionCapture(const AttentionCapture &)             = delete;  // llama.cpp holds its address
     AttentionCapture & operator=(const AttentionCapture &) = delete;
 
-    // For ggml_backend_sched_eval_callback. Never throws: failures wait for finish_ubatch.
+    // For ggml_backend_sched_eval_callback. Never throws: failures wait for finish_pass.
     static bool on_node(ggml_tensor * node, bool ask, void * capture) noexcept;
 
-    // Factors of the heads, in the selection's order, where they are added up into one row; none are all 1.
-    void set_weights(std::vector<float> weights) { weights_ = std::move(weights); }
-
-    // Before a llama_decode of `n_rows` tokens, the first at position `begin`, and of `n_padding` more behind them that
-    // nobody looks at. With `sink`, attention is added to it: one row per head in the selection's order, or all into row 0
-    // when it has only one.
-    void begin_ubatch(Attention * sink, size_t begin, size_t n_rows, size_t n_padding);
+    // Before a llama_decode. Attention is added to the branches' sinks: a row per head in the selection's order, or all into
+    // row 0 of a sink that has only one.
+    void begin_pass(Pass pass);
 
     // After it, in this order: what the callback could not throw; and, if llama_decode succeeded, ATTENTION_INVALID when a
     // wanted layer was not seen exactly once, because llama_decode returns 0 even when a graph was cut short.
     void rethrow_failure();
-    void finish_ubatch();
+    void finish_pass();
 
     const HeadSelection & selection() const noexcept { return selection_; }
     bool                  stops_early() const noexcept { return early_stop_; }
@@ -58,26 +70,25 @@ class AttentionCapture {
     void     read_flash_attention(ggml_tensor * node, int32_t layer);
     void     read_soft_max(ggml_tensor * node, int32_t layer);
     void     check_layer(const ggml_tensor * q_or_scores, int32_t layer) const;
-    void     add(const HeadSelection::Entry & entry, int32_t layer, const float * sums, size_t n_kv, bool has_sinks);
+    void     add(const HeadSelection::Entry & entry, int32_t layer, const BranchRows & branch, const float * sums, size_t n_kv,
+                 bool has_sinks) const;
+    bool     is_armed() const noexcept { return !pass_.branches.empty(); }
 
-    HeadSelection      selection_;
-    bool               early_stop_;
-    SoftmaxGraph       softmax_;
+    HeadSelection         selection_;
+    bool                  early_stop_;
+    SoftmaxGraph          softmax_;
     // While disarmed: the layer to stop in. At first the deepest wanted one; once a pass has shown which layers write keys,
     // the last of those up to it, because all above look at what is written by then.
-    int32_t            stop_layer_;
-    int32_t            last_key_layer_ = -1;  // up to the deepest wanted one, in this ubatch
-    std::vector<float> weights_;
-    std::vector<float> sums_;   // of the current group of heads, reused
-    std::vector<float> slice_;  // of kq_soft_max, reused
+    int32_t               stop_layer_;
+    int32_t               last_key_layer_ = -1;  // up to the deepest wanted one, in this pass
+    std::vector<RowRange> ranges_;               // of the branches
+    std::vector<float>    sums_;                 // of the current group of heads, reused
+    std::vector<float>    slice_;                // of kq_soft_max, reused
 
-    Attention *        sink_          = nullptr;
-    size_t             begin_         = 0;
-    size_t             n_rows_        = 0;
-    size_t             n_padding_     = 0;
+    Pass               pass_;
     int32_t            n_layers_seen_ = 0;
-    std::vector<bool>  seen_;  // by layer, in this ubatch
-    bool               stopped_       = false;
+    std::vector<bool>  seen_;  // by layer, in this pass
+    bool               stopped_ = false;
     std::exception_ptr error_;
 };
 

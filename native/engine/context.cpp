@@ -4,8 +4,8 @@
 #include "log_guard.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
+#include <numeric>
 
 namespace qrhead {
 
@@ -49,7 +49,8 @@ bool on_abort(void * user_data) {
 
 }  // namespace
 
-Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) : model_(std::move(model)) {
+Context::Context(std::shared_ptr<Model> model, const ContextOptions & options)
+    : model_(std::move(model)), pool_(std::clamp(options.n_threads, 1, 512)) {
     const auto & llama = api();
     const auto & info  = model_->info();
     if (options.n_ctx < 1 || options.n_ubatch < 1 || options.n_threads < 1 || options.n_sequences < 1 || options.n_sequences > 64) {
@@ -61,7 +62,8 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
     const bool has_indexer = info.metadata.count(info.architecture + ".attention.indexer.head_count") > 0;
     const bool can_stop = !options.heads.empty() && !has_indexer && !(info.has_experts && info.is_split_over_devices);
     capture_ = std::make_unique<AttentionCapture>(HeadSelection(options.heads, info.n_layer, info.n_head),
-                                                  options.early_stop && can_stop, options.n_threads, options.read_on_host);
+                                                  options.early_stop && can_stop,
+                                                  SoftmaxGraph(options.n_threads, pool_, options.read_on_host));
 
     auto params              = llama.llama_context_default_params();
     params.n_ctx             = options.n_ctx;
@@ -98,6 +100,7 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
         throw EngineError("MODEL_UNSUPPORTED", "The model (" + info.architecture +
                                                    ") keeps no KV cache, as encoders do not: use a decoder, such as a chat model");
     }
+    pool_.attach(handle_.get());
     n_ctx_       = options.n_ctx;
     n_sequences_ = options.n_sequences;
     pads_     = !options.heads.empty() && options.flash_attention && params.type_k == params.type_v &&
@@ -106,57 +109,38 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options) :
     n_bytes_  = cache_bytes(info, n_ctx_, params.type_k, params.type_v);
 }
 
+void Context::Batch::add(const llama_token * tokens, size_t n_tokens, llama_pos begin, Owners owners_of_all) {
+    ids.insert(ids.end(), tokens, tokens + n_tokens);
+    owners.insert(owners.end(), n_tokens, owners_of_all);
+    for (size_t i = 0; i < n_tokens; i++) {
+        positions.push_back(begin + static_cast<llama_pos>(i));
+    }
+}
+
+Context::Batch Context::Batch::part(size_t begin, size_t n_tokens) const {
+    const auto cut = [&](const auto & all) {
+        return std::decay_t<decltype(all)>(all.begin() + static_cast<long>(begin), all.begin() + static_cast<long>(begin + n_tokens));
+    };
+    return { cut(ids), cut(positions), cut(owners) };
+}
+
 void Context::prefill(const std::vector<llama_token> & tokens, const Cancellation & cancellation, const Progress & on_progress) {
-    append(tokens, nullptr, cancellation, on_progress);
-}
-
-std::vector<std::shared_ptr<Attention>> Context::observe(const std::vector<std::vector<llama_token>> & branches, const Rows & rows,
-                                                         const Cancellation & cancellation, const Progress & on_progress) {
-    if (n_heads() == 0 || std::any_of(branches.begin(), branches.end(), [](const auto & branch) { return branch.empty(); })) {
-        throw EngineError("INVALID_ARGUMENT", "Expected at least one head and one token in every branch");
-    }
-    check_rows(rows);
-    for (const auto & branch : branches) {
-        check_tokens(branch);
-    }
-    const size_t                            begin = position_;
-    size_t                                  done  = 0;
-    std::vector<std::shared_ptr<Attention>> result;
-    for (const auto & branch : branches) {
-        auto attention = std::make_shared<Attention>(rows.per_head ? n_heads() : 1, begin + branch.size());
-        capture_->set_weights(rows.weights);
-        append(branch, attention.get(), cancellation, [&](size_t n) {
-            if (on_progress) {
-                on_progress(done + n);
-            }
-        });
-        done += branch.size();
-        rollback(begin);
-        attention->scale(1.0f / static_cast<float>(branch.size()));
-        result.push_back(std::move(attention));
-    }
-    return result;
-}
-
-void Context::check_rows(const Rows & rows) const {
-    const bool valid = std::all_of(rows.weights.begin(), rows.weights.end(), [](float w) { return std::isfinite(w) && w >= 0.0f; });
-    if (rows.weights.empty() || (valid && !rows.per_head && rows.weights.size() == n_heads())) {
-        return;
-    }
-    throw EngineError("INVALID_ARGUMENT", "Expected " + std::to_string(n_heads()) +
-                                              " weights of at least 0 for the sum over heads, and none for a row per head");
-}
-
-void Context::append(const std::vector<llama_token> & tokens, Attention * sink, const Cancellation & cancellation,
-                     const Progress & on_progress) {
     check_tokens(tokens);
+    drop_forks();
     const size_t begin = position_;
     LogGuard     log(api());
     cancellation_ = &cancellation;
     try {
         for (size_t i = 0; i < tokens.size(); i += n_ubatch_) {
             const size_t n = std::min<size_t>(n_ubatch_, tokens.size() - i);
-            decode_ubatch(tokens.data() + i, n, sink, cancellation);
+            Batch        batch;
+            batch.add(tokens.data() + i, n, position_of(position_), {});
+            const size_t n_padding = pad(batch, position_);
+            decode(std::move(batch), {}, cancellation);
+            position_ += n;
+            if (n_padding > 0) {
+                forget(0, position_);
+            }
             if (on_progress) {
                 on_progress(i + n);
             }
@@ -168,8 +152,46 @@ void Context::append(const std::vector<llama_token> & tokens, Attention * sink, 
     cancellation_ = nullptr;
 }
 
+void Context::decode(Batch batch, Pass pass, const Cancellation & cancellation, bool output) {
+    cancellation.throw_if_requested();
+    // Owners of every token are a stretch of these.
+    std::vector<llama_seq_id> sequences(n_sequences_);
+    std::iota(sequences.begin(), sequences.end(), 0);
+    std::vector<int32_t>        n_seq_ids;
+    std::vector<llama_seq_id *> seq_ids;
+    std::vector<int8_t>         outputs(batch.size(), 0);
+    outputs.back() = output ? 1 : 0;
+    for (const auto & owners : batch.owners) {
+        n_seq_ids.push_back(owners.end - owners.begin);
+        seq_ids.push_back(sequences.data() + owners.begin);
+    }
+    const llama_batch rows{ static_cast<int32_t>(batch.size()), batch.ids.data(), nullptr, batch.positions.data(), n_seq_ids.data(),
+                            seq_ids.data(), outputs.data() };
+
+    pass.n_rows = batch.size();
+    capture_->begin_pass(std::move(pass));
+    const int32_t status = api().llama_decode(handle_.get(), rows);
+    api().llama_synchronize(handle_.get());
+    cancellation.throw_if_requested();
+    capture_->rethrow_failure();
+    if (status != 0) {
+        const std::string reason = LogGuard::first_error();
+        throw EngineError("ENGINE_FAILED", "llama_decode returned " + std::to_string(status) + " for " + std::to_string(batch.size()) +
+                                               " tokens behind " + std::to_string(position_) + (reason.empty() ? "" : ": " + reason));
+    }
+    capture_->finish_pass();
+}
+
+void Context::forget(llama_seq_id sequence, size_t cell) {
+    if (!api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), sequence, position_of(cell), -1)) {
+        throw EngineError("MODEL_UNSUPPORTED", "The model (" + model_->info().architecture +
+                                                   ") cannot forget its last tokens, as recurrent models cannot");
+    }
+}
+
 void Context::abandon(size_t begin) noexcept {
     cancellation_ = nullptr;
+    drop_forks();
     api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), 0, position_of(begin), -1);
     position_ = begin;
     if (begin < documents_.end) {
@@ -177,43 +199,16 @@ void Context::abandon(size_t begin) noexcept {
     }
 }
 
-void Context::decode_ubatch(const llama_token * tokens, size_t n_tokens, Attention * sink, const Cancellation & cancellation) {
-    cancellation.throw_if_requested();
-    const size_t                n_padding = padding_for(n_tokens);
-    const size_t                n_batch   = n_tokens + n_padding;
-    std::vector<llama_token>    ids(tokens, tokens + n_tokens);
-    std::vector<llama_pos>      positions(n_batch);
-    std::vector<int32_t>        n_seq_ids(n_batch, 1);
-    llama_seq_id                sequence = 0;
-    std::vector<llama_seq_id *> seq_ids(n_batch, &sequence);
-    std::vector<int8_t>         outputs(n_batch, 0);
-    ids.resize(n_batch, ids.back());
-    for (size_t i = 0; i < n_batch; i++) {
-        positions[i] = position_of(position_ + i);
+size_t Context::pad(Batch & batch, size_t cell) const {
+    const size_t n_rows = batch.size();
+    static const char * force = std::getenv("QRHEAD_PAD");
+    if (force && force[0] == '0') return 0;
+    if (!pads_ || n_rows >= n_tile_rows || n_tile_rows > n_ubatch_ || n_tile_rows > n_ctx_ - cell) {
+        return 0;
     }
-    const llama_batch batch{ static_cast<int32_t>(n_batch), ids.data(), nullptr, positions.data(), n_seq_ids.data(),
-                             seq_ids.data(), outputs.data() };
-
-    capture_->begin_ubatch(sink, position_, n_tokens, n_padding);
-    const int32_t status = api().llama_decode(handle_.get(), batch);
-    api().llama_synchronize(handle_.get());
-    cancellation.throw_if_requested();
-    capture_->rethrow_failure();
-    if (status != 0) {
-        const std::string reason = LogGuard::first_error();
-        throw EngineError("ENGINE_FAILED", "llama_decode returned " + std::to_string(status) + " at position " +
-                                               std::to_string(position_) + (reason.empty() ? "" : ": " + reason));
-    }
-    capture_->finish_ubatch();
-    position_ += n_tokens;
-    if (n_padding > 0) {
-        rollback(position_);
-    }
-}
-
-size_t Context::padding_for(size_t n_tokens) const {
-    const bool fits = n_tile_rows <= n_ubatch_ && n_tile_rows <= n_ctx_ - position_;
-    return pads_ && fits && n_tokens < n_tile_rows ? n_tile_rows - n_tokens : 0;
+    const std::vector<llama_token> padding(n_tile_rows - n_rows, batch.ids.back());
+    batch.add(padding.data(), padding.size(), batch.positions.back() + 1, batch.owners.back());
+    return padding.size();
 }
 
 void Context::check_tokens(const std::vector<llama_token> & tokens) const {
@@ -238,10 +233,11 @@ void Context::rollback(size_t position) {
     if (position > documents_.begin && position < documents_.end) {
         throw EngineError("INVALID_ARGUMENT", "Expected a position outside the documents but received " + std::to_string(position));
     }
-    if (!api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), 0, position_of(position), -1)) {
-        throw EngineError("MODEL_UNSUPPORTED", "The model (" + model_->info().architecture +
-                                                   ") cannot forget its last tokens, as recurrent models cannot");
+    if (position == position_) {
+        return;
     }
+    drop_forks();
+    forget(0, position);
     position_ = position;
     if (position < documents_.end) {
         documents_ = {};

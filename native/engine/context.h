@@ -23,8 +23,14 @@ struct ContextOptions {
     std::vector<Head> heads;
     bool              early_stop = true;
     bool              read_on_host = false;  // for tests: read attention as where the device lacks an operation
-    // Sequences that share the cache: more than one for a context that reads documents apart from each other.
+    // Sequences that share the cache: as many branches go through one forward pass, and as many documents less one.
     uint32_t          n_sequences = 1;
+};
+
+// What becomes of documents that are read.
+struct Reading {
+    bool keep = false;  // in the cache, behind those that are there
+    bool copy = true;   // out of it
 };
 
 // What is kept of the heads of a branch.
@@ -72,15 +78,17 @@ class Context {
     // were put in, which go all together.
     void rollback(size_t position);
 
-    // A copy of all cells, and a copy back into an empty cache. The attention behind restored cells is the same to the last
-    // bit. Throws MODEL_UNSUPPORTED for a sliding window, CORPUS_INVALID for bytes that are no such copy.
+    // A copy of all cells, documents among them, and a copy back in place of all there are: into a larger context as well.
+    // The attention behind restored cells is the same to the last bit. Throws MODEL_UNSUPPORTED for a sliding window,
+    // CORPUS_INVALID for bytes that are no such copy.
     CellState save_cells();
     void      load_cells(const CellState & state);
 
-    // Reads documents behind the tokens in the cache, each as if it stood there alone, several in one forward pass, and
-    // returns their cells. The cache is as before afterwards. Needs a context of two sequences or more: one less than that
-    // is how many documents are read at a time.
-    std::vector<CellState> read_documents(const std::vector<std::vector<llama_token>> & documents,
+    // Reads documents behind the tokens in the cache, each as if it stood there alone, several in one forward pass. They stay,
+    // as put_documents would have them, or go again; their cells are returned where `copy` says so. Needs a context of two
+    // sequences or more: one less than that is how many documents are read at a time. On failure and on cancellation of
+    // documents that were to stay, all documents go.
+    std::vector<CellState> read_documents(const std::vector<std::vector<llama_token>> & documents, Reading reading,
                                           const Cancellation & cancellation, const Progress & on_progress);
 
     // Appends the cells of documents that were read behind the same tokens. They lie in the cache one behind the other, but
@@ -99,6 +107,40 @@ class Context {
         size_t longest = 0;
     };
 
+    // Sequences [begin, end) that a token belongs to.
+    struct Owners {
+        llama_seq_id begin = 0;
+        llama_seq_id end   = 1;
+    };
+
+    // Tokens of one forward pass, in the order of their cells.
+    struct Batch {
+        std::vector<llama_token> ids;
+        std::vector<llama_pos>   positions;
+        std::vector<Owners>      owners;
+
+        size_t size() const noexcept { return ids.size(); }
+        void   add(const llama_token * tokens, size_t n_tokens, llama_pos begin, Owners owners_of_all);
+        Batch  part(size_t begin, size_t n_tokens) const;
+    };
+
+    // Branches [first, end) of a call that go through one forward pass, or the first alone where it takes several, and how
+    // many tokens they all begin with.
+    struct Group {
+        size_t first    = 0;
+        size_t end      = 0;
+        size_t n_shared = 0;
+    };
+
+    // What a call of `observe` works on.
+    struct Observation {
+        const std::vector<std::vector<llama_token>> & branches;
+        const std::vector<float> &                    weights;
+        const Cancellation &                          cancellation;
+        const Progress &                              on_progress;
+        std::vector<std::shared_ptr<Attention>>       sinks;
+    };
+
     // Position of a token in a cell outside the documents.
     llama_pos position_of(size_t cell) const noexcept {
         return static_cast<llama_pos>(cell < documents_.end || documents_.end == 0
@@ -107,27 +149,45 @@ class Context {
     }
 
     CellState copy_sequence(llama_seq_id sequence, size_t n_cells);
-    void      restore_sequence(llama_seq_id sequence, const CellState & state, size_t begin);
+    void      restore_sequence(llama_seq_id sequence, const CellState & state);
     void      require_whole_cells() const;
-    void      decode_rows(llama_token * ids, llama_pos * positions, llama_seq_id * sequences, size_t n_tokens,
-                          const Cancellation & cancellation, Attention * sink = nullptr, const int8_t * outputs = nullptr);
+    void      check_documents(const std::vector<std::vector<llama_token>> & documents, Reading reading) const;
+    void      decode_documents(const std::vector<std::vector<llama_token>> & documents, size_t first, size_t end,
+                               const Cancellation & cancellation, const Progress & on_progress);
+    void      settle_document(llama_seq_id sequence, size_t n_cells, Reading reading, std::vector<CellState> & states);
+    // Documents that begin where those that are there do, or behind the tokens.
+    Documents documents_or_none() const;
+
+    // One forward pass; of `output`, the logits of the last token are computed. `pass` needs no number of rows.
+    void        decode(Batch batch, Pass pass, const Cancellation & cancellation, bool output = false);
     llama_token decode_row(llama_token token, Attention & attention, int32_t n_vocab, const Cancellation & cancellation);
 
-    void append(const std::vector<llama_token> & tokens, Attention * sink, const Cancellation & cancellation,
-                const Progress & on_progress);
-    void decode_ubatch(const llama_token * tokens, size_t n_tokens, Attention * sink, const Cancellation & cancellation);
+    // Adds rows that nobody looks at where that makes the pass faster, and returns how many. `cell`: of its first row.
+    size_t pad(Batch & batch, size_t cell) const;
+    // Frees the cells of a sequence from the position of `cell` on. Throws MODEL_UNSUPPORTED where the model cannot.
+    void   forget(llama_seq_id sequence, size_t cell);
     // Forgets what a call that failed has appended from cell `begin` on. Never throws: the failure is what counts.
-    void abandon(size_t begin) noexcept;
-    size_t padding_for(size_t n_tokens) const;
+    void   abandon(size_t begin) noexcept;
+
+    Group  group_from(const std::vector<std::vector<llama_token>> & branches, size_t first) const;
+    size_t n_parallel() const noexcept;
+    void   observe_group(const Observation & observation, const Group & group);
+    void   observe_alone(const Observation & observation, size_t branch);
+    // Sequences 1 to n - 1 become copies of the trunk; they stay until the trunk changes.
+    void   fork_trunk(size_t n);
+    void   drop_forks() noexcept;
+
     void check_tokens(const std::vector<llama_token> & tokens) const;
     void check_rows(const Rows & rows) const;
 
     std::shared_ptr<Model>            model_;
+    ThreadPool                        pool_;                    // before all that computes with it
     std::unique_ptr<AttentionCapture> capture_;
     const Cancellation *              cancellation_ = nullptr;  // of the running call, for llama.cpp's abort callback
     ContextHandle                     handle_;                  // after what its callbacks point to
     size_t                            position_ = 0;            // cells in use
     Documents                         documents_;
+    size_t                            n_forks_     = 1;         // sequences that hold the trunk, its own among them
     uint32_t                          n_sequences_ = 1;
     uint32_t                          n_ctx_    = 0;
     uint32_t                          n_ubatch_ = 0;

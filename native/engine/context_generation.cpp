@@ -33,7 +33,6 @@ Generation Context::generate(llama_token last, size_t n_max, const Cancellation 
     const auto   n_vocab = model_->info().n_vocab;
     Generation   result;
     LogGuard     log(api());
-    capture_->set_weights({});
     cancellation_ = &cancellation;
     try {
         for (llama_token token = last; result.tokens.size() < n_max && position_ < n_ctx_;) {
@@ -66,10 +65,11 @@ Generation Context::generate(llama_token last, size_t n_max, const Cancellation 
 }
 
 llama_token Context::decode_row(llama_token token, Attention & attention, int32_t n_vocab, const Cancellation & cancellation) {
-    llama_pos    position = position_of(position_);
-    llama_seq_id sequence = 0;
-    int8_t       output   = 1;
-    decode_rows(&token, &position, &sequence, 1, cancellation, &attention, &output);
+    Batch batch;
+    batch.add(&token, 1, position_of(position_), { 0, 1 });
+    Pass pass;
+    pass.branches.push_back({ { &attention }, { 0, 1 }, position_, position_, 1 });
+    decode(std::move(batch), std::move(pass), cancellation, true);
     position_++;
     const float * logits = api().llama_get_logits_ith(handle_.get(), -1);
     if (logits == nullptr) {

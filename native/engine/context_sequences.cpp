@@ -12,12 +12,6 @@ namespace {
 // Where restored cells arrive before they join the others.
 constexpr llama_seq_id arrivals = 1;
 
-struct Batch {
-    std::vector<llama_token>  ids;
-    std::vector<llama_pos>    positions;
-    std::vector<llama_seq_id> sequences;
-};
-
 }  // namespace
 
 CellState Context::copy_sequence(llama_seq_id sequence, size_t n_cells) {
@@ -32,10 +26,9 @@ CellState Context::copy_sequence(llama_seq_id sequence, size_t n_cells) {
     return state;
 }
 
-void Context::restore_sequence(llama_seq_id sequence, const CellState & state, size_t begin) {
+void Context::restore_sequence(llama_seq_id sequence, const CellState & state) {
     LogGuard log(api());
-    if (!describes_cells(state, begin) ||
-        api().llama_state_seq_set_data(handle_.get(), state.bytes.data(), state.bytes.size(), sequence) != state.bytes.size()) {
+    if (api().llama_state_seq_set_data(handle_.get(), state.bytes.data(), state.bytes.size(), sequence) != state.bytes.size()) {
         const std::string reason = LogGuard::first_error();
         throw EngineError("CORPUS_INVALID", "The saved cells do not fit this context" + (reason.empty() ? "" : ": " + reason));
     }
@@ -50,10 +43,14 @@ void Context::require_whole_cells() const {
 
 CellState Context::save_cells() {
     require_whole_cells();
-    if (position_ == 0 || documents_.end != 0) {
-        throw EngineError("INVALID_ARGUMENT", "Expected a context that holds one sequence of tokens");
+    if (position_ == 0 || (documents_.end != 0 && documents_.end != position_)) {
+        throw EngineError("INVALID_ARGUMENT", "Expected a context that holds tokens, and nothing behind documents");
     }
-    return copy_sequence(0, position_);
+    auto state = copy_sequence(0, position_);
+    if (documents_.end != 0) {
+        state.documents_begin = documents_.begin;
+    }
+    return state;
 }
 
 void Context::load_cells(const CellState & state) {
@@ -63,112 +60,128 @@ void Context::load_cells(const CellState & state) {
                                                   std::to_string(n_ctx_));
     }
     rollback(0);
-    restore_sequence(0, state, 0);
+    drop_forks();
+    const auto places = places_of(state, 0);
+    if (!places) {
+        throw EngineError("CORPUS_INVALID", "The saved cells are not those of a context");
+    }
+    restore_sequence(0, state);
     position_ = state.n_cells;
+    if (places->longest > 0) {
+        documents_ = { places->begin, state.n_cells, places->longest };
+    }
 }
 
-std::vector<CellState> Context::read_documents(const std::vector<std::vector<llama_token>> & documents,
-                                               const Cancellation & cancellation, const Progress & on_progress) {
-    const size_t prefix    = position_;
-    const size_t n_free    = n_ctx_ - prefix;
-    const size_t n_parallel = n_sequences_ - 1;
-    if (documents_.end != 0 || n_parallel == 0) {
-        throw EngineError("INVALID_ARGUMENT", "Expected a context of several sequences that holds a prefix");
-    }
-    for (const auto & document : documents) {
-        check_tokens(document);
-        const auto n_swa = static_cast<size_t>(std::max(0, model_->info().n_swa));
-        if (document.empty() || (n_swa > 0 && document.size() >= n_swa)) {
-            throw EngineError("INVALID_ARGUMENT", "Expected documents of 1 to " + std::to_string(n_swa > 0 ? n_swa - 1 : n_free) +
-                                                      " tokens but received one of " + std::to_string(document.size()));
-        }
-    }
-    const auto             memory = api().llama_get_memory(handle_.get());
-    std::vector<CellState> states;
-    size_t                 n_done = 0;
-    LogGuard               log(api());
-    cancellation_ = &cancellation;
-    const auto clean = [&] {
-        cancellation_ = nullptr;
-        for (size_t s = 1; s < n_sequences_; s++) {
-            api().llama_memory_seq_rm(memory, static_cast<llama_seq_id>(s), -1, -1);
-        }
-    };
-    try {
-        while (states.size() < documents.size()) {
-            // As many documents as make a forward pass; one that is longer takes several.
-            Batch  batch;
-            size_t n = 0;
-            while (states.size() + n < documents.size() && n < n_parallel) {
-                const auto & document = documents[states.size() + n];
-                if (n > 0 && batch.ids.size() + document.size() > std::min<size_t>(n_ubatch_, n_free)) {
-                    break;
-                }
-                n++;
-                const auto sequence = static_cast<llama_seq_id>(n);
-                api().llama_memory_seq_cp(memory, 0, sequence, 0, static_cast<llama_pos>(prefix));
-                for (size_t i = 0; i < document.size(); i++) {
-                    batch.ids.push_back(document[i]);
-                    batch.positions.push_back(static_cast<llama_pos>(prefix + i));
-                    batch.sequences.push_back(sequence);
-                }
-            }
-            for (size_t i = 0; i < batch.ids.size(); i += n_ubatch_) {
-                const size_t n_tokens = std::min<size_t>(n_ubatch_, batch.ids.size() - i);
-                decode_rows(batch.ids.data() + i, batch.positions.data() + i, batch.sequences.data() + i, n_tokens, cancellation);
-                n_done += n_tokens;
-                if (on_progress) {
-                    on_progress(n_done);
-                }
-            }
-            for (size_t s = 1; s <= n; s++) {
-                const auto sequence = static_cast<llama_seq_id>(s);
-                api().llama_memory_seq_rm(memory, sequence, 0, static_cast<llama_pos>(prefix));
-                states.push_back(copy_sequence(sequence, documents[states.size()].size()));
-                api().llama_memory_seq_rm(memory, sequence, -1, -1);
-            }
-        }
-    } catch (...) {
-        clean();
-        throw;
-    }
-    clean();
-    return states;
-}
-
-void Context::decode_rows(llama_token * ids, llama_pos * positions, llama_seq_id * sequences, size_t n_tokens,
-                          const Cancellation & cancellation, Attention * sink, const int8_t * outputs) {
-    cancellation.throw_if_requested();
-    std::vector<int32_t>        n_seq_ids(n_tokens, 1);
-    std::vector<llama_seq_id *> seq_ids(n_tokens);
-    std::vector<int8_t>         wanted(n_tokens, 0);
-    if (outputs != nullptr) {
-        std::copy(outputs, outputs + n_tokens, wanted.begin());
-    }
-    for (size_t i = 0; i < n_tokens; i++) {
-        seq_ids[i] = sequences + i;
-    }
-    const llama_batch batch{ static_cast<int32_t>(n_tokens), ids, nullptr, positions, n_seq_ids.data(), seq_ids.data(), wanted.data() };
-    capture_->begin_ubatch(sink, position_, n_tokens, 0);
-    const int32_t status = api().llama_decode(handle_.get(), batch);
-    api().llama_synchronize(handle_.get());
-    cancellation.throw_if_requested();
-    capture_->rethrow_failure();
-    if (status != 0) {
-        const std::string reason = LogGuard::first_error();
-        throw EngineError("ENGINE_FAILED", "llama_decode returned " + std::to_string(status) + " for " + std::to_string(n_tokens) +
-                                               " tokens" + (reason.empty() ? "" : ": " + reason));
-    }
-    capture_->finish_ubatch();
-}
-
-void Context::put_documents(const std::vector<std::shared_ptr<const CellState>> & documents) {
+Context::Documents Context::documents_or_none() const {
     if (documents_.end != 0 && documents_.end != position_) {
         throw EngineError("INVALID_ARGUMENT", "Expected no query behind the documents");
     }
+    return documents_.end != 0 ? documents_ : Documents{ position_, position_, 0 };
+}
+
+void Context::check_documents(const std::vector<std::vector<llama_token>> & documents, Reading reading) const {
+    if (n_sequences_ < 2) {
+        throw EngineError("INVALID_ARGUMENT", "Expected a context of several sequences");
+    }
+    size_t n_tokens = 0;
+    for (const auto & document : documents) {
+        n_tokens += document.size();
+        check_tokens(document);
+        const auto n_swa = static_cast<size_t>(reading.copy ? std::max(0, model_->info().n_swa) : 0);
+        if (document.empty() || (n_swa > 0 && document.size() >= n_swa)) {
+            throw EngineError("INVALID_ARGUMENT", "Expected documents of 1 to " + std::to_string(n_swa > 0 ? n_swa - 1 : n_ctx_ - position_) +
+                                                      " tokens but received one of " + std::to_string(document.size()));
+        }
+    }
+    if (reading.keep && n_tokens > n_ctx_ - position_) {
+        throw EngineError("CONTEXT_OVERFLOW", std::to_string(position_ + n_tokens) + " tokens do not fit a context of " +
+                                                  std::to_string(n_ctx_));
+    }
+}
+
+std::vector<CellState> Context::read_documents(const std::vector<std::vector<llama_token>> & documents, Reading reading,
+                                               const Cancellation & cancellation, const Progress & on_progress) {
+    check_documents(documents, reading);
+    std::vector<CellState> states;
+    const Documents        before = documents_or_none();
+    size_t                 n_done = 0;
+    LogGuard               log(api());
+    drop_forks();
+    cancellation_ = &cancellation;
+    try {
+        for (size_t first = 0; first < documents.size();) {
+            // As many documents as make a forward pass; one that is longer takes several.
+            const size_t n_most = std::min<size_t>(n_ubatch_, n_ctx_ - position_);
+            size_t       end    = first + 1;
+            for (size_t n = documents[first].size(); end < documents.size() && end - first < n_sequences_ - 1; end++) {
+                n += documents[end].size();
+                if (n > n_most) {
+                    break;
+                }
+            }
+            decode_documents(documents, first, end, cancellation, [&](size_t n) {
+                n_done += n;
+                if (on_progress) {
+                    on_progress(n_done);
+                }
+            });
+            for (size_t d = first; d < end; d++) {
+                settle_document(static_cast<llama_seq_id>(d - first + 1), documents[d].size(), reading, states);
+            }
+            first = end;
+        }
+    } catch (...) {
+        cancellation_ = nullptr;
+        for (size_t s = 1; s < n_sequences_; s++) {
+            api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), static_cast<llama_seq_id>(s), -1, -1);
+        }
+        if (reading.keep) {
+            abandon(before.begin);
+        }
+        throw;
+    }
+    cancellation_ = nullptr;
+    return states;
+}
+
+void Context::decode_documents(const std::vector<std::vector<llama_token>> & documents, size_t first, size_t end,
+                               const Cancellation & cancellation, const Progress & on_progress) {
+    const auto begin = static_cast<llama_pos>(documents_or_none().begin);
+    Batch      batch;
+    for (size_t d = first; d < end; d++) {
+        const auto sequence = static_cast<llama_seq_id>(d - first + 1);
+        api().llama_memory_seq_cp(api().llama_get_memory(handle_.get()), 0, sequence, 0, begin);
+        batch.add(documents[d].data(), documents[d].size(), begin, { sequence, sequence + 1 });
+    }
+    for (size_t i = 0; i < batch.size(); i += n_ubatch_) {
+        const size_t n_tokens = std::min<size_t>(n_ubatch_, batch.size() - i);
+        decode(batch.part(i, n_tokens), {}, cancellation);
+        on_progress(n_tokens);
+    }
+}
+
+// Of a document in a sequence of its own: gives out its cells, moves them to the others, or frees them.
+void Context::settle_document(llama_seq_id sequence, size_t n_cells, Reading reading, std::vector<CellState> & states) {
+    const auto & llama  = api();
+    const auto   memory = llama.llama_get_memory(handle_.get());
+    Documents    after  = documents_or_none();
+    llama.llama_memory_seq_rm(memory, sequence, 0, static_cast<llama_pos>(after.begin));
+    if (reading.copy) {
+        states.push_back(copy_sequence(sequence, n_cells));
+    }
+    if (reading.keep) {
+        llama.llama_memory_seq_cp(memory, sequence, 0, -1, -1);
+        after.end += n_cells;
+        after.longest = std::max(after.longest, n_cells);
+        documents_    = after;
+        position_     = after.end;
+    }
+    llama.llama_memory_seq_rm(memory, sequence, -1, -1);
+}
+
+void Context::put_documents(const std::vector<std::shared_ptr<const CellState>> & documents) {
     const auto      memory  = api().llama_get_memory(handle_.get());
-    const Documents before  = documents_;
-    Documents       after   = before.end != 0 ? before : Documents{ position_, position_, 0 };
+    Documents       after   = documents_or_none();
     size_t          n_cells = 0;
     for (const auto & document : documents) {
         n_cells += document->n_cells;
@@ -177,9 +190,15 @@ void Context::put_documents(const std::vector<std::shared_ptr<const CellState>> 
         throw EngineError("CONTEXT_OVERFLOW", std::to_string(position_ + n_cells) + " tokens do not fit a context of " +
                                                   std::to_string(n_ctx_));
     }
+    drop_forks();
     try {
         for (const auto & document : documents) {
-            restore_sequence(arrivals, *document, after.begin);
+            const auto places = places_of(*document, after.begin);
+            if (!places || places->longest > 0) {
+                throw EngineError("CORPUS_INVALID", "The saved cells are not those of a document behind " +
+                                                        std::to_string(after.begin) + " tokens");
+            }
+            restore_sequence(arrivals, *document);
             api().llama_memory_seq_cp(memory, arrivals, 0, -1, -1);
             api().llama_memory_seq_rm(memory, arrivals, -1, -1);
             after.end += document->n_cells;

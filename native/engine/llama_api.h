@@ -55,6 +55,7 @@ namespace qrhead {
     X(llama_context_default_params)      \
     X(llama_init_from_model)             \
     X(llama_free)                        \
+    X(llama_attach_threadpool)           \
     X(llama_n_ubatch)                    \
     X(llama_get_memory)                  \
     X(llama_memory_seq_rm)               \
@@ -88,6 +89,7 @@ namespace qrhead {
     X(ggml_gallocr_alloc_graph)          \
     X(ggml_gallocr_free)                 \
     X(ggml_set_abort_callback)           \
+    X(ggml_threadpool_params_init)       \
     X(ggml_version)                      \
     X(ggml_commit)                       \
     X(ggml_op_name)                      \

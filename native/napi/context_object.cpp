@@ -171,14 +171,16 @@ Napi::Value ContextObject::js_load_cells(const Napi::CallbackInfo & info) {
 }
 
 Napi::Value ContextObject::js_read_documents(const Napi::CallbackInfo & info) {
-    auto documents    = require_int32_arrays(info[0], "documents");
-    auto cancellation = CancellationObject::read(info[1]);
-    auto claimed      = claim(info);
-    auto progress     = to_progress(info[2], cancellation.environment);
+    auto       documents    = require_int32_arrays(info[0], "documents");
+    const auto options      = require_object(info[1], "options");
+    const auto reading      = Reading{ require_bool(options, "keep"), require_bool(options, "copy") };
+    auto       cancellation = CancellationObject::read(info[2]);
+    auto       claimed      = claim(info);
+    auto       progress     = to_progress(info[3], cancellation.environment);
     return PromiseWorker<std::vector<CellState>>::run(
         info.Env(), "qrhead.readDocuments",
-        [context = context_, documents, cancellation, report = progress.report] {
-            return context->read_documents(documents, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
+        [context = context_, documents, reading, cancellation, report = progress.report] {
+            return context->read_documents(documents, reading, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
         },
         [](Napi::Env env, std::vector<CellState> & states) {
             auto result = Napi::Array::New(env, states.size());

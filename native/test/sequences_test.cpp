@@ -42,7 +42,7 @@ std::vector<std::shared_ptr<const CellState>> read(const std::shared_ptr<Model> 
     Context reader(model, options_for(n_sequences));
     reader.prefill(parts.prefix, never, nullptr);
     std::vector<std::shared_ptr<const CellState>> states;
-    for (auto & state : reader.read_documents(parts.documents, never, nullptr)) {
+    for (auto & state : reader.read_documents(parts.documents, {}, never, nullptr)) {
         states.push_back(std::make_shared<const CellState>(std::move(state)));
     }
     CHECK(reader.position() == parts.prefix.size());
@@ -180,20 +180,76 @@ TEST("behind documents apart the query is taken back alone, and the documents on
     CHECK(context.position() == parts.prefix.size() + parts.query.size());
 }
 
+TEST("documents that are read where they stay get the attention of those that were put in") {
+    for (const char * name : { "tiny-llama", "tiny-qwen2" }) {
+        const auto parts  = parts_of(*model(name));
+        const auto states = read(model(name), parts);
+        Context    put(model(name), options_for(2));
+        Context    kept(model(name), options_for(3));
+        put.prefill(parts.prefix, never, nullptr);
+        put.put_documents(states);
+        kept.prefill(parts.prefix, never, nullptr);
+        CHECK(kept.read_documents({ parts.documents[0] }, { true, false }, never, nullptr).empty());
+        const auto copies = kept.read_documents({ parts.documents.begin() + 1, parts.documents.end() }, { true, true }, never, nullptr);
+        CHECK(copies.size() == 3 && copies[0].n_cells == parts.documents[1].size() && kept.position() == put.position());
+        const auto a = observe_heads(put, parts.query, never);
+        const auto b = observe_heads(kept, parts.query, never);
+        CHECK(difference(a->row(0), b->row(0), 2 * a->n_tokens()) < 1e-4f);
+        // What was copied is what stayed.
+        put.rollback(parts.prefix.size());
+        put.put_documents({ states[0] });
+        for (const auto & copy : copies) {
+            put.put_documents({ std::make_shared<const CellState>(copy) });
+        }
+        const auto c = observe_heads(put, parts.query, never);
+        CHECK(difference(c->row(0), b->row(0), 2 * a->n_tokens()) < 1e-4f);
+    }
+}
+
+TEST("a context grows by its cells, with documents and without, and changes no bit") {
+    const auto llama = model("tiny-llama");
+    const auto parts = parts_of(*llama);
+    for (const size_t n_documents : { size_t(0), size_t(1), size_t(4) }) {
+        Context small(llama, options_for(3));
+        small.prefill(parts.prefix, never, nullptr);
+        small.read_documents({ parts.documents.begin(), parts.documents.begin() + static_cast<long>(n_documents) }, { true, false }, never, nullptr);
+        auto options  = options_for(3);
+        options.n_ctx = 1500;
+        Context large(llama, options);
+        large.prefill(parts.query, never, nullptr);
+        observe_heads(large, parts.query, never);
+        large.load_cells(small.save_cells());
+        CHECK(large.position() == small.position());
+        const auto a = small.observe({ parts.query, parts.documents[0] }, {}, never);
+        const auto b = large.observe({ parts.query, parts.documents[0] }, {}, never);
+        for (size_t i = 0; i < a.size(); i++) {
+            CHECK(difference(a[i]->row(0), b[i]->row(0), 2 * a[i]->n_tokens()) == 0.0f);
+        }
+        // Documents are still documents: one more begins where they do.
+        for (auto * each : { &small, &large }) {
+            each->read_documents({ parts.documents[2] }, { true, false }, never, nullptr);
+        }
+        const auto c = observe_heads(small, parts.query, never);
+        CHECK(difference(c->row(0), observe_heads(large, parts.query, never)->row(0), 2 * c->n_tokens()) == 0.0f);
+        large.rollback(parts.prefix.size());
+        CHECK(large.position() == parts.prefix.size());
+    }
+}
+
 TEST("documents apart that cannot be read or put in leave the context as it was") {
     const auto llama = model("tiny-llama");
     auto       parts = parts_of(*llama);
     Context    single(llama, options_for());
-    CHECK_ERROR("INVALID_ARGUMENT", single.read_documents(parts.documents, never, nullptr));
+    CHECK_ERROR("INVALID_ARGUMENT", single.read_documents(parts.documents, {}, never, nullptr));
     Context reader(llama, options_for(3));
     reader.prefill(parts.prefix, never, nullptr);
-    CHECK_ERROR("INVALID_ARGUMENT", reader.read_documents({ {} }, never, nullptr));
-    CHECK_ERROR("CONTEXT_OVERFLOW", reader.read_documents({ std::vector<llama_token>(503, 7) }, never, nullptr));
+    CHECK_ERROR("INVALID_ARGUMENT", reader.read_documents({ {} }, {}, never, nullptr));
+    CHECK_ERROR("CONTEXT_OVERFLOW", reader.read_documents({ std::vector<llama_token>(503, 7) }, {}, never, nullptr));
     const Cancellation cancelled{ make_cancel_flag(), nullptr };
-    CHECK_ERROR("ABORTED", reader.read_documents(parts.documents, cancelled, [&](size_t) { *cancelled.call = true; }));
+    CHECK_ERROR("ABORTED", reader.read_documents(parts.documents, {}, cancelled, [&](size_t) { *cancelled.call = true; }));
     CHECK(reader.position() == parts.prefix.size());
     const auto states = read(llama, parts);
-    const auto again  = reader.read_documents(parts.documents, never, nullptr);
+    const auto again  = reader.read_documents(parts.documents, {}, never, nullptr);
     CHECK(again[2].bytes == states[2]->bytes);
 
     Context other(llama, options_for(2));

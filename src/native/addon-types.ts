@@ -124,7 +124,10 @@ export type NativeContextOptions = {
   heads: Int32Array;
   /** True ends every forward pass after the deepest wanted layer. */
   earlyStop: boolean;
-  /** Sequences that share the cache, 1 to 64. Defaults to 1; `putDocuments` needs 2, `readDocuments` reads one less than this at a time. */
+  /**
+   * Sequences that share the cache, 1 to 64. Defaults to 1. `observe` decodes so many branches in one forward pass;
+   * `putDocuments` needs 2; `readDocuments` reads one less than this at a time.
+   */
   sequences?: number;
 };
 
@@ -179,13 +182,26 @@ export interface NativeContext {
     options: { last: number; maxTokens: number },
     cancellation: Cancellation,
   ): Promise<{ tokens: Int32Array; attended: Int32Array; text: Uint8Array }>;
-  /** A copy of all cells. Not for models with a sliding window: `MODEL_UNSUPPORTED`. */
+  /** A copy of all cells, documents among them. Not for models with a sliding window: `MODEL_UNSUPPORTED`. */
   saveCells(): Promise<CellState>;
-  /** Puts cells in place of all there are. `CORPUS_INVALID` for others than this model's and these options'; the context is then empty. */
+  /**
+   * Puts cells in place of all there are: those of a smaller context too, so that a context can grow with what it holds.
+   * `CORPUS_INVALID` for others than this model's and these options'; the context is then empty.
+   */
   loadCells(state: CellState): Promise<void>;
-  /** Reads each document as if it alone stood behind the tokens in the cache, and leaves the cache as it was. */
+  /**
+   * Reads each document as if it alone stood behind the tokens in the cache, several in one forward pass.
+   *
+   * With `keep` the documents stay where they were read, in the order given and behind those that are there, as
+   * `putDocuments` would have put them; a failure and an abort then take all documents out. Without, the cache is as before.
+   *
+   * @returns With `copy`, a copy of each document's cells; nothing otherwise.
+   * @throws `INVALID_ARGUMENT` for a context of one sequence, an empty document and, with `copy`, one that is as long as the
+   *   model's sliding window; `CONTEXT_OVERFLOW`.
+   */
   readDocuments(
     documents: Int32Array[],
+    options: { keep: boolean; copy: boolean },
     cancellation: Cancellation,
     onProgress?: (done: number) => void,
   ): Promise<CellState[]>;

@@ -49,6 +49,8 @@ export class Corpus implements AsyncDisposable {
   #documents: readonly RankDocument[];
   /** How many documents it has ever had: what the next one without an id is called. */
   #count: number;
+  /** Names of the cells that memory may keep of it. */
+  readonly #keys = new Set<string>();
   /** The documents, tokenized; undefined until they are needed. */
   #candidates: Candidates | undefined;
   #saved: SavedDocuments | undefined;
@@ -166,7 +168,10 @@ export class Corpus implements AsyncDisposable {
    * @param documents As for `QRRetriever.corpus`; one without an id is called by the number of those that there were before.
    * @throws InputError for listwise corpora, whose documents have read each other, and for ids that there are.
    */
-  async add(documents: readonly DocumentInput[], options: CallOptions = {}): Promise<void> {
+  async add(
+    documents: readonly DocumentInput[],
+    options: Pick<RankOptions, "signal" | "onProgress"> = {},
+  ): Promise<void> {
     const { signal, onProgress } = options;
     this.#assertIndependent("add documents");
     await this.#run(async () => {
@@ -242,7 +247,7 @@ export class Corpus implements AsyncDisposable {
     this.#disposal ??= this.#host.queue.release(async () => {
       this.#host.living.delete(this);
       this.#host.pool.remove(this);
-      if (this.#candidates) this.#context.layout.forget(this.#candidates.trunk);
+      this.#context.layout.forget(this.#keys);
       await this.evict();
     });
     return this.#disposal;
@@ -264,7 +269,10 @@ export class Corpus implements AsyncDisposable {
     if (typeof options.windows === "object") {
       throw new InputError("INVALID_ARGUMENT", "Windows have no use for a corpus or for independent documents");
     }
-    return planRank(this.#host.engine, { windows: "never", layout: "listwise", ...this.#settings, ...options });
+    const { order = "given", layout = "listwise", maxDocumentTokens } = this.#settings;
+    // Also where they are undefined: those of `load` were for corpora that it makes.
+    const fixed = { ...this.#settings, order, layout, maxDocumentTokens, windows: "never" as const };
+    return planRank(this.#host.engine, { ...fixed, ...options });
   }
 
   async *#rank(
@@ -287,10 +295,13 @@ export class Corpus implements AsyncDisposable {
   async #layOut(signal: AbortSignal | undefined): Promise<Candidates> {
     const { order, maxDocumentTokens } = this.#plan({});
     const options = { order, maxDocumentTokens, signal };
-    this.#candidates ??= candidatesOf(
-      await layOutDocuments(this.#host.engine, this.#context.layout, this.#documents, options),
-    );
-    return this.#candidates;
+    if (this.#candidates) return this.#candidates;
+    const { engine } = this.#host;
+    const { layout } = this.#context;
+    const candidates = candidatesOf(await layOutDocuments(engine, layout, this.#documents, options));
+    for (const key of layout.keysOf(candidates.trunk)) this.#keys.add(key);
+    this.#candidates = candidates;
+    return candidates;
   }
 
   /** The prompt up to the query does not depend on the query; the null query stands for it. */

@@ -134,6 +134,7 @@ export class DocumentStore {
     return callNative(this.#engine.model.library.addon, signal, (cancellation, guard) =>
       reader.readDocuments(
         documents.map(({ tokens }) => tokens),
+        { keep: false, copy: true },
         cancellation,
         onProgress && guard(report),
       ),

@@ -84,8 +84,8 @@ export class IndependentLayout implements Layout {
     return [...differentOf(trunk as IndependentTrunk).keys()];
   }
 
-  forget(trunk: Trunk): void {
-    this.#store.forget(this.keysOf(trunk));
+  forget(keys: Iterable<string>): void {
+    this.#store.forget(keys);
   }
 
   /**

@@ -35,8 +35,8 @@ export interface Layout {
   copy(context: NativeContext, signal: AbortSignal | undefined): Promise<CellState | undefined>;
   /** The names of the cells that are saved of a trunk, in their order. */
   keysOf(trunk: Trunk): string[];
-  /** Lets go of what is kept of documents that nobody will ask for. */
-  forget(trunk: Trunk): void;
+  /** Lets go of cells that are kept and that nobody will ask for. */
+  forget(keys: Iterable<string>): void;
 }
 
 /** Cells that the digest vouches for and that are not of these documents: nothing that this version wrote. */

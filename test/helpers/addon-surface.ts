@@ -183,13 +183,15 @@ export const rows: Record<string, Row> = {
     ],
   },
   "Context.readDocuments": {
-    args: [[three], never],
-    cancelled: 1,
+    args: [[three], { keep: false, copy: true }, never],
+    cancelled: 2,
     wrong: [
       ["nothing", []],
-      ["one document", [three, never]],
-      ["a hole", [[undefined], never]],
-      ["no cancellation", [[three]]],
+      ["one document", [three, { keep: false, copy: true }, never]],
+      ["a hole", [[undefined], { keep: false, copy: true }, never]],
+      ["no options", [[three], never]],
+      ["half the options", [[three], { keep: true }, never]],
+      ["no cancellation", [[three], { keep: false, copy: true }]],
     ],
   },
   "Context.putDocuments": {

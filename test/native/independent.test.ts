@@ -84,7 +84,7 @@ describe.each(["tiny-llama", "tiny-qwen2"])("%s", (name) => {
       try {
         await reader.prefill(parts.prefix, never);
         await context.prefill(parts.prefix, never);
-        await context.putDocuments(await reader.readDocuments(parts.documents, never));
+        await context.putDocuments(await reader.readDocuments(parts.documents, { keep: false, copy: true }, never));
         const attention = await observeHeads(context, parts.query);
         const onDocuments = rowsOf(attention).map((row) => row.slice(0, expected[0]!.length));
         expect(largestDifference(onDocuments, expected)).toBeLessThan(flashAttention ? FLASH : EXACT);

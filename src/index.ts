@@ -56,6 +56,7 @@ export type { CountTokens, PruneOptions } from "./pruning/options.ts";
 export type { ProtectOptions } from "./pruning/protect.ts";
 export type { PrunedDocument, PruneResult } from "./pruning/prune.ts";
 export type { PruneLimit } from "./pruning/select.ts";
+export type { Fuse, FusionOptions, Prior } from "./ranking/fusion.ts";
 export type { BatchOptions, BatchResult } from "./ranking/rank-many.ts";
 export type { RankedDocument, RankResult, Timings, TokenScore } from "./ranking/results.ts";
 export type { Retriever } from "./ranking/retriever.ts";

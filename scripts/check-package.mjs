@@ -67,6 +67,12 @@ const snippet = readFileSync(path.join(root, "README.md"), "utf8").match(/```js\
 /** The oldest Node that `engines` names. */
 const oldestNode = manifest.engines.node.replace(">=", "");
 const platformPackage = `@node-llama-cpp/linux-x64@${manifest.optionalDependencies["node-llama-cpp"]}`;
+/** Megabytes that the archive may take. */
+const ARCHIVE = 20;
+/** The package of the base model, and whether `npm run build:base` has built it here. */
+const base = path.join(root, "packages", "base");
+const { gguf } = JSON.parse(readFileSync(path.join(base, "package.json"), "utf8"));
+const isBaseBuilt = existsSync(path.join(base, gguf));
 /** Megabytes that the small installation may take; the README names its size. */
 const SMALL_INSTALL = 80;
 const tsconfig = {
@@ -89,6 +95,11 @@ try {
       folder,
       readdirSync(folder).find((file) => file.endsWith(".tgz")),
     );
+  });
+  step(`the archive takes at most ${ARCHIVE} MB`, () => {
+    const size = statSync(archive).size / 1e6;
+    console.log(`     ${size.toFixed(1)} MB`);
+    if (size > ARCHIVE) throw new Error(`it takes ${size} MB`);
   });
   step("publint --strict", () => run(bin("publint"), ["run", archive, "--strict"], root));
   step("attw (ESM only)", () => run(bin("attw"), [archive, "--profile", "esm-only"], root));
@@ -117,6 +128,28 @@ try {
     const { results } = JSON.parse(run(bin("qrhead", folder), args));
     if (results[0].id !== "1") throw new Error(`wrong order: ${JSON.stringify(results)}`);
   });
+  step(
+    `the base model ranks where its package is installed${isBaseBuilt ? "" : " (skipped: npm run build:base)"}`,
+    () => {
+      if (!isBaseBuilt) return;
+      const packed = path.join(folder, "base");
+      mkdirSync(packed);
+      run("npm", ["pack", "--pack-destination", packed], base);
+      run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", path.join(packed, readdirSync(packed)[0])]);
+      const args = [
+        "rerank",
+        "--query",
+        "Where is the Eiffel Tower?",
+        "--docs",
+        "docs.txt",
+        "--gpu",
+        "false",
+        "--json",
+      ];
+      const { model, results } = JSON.parse(run(bin("qrhead", folder), args));
+      if (model.name !== "qrhead base v1" || results[0].id !== "1") throw new Error(JSON.stringify({ model, results }));
+    },
+  );
   step("TypeScript types resolve", () => {
     writeFileSync(path.join(folder, "user.ts"), typescriptUser);
     writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(tsconfig));

@@ -20,7 +20,6 @@ export { type DetectedHeadSet, formatHeadSet } from "./detect/format.ts";
 export type { HiddenFact } from "./detect/hidden-fact.ts";
 export type { Objective } from "./detect/objectives.ts";
 export type { DetectOptions, ExampleProgress } from "./detect/options.ts";
-export {
   detectRetrievalHeads,
   type RetrievalHeadOptions,
   type RetrievalHeads,
@@ -31,7 +30,6 @@ export { type DocumentInput, type ParseDocumentsOptions, parseDocuments } from "
 export { DOCUMENT_FORMATS, type DocumentFormat } from "./documents/format.ts";
 export type { ChunkPlace } from "./documents/places.ts";
 export { type LeftOutFile, type ReadText, type ReadTextsOptions, readTexts } from "./documents/read-files.ts";
-export {
   ContextOverflowError,
   type ErrorDetails,
   InputError,
@@ -57,6 +55,7 @@ export type { ProtectOptions } from "./pruning/protect.ts";
 export type { PrunedDocument, PruneResult } from "./pruning/prune.ts";
 export type { PruneLimit } from "./pruning/select.ts";
 export { Corpus, type CorpusBatchOptions } from "./ranking/corpus.ts";
+export type { FusionOptions } from "./ranking/fusion.ts";
 export type { BatchOptions, BatchResult } from "./ranking/rank-many.ts";
 export type { RankedDocument, RankResult, Timings, TokenScore } from "./ranking/results.ts";
 export type { Retriever } from "./ranking/retriever.ts";

@@ -115,11 +115,13 @@ function zScores(values: readonly number[]): number[] {
 
 /** Ranks from 1, the highest value first; equal values share the mean of their ranks. */
 function meanRanks(values: readonly number[]): number[] {
-  return values.map((value) => {
-    const above = values.filter((other) => other > value).length;
-    const equal = values.filter((other) => other === value).length;
-    return above + (equal + 1) / 2;
-  });
+  const order = values.map((_, i) => i).sort((a, b) => values[b]! - values[a]!);
+  const ranks = new Array<number>(values.length);
+  for (let begin = 0, end = 0; begin < order.length; begin = end) {
+    while (end < order.length && values[order[end]!] === values[order[begin]!]) end++;
+    for (const i of order.slice(begin, end)) ranks[i] = (begin + 1 + end) / 2;
+  }
+  return ranks;
 }
 
 /** @throws InputError `INVALID_ARGUMENT` unless there is one finite number a document. */

@@ -23,7 +23,7 @@ function helpTexts(parent: Command, names: readonly string[] = []): { name: stri
   return [{ name: ["qrhead", ...names].join(" "), text }, ...inside];
 }
 
-const texts = helpTexts(createProgram());
+const texts = helpTexts(await createProgram());
 
 describe("help", () => {
   it.each(texts)("of $name says a default once, as it is typed", ({ text }) => {

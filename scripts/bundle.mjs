@@ -1,13 +1,18 @@
 // Makes dist: the JavaScript in few files, since hundreds of small ones take longer to load than to run, and the types as
 // TypeScript writes them. Entries are those of package.json, and the programs that qrhead starts in processes of their own.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
-const { bin, exports, engines } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+const { bin, exports, engines } = manifest;
+/** What users install; everything else is bundled, as far as it is used. */
+const external = ["dependencies", "optionalDependencies", "peerDependencies"].flatMap((key) =>
+  Object.keys(manifest[key] ?? {}),
+);
 
 /** `dist/cli/main.js` is made from `src/cli/main.ts`. */
 const named = [...Object.values(bin), ...Object.values(exports).map((entry) => entry.default)].filter(Boolean);
@@ -23,7 +28,7 @@ const tsc = path.join(root, "node_modules", "typescript", "bin", "tsc");
 const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
 if (status !== 0) process.exit(status ?? 1);
 
-await build({
+const { metafile } = await build({
   absWorkingDir: root,
   entryPoints,
   outdir: "dist",
@@ -33,10 +38,26 @@ await build({
   format: "esm",
   platform: "node",
   target: `node${engines.node.replace(/^\D*/, "")}`,
-  packages: "external",
+  external,
+  metafile: true,
   chunkNames: "chunks/[name]-[hash]",
   sourcemap: true,
   logLevel: "warning",
 });
+/** The licences of what is bundled ask for their notice. */
+const bundled = new Set(
+  Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.keys(inputs).flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []),
+  ),
+);
+const notices = [...bundled].sort().map((name) => {
+  const folder = path.join(root, "node_modules", name);
+  const { version, license } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
+  const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
+  const text = file ? readFileSync(path.join(folder, file), "utf8").trim() : `Licence: ${license}`;
+  return `${name} ${version}\n\n${text}\n`;
+});
+writeFileSync(path.join(root, "dist", "third-party-licences.txt"), notices.join(`\n${"-".repeat(80)}\n\n`));
+
 // npm makes a command executable when it links it, which is once: not after it was built anew.
 for (const file of Object.values(bin)) chmodSync(path.join(root, file), 0o755);

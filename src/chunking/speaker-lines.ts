@@ -23,24 +23,35 @@ const STAMP = String.raw`[[(]?(?:${DATE}(?:,?[ \t]*(?:at[ \t]+)?|T)(?:${TIME})?|
 const ROW = String.raw`^[\u200e\u200f\ufeff \t]*((?:>[ \t]?)*)((?:[-*+•][ \t]+)?)((?:${STAMP})?)`;
 
 const row = (form: string) => new RegExp(ROW + form, "u");
-const FORMS: readonly [SpeakerStyle["kind"], RegExp][] = [
-  ["angle", row(`<@?(${NAME})>`)],
-  // No time, ratio or address: nothing stands directly behind those colons but digits and slashes.
-  ["colon", row(String.raw`(?:${WHO}|\[(${NAME})\])[ \t]*[:：][*_]{0,3}(?![\d/\\:])`)],
-  ["heading", row(String.raw`#{1,6}[ \t]+${WHO}[ \t]*[:：]?[ \t]*#*[ \t]*$`)],
-  ["bold", row(String.raw`(?:\*\*|__)@?(${NAME})${EXTRA}[:：]?(?:\*\*|__)(?:[ \t]*[-–—,]?[ \t]*${STAMP})?[ \t]*$`)],
-  [
-    "bold",
-    row(String.raw`${WHO}[ \t]*[-–—,]?[ \t]+\[?(?:(?:Today|Yesterday)(?: at)? )?(?:${DATE},? )?${TIME}\]?[ \t]*$`),
-  ],
-  ["dash", row(String.raw`${WHO}[ \t]+[—–][ \t]+`)],
-];
-const JSON_ROW = new RegExp(String.raw`^\s*\{[^\n]{0,80}?"(?:role|speaker|author|from|name)"\s*:\s*"(${NAME})"`, "u");
-const ATTRIBUTE = new RegExp(
-  String.raw`^\s*<[a-z][\w:-]{0,20}\s[^<>\n]{0,80}?\b(?:role|speaker|author|from|who|name)=["'](${NAME})["']`,
-  "u",
-);
-const VOICE = new RegExp(String.raw`^\s*<v(?:\.[\w.]{1,20})?[ \t]+(${NAME})>`, "u");
+/** How lines name speakers. Made when first needed: patterns with Unicode classes take milliseconds each. */
+function makePatterns() {
+  const forms: readonly [SpeakerStyle["kind"], RegExp][] = [
+    ["angle", row(`<@?(${NAME})>`)],
+    // No time, ratio or address: nothing stands directly behind those colons but digits and slashes.
+    ["colon", row(String.raw`(?:${WHO}|\[(${NAME})\])[ \t]*[:：][*_]{0,3}(?![\d/\\:])`)],
+    ["heading", row(String.raw`#{1,6}[ \t]+${WHO}[ \t]*[:：]?[ \t]*#*[ \t]*$`)],
+    ["bold", row(String.raw`(?:\*\*|__)@?(${NAME})${EXTRA}[:：]?(?:\*\*|__)(?:[ \t]*[-–—,]?[ \t]*${STAMP})?[ \t]*$`)],
+    [
+      "bold",
+      row(String.raw`${WHO}[ \t]*[-–—,]?[ \t]+\[?(?:(?:Today|Yesterday)(?: at)? )?(?:${DATE},? )?${TIME}\]?[ \t]*$`),
+    ],
+    ["dash", row(String.raw`${WHO}[ \t]+[—–][ \t]+`)],
+  ];
+  const json = new RegExp(String.raw`^\s*\{[^\n]{0,80}?"(?:role|speaker|author|from|name)"\s*:\s*"(${NAME})"`, "u");
+  const attribute = new RegExp(
+    String.raw`^\s*<[a-z][\w:-]{0,20}\s[^<>\n]{0,80}?\b(?:role|speaker|author|from|who|name)=["'](${NAME})["']`,
+    "u",
+  );
+  const voice = new RegExp(String.raw`^\s*<v(?:\.[\w.]{1,20})?[ \t]+(${NAME})>`, "u");
+  return { forms, json, attribute, voice };
+}
+
+let made: ReturnType<typeof makePatterns> | undefined;
+
+function patterns() {
+  made ??= makePatterns();
+  return made;
+}
 
 /** Marks of chat templates, which may stand anywhere in a line. */
 export const TEMPLATE_MARK = new RegExp(
@@ -99,11 +110,11 @@ export function speakerLines(line: string): SpeakerLine[] {
   if (!/[:：<#*_—–"]/.test(line)) return [];
   const found: SpeakerLine[] = [];
   const plain = { stamped: false, listed: false, quoted: false };
-  const json = JSON_ROW.exec(line);
+  const json = patterns().json.exec(line);
   if (json) return [{ style: { kind: "json", ...plain }, name: json[1]! }];
-  const attribute = ATTRIBUTE.exec(line) ?? VOICE.exec(line);
+  const attribute = patterns().attribute.exec(line) ?? patterns().voice.exec(line);
   if (attribute) return [{ style: { kind: "attribute", ...plain }, name: attribute[1]! }];
-  for (const [kind, form] of FORMS) {
+  for (const [kind, form] of patterns().forms) {
     const match = form.exec(line);
     if (!match) continue;
     const [, quote, bullet, stamp, ...names] = match;

@@ -12,7 +12,7 @@ const SHOWN = new WeakMap<Option, string>();
 export const shownFlags = (option: Option): string => SHOWN.get(option) ?? option.flags;
 
 /** Flags of a registry's option, with another group or flag where a command needs one. */
-export type FlagWords = Partial<Pick<OptionSpec, "flag" | "flagSays" | "group" | "shortDefault">>;
+export type FlagWords = Partial<Pick<OptionSpec, "flag" | "flagSays" | "group" | "shortDefault" | "expected">>;
 
 /** The option of the command line that follows from one of the registry. */
 export function flagOption(spec: OptionSpec, words: FlagWords = {}): Option {
@@ -44,7 +44,7 @@ function parserOf(spec: OptionSpec, flag: string): (text: string, before: unknow
   if (kind === "texts") return (value, before) => [...((before as string[] | undefined) ?? []), text(value)];
   if (kind === "pair") return (value, before) => [...((before as string[] | undefined) ?? []), value];
   if (kind === "pattern") return (value) => toPattern(flag, value);
-  return kind === "text" || /a path|a folder|heads/.test(expected) ? text : (value) => value;
+  return kind === "text" || spec.type !== "string" ? text : (value) => value;
 }
 
 function toNumber({ kind, expected, min, max, above }: OptionSpec, flag: string, text: string): number {

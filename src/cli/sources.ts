@@ -132,6 +132,7 @@ export async function cutSources(
   documents: readonly SourceDocument[],
   options: { signal: AbortSignal; chunkTokens?: number | undefined },
 ): Promise<SourceDocument[]> {
+  if (documents.every(({ cut }) => cut === undefined)) return [...documents];
   const cut: SourceDocument[] = [];
   for (const document of documents) {
     const { cut: by, ...whole } = document;

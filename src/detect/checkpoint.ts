@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
-import { z } from "zod";
 import { InputError } from "../errors.ts";
 import { lockFile } from "../util/lock.ts";
 import { unwritable } from "../util/output-file.ts";
+import { zod } from "../util/zod.ts";
 import { type DetectionExample, goldIndexes } from "./examples.ts";
 import type { ExampleScores } from "./objectives.ts";
 
@@ -15,19 +15,25 @@ export type CheckpointKey = Readonly<Record<string, string | number | boolean | 
 export const BEGIN_ANEW = "remove the file to begin anew";
 
 /** Scores of one example as a line holds them: little-endian float32 in base64. */
-const recordSchema = z.object({
-  id: z.string(),
-  digest: z.string(),
-  documents: z.int().positive(),
-  scores: z.base64(),
-  ranking: z.base64().optional(),
-});
+const recordSchema = () => {
+  const z = zod();
+  return z.object({
+    id: z.string(),
+    digest: z.string(),
+    documents: z.int().positive(),
+    scores: z.base64(),
+    ranking: z.base64().optional(),
+  });
+};
 
-const headerSchema = z.object({
-  format: z.literal("qrhead-detection"),
-  version: z.literal(1),
-  run: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
-});
+const headerSchema = () => {
+  const z = zod();
+  return z.object({
+    format: z.literal("qrhead-detection"),
+    version: z.literal(1),
+    run: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  });
+};
 
 /** A file that the scores of each example are appended to as soon as they are known. */
 export type Checkpoint = {
@@ -123,7 +129,7 @@ async function openFile(file: string): Promise<FileHandle> {
 
 /** A checkpoint without examples has nothing to lose; any other would be lost by beginning anew. */
 function assertEmpty(file: string, lines: readonly string[]): void {
-  if (!headerSchema.safeParse(parseJson(lines[0]!)).success) throw notACheckpoint(file);
+  if (!headerSchema().safeParse(parseJson(lines[0]!)).success) throw notACheckpoint(file);
   if (lines.length === 1) return;
   throw new InputError(
     "INVALID_INPUT",
@@ -139,7 +145,7 @@ function assertMayBegin(file: string, content: string): void {
 }
 
 function assertSameRun(file: string, line: string, key: CheckpointKey): void {
-  const header = headerSchema.safeParse(parseJson(line));
+  const header = headerSchema().safeParse(parseJson(line));
   if (!header.success) throw notACheckpoint(file);
   const { run } = header.data;
   const name = [...new Set([...Object.keys(key), ...Object.keys(run)])].find((field) => run[field] !== key[field]);
@@ -162,7 +168,7 @@ function readRecord(
     new InputError("INVALID_INPUT", `${position} ${what}`, {
       advice: `give the examples of that run, or ${BEGIN_ANEW}`,
     });
-  const parsed = recordSchema.safeParse(parseJson(line));
+  const parsed = recordSchema().safeParse(parseJson(line));
   if (!parsed.success) throw fail("is damaged");
   const { id, digest, documents, scores, ranking } = parsed.data;
   if (!example) throw fail(`has the scores of ${JSON.stringify(id)}, which is not among the examples`);

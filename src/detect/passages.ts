@@ -23,9 +23,14 @@ export type Passage = {
   text: number;
 };
 
-// Without a locale of their own: the rules of Unicode, which hold for every script.
-const sentenceSegmenter = new Intl.Segmenter("und", { granularity: "sentence" });
-const wordSegmenter = new Intl.Segmenter("und", { granularity: "word" });
+const segmenters = new Map<string, Intl.Segmenter>();
+
+/** Without a locale of its own: the rules of Unicode, which hold for every script. It takes long to make. */
+function segmenter(granularity: "sentence" | "word"): Intl.Segmenter {
+  const made = segmenters.get(granularity) ?? new Intl.Segmenter("und", { granularity });
+  segmenters.set(granularity, made);
+  return made;
+}
 
 /**
  * Cuts texts into passages of a few whole sentences, in any language. A passage may go on in the next paragraph, but not
@@ -57,7 +62,7 @@ export function passagesOf(texts: readonly string[]): Passage[] {
 /** Words of a text in lower case; punctuation and white space are none. */
 export function wordsOf(text: string): string[] {
   const words: string[] = [];
-  for (const { segment, isWordLike } of wordSegmenter.segment(text)) {
+  for (const { segment, isWordLike } of segmenter("word").segment(text)) {
     if (isWordLike) words.push(segment.toLowerCase());
   }
   return words;
@@ -66,7 +71,7 @@ export function wordsOf(text: string): string[] {
 /** How long a text is, in words of English: so that passages of any script have about as many tokens. */
 export function sizeOf(text: string): number {
   let size = 0;
-  for (const { segment, isWordLike } of wordSegmenter.segment(text)) if (isWordLike) size += wordSize(segment);
+  for (const { segment, isWordLike } of segmenter("word").segment(text)) if (isWordLike) size += wordSize(segment);
   return size;
 }
 
@@ -85,7 +90,7 @@ function paragraphsOf(text: string): string[] {
 
 /** Sentences of at least two words. */
 function sentencesOf(paragraph: string): string[] {
-  return Array.from(sentenceSegmenter.segment(paragraph), ({ segment }) => segment.trim())
+  return Array.from(segmenter("sentence").segment(paragraph), ({ segment }) => segment.trim())
     .flatMap(cutLong)
     .filter((sentence) => wordsOf(sentence).length >= 2);
 }
@@ -95,7 +100,7 @@ function cutLong(sentence: string): string[] {
   let begin = 0;
   let size = 0;
   const most = STOPLESS.test(sentence) ? MAX_STOPLESS_SIZE : MAX_SENTENCE_SIZE;
-  for (const { index, segment, isWordLike } of wordSegmenter.segment(sentence)) {
+  for (const { index, segment, isWordLike } of segmenter("word").segment(sentence)) {
     if (!isWordLike) continue;
     const word = wordSize(segment);
     if (size > 0 && size + word > most) {

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
 import { decodeText } from "../util/text-file.ts";
@@ -21,13 +20,21 @@ export type DocumentInput =
       docid?: string | number | null;
     };
 
-const id = z.union([z.string(), z.number()], { error: "must be a string or a number" }).nullish();
-const text = z.string({ error: "must be a string" }).nullish();
-
-const documentSchema = z.object(
-  { text, paragraph_text: text, contents: text, title: text, id, _id: id, idx: id, docid: id },
-  { error: 'must be a string or an object with "text"' },
-);
+/** What a field must be; `null` and undefined are none. */
+const FIELDS: Readonly<Record<string, { types: readonly string[]; expected: string }>> = {
+  ...Object.fromEntries(
+    ["text", "paragraph_text", "contents", "title"].map((name) => [
+      name,
+      { types: ["string"], expected: "must be a string" },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ["id", "_id", "idx", "docid"].map((name) => [
+      name,
+      { types: ["string", "number"], expected: "must be a string or a number" },
+    ]),
+  ),
+};
 
 export type ParseDocumentsOptions = {
   /** How the file is written. Defaults to `"auto"`: as it looks. */
@@ -128,17 +135,15 @@ function toDocuments(found: readonly Found[], sourceName: string, emptyTitle: Em
 
 function toDocument(value: unknown, index: number, sourceName: string, position: string): RankDocument {
   if (typeof value === "string") return { id: String(index), text: value };
-  const parsed = documentSchema.safeParse(value);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    const [field] = issue.path;
-    throw invalid(
-      sourceName,
-      position,
-      field === undefined ? issue.message : `has a wrong "${String(field)}": it ${issue.message}`,
-    );
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw invalid(sourceName, position, 'must be a string or an object with "text"');
   }
-  const { title, ...fields } = parsed.data;
+  for (const [name, { types, expected }] of Object.entries(FIELDS)) {
+    const field = (value as Record<string, unknown>)[name];
+    if (field === undefined || field === null || (types.includes(typeof field) && !Number.isNaN(field))) continue;
+    throw invalid(sourceName, position, `has a wrong "${name}": it ${expected}`);
+  }
+  const { title, ...fields } = value as Exclude<DocumentInput, string>;
   const content = fields.text ?? fields.paragraph_text ?? fields.contents;
   if (content === undefined || content === null) {
     throw invalid(sourceName, position, 'has no "text" (nor "paragraph_text" nor "contents")');

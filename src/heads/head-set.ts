@@ -1,93 +1,76 @@
-import { z } from "zod";
 import { InputError } from "../errors.ts";
 import type { Head, ModelIdentity } from "../types.ts";
 import { readForeignHeads } from "./formats.ts";
+import { checkHeadSet } from "./head-set-schema.ts";
 import { findDuplicate, headKey } from "./heads.ts";
 
-const count = z.number().int().positive();
-const index = z.number().int().nonnegative();
-const share = z.number().min(0).max(1);
-
-const modelSchema = z.object({
-  /** The model that the heads were found on. */
-  name: z.string(),
-  /** `general.architecture` of its GGUF. */
-  architecture: z.string(),
-  layers: count,
-  /** Query heads a layer. */
-  heads: count,
-  /** Identifies the file that the heads were found with. */
-  fingerprint: z.string().exactOptional(),
-  /** Layers that look back this many tokens only; null where it was not known which. */
-  slidingWindow: z.object({ tokens: count, layers: z.array(index).nullable() }).exactOptional(),
-});
-
-const headSetSchema = z.object({
-  format: z.literal("qrhead-heads"),
-  version: z.literal(1),
-  model: modelSchema,
-  /** The prompt that the heads were found with. */
-  prompt: z.enum(["auto", "llama3", "qwen2.5", "template", "plain"]).exactOptional(),
-  /** The query that calibration subtracted. */
-  nullQuery: z.string().exactOptional(),
-  /** Tokens of the longest prompt that these heads are known to rank well in. */
-  promptTokens: z.int().min(1).exactOptional(),
-  /** What the heads were ranked by: `mass`, `ndcg`, `contrastive`, or a word of the source's own. */
-  objective: z.string().exactOptional(),
-  /** Where the heads come from. Further fields are kept. */
-  source: z
-    .looseObject({ name: z.string(), examples: index.exactOptional(), url: z.string().exactOptional() })
-    .exactOptional(),
-  /** Best first. */
-  heads: z.array(z.tuple([index, index])).min(1),
-  /** What each head counts for, as many as `heads`; absent where all count alike, as published. */
-  weights: z.array(z.number().nonnegative()).exactOptional(),
-  /** Softmax temperature of the objective `contrastive`. */
-  temperature: z.number().positive().exactOptional(),
-  /** Seed of the splits behind `stability`, `quality` and `fit`. */
-  seed: index.exactOptional(),
-  /** How much the heads depend on the examples. */
-  stability: z
-    .looseObject({
-      splits: count,
-      examples: count,
-      overlap: share,
-      chance: share,
-      curve: z.array(z.object({ examples: count, overlap: share })),
-    })
-    .exactOptional(),
-  /** How well the best heads rank held-out examples, by their number. */
-  quality: z
-    .looseObject({
-      folds: count,
-      byHeads: z.array(z.object({ heads: count, ndcg: z.number(), rPrecision: z.number() })),
-    })
-    .exactOptional(),
-  /** What fitting weights gave on held-out examples; `weights` are there only if `kept`. */
-  fit: z
-    .looseObject({
-      kept: z.boolean(),
-      l1: z.number(),
-      folds: count,
-      ndcg: z.object({ plain: z.number(), weighted: z.number() }),
-      standardError: z.number(),
-    })
-    .exactOptional(),
-  /** `[layer][head]`, every head of the model. */
-  scores: z.array(z.array(z.number())).exactOptional(),
-});
-
 /** The model that a head set was found on. */
-export type HeadSetModel = z.infer<typeof modelSchema>;
+export type HeadSetModel = {
+  /** The model that the heads were found on. */
+  name: string;
+  /** `general.architecture` of its GGUF. */
+  architecture: string;
+  layers: number;
+  /** Query heads a layer. */
+  heads: number;
+  /** Identifies the file that the heads were found with. */
+  fingerprint?: string;
+  /** Layers that look back this many tokens only; null where it was not known which. */
+  slidingWindow?: { tokens: number; layers: number[] | null };
+};
 
 /**
  * A head set: the heads, 0-based, and where they come from. The file format of `qrhead detect`, except that there
  * `model` is required: it is absent only from sets whose published format names no model.
  */
-export type HeadSet = Omit<z.infer<typeof headSetSchema>, "model" | "heads"> & {
+export type HeadSet = {
+  format: "qrhead-heads";
+  version: 1;
   model?: HeadSetModel;
+  /** The prompt that the heads were found with. */
+  prompt?: "auto" | "llama3" | "qwen2.5" | "template" | "plain";
+  /** The query that calibration subtracted. */
+  nullQuery?: string;
+  /** Tokens of the longest prompt that these heads are known to rank well in. */
+  promptTokens?: number;
+  /** What the heads were ranked by: `mass`, `ndcg`, `contrastive`, or a word of the source's own. */
+  objective?: string;
+  /** Where the heads come from. Further fields are kept. */
+  source?: { name: string; examples?: number; url?: string; [field: string]: unknown };
   /** Best first. */
   heads: readonly Head[];
+  /** What each head counts for, as many as `heads`; absent where all count alike, as published. */
+  weights?: number[];
+  /** Softmax temperature of the objective `contrastive`. */
+  temperature?: number;
+  /** Seed of the splits behind `stability`, `quality` and `fit`. */
+  seed?: number;
+  /** How much the heads depend on the examples. */
+  stability?: {
+    splits: number;
+    examples: number;
+    overlap: number;
+    chance: number;
+    curve: { examples: number; overlap: number }[];
+    [field: string]: unknown;
+  };
+  /** How well the best heads rank held-out examples, by their number. */
+  quality?: {
+    folds: number;
+    byHeads: { heads: number; ndcg: number; rPrecision: number }[];
+    [field: string]: unknown;
+  };
+  /** What fitting weights gave on held-out examples; `weights` are there only if `kept`. */
+  fit?: {
+    kept: boolean;
+    l1: number;
+    folds: number;
+    ndcg: { plain: number; weighted: number };
+    standardError: number;
+    [field: string]: unknown;
+  };
+  /** `[layer][head]`, every head of the model. */
+  scores?: number[][];
 };
 
 /** Formats that `parseHeadSet` reads, for messages. */
@@ -153,7 +136,7 @@ function isOwnFormat(json: unknown): json is { format: unknown } {
 }
 
 function readOwnFormat(json: unknown, fail: (what: string) => never): HeadSet {
-  const parsed = headSetSchema.safeParse(json);
+  const parsed = checkHeadSet(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     return fail(`${issue?.path.join(".") || "the file"}: ${issue?.message ?? "malformed"}`);

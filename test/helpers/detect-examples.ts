@@ -1,4 +1,4 @@
-import type { DetectionExampleInput } from "../../src/index.ts";
+import type { DetectionExampleInput } from "../../src/detect/index.ts";
 
 const passages: Record<string, { title: string; text: string }> = {
   lighthouse: { title: "Lighthouse", text: "The keeper climbed every evening and trimmed the lamp." },

@@ -1,6 +1,6 @@
 // Scores of detection against a computation in float64 that shares no code with it.
 import { beforeAll, describe, expect, test } from "vitest";
-import { type DetectOptions, detectHeads } from "../../src/index.ts";
+import { type DetectOptions, detectHeads } from "../../src/detect/index.ts";
 import { independentRanker, loadIndependent, type Passage, type Wrapping, wrappings } from "../helpers/independent.ts";
 import { modelPath } from "../helpers/models.ts";
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bootstrapExamples } from "../../src/detect/bootstrap.ts";
 import { BOOTSTRAP_TEXT } from "../../src/detect/bootstrap-text.ts";
 import { formatHeadSet } from "../../src/detect/format.ts";
-import { type DetectOptions, detectHeads, type ExampleProgress } from "../../src/index.ts";
+import { type DetectOptions, detectHeads, type ExampleProgress } from "../../src/detect/index.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 import { modelPath, plantedHeads } from "../helpers/models.ts";
 

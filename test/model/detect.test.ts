@@ -4,13 +4,12 @@ import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { formatHeadSet } from "../../src/detect/format.ts";
 import {
-  ContextOverflowError,
   type DetectionExampleInput,
   type DetectOptions,
   detectHeads,
   type ExampleProgress,
-  parseHeadSet,
-} from "../../src/index.ts";
+} from "../../src/detect/index.ts";
+import { ContextOverflowError, parseHeadSet } from "../../src/index.ts";
 import { slimModel } from "../../src/model/slim.ts";
 import { QRRetriever } from "../../src/retriever.ts";
 import { EXAMPLES } from "../helpers/detect-examples.ts";

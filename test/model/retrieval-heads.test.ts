@@ -1,7 +1,8 @@
 // Wu et al.'s retrieval heads, on a model that copies by construction.
 import { describe, expect, test } from "vitest";
 import { copyingHead } from "../../scripts/models/table.ts";
-import { detectRetrievalHeads, parseHeadSet, type RetrievalHeadOptions, type Trial } from "../../src/index.ts";
+import { detectRetrievalHeads, type RetrievalHeadOptions, type Trial } from "../../src/detect/index.ts";
+import { parseHeadSet } from "../../src/index.ts";
 import { modelPath } from "../helpers/models.ts";
 
 /** Sentences of invented words, which share no pair of tokens with the needle. */

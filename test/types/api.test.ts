@@ -1,17 +1,14 @@
 // What the public types accept and give; tsc checks this file with the rest of the repository.
 import { describe, expectTypeOf, test } from "vitest";
+import { bootstrapExamples, type DetectOptions, detectHeads, parseExamples } from "../../src/detect/index.ts";
+import { compareHeadSets, type ExportFormat, plotPage } from "../../src/heads/index.ts";
 import {
   type AskOptions,
   ask,
-  bootstrapExamples,
   type CacheType,
   type ContextOverflowError,
   Corpus,
-  compareHeadSets,
-  type DetectOptions,
   type DocumentInput,
-  detectHeads,
-  type ExportFormat,
   type Gpu,
   type Head,
   type HeadSet,
@@ -24,9 +21,7 @@ import {
   type PromptName,
   type PUBLISHED_HEAD_SETS,
   parseDocuments,
-  parseExamples,
   parseHeadSet,
-  plotPage,
   type QRHeadError,
   type QRHeadErrorCode,
   QRRetriever,

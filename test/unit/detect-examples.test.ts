@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { normalizeExamples } from "../../src/detect/examples.ts";
-import { type DetectionExampleInput, InputError, parseExamples } from "../../src/index.ts";
+import { type DetectionExampleInput, parseExamples } from "../../src/detect/index.ts";
+import { InputError } from "../../src/index.ts";
 
 const example = {
   id: "q1",

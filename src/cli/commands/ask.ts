@@ -72,8 +72,15 @@ export function registerAsk(program: Command): void {
     .argument("[question]", "the question")
     .argument("[files...]", "files, folders and patterns; or standard input");
   const { retriever, layout, topK, budgetTokens, contextSize, maxTokens, temperature, repeatPenalty } = ASKING;
-  addOptions(command, [INPUTS.query, INPUTS.queryFile]).addOption(modelOption(ASKING.model));
-  addOptions(command, [{ ...retriever, group: "Model" }, heads, INPUTS.cache, layout, topK, budgetTokens]);
+  addOptions(command, [INPUTS.query, INPUTS.queryFile, INPUTS.docs]).addOption(modelOption(ASKING.model));
+  addOptions(command, [
+    { ...retriever, group: "Model", expected: "a path or an hf: URI" },
+    heads,
+    INPUTS.cache,
+    layout,
+    topK,
+    budgetTokens,
+  ]);
   addOptions(command, [CHUNKING.by, chunkTokens, neighbours, contextSize, maxTokens, temperature, repeatPenalty]);
   addOptions(command, [DEVICE.gpu, DEVICE.threads, OUTPUTS.json]);
   // Heads of the configuration file are of the model that ranks, and this one answers.

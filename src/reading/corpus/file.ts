@@ -1,9 +1,10 @@
 import { createHash, type Hash, timingSafeEqual } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
-import { z } from "zod";
+import type { z } from "zod";
 import { InputError } from "../../errors.ts";
 import type { Addon, CellState } from "../../native/addon-types.ts";
 import { makeOutput } from "../../util/output-file.ts";
+import { zod } from "../../util/zod.ts";
 
 /*
  * A saved corpus: a preamble, a JSON header, cells of a KV cache as llama.cpp copies them, and SHA-256 over all of it.
@@ -25,29 +26,32 @@ const DIGEST_BYTES = 32;
 const FLOAT_BYTES = 4;
 const CHUNK_BYTES = 8 * 2 ** 20;
 
-const headerSchema = z.object({
-  llama: z.string(),
-  model: z.object({ name: z.string(), fingerprint: z.string() }),
-  prompt: z.string(),
-  nullQuery: z.string(),
-  layout: z.enum(["listwise", "independent"]),
-  order: z.enum(["given", "reverse"]),
-  maxDocumentTokens: z.int().min(1).optional(),
-  cacheTypeK: z.string(),
-  cacheTypeV: z.string(),
-  flashAttention: z.boolean(),
-  /** Layers above this one were not computed. */
-  deepestLayer: z.int().min(0),
-  /** Heads that the null query was seen by, and what each counted for. */
-  heads: z.array(z.tuple([z.int().min(0), z.int().min(0)])),
-  weights: z.array(z.number()).nullable(),
-  /** Names the prompt's tokens up to the query. */
-  tokens: z.string(),
-  documents: z.array(z.object({ id: z.string(), title: z.string().optional(), text: z.string() })).min(1),
-});
+const headerSchema = () => {
+  const z = zod();
+  return z.object({
+    llama: z.string(),
+    model: z.object({ name: z.string(), fingerprint: z.string() }),
+    prompt: z.string(),
+    nullQuery: z.string(),
+    layout: z.enum(["listwise", "independent"]),
+    order: z.enum(["given", "reverse"]),
+    maxDocumentTokens: z.int().min(1).optional(),
+    cacheTypeK: z.string(),
+    cacheTypeV: z.string(),
+    flashAttention: z.boolean(),
+    /** Layers above this one were not computed. */
+    deepestLayer: z.int().min(0),
+    /** Heads that the null query was seen by, and what each counted for. */
+    heads: z.array(z.tuple([z.int().min(0), z.int().min(0)])),
+    weights: z.array(z.number()).nullable(),
+    /** Names the prompt's tokens up to the query. */
+    tokens: z.string(),
+    documents: z.array(z.object({ id: z.string(), title: z.string().optional(), text: z.string() })).min(1),
+  });
+};
 
 /** What a saved corpus says of itself. */
-export type CorpusHeader = z.infer<typeof headerSchema>;
+export type CorpusHeader = z.infer<ReturnType<typeof headerSchema>>;
 
 /** A saved corpus whose digest agrees. It keeps its file open until it is closed, or its cells have been read. */
 export type CorpusFile = {
@@ -153,7 +157,7 @@ async function verify(
   }
   const baseline = await source.floats();
   const digest = await source.digest();
-  const parsed = headerSchema.safeParse(parseJson(text.toString("utf8")));
+  const parsed = headerSchema().safeParse(parseJson(text.toString("utf8")));
   if (!parsed.success) throw invalid("has a header that qrhead did not write");
   const close = () => handle.close().catch(() => {});
   return { header: parsed.data, baseline, digest, states, close };

@@ -14,6 +14,7 @@ import { registerInspect } from "./commands/inspect.ts";
 import { registerPrune } from "./commands/prune.ts";
 import { registerRerank } from "./commands/rerank.ts";
 import { registerRetrievalHeads } from "./commands/retrieval-heads.ts";
+import { registerServe } from "./commands/serve.ts";
 import { registerSlim } from "./commands/slim.ts";
 import { addCommonOptions } from "./options.ts";
 import { print } from "./output.ts";
@@ -24,6 +25,7 @@ const commands = [
   registerRerank,
   registerPrune,
   registerAsk,
+  registerServe,
   registerInspect,
   registerDetect,
   registerRetrievalHeads,

@@ -27,6 +27,8 @@ export function createApp(services: Services, options: ServeOptions, state: Stat
     const failure = toHttpError(error);
     if (failure.status === 500) options.onWarning?.(`${c.get("route")}: ${describe(error)}`);
     if (failure.retryAfter !== undefined) c.header("retry-after", String(failure.retryAfter));
+    // The rest of a body that is too large is not read, and nothing else can come behind it.
+    if (failure.status === 413) c.header("connection", "close");
     if (failure.status === 401) c.header("www-authenticate", "Bearer");
     return c.json(errorBody(failure, c.get("family") ?? "any"), failure.status as ContentfulStatusCode);
   };

@@ -17,6 +17,8 @@ export type QRHeadErrorCode =
   | "CORPUS_MISMATCH"
   | "ATTENTION_INVALID"
   | "ENGINE_FAILED"
+  /** The process of an `IsolatedRetriever` ended during the call. */
+  | "ENGINE_DIED"
   | "DISPOSED"
   | "BUSY";
 

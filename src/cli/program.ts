@@ -27,6 +27,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     says: "answer a question from files, with sources",
     load: async () => (await import("./commands/ask.ts")).registerAsk,
   },
+  serve: {
+    says: "rerank, prune and retrieve over HTTP, and a page for people",
+    load: async () => (await import("./commands/serve.ts")).registerServe,
+  },
   inspect: {
     says: "write a page that shows where the attention goes",
     load: async () => (await import("./commands/inspect.ts")).registerInspect,

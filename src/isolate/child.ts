@@ -1,0 +1,119 @@
+// The process that holds the model for an `IsolatedRetriever`: it does what the parent asks and answers.
+import type { Corpus } from "../ranking/corpus.ts";
+import { QRRetriever } from "../retriever.ts";
+import { openParentPort } from "./channel.ts";
+import {
+  type CorpusInfo,
+  type LoadedInfo,
+  type Method,
+  type Request,
+  TOLD_ONLY,
+  type ToChild,
+  type ToParent,
+} from "./protocol.ts";
+import { fromWire, toWire } from "./wire-error.ts";
+
+const port = openParentPort();
+const post = (message: ToParent) => port.post(message);
+const running = new Map<number, AbortController>();
+const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
+const corpora = new Map<number, Corpus>();
+let replies = 0;
+let retriever: QRRetriever | undefined;
+
+port.onMessage((raw) => {
+  const message = raw as ToChild;
+  if (message.type === "call") return void answer(message);
+  if (message.type === "abort") return running.get(message.id)?.abort();
+  const waiter = waiting.get(message.reply);
+  waiting.delete(message.reply);
+  if (message.error) waiter?.reject(fromWire(message.error));
+  else waiter?.resolve(message.value);
+});
+
+async function answer({ id, ...request }: Extract<ToChild, { type: "call" }>): Promise<void> {
+  const controller = new AbortController();
+  running.set(id, controller);
+  post({ type: "began", id });
+  try {
+    const functions = request.functions.map((name) => [name, proxy(id, name)]);
+    const options = { ...request.options, ...Object.fromEntries(functions), signal: controller.signal };
+    const value = await perform(request, options);
+    post({ type: "done", id, value });
+    // The last message must be out before the end.
+    if (request.method === "dispose") setTimeout(() => process.exit(0), 50);
+  } catch (error) {
+    post({ type: "failed", id, error: toWire(error) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+/** A function of the parent's. */
+function proxy(id: number, name: string): (...args: unknown[]) => unknown {
+  return (...args) => {
+    if (TOLD_ONLY.has(name)) return post({ type: "invoke", id, name, args });
+    replies += 1;
+    const reply = replies;
+    return new Promise((resolve, reject) => {
+      waiting.set(reply, { resolve, reject });
+      post({ type: "invoke", id, name, args, reply });
+    });
+  };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: arguments and options are checked by what is called, as if called directly.
+type Given = any;
+
+async function perform({ method, corpus: number, args }: Request, options: Given): Promise<unknown> {
+  const given = args as Given[];
+  const table: Record<Method, () => Promise<unknown>> = {
+    load: () => load(options),
+    rank: () => loaded().rank(given[0], given[1], options),
+    rankMany: () => loaded().rankMany(given[0], given[1], options),
+    prune: () => loaded().prune(given[0], given[1], options),
+    inspect: () => loaded().inspect(given[0], given[1], options),
+    chunk: () => loaded().chunk(given[0], options),
+    tokenize: () => loaded().tokenize(given[0], options),
+    "corpus.create": async () => keep(number!, await loaded().corpus(given[0], options), false),
+    "corpus.load": async () => keep(number!, await loaded().loadCorpus(given[0], options), true),
+    "corpus.rank": () => told(number!, (corpus) => corpus.rank(given[0], options)),
+    "corpus.rankMany": () => told(number!, (corpus) => corpus.rankMany(given[0], options)),
+    "corpus.save": () => told(number!, (corpus) => corpus.save(given[0], options)),
+    "corpus.dispose": async () => {
+      const corpus = corpora.get(number!);
+      corpora.delete(number!);
+      await corpus?.dispose();
+    },
+    dispose: async () => retriever?.dispose(),
+  };
+  return table[method]();
+}
+
+async function load(options: Given): Promise<LoadedInfo> {
+  retriever = await QRRetriever.load(options);
+  const { model, heads, headSet, prompt, loadMs } = retriever;
+  return { model, heads, headSet, prompt, loadMs };
+}
+
+function loaded(): QRRetriever {
+  if (!retriever) throw new Error("asked before it was loaded");
+  return retriever;
+}
+
+function keep(number: number, corpus: Corpus, withDocuments: boolean): CorpusInfo {
+  corpora.set(number, corpus);
+  return { ...infoOf(corpus), ...(withDocuments && { documents: corpus.documents }) };
+}
+
+/** The result of a call on a corpus, and what the corpus takes by then. */
+async function told(number: number, call: (corpus: Corpus) => Promise<unknown>) {
+  const corpus = corpora.get(number);
+  if (!corpus) throw new Error(`asked of corpus ${number}, which it does not have`);
+  const result = await call(corpus);
+  return { result, info: infoOf(corpus) };
+}
+
+function infoOf({ layout, order, maxDocumentTokens, bytes }: Corpus): CorpusInfo {
+  return { layout, order, maxDocumentTokens, bytes };
+}

@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+import { serialize } from "node:v8";
+import type { Death } from "./connection.ts";
+
+/** A call that ended its process this often is not tried again. */
+const MOST_DEATHS = 2;
+/** Milliseconds after which it may be tried once more: what ended the process may have been another program. */
+const FORGOTTEN_MS = 600_000;
+const MOST_REMEMBERED = 100;
+
+/** Calls that ended the process they ran in. Costs nothing while there is none. */
+export class Poison {
+  readonly #deaths = new Map<string, { count: number; at: number; death: Death }>();
+
+  /** How the process ended that a call ended twice; undefined where the call may be tried. */
+  find(call: unknown): Death | undefined {
+    if (this.#deaths.size === 0) return undefined;
+    const key = digest(call);
+    const found = this.#deaths.get(key);
+    if (!found) return undefined;
+    if (performance.now() - found.at > FORGOTTEN_MS) this.#deaths.delete(key);
+    else if (found.count >= MOST_DEATHS) return found.death;
+    return undefined;
+  }
+
+  add(call: unknown, death: Death): void {
+    const key = digest(call);
+    const count = (this.#deaths.get(key)?.count ?? 0) + 1;
+    this.#deaths.delete(key);
+    this.#deaths.set(key, { count, at: performance.now(), death });
+    if (this.#deaths.size > MOST_REMEMBERED) this.#deaths.delete(this.#deaths.keys().next().value!);
+  }
+
+  /** It has been done, so that it was not what ended the process. */
+  clear(call: unknown): void {
+    if (this.#deaths.size > 0) this.#deaths.delete(digest(call));
+  }
+}
+
+function digest(call: unknown): string {
+  return createHash("sha256").update(serialize(call)).digest("base64");
+}

@@ -1,0 +1,119 @@
+import { z } from "zod";
+import { HttpError } from "./failure.ts";
+
+const query = z
+  .string({ error: "must be a string" })
+  .regex(/\S/, { error: "must not be blank" })
+  .describe("What is asked of the documents.");
+const model = z.string().optional().describe("A served model; another name is answered by the first one.");
+const count = (what: string) =>
+  z
+    .number({ error: "must be a number" })
+    .int({ error: "must be an integer" })
+    .min(1, { error: "must be at least 1" })
+    .max(2 ** 31 - 1, { error: "must be less than 2 ** 31" })
+    .nullish()
+    .describe(what);
+const flag = (what: string) => z.boolean({ error: "must be true or false" }).nullish().describe(what);
+
+const documentText = z.union([z.string(), z.record(z.string(), z.unknown())], {
+  error: "must be a string or an object",
+});
+const list = <T extends z.ZodType>(item: T) =>
+  z.array(item, { error: "must be an array" }).min(1, { error: "must have at least one text" });
+const documents = list(documentText).describe(
+  'Texts, or objects with "text", and optionally "title" and "id"; of other objects all fields are read.',
+);
+const corpus = z.string().optional().describe("A stored corpus, in place of documents.");
+
+const rerankFields = {
+  model,
+  query,
+  top_n: count("Results to return. Defaults to all."),
+  max_tokens_per_doc: count("Tokens that each document is cut after. Defaults to none."),
+  return_token_scores: flag("Add to every result its tokens with their scores."),
+};
+
+export const rerankV2 = z.object({ ...rerankFields, documents });
+export const rerankV1 = z.object({
+  ...rerankFields,
+  documents: documents.optional(),
+  corpus,
+  return_documents: flag("Add to every result its document."),
+  rank_fields: z.array(z.string()).nullish().describe("Fields of object documents to read."),
+});
+export const rerankTei = z.object({
+  query,
+  texts: list(z.string({ error: "must be a string" })),
+  raw_scores: flag("Scores as they are, in place of 0 to 1."),
+  return_text: flag("Add to every result its text."),
+  truncate: flag("Taken and ignored: no text is too long."),
+});
+const pruneLimit = {
+  budget_tokens: count("Tokens that may stay."),
+  threshold: z.number().nullish().describe("Least attention a token."),
+  top_k: count("Sentences or chunks that stay."),
+  relative: z.number().nullish().describe("Least part of the best one's attention a token."),
+};
+export const pruneBody = z
+  .object({
+    ...{ model, query },
+    text: z.string({ error: "must be a string" }).optional(),
+    documents: documents.optional(),
+    ...pruneLimit,
+    unit: z.enum(["sentence", "chunk"], { error: 'must be "sentence" or "chunk"' }).nullish(),
+    marker: z.string().nullish().describe("Stands where text was left out."),
+  })
+  .refine((body) => (body.text === undefined) !== (body.documents === undefined), {
+    error: 'expected exactly one of "text" and "documents"',
+  })
+  .refine((body) => Object.keys(pruneLimit).some((name) => body[name as keyof typeof pruneLimit] != null), {
+    error: 'expected one of "budget_tokens", "threshold", "top_k" and "relative"',
+  });
+export const retrieveBody = z.object({
+  ...{ model, query, corpus },
+  documents: documents.optional(),
+  top_k: count("Chunks to take. Defaults to as many as fit."),
+  budget_tokens: count("Tokens that the text may have. Defaults to 2000."),
+  chunk_tokens: count("Tokens of the chunks that documents are cut into, at least 8. Defaults to 200."),
+  order: z.enum(["given", "score"], { error: 'must be "given" or "score"' }).nullish(),
+});
+export const corpusBody = z.object({
+  ...{ model, documents },
+  chunk_tokens: count("Cut documents into chunks of so many tokens first. Defaults to not at all."),
+});
+
+export type RerankV1 = z.infer<typeof rerankV1>;
+export type RerankV2 = z.infer<typeof rerankV2>;
+export type PruneBody = z.infer<typeof pruneBody>;
+export type RetrieveBody = z.infer<typeof retrieveBody>;
+export type DocumentBody = z.infer<typeof documentText>;
+
+/** @throws HttpError 400 with the field at fault. */
+export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  if (issue.path.length === 0)
+    throw new HttpError(400, issue.code === "custom" ? issue.message : "The body must be a JSON object");
+  const [field, ...rest] = issue.path.map(String);
+  const missing = (body as Record<string, unknown>)[field!] === undefined;
+  const what = missing ? "must be provided" : issue.message;
+  throw new HttpError(400, `"${[field, ...rest].join(".")}" ${what}`);
+}
+
+/** A document of a body as the library takes it. Of an object without a text, its fields one a line. */
+export function toDocument(document: DocumentBody, index: number, fields?: readonly string[] | null) {
+  // Ids are the index: those of a body need not differ.
+  const id = String(index);
+  if (typeof document === "string") return { id, text: document };
+  const { text, title } = document;
+  if (!fields && typeof text === "string") return { id, text, ...(typeof title === "string" && { title }) };
+  const names = fields ?? Object.keys(document);
+  const lines = names.filter((name) => document[name] != null).map((name) => `${name}: ${asText(document[name])}`);
+  return { id, text: lines.join("\n") };
+}
+
+function asText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

@@ -1,0 +1,71 @@
+import { isQRHeadError } from "../index.ts";
+
+/** What a request is answered with when it fails. */
+export class HttpError extends Error {
+  override name = "HttpError";
+  readonly status: number;
+  readonly type: string;
+  /** Seconds after which to try again. */
+  readonly retryAfter: number | undefined;
+
+  constructor(status: number, message: string, type = typeOf(status), retryAfter?: number) {
+    super(message);
+    this.status = status;
+    this.type = type;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** Reason of the signal of a request that took too long. */
+export class DeadlineError extends HttpError {
+  constructor(milliseconds: number) {
+    super(504, `The request was not done after ${milliseconds / 1000} s`, "timeout_error");
+  }
+}
+
+/** Reason of the signal of a request whose client went away. */
+export class ClientGoneError extends HttpError {
+  constructor() {
+    super(499, "The client closed the connection", "client_closed_request");
+  }
+}
+
+const STATUS: Readonly<Record<string, number>> = {
+  INVALID_ARGUMENT: 400,
+  INVALID_INPUT: 400,
+  CONTEXT_OVERFLOW: 413,
+  CORPUS_INVALID: 409,
+  CORPUS_MISMATCH: 409,
+  ENGINE_DIED: 503,
+  DISPOSED: 503,
+  BUSY: 503,
+};
+
+/** Any failure as an answer. Of what nobody expected, the message stays in the server. */
+export function toHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
+  if (!isQRHeadError(error)) return new HttpError(500, "The server failed to answer");
+  const status = STATUS[error.code] ?? 500;
+  return new HttpError(status, error.message, typeOf(status), status === 503 ? 1 : undefined);
+}
+
+function typeOf(status: number): string {
+  if (status === 401) return "authentication_error";
+  if (status === 404) return "not_found_error";
+  if (status === 429) return "rate_limit_error";
+  if (status === 501) return "not_supported_error";
+  if (status === 503) return "unavailable_error";
+  return status < 500 ? "invalid_request_error" : "server_error";
+}
+
+/** Whose clients a route answers, for the shape of errors. `any`: routes that several of them share. */
+export type Family = "any" | "cohere" | "tei";
+
+const TEI_TYPES: Readonly<Record<number, string>> = { 400: "Validation", 413: "Validation", 429: "Overloaded" };
+
+/** An error as the clients of a family read it. */
+export function errorBody({ status, message, type }: HttpError, family: Family): object {
+  if (family === "tei") return { error: message, error_type: TEI_TYPES[status] ?? "Backend" };
+  if (family === "cohere") return { message };
+  return { error: { code: status, message, type }, message, detail: message };
+}

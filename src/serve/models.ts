@@ -1,0 +1,183 @@
+import { stat } from "node:fs/promises";
+import path from "node:path";
+import { BUILT_IN_MODEL, type Corpus, InputError, QRRetriever } from "../index.ts";
+import { IsolatedRetriever } from "../isolate/index.ts";
+import { HttpError } from "./failure.ts";
+import type { Metrics } from "./metrics.ts";
+import { DEFAULTS, type ServeOptions } from "./options.ts";
+import { Queue } from "./queue.ts";
+
+/** What the server asks of a retriever, in this process or another one. */
+export type Engine = Pick<QRRetriever, "model" | "rank" | "rankMany" | "prune" | "chunk" | "tokenize" | "dispose"> & {
+  readonly restarts?: number;
+  corpus(...args: Parameters<QRRetriever["corpus"]>): Promise<EngineCorpus>;
+  loadCorpus(...args: Parameters<QRRetriever["loadCorpus"]>): Promise<EngineCorpus>;
+};
+export type EngineCorpus = Pick<Corpus, "documents" | "rank" | "rankMany" | "dispose">;
+
+/** A model that is served: loaded when it is asked for, and unloaded when nobody asks or room is needed. */
+export class ServedModel {
+  readonly id: string;
+  readonly source: string;
+  readonly queue: Queue;
+  readonly #load: () => Promise<Engine>;
+  #engine: Promise<Engine> | undefined;
+  #loaded: Engine | undefined;
+  #corpora = new Map<string, Promise<EngineCorpus>>();
+  /** Restarts of engines that were unloaded. */
+  #restarts = 0;
+  /** Bytes of its file; 0 while it is not known. */
+  bytes = 0;
+  lastUsed = 0;
+
+  constructor(id: string, source: string, queue: Queue, load: () => Promise<Engine>) {
+    this.id = id;
+    this.source = source;
+    this.queue = queue;
+    this.#load = load;
+  }
+
+  get isLoaded(): boolean {
+    return this.#loaded !== undefined;
+  }
+
+  get restarts(): number {
+    return this.#restarts + (this.#loaded?.restarts ?? 0);
+  }
+
+  engine(): Promise<Engine> {
+    this.lastUsed = performance.now();
+    this.#engine ??= this.#load().then(
+      async (engine) => {
+        this.#loaded = engine;
+        this.bytes = await sizeOf(engine.model.path);
+        return engine;
+      },
+      (error: unknown) => {
+        this.#engine = undefined;
+        throw error;
+      },
+    );
+    return this.#engine;
+  }
+
+  /** A corpus of a file, loaded once. */
+  corpus(name: string, file: string): Promise<EngineCorpus> {
+    const known = this.#corpora.get(name);
+    if (known) return known;
+    const loading = this.engine().then((engine) => engine.loadCorpus(file));
+    this.keep(name, loading);
+    loading.catch(() => this.#corpora.get(name) === loading && this.#corpora.delete(name));
+    return loading;
+  }
+
+  keep(name: string, corpus: Promise<EngineCorpus>): void {
+    this.#corpora.set(name, corpus);
+  }
+
+  async drop(name: string): Promise<void> {
+    const corpus = this.#corpora.get(name);
+    this.#corpora.delete(name);
+    await (await corpus?.catch(() => undefined))?.dispose();
+  }
+
+  async unload(): Promise<void> {
+    const engine = this.#engine;
+    this.#restarts += this.#loaded?.restarts ?? 0;
+    this.#engine = undefined;
+    this.#loaded = undefined;
+    this.#corpora.clear();
+    await (await engine?.catch(() => undefined))?.dispose();
+  }
+}
+
+/** The models of a server, and how many of them are in memory. */
+export class Models {
+  readonly list: ServedModel[];
+  readonly #options: ServeOptions;
+  #loading: Promise<void> = Promise.resolve();
+  readonly #sweep: NodeJS.Timeout | undefined;
+
+  /** @throws InputError for two models of one name. */
+  constructor(options: ServeOptions, metrics: Metrics) {
+    this.#options = options;
+    const { models = [BUILT_IN_MODEL], queue = DEFAULTS.queue, idle } = options;
+    this.list = models.map((source) => {
+      const id = nameOf(source);
+      const events = {
+        onBegin: (waitMs: number) => metrics.waited(id, waitMs),
+        onGroup: (queries: number) => metrics.grouped(id, queries),
+      };
+      const model: ServedModel = new ServedModel(id, source, new Queue(queue, events), () => this.#load(model));
+      return model;
+    });
+    const twice = this.list.find(({ id }, index) => this.list.findIndex((other) => other.id === id) !== index);
+    if (twice) throw new InputError("INVALID_ARGUMENT", `Two models are called ${twice.id}: rename one of the files`);
+    if (idle !== undefined) this.#sweep = setInterval(() => this.#unloadIdle(idle), Math.min(idle, 10_000)).unref();
+  }
+
+  get first(): ServedModel {
+    return this.list[0]!;
+  }
+
+  /** The model of a name, and the first one for any other: clients of other services send the names of theirs. */
+  find(name: string | undefined): ServedModel {
+    return this.list.find(({ id, source }) => id === name || source === name) ?? this.first;
+  }
+
+  async dispose(): Promise<void> {
+    clearInterval(this.#sweep);
+    await Promise.all(this.list.map((model) => model.unload()));
+  }
+
+  /** One after another, so that room that was made is not taken twice. */
+  #load(model: ServedModel): Promise<Engine> {
+    const loading = this.#loading.then(() => this.#loadNow(model));
+    this.#loading = loading.then(
+      () => {},
+      () => {},
+    );
+    return loading;
+  }
+
+  async #loadNow(model: ServedModel): Promise<Engine> {
+    await this.#makeRoom(model);
+    const { load = {}, inProcess = false } = this.#options;
+    const options = { ...load, model: model.source };
+    return inProcess ? QRRetriever.load(options) : IsolatedRetriever.load(options);
+  }
+
+  /** Unloads models, those first that were asked least recently, until this one fits. */
+  async #makeRoom(model: ServedModel): Promise<void> {
+    const { modelMemory } = this.#options;
+    if (modelMemory === undefined) return;
+    const needed = model.bytes || (await sizeOf(model.source));
+    const others = this.list.filter((other) => other !== model && other.isLoaded);
+    let held = others.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const other of others.toSorted((a, b) => a.lastUsed - b.lastUsed)) {
+      if (held + needed <= modelMemory) return;
+      if (other.queue.busy) continue;
+      held -= other.bytes;
+      await other.unload();
+    }
+    if (held > 0 && held + needed > modelMemory) {
+      throw new HttpError(503, `There is no room for ${model.id} while other models are busy`, undefined, 1);
+    }
+  }
+
+  #unloadIdle(idle: number): void {
+    for (const model of this.list) {
+      const isIdle = model.isLoaded && !model.queue.busy && performance.now() - model.lastUsed > idle;
+      if (isIdle) void model.unload().catch(() => {});
+    }
+  }
+}
+
+/** File name without its ending, and of a built-in or downloaded model likewise. */
+function nameOf(source: string): string {
+  return path.posix.basename(source.replaceAll("\\", "/")).replace(/\.gguf$/i, "");
+}
+
+async function sizeOf(file: string): Promise<number> {
+  return (await stat(file).catch(() => undefined))?.size ?? 0;
+}

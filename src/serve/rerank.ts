@@ -1,0 +1,129 @@
+import { randomUUID } from "node:crypto";
+import type { z } from "zod";
+import type { RankDocument, RankedDocument, RankResult } from "../index.ts";
+import { type DocumentBody, parseBody, type rerankTei, rerankV1, rerankV2, toDocument } from "./bodies.ts";
+import { HttpError } from "./failure.ts";
+import { rankFor, type Services, type Subject } from "./ranking.ts";
+import { toRelevance } from "./relevance.ts";
+
+/** An answer, and the times for its `Server-Timing` header. */
+export type Answer = { body: unknown; timings?: RankResult["timings"]; model?: string };
+
+/** Cohere v2. */
+export async function answerV2(services: Services, body: unknown, signal: AbortSignal): Promise<Answer> {
+  const asked = parseBody(rerankV2, body);
+  const documents = asked.documents.map((document, index) => toDocument(document, index));
+  const ranked = await rank(services, asked, { documents }, signal);
+  const { promptTokens } = ranked.result.usage;
+  return {
+    ...ranked.answer,
+    body: {
+      id: randomUUID(),
+      results: ranked.results.map(({ shown }) => shown),
+      meta: {
+        api_version: { version: "2" },
+        billed_units: { search_units: 1 },
+        tokens: { input_tokens: promptTokens },
+        ...warningsOf(ranked.result),
+      },
+    },
+  };
+}
+
+/** Cohere v1, Jina and llama.cpp, whose shapes go together; and stored corpora. */
+export async function answerV1(services: Services, body: unknown, signal: AbortSignal): Promise<Answer> {
+  const asked = parseBody(rerankV1, body);
+  const { documents, corpus, return_documents, rank_fields } = asked;
+  if ((documents === undefined) === (corpus === undefined)) {
+    throw new HttpError(
+      400,
+      documents === undefined ? '"documents" must be provided' : 'expected "documents" or "corpus"',
+    );
+  }
+  const subject: Subject = documents
+    ? { documents: documents.map((document, index) => toDocument(document, index, rank_fields)) }
+    : { corpus: corpus! };
+  const ranked = await rank(services, asked, subject, signal);
+  const stored = corpus !== undefined && return_documents ? await storedDocuments(services, corpus) : undefined;
+  const { promptTokens } = ranked.result.usage;
+  return {
+    ...ranked.answer,
+    body: {
+      id: randomUUID(),
+      model: ranked.answer.model,
+      object: "list",
+      usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
+      results: ranked.results.map(({ shown, index, id }) => ({
+        ...shown,
+        ...(corpus !== undefined && { id }),
+        ...(return_documents && { document: documents ? asObject(documents[index]!) : stored![index] }),
+      })),
+      meta: { api_version: { version: "1" }, billed_units: { search_units: 1 }, ...warningsOf(ranked.result) },
+    },
+  };
+}
+
+/** Text Embeddings Inference. */
+export async function answerTei(
+  services: Services,
+  asked: z.infer<typeof rerankTei>,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const documents = asked.texts.map((text, index) => ({ id: String(index), text }));
+  const { results, answer } = await rank(services, asked, { documents }, signal);
+  const body = results.map(({ index, shown }) => ({
+    index,
+    score: asked.raw_scores ? shown.raw_score : shown.relevance_score,
+    ...(asked.return_text && { text: asked.texts[index] }),
+  }));
+  return { ...answer, body };
+}
+
+type Asked = {
+  model?: string | undefined;
+  query: string;
+  top_n?: number | null | undefined;
+  max_tokens_per_doc?: number | null | undefined;
+  return_token_scores?: boolean | null | undefined;
+};
+
+async function rank(services: Services, asked: Asked, subject: Subject, signal: AbortSignal) {
+  const { query, top_n, max_tokens_per_doc, return_token_scores } = asked;
+  const { model, result } = await rankFor(
+    ...([services, asked.model, query, subject] as const),
+    {
+      ...(return_token_scores && { tokenScores: true }),
+      ...(max_tokens_per_doc && "documents" in subject && { maxDocumentTokens: max_tokens_per_doc }),
+    },
+    signal,
+  );
+  const results = toResults(result.results).slice(0, top_n ?? undefined);
+  return { result, results, answer: { timings: result.timings, model: model.id } };
+}
+
+/** The one place that gives a score its number from 0 to 1. */
+export function toResults(results: readonly RankedDocument[]) {
+  const relevance = toRelevance(results.map(({ score }) => score));
+  return results.map(({ index, id, score, tokenScores }, place) => {
+    const shown = {
+      index,
+      relevance_score: relevance[place]!,
+      raw_score: score,
+      ...(tokenScores && { tokens: tokenScores }),
+    };
+    return { index, id, shown };
+  });
+}
+
+function asObject(document: DocumentBody): object {
+  return typeof document === "string" ? { text: document } : document;
+}
+
+async function storedDocuments(services: Services, name: string): Promise<RankDocument[]> {
+  const { served, file } = services.corpora!.find(name);
+  return (await served.corpus(name, file)).documents;
+}
+
+function warningsOf({ warnings }: RankResult): { warnings?: string[] } {
+  return warnings.length > 0 ? { warnings } : {};
+}

@@ -1,0 +1,184 @@
+// A retriever in a process of its own gives what one in this process gives: results, errors, progress, corpora.
+import { mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ContextOverflowError, InputError, type Progress, type QRRetriever, type RankResult } from "../../src/index.ts";
+import type { IsolatedRetriever } from "../../src/isolate/index.ts";
+import { loadIsolated } from "../helpers/isolated.ts";
+import { loadTiny } from "../helpers/retriever.ts";
+
+const folder = mkdtempSync(path.join(os.tmpdir(), "qrhead-"));
+const query = "Where is the tower?";
+const documents = [
+  "Bananas are yellow.",
+  { id: "tower", title: "Paris", text: "The tower stands in Paris. It is made of iron." },
+  { text: "", title: "" },
+  { contents: "Bread is baked \u{1F35E} in an oven.", _id: 7, extra: () => "cannot be copied" },
+];
+let own: QRRetriever;
+let isolated: IsolatedRetriever;
+
+beforeAll(async () => {
+  const options = { contextSize: 2048 };
+  [own, isolated] = await Promise.all([loadTiny("tiny-llama", options), loadIsolated("tiny-llama", options)]);
+});
+afterAll(async () => {
+  await Promise.all([own.dispose(), isolated.dispose()]);
+  rmSync(folder, { recursive: true });
+});
+
+/** Without what differs from call to call. */
+function withoutTimes<T extends { timings?: unknown }>({ timings: _, ...rest }: T) {
+  return rest;
+}
+
+describe("a retriever in a process of its own", () => {
+  it("tells of its model what the other one tells", () => {
+    const facts = ({ model, heads, headSet, prompt }: QRRetriever | IsolatedRetriever) => ({
+      ...{ model, heads, headSet, prompt },
+    });
+    expect(facts(isolated)).toEqual(facts(own));
+    expect(isolated.pid).not.toBe(process.pid);
+    expect(isolated.loadMs).toBeGreaterThan(0);
+  });
+
+  it("ranks alike, with head and token scores", async () => {
+    const options = { headScores: true, tokenScores: true, topK: 3 };
+    const [one, other] = await Promise.all([
+      own.rank(query, documents, options),
+      isolated.rank(query, documents, options),
+    ]);
+    expect(withoutTimes(other)).toEqual(withoutTimes(one));
+  });
+
+  it("ranks many queries, and hands each result over as it comes", async () => {
+    const queries = [query, "Who bakes?", "What is yellow?"];
+    const seen: RankResult[] = [];
+    const batch = await isolated.rankMany(queries, documents, {
+      onResult: (result, index) => {
+        expect(index).toBe(seen.length);
+        seen.push(result);
+      },
+    });
+    expect(batch.results.map(withoutTimes)).toEqual((await own.rankMany(queries, documents)).results.map(withoutTimes));
+    expect(seen).toEqual(batch.results);
+  });
+
+  it("prunes, cuts, counts and inspects alike", async () => {
+    const text = documents.map((one) => (typeof one === "string" ? one : (one.text ?? one.contents))).join(" ");
+    const countTokens = async (part: string) => part.split(" ").length;
+    const prune = (retriever: QRRetriever | IsolatedRetriever) =>
+      retriever.prune(query, text, { budgetTokens: 8, countTokens });
+    expect(withoutTimes(await prune(isolated))).toEqual(withoutTimes(await prune(own)));
+    expect(await isolated.chunk(text, { size: 8 })).toEqual(await own.chunk(text, { size: 8 }));
+    expect(await isolated.tokenize(text)).toEqual(await own.tokenize(text));
+    expect(await isolated.inspect(query, documents)).toEqual(await own.inspect(query, documents));
+  });
+
+  it("keeps corpora, saves and loads them", async () => {
+    const file = path.join(folder, "a.corpus");
+    const other = path.join(folder, "b.corpus");
+    await using mine = await own.corpus(documents);
+    await using theirs = await isolated.corpus(documents, { saveTo: file });
+    const expected = withoutTimes(await mine.rank(query));
+    expect(withoutTimes(await theirs.rank(query))).toEqual(expected);
+    expect(theirs).toMatchObject({ documents: mine.documents, layout: "listwise", order: "given", bytes: mine.bytes });
+    await theirs.save(other);
+    await using loaded = await isolated.loadCorpus(other);
+    expect(loaded.documents).toEqual(mine.documents);
+    expect(withoutTimes(await loaded.rank(query))).toEqual(expected);
+    const { results } = await loaded.rankMany([query, "Who bakes?"]);
+    expect(results.map(withoutTimes)[0]).toEqual(expected);
+    await loaded.dispose();
+    await expect(loaded.rank(query)).rejects.toMatchObject({ code: "DISPOSED" });
+    // The file of another process is as good: it was saved by the same code.
+    await using read = await own.loadCorpus(file);
+    expect(withoutTimes(await read.rank(query))).toEqual(expected);
+  });
+
+  it("passes on errors with class, code and fields", async () => {
+    const failure = (call: (retriever: QRRetriever | IsolatedRetriever) => Promise<unknown>) =>
+      Promise.all(
+        [own, isolated].map((one) =>
+          call(one).then(
+            () => undefined,
+            (error: unknown) => error as Error,
+          ),
+        ),
+      );
+    for (const call of [
+      (one) => one.rank("", documents),
+      (one) => one.rank(query, []),
+      (one) => one.rank(query, ["a"], { topK: 0 }),
+      (one) => one.rank(query, ["a"], { windows: { windowTokens: 3 } }),
+      (one) => one.rank(query, ["a"], { unknown: () => {} } as object),
+      (one) => one.prune(query, "a", {} as never),
+      (one) => one.loadCorpus(path.join(folder, "none.corpus")),
+      (one) => one.corpus(documents, { topK: 2 } as object),
+      (one) => one.rank("tower ".repeat(5000), ["a"]),
+    ] as ((retriever: QRRetriever | IsolatedRetriever) => Promise<unknown>)[]) {
+      const [expected, received] = await failure(call);
+      expect(received).toBeInstanceOf(Error);
+      expect(received!.constructor).toBe(expected!.constructor);
+      expect({ ...received, message: received!.message, name: received!.name }).toEqual({
+        ...{ ...expected, message: expected!.message, name: expected!.name },
+      });
+    }
+    await expect(isolated.rank("tower ".repeat(5000), ["a"])).rejects.toBeInstanceOf(ContextOverflowError);
+    await expect(isolated.rank(query, [])).rejects.toBeInstanceOf(InputError);
+    await expect(isolated.rank(query, ["a"], { nullQuery: Symbol("no") as never })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+  });
+
+  it("passes on errors of loading", async () => {
+    await expect(loadIsolated("tiny-bert")).rejects.toMatchObject({ code: "MODEL_UNSUPPORTED" });
+    await expect(loadIsolated("tiny-llama", { model: "/none.gguf" })).rejects.toBeInstanceOf(InputError);
+    await expect(loadIsolated("tiny-llama", { abortTimeout: 0 })).rejects.toMatchObject({ option: "abortTimeout" });
+  });
+
+  it("reports progress in the phases of the other one", async () => {
+    const phases = async (retriever: QRRetriever | IsolatedRetriever) => {
+      const seen: Progress[] = [];
+      // Documents that neither has in its cache.
+      await retriever.rank(query, ["new to both", "and this"], { onProgress: (progress) => seen.push(progress) });
+      return seen;
+    };
+    expect(await phases(isolated)).toEqual(await phases(own));
+  });
+
+  it("stops with the signal's own reason, waiting or running", async () => {
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const options = { signal: controller.signal };
+    const running = isolated.rank(query, ["long ".repeat(500)], {
+      ...options,
+      onProgress: () => controller.abort(reason),
+    });
+    const waiting = isolated.rank(query, documents, options);
+    await expect(running).rejects.toBe(reason);
+    await expect(waiting).rejects.toBe(reason);
+    await expect(isolated.rank(query, documents, options)).rejects.toBe(reason);
+    expect((await isolated.rank(query, documents)).results).toHaveLength(4);
+  });
+
+  it("rejects with what a function of the caller's throws", async () => {
+    const thrown = new Error("mine");
+    const fail = () => {
+      throw thrown;
+    };
+    await expect(isolated.rank(query, ["fresh text"], { onProgress: fail })).rejects.toBe(thrown);
+    await expect(isolated.rankMany([query], documents, { onResult: fail })).rejects.toBe(thrown);
+    await expect(isolated.prune(query, "One. Two.", { topK: 1, countTokens: fail })).rejects.toBe(thrown);
+    expect((await isolated.rank(query, documents)).results).toHaveLength(4);
+  });
+
+  it("says how long a call waited for another", async () => {
+    const [first, second] = await Promise.all([
+      isolated.rank(query, ["word ".repeat(300)]),
+      isolated.rank(query, ["another ".repeat(300)]),
+    ]);
+    expect(second.timings.waitMs).toBeGreaterThanOrEqual(first.timings.totalMs);
+  });
+});

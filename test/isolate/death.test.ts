@@ -1,0 +1,192 @@
+// Whatever ends the process of the engine, and whenever: the running call fails, the next one works.
+// QRHEAD_KILLS says how often it is ended (npm run test:kills has 200).
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Progress, RankOptions } from "../../src/index.ts";
+import type { IsolatedCorpus, IsolatedRetriever } from "../../src/isolate/index.ts";
+import { enginesOf, loadIsolated, until } from "../helpers/isolated.ts";
+
+const KILLS = Number(process.env.QRHEAD_KILLS ?? 30);
+const folder = mkdtempSync(path.join(os.tmpdir(), "qrhead-"));
+const query = "Where is the tower?";
+const documents = ["Bananas are yellow.", "The tower stands in Paris.", "word ".repeat(200)];
+const saved = path.join(folder, "saved.corpus");
+
+let retriever: IsolatedRetriever;
+let kept: IsolatedCorpus;
+let unsaved: IsolatedCorpus;
+let expected: number[];
+let expectedOfCorpus: number[];
+
+const scores = ({ results }: { results: { score: number }[] }) => results.map(({ score }) => score);
+
+beforeAll(async () => {
+  retriever = await loadIsolated("tiny-llama");
+  expected = scores(await retriever.rank(query, documents));
+  kept = await retriever.corpus(documents, { layout: "independent", saveTo: saved });
+  unsaved = await retriever.corpus(documents, { layout: "independent" });
+  expectedOfCorpus = scores(await kept.rank(query));
+});
+afterAll(async () => {
+  await retriever.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+const kill = () => {
+  if (retriever.pid !== undefined) process.kill(retriever.pid, "SIGKILL");
+};
+
+/** Ends the process once a call comes to a phase. */
+const killIn = (phase: Progress["phase"]): Pick<RankOptions, "onProgress"> => ({
+  onProgress: (progress) => {
+    if (progress.phase === phase) kill();
+  },
+});
+
+let seed = 1;
+/** Differs from call to call and not from run to run, so that the texts are in no cache. */
+const fresh = () => [...documents, `text ${seed++} ${"more ".repeat(100)}`];
+
+const died = { code: "ENGINE_DIED", name: "QRHeadError", message: expect.stringMatching(/ended \(SIGKILL\) during/) };
+
+/** What is running when the process ends. A call that had not begun may be done by the next process. */
+const PHASES: Record<string, () => Promise<unknown>> = {
+  prefill: () => expect(retriever.rank(query, fresh(), killIn("prefill"))).rejects.toMatchObject(died),
+  null: () => expect(retriever.rank(query, fresh(), killIn("null"))).rejects.toMatchObject(died),
+  query: () => expect(retriever.rank(query, fresh(), killIn("query"))).rejects.toMatchObject(died),
+  "many queries": () =>
+    expect(
+      retriever.rankMany([query, "b", "c"], fresh(), { onResult: (_, index) => void (index === 1 && kill()) }),
+    ).rejects.toMatchObject(died),
+  "pruning, while tokens are counted": () =>
+    expect(retriever.prune(query, "One. Two.", { topK: 1, countTokens: kill as never })).rejects.toMatchObject(died),
+  "making a corpus": () => expect(retriever.corpus(fresh(), killIn("prefill"))).rejects.toMatchObject(died),
+  "saving a corpus": () =>
+    expect(
+      retriever.corpus(fresh(), { layout: "independent", saveTo: `${saved}.${seed}`, ...killIn("prefill") }),
+    ).rejects.toMatchObject(died),
+  "a corpus": () => expect(kept.rank(`${query} ${seed++}`, killIn("query"))).rejects.toMatchObject(died),
+  "a corpus without a file": () =>
+    expect(unsaved.rank(`${query} ${seed++}`, killIn("query"))).rejects.toMatchObject(died),
+  idle: async () => kill(),
+  "idle, before anyone hears of it": async () => {
+    kill();
+    expect(scores(await retriever.rank(query, documents))).toEqual(expected);
+  },
+  load: async () => {
+    kill();
+    await until(() => retriever.pid === undefined);
+    await until(() => enginesOf(process.pid).length === 1);
+    for (const pid of enginesOf(process.pid)) process.kill(pid, "SIGKILL");
+  },
+  "any moment": async () => {
+    const call = retriever.rank(query, fresh());
+    call.catch(() => {});
+    setTimeout(kill, seed % 40);
+    await call.catch((error: unknown) => expect(error).toMatchObject(died));
+  },
+};
+
+describe.runIf(process.platform === "linux")("the process of the engine", () => {
+  it(
+    `may end ${KILLS} times, in every phase`,
+    async () => {
+      const phases = Object.entries(PHASES);
+      const before = retriever.restarts;
+      for (let i = 0; i < KILLS; i++) {
+        const [name, end] = phases[i % phases.length]!;
+        await end();
+        expect(scores(await retriever.rank(query, documents)), `after its end in: ${name}`).toEqual(expected);
+        expect(scores(await kept.rank(query)), `after its end in: ${name}`).toEqual(expectedOfCorpus);
+        expect(scores(await unsaved.rank(query)), `after its end in: ${name}`).toEqual(expectedOfCorpus);
+        expect(enginesOf(process.pid)).toHaveLength(1);
+      }
+      expect(retriever.restarts - before).toBeGreaterThan(KILLS / 2);
+    },
+    20_000 + KILLS * 10_000,
+  );
+
+  it("is not given a call a third time that ended it twice", async () => {
+    const texts = fresh();
+    for (let i = 0; i < 2; i++) {
+      await expect(retriever.rank(query, texts, killIn("query"))).rejects.toMatchObject(died);
+    }
+    await until(() => retriever.pid !== undefined);
+    const { pid } = retriever;
+    await expect(retriever.rank(query, texts)).rejects.toMatchObject({
+      code: "ENGINE_DIED",
+      advice: expect.stringContaining("twice"),
+    });
+    expect(retriever.pid).toBe(pid);
+    expect(scores(await retriever.rank(query, documents))).toEqual(expected);
+  });
+
+  it("is given again a call that ended it once and then was done", async () => {
+    const texts = fresh();
+    for (let i = 0; i < 3; i++) {
+      await expect(retriever.rank(query, texts, killIn("query"))).rejects.toMatchObject(died);
+      expect((await retriever.rank(query, texts)).results).toHaveLength(4);
+    }
+  });
+
+  it("does waiting calls in the next process", async () => {
+    const running = retriever.rank(query, fresh(), killIn("prefill"));
+    const waiting = [retriever.rank(query, documents), kept.rank(query)];
+    await expect(running).rejects.toMatchObject(died);
+    const [ranked, ofCorpus] = await Promise.all(waiting);
+    expect(scores(ranked!)).toEqual(expected);
+    expect(scores(ofCorpus!)).toEqual(expectedOfCorpus);
+  });
+
+  it("reads a corpus again whose file has gone or is damaged", async () => {
+    const file = path.join(folder, "gone.corpus");
+    await using corpus = await retriever.corpus(documents, { layout: "independent", saveTo: file });
+    for (const damage of [() => writeFileSync(file, "no corpus"), () => rmSync(file)]) {
+      damage();
+      kill();
+      await until(() => retriever.pid === undefined);
+      expect(scores(await corpus.rank(query))).toEqual(expectedOfCorpus);
+    }
+  });
+
+  it("leaves nothing of a file that was being saved", async () => {
+    const file = path.join(folder, "half.corpus");
+    const making = retriever.corpus(fresh(), { layout: "independent", saveTo: file, ...killIn("prefill") });
+    await expect(making).rejects.toMatchObject(died);
+    await expect(retriever.loadCorpus(file)).rejects.toMatchObject({ name: "InputError" });
+    await (await retriever.corpus(documents, { layout: "independent", saveTo: file })).dispose();
+    await using corpus = await retriever.loadCorpus(file);
+    expect(scores(await corpus.rank(query))).toEqual(expectedOfCorpus);
+  });
+
+  it("is ended where an aborted call does not stop", async () => {
+    await using other = await loadIsolated("tiny-llama", { abortTimeout: 50 });
+    const { pid } = other;
+    const controller = new AbortController();
+    const call = other.rank(query, fresh(), {
+      signal: controller.signal,
+      onProgress: () => {
+        process.kill(pid!, "SIGSTOP");
+        controller.abort();
+      },
+    });
+    const reason = await call.catch((error: unknown) => error);
+    expect(reason).toBe(controller.signal.reason);
+    expect(scores(await other.rank(query, documents))).toEqual(expected);
+    expect(other.pid).not.toBe(pid);
+  });
+
+  it("rejects loading when it ends meanwhile", async () => {
+    const others = enginesOf(process.pid);
+    const loading = loadIsolated("tiny-llama");
+    loading.catch(() => {});
+    await until(() => enginesOf(process.pid).length > others.length);
+    for (const pid of enginesOf(process.pid)) if (!others.includes(pid)) process.kill(pid, "SIGKILL");
+    await expect(loading).rejects.toMatchObject({
+      code: "ENGINE_DIED",
+      message: expect.stringMatching(/SIGKILL\) during load/),
+    });
+  });
+});

@@ -3,7 +3,6 @@ export {
   type AssembledContext,
   type AssembleOptions,
   assembleContext,
-  type ChatMessage,
   type ContextPiece,
   type Source,
   toMessages,
@@ -30,7 +29,7 @@ export { matchHeadSet } from "./heads/match.ts";
 export { PUBLISHED_HEAD_SETS, type PublishedHeadSet } from "./heads/published.ts";
 export type { HeadAttention, Inspection } from "./inspect/attention.ts";
 export { inspectionPage } from "./inspect/page.ts";
-export { BUILT_IN_MODEL } from "./model/built-in.ts";
+export { BUILT_IN_MODEL, builtInModel } from "./model/built-in.ts";
 export type { Gpu } from "./native/variants.ts";
 export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
 export type { PromptName } from "./prompt/profiles.ts";
@@ -47,4 +46,5 @@ export type { Demoted } from "./ranking/scoring/placement.ts";
 export type { MergeRule, WindowOptions, WindowsUsed } from "./ranking/windows/options.ts";
 export type { CorpusOptions, CorpusRankOptions, MakeCorpusOptions, SaveOptions } from "./reading/corpus/options.ts";
 export { QRRetriever } from "./retriever.ts";
-export type { Fuse, Head, ModelIdentity, Prior, RankDocument, Span } from "./types.ts";
+export type { ChatMessage, Fuse, Head, ModelIdentity, Prior, RankDocument, Span } from "./types.ts";
+export type { GenerateOptions, GenerateResult, TextStream } from "./writing/options.ts";

@@ -1,7 +1,7 @@
 import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
 import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents/documents.ts";
-import { InputError, invalidArgument } from "./errors.ts";
+import { InputError, invalidArgument, QRHeadError } from "./errors.ts";
 import { readHeadFile } from "./heads/head-file.ts";
 import { resolveHeads } from "./heads/spec.ts";
 import { describeAttention, type Inspection } from "./inspect/attention.ts";
@@ -30,10 +30,13 @@ import { IndependentLayout } from "./reading/independent.ts";
 import { KvContext } from "./reading/kv-context.ts";
 import { ListwiseLayout } from "./reading/listwise.ts";
 import { Pool } from "./reading/pool.ts";
-import type { Head, ModelIdentity, RankDocument } from "./types.ts";
+import type { ChatMessage, Head, ModelIdentity, RankDocument } from "./types.ts";
 import { ownSignal } from "./util/abort-signal.ts";
 import { CallQueue } from "./util/call-queue.ts";
 import { watchProcessors } from "./util/threads.ts";
+import { type GenerateOptions, parseGenerateOptions, parseMessages, type TextStream } from "./writing/options.ts";
+import { streamOf } from "./writing/stream.ts";
+import { TextWriter } from "./writing/writer.ts";
 
 /**
  * Ranks documents by the attention that a query's tokens pay to them through a model's retrieval heads: QRRetriever of
@@ -47,7 +50,10 @@ export class QRRetriever implements Retriever {
   readonly #corpora: CorpusHost;
   /** What `rank` reads into, by layout. */
   readonly #contexts: Readonly<Record<"listwise" | "independent", KvContext>>;
+  readonly #writer: TextWriter;
   readonly #queue = new CallQueue("retriever");
+  /** A text that is being written ends with it. */
+  readonly #end = new AbortController();
 
   private constructor(engine: Engine) {
     this.#engine = engine;
@@ -61,6 +67,7 @@ export class QRRetriever implements Retriever {
       listwise: new KvContext(engine, layouts.listwise),
       independent: new KvContext(engine, layouts.independent),
     };
+    this.#writer = new TextWriter(engine.model, engine.options);
     this.#corpora = { engine, layouts, pool, queue: this.#queue, living: new Set() };
   }
 
@@ -266,15 +273,38 @@ export class QRRetriever implements Retriever {
   }
 
   /**
-   * Frees the model, and the caches of all its corpora, after the running call; calls still waiting are rejected. Corpora may
-   * be disposed of before, after or meanwhile. Idempotent.
+   * Writes the answer to a conversation with the loaded model itself: `for await (const piece of retriever.generate(…))`.
+   * What the iterator returns at its end says why the text ended. Breaking off ends the writing.
+   *
+   * @param messages `{ role, content }`, the last one the user's. Their text is never read as special tokens.
+   * @throws InputError for wrong options or messages; when iterated, ContextOverflowError where they leave no room, InputError
+   * for a slim file, and QRHeadError `MODEL_UNSUPPORTED` or `CHAT_TEMPLATE` for a model that is none to chat with, `DISPOSED`.
+   */
+  generate(messages: readonly ChatMessage[], options: GenerateOptions = {}): TextStream {
+    const [turns, parsed] = [parseMessages(messages), parseGenerateOptions(options)];
+    const work = (onText: (text: string) => void, signal: AbortSignal) =>
+      this.#queue.run(() => this.#writer.write(turns, { ...parsed, signal }, onText), signal);
+    return streamOf(work, [parsed.signal, this.#end.signal]);
+  }
+
+  /** Tokens of messages in the model's chat template, as `generate` reads them. Throws as that. */
+  async countTokens(messages: readonly ChatMessage[], options: Pick<GenerateOptions, "signal"> = {}): Promise<number> {
+    const [turns, { signal }] = [parseMessages(messages), parseGenerateOptions(options)];
+    return (await this.#queue.run(() => this.#writer.tokensOf(turns, signal), signal)).length;
+  }
+
+  /**
+   * Frees the model, and the caches of all its corpora, after the running call; calls still waiting are rejected, and a text
+   * that is being written ends with `DISPOSED`. Corpora may be disposed of before, after or meanwhile. Idempotent.
    */
   dispose(): Promise<void> {
+    this.#end.abort(new QRHeadError("DISPOSED", "The retriever has been disposed"));
     return this.#queue.close(async () => {
       for (const corpus of this.#corpora.living) await corpus.dispose();
       for (const context of Object.values(this.#contexts)) await context.dispose();
       await this.#store.dispose();
       await this.#corpora.pool.clear();
+      await this.#writer.dispose();
       await this.#engine.model.native.dispose();
     });
   }

@@ -2,6 +2,7 @@ import { InputError } from "../errors.ts";
 import { parseOptions } from "../options/parse.ts";
 import { ASSEMBLING } from "../options/texts.ts";
 import type { AssembleOptions } from "../options/types/texts.ts";
+import type { ChatMessage } from "../types.ts";
 import { smallestOf } from "../util/extremes.ts";
 
 /** A piece of a context: a chunk, a turn, a chapter. */
@@ -23,7 +24,6 @@ export type { AssembleOptions };
 
 export type Source = { citation: number; index: number; id: string; title?: string; score: number; neighbour: boolean };
 export type AssembledContext = { text: string; sources: Source[]; tokens: number; leftOut: number };
-export type ChatMessage = { role: "system" | "user"; content: string };
 
 const SEPARATOR = "\n\n";
 

@@ -4,6 +4,7 @@ import { LOADING } from "./model.ts";
 import { RANKING, SCORING, WINDOWS } from "./ranking.ts";
 import type { OptionSet } from "./spec.ts";
 import { ASSEMBLING, CHUNKING, LIMITING, PROTECTING, PRUNING } from "./texts.ts";
+import { WRITING } from "./writing.ts";
 
 /** A type of options: its own, and those of other types that it has as well. */
 export type OptionType = { says: string; own: OptionSet; also?: readonly string[]; file: string };
@@ -35,6 +36,7 @@ export const OPTION_TYPES = {
   ChunkDocumentsOptions: { own: CHUNK_DOCUMENTS, file: "texts", says: "What `chunkDocuments` takes." },
   ReadTextsOptions: { own: READ_TEXTS, file: "texts", says: "What `readTexts` takes." },
   AnsweringOptions: { own: ASKING, file: "texts", says: "What `ask` takes; `retriever` may also be a loaded one." },
+  GenerateOptions: { own: WRITING, file: "texts", says: "What `retriever.generate` takes." },
   DetectionOptions: {
     ...{ own: DETECTING, file: "detecting" },
     says: "What `detectHeads` takes beside the options of loading that it has a use for.",

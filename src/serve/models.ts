@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import { BUILT_IN_MODEL, type Corpus, InputError, QRRetriever } from "../index.ts";
+import { builtInModel, type Corpus, InputError, QRRetriever } from "../index.ts";
 import { IsolatedRetriever } from "../isolate/index.ts";
 import { HttpError } from "./failure.ts";
 import type { Metrics } from "./metrics.ts";
@@ -101,7 +101,7 @@ export class Models {
   /** @throws InputError for two models of one name. */
   constructor(options: ServeOptions, metrics: Metrics) {
     this.#options = options;
-    const { models = [BUILT_IN_MODEL], queue = DEFAULTS.queue, idle } = options;
+    const { models = [builtInModel()], queue = DEFAULTS.queue, idle } = options;
     this.list = models.map((source) => {
       const id = nameOf(source);
       const events = {

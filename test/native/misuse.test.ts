@@ -11,8 +11,10 @@ import {
   objects,
   property,
   rows,
+  sampling,
   surface,
   three,
+  writer,
 } from "../helpers/addon-surface.ts";
 
 const coded = (code: string) => expect.objectContaining({ code, message: expect.stringMatching(/\w/) });
@@ -23,6 +25,7 @@ const untyped = (value: unknown): any => value;
 
 afterAll(async () => {
   await context.dispose();
+  await writer.dispose();
   await model.dispose();
 });
 
@@ -106,7 +109,9 @@ describe("the wrong object", () => {
   });
 
   test("constructors called directly make objects that refuse", () => {
-    for (const name of [...membersOf("Model"), ...membersOf("Context")].filter((it) => !it.endsWith(".dispose"))) {
+    for (const name of [...membersOf("Model"), ...membersOf("Context"), ...membersOf("Writer")].filter(
+      (it) => !it.endsWith(".dispose"),
+    )) {
       const made = new (untyped(objects[partsOf(name)[0]]).constructor)();
       expect(() => use(name, made)).toThrow(coded("DISPOSED"));
     }
@@ -150,6 +155,42 @@ describe("a busy context", () => {
     await other.dispose();
     expect(() => other.position).toThrow(coded("DISPOSED"));
     await expect(work).resolves.toBeUndefined();
+  });
+});
+
+describe("a busy writer", () => {
+  test("refuses every other call until it is done", async () => {
+    const work = writer.read(new Int32Array(200).fill(7), sampling, never);
+    for (const name of membersOf("Writer").filter((it) => it !== "Writer.dispose")) {
+      expect(() => use(name, writer)).toThrow(coded("BUSY"));
+    }
+    await work;
+    expect(writer.position).toBe(200);
+  });
+
+  test("is free again after a failure, which ends the text", async () => {
+    await expect(writer.read(Int32Array.of(), sampling, never)).rejects.toEqual(coded("INVALID_ARGUMENT"));
+    await expect(writer.read(Int32Array.of(-5), sampling, never)).rejects.toEqual(coded("INVALID_ARGUMENT"));
+    await expect(writer.read(new Int32Array(300), sampling, never)).rejects.toEqual(coded("CONTEXT_OVERFLOW"));
+    await expect(writer.next(never)).rejects.toEqual(coded("INVALID_ARGUMENT"));
+    expect(writer.position).toBe(200);
+    await writer.read(three, sampling, never);
+    expect(await writer.next(never)).toEqual({
+      token: expect.any(Number),
+      text: expect.any(Uint8Array),
+      end: expect.any(Boolean),
+    });
+  });
+
+  test("may be disposed of: the call that runs still ends well, and nothing else is heard", async () => {
+    const other = await model.createWriter(rows["Model.createWriter"]!.args![0] as never);
+    const work = other.read(new Int32Array(200).fill(7), sampling, never);
+    await other.dispose();
+    for (const name of membersOf("Writer").filter((it) => it !== "Writer.dispose")) {
+      expect(() => use(name, other)).toThrow(coded("DISPOSED"));
+    }
+    await expect(work).resolves.toBe(0);
+    await other.dispose();
   });
 });
 

@@ -200,3 +200,45 @@ export type AnsweringOptions = {
   /** Stops retrieving and generating. */
   signal?: AbortSignal | undefined;
 };
+
+/** What `retriever.generate` takes. */
+export type GenerateOptions = {
+  /**
+   * Tokens of the answer at most, and fewer where the context has no room for them. An integer of at least 1.
+   * Defaults to 512.
+   */
+  maxTokens?: number | undefined;
+  /** How freely words are drawn. A number from 0 to 10. Defaults to 0. 0 always takes the likeliest token. */
+  temperature?: number | undefined;
+  /**
+   * Draw among the likeliest tokens that have this share of the probability together. A number from 0 to 1. Defaults
+   * to 0.95.
+   */
+  topP?: number | undefined;
+  /** Draw among this many of the likeliest tokens; 0 is all. An integer of at least 0. Defaults to 40. */
+  topK?: number | undefined;
+  /** Divides the odds of the answer's last 64 tokens; 1 is no penalty. A number from 1 to 10. Defaults to 1. */
+  repeatPenalty?: number | undefined;
+  /**
+   * Of the draws: the same messages then give the same text. An integer from 0 to 4294967294. Defaults to a random
+   * one.
+   */
+  seed?: number | undefined;
+  /** Texts before which the answer ends. Defaults to none. */
+  stop?: string | readonly string[] | undefined;
+  /**
+   * Tokens that messages and answer may have together. An integer from 16 to 134217728. Defaults to what the model
+   * was trained for.
+   */
+  contextSize?: number | undefined;
+  /**
+   * Do not read again what the messages begin with if the messages of the last call began with it too. Defaults to
+   * `true`. It moves last digits of the probabilities, as any other cut of the prompt does: `false` gives the same
+   * draws whatever was written before.
+   */
+  cachePrompt?: boolean | undefined;
+  /** Stops the call within one forward pass; it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Called as the messages are read, with their tokens. */
+  onProgress?: ((progress: { phase: "prompt"; done: number; total: number }) => void) | undefined;
+};

@@ -1,0 +1,52 @@
+import { invalidArgument } from "../errors.ts";
+import { parseOptions } from "../options/parse.ts";
+import type { GenerateOptions } from "../options/types/texts.ts";
+import { WRITING } from "../options/writing.ts";
+import type { ChatMessage } from "../types.ts";
+
+export type { GenerateOptions } from "../options/types/texts.ts";
+
+/** What became of a text. */
+export type GenerateResult = {
+  /** The model ended it, it came to a text of `stop`, or it has `maxTokens`, or as many as fitted. */
+  stopped: "end" | "stop" | "maxTokens";
+  usage: {
+    promptTokens: number;
+    /** Of the prompt, those that were not read again. */
+    cachedTokens: number;
+    /** Without an end token. */
+    answerTokens: number;
+  };
+  timings: { readMs: number; writeMs: number };
+};
+
+/** Pieces of a text as they are written, whole characters each. */
+export type TextStream = AsyncGenerator<string, GenerateResult, void>;
+
+/** @throws InputError `INVALID_ARGUMENT` for an unknown option or a wrong value. */
+export function parseGenerateOptions(options: unknown): GenerateOptions {
+  return parseOptions(WRITING, options) as GenerateOptions;
+}
+
+const ROLES: readonly unknown[] = ["system", "user", "assistant"];
+
+function isMessage(value: unknown): value is ChatMessage {
+  if (typeof value !== "object" || value === null) return false;
+  const { role, content } = value as Record<string, unknown>;
+  return ROLES.includes(role) && typeof content === "string";
+}
+
+/** @throws InputError `INVALID_ARGUMENT` for what is no conversation that waits for an answer. */
+export function parseMessages(messages: unknown): ChatMessage[] {
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw invalidArgument("messages", "a list of at least one { role, content }", messages);
+  }
+  const parsed = messages.map((message, index): ChatMessage => {
+    if (isMessage(message)) return { role: message.role, content: message.content };
+    throw invalidArgument(`messages[${index}]`, "{ role: system, user or assistant, content: a text }", message);
+  });
+  if (parsed.at(-1)!.role !== "user") {
+    throw invalidArgument("messages", "a message of the user at the end", parsed.at(-1)!.role);
+  }
+  return parsed;
+}

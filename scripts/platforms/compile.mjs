@@ -15,10 +15,10 @@ const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 
 /** Everything is called by a path inside the project, so that the project's place on the disk is in no file. */
-const environment = () => ({
+const environment = (objects) => ({
   ...process.env,
   ZIG_GLOBAL_CACHE_DIR: path.join(cache, "zig"),
-  ZIG_LOCAL_CACHE_DIR: path.join(cache, "zig"),
+  ZIG_LOCAL_CACHE_DIR: objects,
   SOURCE_DATE_EPOCH: "0",
 });
 
@@ -67,13 +67,18 @@ async function inParallel(items, work) {
  *
  * @param target One of TARGETS.
  * @param release Of llama.cpp, such as `0.4.0`.
+ * @param options.fresh Takes no object from an earlier build.
  */
-export async function compile(target, release, output) {
+export async function compile(target, release, output, { fresh = false } = {}) {
   const compiler = zig();
   const work = path.join(cache, "objects", `${target.name}-${release}-${process.pid}`);
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
-  const options = { cwd: root, env: environment(), maxBuffer: 1 << 26 };
+  const options = {
+    cwd: root,
+    env: environment(fresh ? path.join(work, "zig") : path.join(cache, "zig")),
+    maxBuffer: 1 << 26,
+  };
   const host = target.platform === "win32" ? ["-DNAPI_EXTERN=__declspec(dllimport)"] : [];
   const common = ["-target", target.triple, "-g0", "-O2", "-fPIC", "-fvisibility=hidden", ...host];
   const inside = (file) => path.relative(root, file);

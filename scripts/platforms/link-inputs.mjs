@@ -17,27 +17,74 @@ export const EXPORTED = ["napi_register_module_v1", "node_api_module_get_api_ver
  * containers and strings, which are its own, and takes from the system what throws, catches and knows types: libc++ keeps
  * std::exception and its children apart from its other names for just this. Linking needs only the names.
  */
-const unwinder = "Backtrace DeleteException FindEnclosingFunction GetCFA GetDataRelBase GetGR GetIP GetIPInfo GetLanguageSpecificData GetRegionStart GetTextRelBase RaiseException Resume Resume_or_Rethrow SetGR SetIP";
+const unwinder =
+  "Backtrace DeleteException FindEnclosingFunction GetCFA GetDataRelBase GetGR GetIP GetIPInfo GetLanguageSpecificData GetRegionStart GetTextRelBase RaiseException Resume Resume_or_Rethrow SetGR SetIP";
 const runtime = [
   ..."allocate_dependent_exception allocate_exception bad_cast bad_typeid begin_catch call_unexpected current_exception_type deleted_virtual demangle end_catch free_dependent_exception free_exception get_exception_ptr get_globals get_globals_fast guard_abort guard_acquire guard_release init_primary_exception pure_virtual rethrow throw throw_bad_array_new_length thread_atexit"
     .split(" ")
     .map((name) => `__cxa_${name}`),
   ...["__gxx_personality_v0", "__dynamic_cast"],
-  ...["_Znwm", "_Znam", "_ZdlPv", "_ZdaPv", "_ZdlPvm", "_ZdaPvm", "_ZnwmRKSt9nothrow_t", "_ZnamRKSt9nothrow_t", "_ZdlPvRKSt9nothrow_t", "_ZdaPvRKSt9nothrow_t", "_ZSt7nothrow"],
-  ...["_ZnwmSt11align_val_t", "_ZnamSt11align_val_t", "_ZdlPvSt11align_val_t", "_ZdaPvSt11align_val_t", "_ZdlPvmSt11align_val_t", "_ZdaPvmSt11align_val_t"],
-  ...["_ZSt9terminatev", "_ZSt13set_terminatePFvvE", "_ZSt13get_terminatev", "_ZSt15get_new_handlerv", "_ZSt15set_new_handlerPFvvE", "_ZSt14get_unexpectedv", "_ZSt14set_unexpectedPFvvE"],
-  ...["9exception", "9bad_alloc", "8bad_cast", "10bad_typeid", "13bad_exception", "20bad_array_new_length"].flatMap(typeOf),
-  ...["11logic_error", "13runtime_error", "12domain_error", "16invalid_argument", "12length_error", "12out_of_range"].flatMap(typeOf),
+  ...[
+    "_Znwm",
+    "_Znam",
+    "_ZdlPv",
+    "_ZdaPv",
+    "_ZdlPvm",
+    "_ZdaPvm",
+    "_ZnwmRKSt9nothrow_t",
+    "_ZnamRKSt9nothrow_t",
+    "_ZdlPvRKSt9nothrow_t",
+    "_ZdaPvRKSt9nothrow_t",
+    "_ZSt7nothrow",
+  ],
+  ...[
+    "_ZnwmSt11align_val_t",
+    "_ZnamSt11align_val_t",
+    "_ZdlPvSt11align_val_t",
+    "_ZdaPvSt11align_val_t",
+    "_ZdlPvmSt11align_val_t",
+    "_ZdaPvmSt11align_val_t",
+  ],
+  ...[
+    "_ZSt9terminatev",
+    "_ZSt13set_terminatePFvvE",
+    "_ZSt13get_terminatev",
+    "_ZSt15get_new_handlerv",
+    "_ZSt15set_new_handlerPFvvE",
+    "_ZSt14get_unexpectedv",
+    "_ZSt14set_unexpectedPFvvE",
+  ],
+  ...["9exception", "9bad_alloc", "8bad_cast", "10bad_typeid", "13bad_exception", "20bad_array_new_length"].flatMap(
+    typeOf,
+  ),
+  ...[
+    "11logic_error",
+    "13runtime_error",
+    "12domain_error",
+    "16invalid_argument",
+    "12length_error",
+    "12out_of_range",
+  ].flatMap(typeOf),
   ...["11range_error", "14overflow_error", "15underflow_error", "9type_info"].flatMap(typeOf),
-  ...["120__si_class_type_info", "117__class_type_info", "121__vmi_class_type_info", "119__pointer_type_info"].map((name) => `_ZTVN10__cxxabiv${name}E`),
-  ...["123__fundamental_type_info", "120__function_type_info", "116__enum_type_info", "117__array_type_info"].map((name) => `_ZTVN10__cxxabiv${name}E`),
+  ...["120__si_class_type_info", "117__class_type_info", "121__vmi_class_type_info", "119__pointer_type_info"].map(
+    (name) => `_ZTVN10__cxxabiv${name}E`,
+  ),
+  ...["123__fundamental_type_info", "120__function_type_info", "116__enum_type_info", "117__array_type_info"].map(
+    (name) => `_ZTVN10__cxxabiv${name}E`,
+  ),
   ...[..."vbhcstijlmxynofdegw"].flatMap((c) => [`_ZTI${c}`, `_ZTIP${c}`, `_ZTIPK${c}`]),
 ];
 
 /** Names of a standard exception: type, table of functions, destructors, `what`. */
 function typeOf(name) {
   const inside = `St${name}`;
-  return [`_ZTI${inside}`, `_ZTS${inside}`, `_ZTV${inside}`, ...["D0Ev", "D1Ev", "D2Ev"].map((end) => `_ZN${inside}${end}`), `_ZNK${inside}4whatEv`];
+  return [
+    `_ZTI${inside}`,
+    `_ZTS${inside}`,
+    `_ZTV${inside}`,
+    ...["D0Ev", "D1Ev", "D2Ev"].map((end) => `_ZN${inside}${end}`),
+    `_ZNK${inside}4whatEv`,
+  ];
 }
 
 const systemLibraries = {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
-import { packageRoot } from "../native/addon.ts";
+import { packageRoot } from "../native/package-root.ts";
 import { registerAsk } from "./commands/ask.ts";
 import { registerBench } from "./commands/bench.ts";
 import { registerDemo } from "./commands/demo.ts";

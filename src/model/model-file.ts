@@ -1,8 +1,8 @@
 import { open, stat } from "node:fs/promises";
 import path from "node:path";
 import { InputError, QRHeadError } from "../errors.ts";
-import { packageRoot } from "../native/addon.ts";
 import { importNodeLlamaCpp } from "../native/node-llama-cpp.ts";
+import { packageRoot } from "../native/package-root.ts";
 import type { Progress } from "../options.ts";
 
 /** The small model that comes with the package: what runs when no model is named. */

@@ -1,11 +1,120 @@
-// Puts this machine's addon where a published package has it. A release runs this on every platform and packs the sum.
-import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+// Puts addons where a published package has them: prebuilds/PLATFORM/RELEASE/qrhead.node, RELEASE being llama.cpp's, and
+// their checksums in prebuilds/sha256.json.
+//
+//   npm run prebuild -- --all             every platform and release, cross-compiled (docs/platforms.md)
+//   npm run prebuild -- --own             this machine's build, as `npm run build` left it
+//   npm run prebuild -- linux-arm64 …     some platforms; --release 0.4.0: one release
+//   npm run prebuild -- --verify …        builds once more from nothing and compares every byte
+import { createHash } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { llamaSource, llamaVersion, supportedReleases } from "./llama-source.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
-const built = path.join(root, "build", "Release", "qrhead.node");
-const target = path.join(root, "prebuilds", `${process.platform}-${process.arch}`, "qrhead.node");
-if (!existsSync(built)) throw new Error(`Expected an addon at ${built}: run \`npm run build\` first`);
-mkdirSync(path.dirname(target), { recursive: true });
-copyFileSync(built, target);
+const prebuilds = path.join(root, "prebuilds");
+const LARGEST = 2_000_000;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    all: { type: "boolean" },
+    own: { type: "boolean" },
+    release: { type: "string", multiple: true },
+    verify: { type: "boolean" },
+  },
+});
+
+const sha256 = (file) => createHash("sha256").update(readFileSync(file)).digest("hex");
+const addonOf = (platform, release) => path.join(prebuilds, platform, release, "qrhead.node");
+
+/** Changes with anything that an addon is made of. */
+function keyOf(target, release, compilerVersion) {
+  const hash = createHash("sha256").update(JSON.stringify([target, release, compilerVersion]));
+  const folders = [
+    ...["native", "scripts/platforms", "node_modules/node-addon-api", "node_modules/node-api-headers"],
+    ...["include", "ggml/include"].map((folder) => path.join(llamaSource(release), folder)),
+  ];
+  for (const folder of folders) {
+    const files = readdirSync(path.resolve(root, folder), { recursive: true, withFileTypes: true });
+    for (const file of files.map((entry) => path.join(entry.parentPath, entry.name)).sort()) {
+      if (statSync(file).isFile()) hash.update(path.relative(root, file)).update(readFileSync(file));
+    }
+  }
+  return hash.digest("hex");
+}
+
+async function crossCompile(targets, releases) {
+  const { compile } = await import("./platforms/compile.mjs");
+  const { inspect } = await import("./platforms/inspect.mjs");
+  const { compilerVersion, cache } = await import("./platforms/python-tools.mjs");
+  for (const target of targets) {
+    for (const release of releases) {
+      const begin = performance.now();
+      const kept = path.join(cache, "addons", keyOf(target, release, compilerVersion), "qrhead.node");
+      const known = existsSync(kept);
+      if (!known) await compile(target, release, kept);
+      if (values.verify) {
+        const again = `${kept}.again`;
+        await compile(target, release, again, { fresh: true });
+        if (sha256(again) !== sha256(kept)) throw new Error(`${target.name} ${release}: two builds differ`);
+        rmSync(again);
+      }
+      const file = addonOf(target.name, release);
+      mkdirSync(path.dirname(file), { recursive: true });
+      copyFileSync(kept, file);
+      const { size } = statSync(file);
+      if (size > LARGEST) throw new Error(`${file} takes ${size} bytes: at most ${LARGEST}`);
+      inspect(target, file);
+      const seconds = Math.round((performance.now() - begin) / 1000);
+      const how = known ? "kept" : `${seconds} s`;
+      console.log(
+        `${target.name.padEnd(13)} llama.cpp ${release}  ${String(size).padStart(8)} bytes  ${how}${values.verify ? ", the same twice" : ""}`,
+      );
+    }
+  }
+}
+
+function copyOwnBuild() {
+  const built = path.join(root, "build", "Release", "qrhead.node");
+  if (!existsSync(built)) throw new Error(`Expected an addon at ${built}: run \`npm run build\` first`);
+  const file = addonOf(`${process.platform}-${process.arch}`, llamaVersion());
+  // One that was cross-compiled runs on older systems than this machine's.
+  if (existsSync(file) && checksums()[path.relative(prebuilds, file).replaceAll("\\", "/")] === sha256(file)) return;
+  mkdirSync(path.dirname(file), { recursive: true });
+  copyFileSync(built, file);
+}
+
+function checksums() {
+  const file = path.join(prebuilds, "sha256.json");
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
+}
+
+function writeChecksums() {
+  const files = readdirSync(prebuilds, { recursive: true })
+    .map((file) => file.replaceAll("\\", "/"))
+    .filter((file) => /^[^/]+\/[^/]+\/qrhead\.node$/.test(file))
+    .sort();
+  const sums = Object.fromEntries(files.map((file) => [file, sha256(path.join(prebuilds, file))]));
+  writeFileSync(path.join(prebuilds, "sha256.json"), `${JSON.stringify(sums, null, 2)}\n`);
+}
+
+if (values.all || positionals.length > 0) {
+  const { TARGETS, targetNamed } = await import("./platforms/targets.mjs");
+  const targets = values.all ? TARGETS : positionals.map(targetNamed);
+  await crossCompile(targets, values.release ?? Object.keys(supportedReleases()));
+  writeChecksums();
+} else if (values.own) {
+  copyOwnBuild();
+  writeChecksums();
+} // npm calls a script of this name before `npm run build`, without arguments: nothing to do then.

@@ -1,8 +1,6 @@
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { builtInNameOf } from "../model/built-in.ts";
 import type { SelfTest } from "../model/self-test.ts";
-import { addonCandidates } from "../native/addon.ts";
+import { addonFile, checksumOf } from "../native/addon.ts";
 import type { Addon, LibraryInfo } from "../native/addon-types.ts";
 import { hasGpu, type Library, packageLibraries } from "../native/library.ts";
 import { type Gpu, type Variant, variantsFor } from "../native/variants.ts";
@@ -31,10 +29,14 @@ export function checkPlatform(addon: Pick<Addon, "canOpenLibrary">): Check {
 }
 
 export function checkAddon(addon: Addon): Check {
-  const loaded = createRequire(import.meta.url).cache;
-  const candidates = addonCandidates();
-  const path = candidates.find((file) => loaded[file]) ?? candidates.find((file) => existsSync(file)) ?? "unknown path";
-  return { name: "addon", status: "ok", detail: `${path}, compiled for llama.cpp ${addon.compiledVersion}` };
+  const file = addonFile() ?? "unknown path";
+  const detail = `${file}, compiled for llama.cpp ${addon.compiledVersion}`;
+  const checksum = checksumOf(file);
+  if (checksum && checksum.sha256 !== checksum.expected) {
+    const problem = `SHA-256 ${checksum.sha256}, but the package was made with ${checksum.expected}`;
+    return { name: "addon", status: "fail", detail: `${detail}, ${problem}`, advice: "reinstall qrhead" };
+  }
+  return { name: "addon", status: "ok", detail: `${detail}${checksum ? ", checksum as packed" : ""}` };
 }
 
 export function checkLibrary({ info, gpu }: Library): Check {

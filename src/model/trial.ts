@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { InputError, QRHeadError, type QRHeadErrorCode } from "../errors.ts";
-import { packageRoot, unpacked } from "../native/addon.ts";
+import { packageRoot, unpacked } from "../native/package-root.ts";
 import type { LoadOptions } from "../options.ts";
 
 /** What the child is asked: options that structured cloning takes, so no signal and no callback. */

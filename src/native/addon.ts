@@ -1,48 +1,92 @@
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { QRHeadError } from "../errors.ts";
 import type { Addon } from "./addon-types.ts";
 import { packageRoot, unpacked } from "./package-root.ts";
+import { defaultRelease, installedVersion, releaseOfPackage } from "./releases.ts";
+import { variantsFor } from "./variants.ts";
 
 const require = createRequire(import.meta.url);
-let loaded: Addon | undefined;
+type Loaded = { addon: Addon; file: string };
+let loaded: Loaded | undefined;
 
 export { packageRoot, unpacked };
 
-/** Where the addon may be, in the order tried: the environment variable, a build of this checkout, the prebuilt one. */
-export function addonCandidates(): string[] {
+/**
+ * Where the addon for a release of llama.cpp may be, in the order tried: the environment variable, a build of this
+ * checkout, the prebuilt one.
+ *
+ * @param release Such as `0.4.0`. Defaults to the one that is installed.
+ */
+export function addonCandidates(release: string = installedRelease()): string[] {
   const own = process.env.QRHEAD_ADDON;
   if (own) return [path.resolve(own)];
+  const platform = `${process.platform}-${process.arch}`;
   return [
     path.join(packageRoot, "build", "Release", "qrhead.node"),
-    path.join(packageRoot, "prebuilds", `${process.platform}-${process.arch}`, "qrhead.node"),
+    path.join(packageRoot, "prebuilds", platform, release, "qrhead.node"),
   ];
 }
 
+/** The llama.cpp release that is installed, else the one that qrhead installs. */
+function installedRelease(): string {
+  const cpu = variantsFor(false, { canOpenLibrary: () => false })[0]?.packageName;
+  const version = installedVersion(cpu);
+  return (version === undefined ? undefined : releaseOfPackage(version)) ?? defaultRelease();
+}
+
 /**
- * Loads the addon, once per thread.
+ * Loads the addon, once per thread: the first call decides for which release of llama.cpp.
  *
+ * @param release Such as `0.4.0`. Defaults to the one that is installed.
  * @throws QRHeadError `LIBRARY_NOT_FOUND` with every candidate and what was wrong with it.
  */
-export function loadAddon(): Addon {
-  if (loaded) return loaded;
+export function loadAddon(release?: string): Addon {
+  loaded ??= findAddon(release ?? installedRelease());
+  return loaded.addon;
+}
+
+function findAddon(release: string): Loaded {
   const failures: string[] = [];
-  for (const candidate of addonCandidates()) {
-    if (!existsSync(candidate)) {
-      failures.push(`${candidate}: no such file`);
+  let other: Loaded | undefined;
+  for (const file of addonCandidates(release)) {
+    if (!existsSync(file)) {
+      failures.push(`${file}: no such file`);
       continue;
     }
     try {
-      loaded = require(candidate) as Addon;
-      return loaded;
+      const found = { addon: require(file) as Addon, file };
+      if (found.addon.compiledVersion === release || process.env.QRHEAD_ADDON) return found;
+      other ??= found;
     } catch (error) {
-      failures.push(`${candidate}: ${error instanceof Error ? error.message : String(error)}`);
+      failures.push(`${file}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
+  // One for another release refuses the libraries and names both releases.
+  if (other) return other;
   throw new QRHeadError(
     "LIBRARY_NOT_FOUND",
     `No native addon could be loaded for ${process.platform}-${process.arch} (${failures.join("; ")}): ` +
       "in a checkout run `npm run build:native`; elsewhere reinstall qrhead, or set QRHEAD_ADDON to a build of your own",
   );
+}
+
+/** The file that the addon was loaded from. */
+export function addonFile(): string | undefined {
+  return loaded?.file;
+}
+
+/** Whether a prebuilt addon is the one that was packed: its SHA-256 against `prebuilds/sha256.json`; none for other builds. */
+export function checksumOf(file: string): { sha256: string; expected: string } | undefined {
+  const prebuilds = path.join(packageRoot, "prebuilds");
+  const name = path.relative(prebuilds, file).replaceAll("\\", "/");
+  const list = path.join(prebuilds, "sha256.json");
+  if (name.startsWith("..") || !existsSync(list)) return undefined;
+  const sums = JSON.parse(readFileSync(list, "utf8")) as Record<string, string>;
+  return {
+    sha256: createHash("sha256").update(readFileSync(file)).digest("hex"),
+    expected: sums[name] ?? "no checksum",
+  };
 }

@@ -3,10 +3,11 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { QRHeadError } from "../errors.ts";
-import { loadAddon, unpacked } from "./addon.ts";
+import { loadAddon } from "./addon.ts";
 import type { Addon, LibraryInfo } from "./addon-types.ts";
-import { pinnedRelease } from "./node-llama-cpp.ts";
 import { underOwnNames } from "./own-names.ts";
+import { unpacked } from "./package-root.ts";
+import { howToInstall, releaseOfDirectory } from "./releases.ts";
 import { findLibraries, type Gpu, type Variant, variantsFor } from "./variants.ts";
 
 export type LibraryOptions = {
@@ -31,9 +32,9 @@ type Folders = { directory: string; source: string };
  * this process already uses another build.
  */
 export async function loadLibrary(options: LibraryOptions = {}): Promise<Library> {
-  const addon = loadAddon();
   const gpu = options.gpu ?? "auto";
   const own = options.libraryDirectory ?? process.env.QRHEAD_LLAMA_DIR;
+  const addon = loadAddon(own === undefined ? undefined : releaseOfDirectory(path.resolve(own)));
   if (bound && !own && (gpu === "auto" || gpu === bound.gpu || gpu === false)) {
     return assertGpu(await bind(addon, bound, bound.gpu), gpu);
   }
@@ -153,7 +154,7 @@ function resolveInstalled(require: NodeJS.Require, packageName: string): string 
     return require.resolve(packageName);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
-    throw new Error(`is not installed: npm install ${packageName}@${pinnedRelease()}`, { cause: error });
+    throw new Error(`is not installed: ${howToInstall(packageName)}`, { cause: error });
   }
 }
 

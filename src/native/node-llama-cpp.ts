@@ -1,13 +1,6 @@
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { QRHeadError } from "../errors.ts";
-import { packageRoot } from "./addon.ts";
-
-/** The release of node-llama-cpp that the addon was built for. */
-export function pinnedRelease(): string {
-  const manifest = JSON.parse(readFileSync(path.join(packageRoot, "package.json"), "utf8"));
-  return manifest.optionalDependencies["node-llama-cpp"];
-}
+import { loadAddon } from "./addon.ts";
+import { pinnedRelease, supportedReleases } from "./releases.ts";
 
 /**
  * node-llama-cpp, which generates text and downloads models. It is an optional dependency: ranking needs only its platform
@@ -24,7 +17,7 @@ export async function importNodeLlamaCpp(): Promise<typeof import("node-llama-cp
       "LIBRARY_NOT_FOUND",
       "node-llama-cpp is not installed: it generates text and downloads models",
       {
-        advice: `npm install node-llama-cpp@${pinnedRelease()}`,
+        advice: `npm install node-llama-cpp@${supportedReleases()[loadAddon().compiledVersion] ?? pinnedRelease()}`,
         cause: error,
       },
     );

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 /** The path outside Electron's archive, where there is one. */
 export function unpacked(file: string): string {
-  const outside = file.replace(/([\\/]app)\.asar(?=[\\/])/, "$1.asar.unpacked");
+  const outside = file.replace(/([\\/][^\\/]+)\.asar(?=[\\/])/, "$1.asar.unpacked");
   return existsSync(outside) ? outside : file;
 }
 

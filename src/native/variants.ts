@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import path from "node:path";
 import type { Addon } from "./addon-types.ts";
+import { releaseOfDirectory } from "./releases.ts";
 
 /** Which build of llama.cpp to run on. `false` is the CPU. */
 export type Gpu = "auto" | false | "cuda" | "vulkan" | "metal";
@@ -89,24 +90,12 @@ export function findLibraries(directory: string): LibraryFiles {
     if (!file) throw new Error(`no ${what} library in ${directory}`);
     return path.join(directory, file);
   };
-  const release = releaseOf(directory);
+  const release = releaseOfDirectory(directory);
   return {
-    ...(release !== undefined && { release }),
+    ...(release !== undefined && { release: `v${release}` }),
     directory,
     llama: find(patterns.llama, "llama"),
     ggml: find(patterns.ggml, "ggml"),
     ggmlBase: find(patterns.ggmlBase, "ggml-base"),
   };
-}
-
-/** What node-llama-cpp writes beside the libraries that it builds. */
-function releaseOf(directory: string): string | undefined {
-  const file = path.join(directory, "_nlcBuildMetadata.json");
-  if (!existsSync(file)) return undefined;
-  try {
-    const { release } = JSON.parse(readFileSync(file, "utf8")).buildOptions.llamaCpp;
-    return typeof release === "string" ? release : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
-// Builds the engine's own test and runs it on the tiny models: under AddressSanitizer and UndefinedBehaviorSanitizer, or with
-// `--plain` as the addon is compiled. Further arguments pick tests by a part of their sentence.
+// Builds the engine's own test and runs it on the tiny models: under AddressSanitizer and UndefinedBehaviorSanitizer, with
+// `--thread` under ThreadSanitizer, or with `--plain` as the addon is compiled. Another argument picks tests by a part of their
+// sentence.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -10,8 +11,9 @@ import { llamaDefinitions } from "./llama-source.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const plain = process.argv.includes("--plain");
-const wanted = process.argv.slice(2).filter((argument) => argument !== "--plain");
-const build = path.join(root, ".cache", plain ? "build-test" : "build-sanitize");
+const thread = process.argv.includes("--thread");
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const build = path.join(root, ".cache", plain ? "build-test" : thread ? "build-thread" : "build-sanitize");
 
 /** The folder of the CPU build that node-llama-cpp brings for this machine. */
 async function libraryDirectory() {
@@ -38,6 +40,8 @@ function cmake(...args) {
 const sanitizers = {
   ASAN_OPTIONS: "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1",
   UBSAN_OPTIONS: "print_stacktrace=1:halt_on_error=1",
+  // llama.cpp's own threads meet at atomics that the sanitizer does not see.
+  TSAN_OPTIONS: "halt_on_error=1:ignore_noninstrumented_modules=1",
 };
 
 cmake(
@@ -47,7 +51,7 @@ cmake(
   build,
   ...Object.entries(llamaDefinitions()).map(([name, value]) => `-D${name}=${value}`),
   "-DQRHEAD_TESTS=ON",
-  `-DQRHEAD_SANITIZE=${plain ? "OFF" : "ON"}`,
+  `-DQRHEAD_SANITIZE=${plain ? "" : thread ? "thread" : "address,undefined"}`,
   `-DCMAKE_BUILD_TYPE=${plain ? "Release" : "RelWithDebInfo"}`,
 );
 cmake(
@@ -70,6 +74,6 @@ if (!passed) process.stderr.write(stderr);
 const outcome = stdout.trim().split("\n").at(-1) || `ended by ${signal ?? `exit code ${status}`}`;
 const seconds = ((performance.now() - begin) / 1000).toFixed(1);
 console.log(
-  `engine test ${plain ? "" : "under sanitizers "}${passed ? "passed" : "FAILED"}: ${outcome} (${seconds} s)`,
+  `engine test ${plain ? "" : `under ${thread ? "ThreadSanitizer" : "sanitizers"} `}${passed ? "passed" : "FAILED"}: ${outcome} (${seconds} s)`,
 );
 process.exitCode = passed ? 0 : 1;

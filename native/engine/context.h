@@ -164,6 +164,8 @@ class Context {
 
     // Adds rows that nobody looks at where that makes the pass faster, and returns how many. `cell`: of its first row.
     size_t pad(Batch & batch, size_t cell) const;
+    // The most rows that branches may share a pass with: behind few cells they must stay as few as each would be alone.
+    size_t n_rows_of_group() const noexcept;
     // Frees the cells of a sequence from the position of `cell` on. Throws MODEL_UNSUPPORTED where the model cannot.
     void   forget(llama_seq_id sequence, size_t cell);
     // Forgets what a call that failed has appended from cell `begin` on. Never throws: the failure is what counts.
@@ -192,7 +194,8 @@ class Context {
     uint32_t                          n_ctx_    = 0;
     uint32_t                          n_ubatch_ = 0;
     size_t                            n_bytes_  = 0;
-    bool                              pads_     = false;
+    size_t                            tiled_from_ = 0;      // cells
+    bool                              pads_       = false;  // where rows may be added
 };
 
 }  // namespace qrhead

@@ -64,7 +64,7 @@ size_t Context::n_parallel() const noexcept {
 }
 
 Context::Group Context::group_from(const std::vector<std::vector<llama_token>> & branches, size_t first) const {
-    const size_t n_most  = std::min<size_t>(n_ubatch_, n_ctx_ - position_);
+    const size_t n_most  = n_rows_of_group();
     const auto & leading = branches[first];
     Group        group{ first, first + 1, leading.size() - 1 };  // every branch keeps a row of its own
     size_t       n_tokens = leading.size();

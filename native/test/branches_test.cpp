@@ -14,7 +14,7 @@ using Tokens = std::vector<llama_token>;
 
 ContextOptions options_for(uint32_t n_sequences, const char * cache_type = "f32", bool flash_attention = false) {
     ContextOptions options;
-    options.n_ctx           = 512;
+    options.n_ctx           = 800;
     options.heads           = { { 1, 0 }, { 2, 3 }, { 0, 2 }, { 2, 1 } };
     options.n_sequences     = n_sequences;
     options.type_k          = cache_type;
@@ -29,7 +29,7 @@ struct Parts {
 };
 
 // A trunk, and branches of one token, of a few, and of more than a tile of flash attention.
-Parts parts_of(const Model & model) {
+Parts parts_of(const Model & model, size_t n_trunk = 90) {
     std::string text;
     for (int i = 0; i < 20; i++) {
         text += " Lyon has had " + std::to_string(13 * i) + " bridges since the year " + std::to_string(900 + 37 * i) + ".";
@@ -40,7 +40,11 @@ Parts parts_of(const Model & model) {
         a.insert(a.end(), b.begin(), b.end());
         return a;
     };
-    return { part(0, 90), { part(90, 113), part(100, 101), part(110, 180), part(120, 129), joined(part(90, 105), part(130, 141)) } };
+    Tokens trunk;
+    for (size_t i = 0; i < n_trunk; i++) {
+        trunk.push_back(all[i % all.size()]);
+    }
+    return { trunk, { part(90, 113), part(100, 101), part(110, 180), part(120, 129), joined(part(90, 105), part(130, 141)) } };
 }
 
 float largest(const Attention & attention) {
@@ -77,9 +81,12 @@ TEST("branches that share a forward pass get what each gets alone") {
     const std::pair<const char *, float> tolerances[] = { { "tiny-llama", 1e-5f },  { "tiny-qwen2", 1e-5f },  { "tiny-phi3", 1e-5f }, { "tiny-mpt", 1e-4f },
                                                           { "tiny-gemma2", 1e-4f }, { "tiny-gemma3", 1e-4f }, { "tiny-gptoss", 1e-4f } };
     for (const auto & [name, tolerance] : tolerances) {
-        const auto parts     = parts_of(*model(name));
         const bool has_sinks = std::string(name) == "tiny-gptoss";
-        for (const bool flash_attention : { false, true }) {
+        // Behind few cells rows of flash attention are computed one by one, and behind many in tiles.
+        for (const auto & [flash_attention, n_trunk] : { std::pair(false, 90), { true, 10 }, { true, 90 }, { true, 600 } }) {
+            // One by one, values are added up in half precision, where a last digit can tip a rounding. Measured: 1e-4.
+            const float most   = flash_attention && n_trunk == 10 ? 5e-4f : tolerance;
+            const auto parts   = parts_of(*model(name), static_cast<size_t>(n_trunk));
             const auto options = options_for(4, "f32", flash_attention);
             Context    context(model(name), options);
             context.prefill(parts.trunk, never, nullptr);
@@ -88,7 +95,8 @@ TEST("branches that share a forward pass get what each gets alone") {
             CHECK(together.size() == parts.branches.size() && context.position() == parts.trunk.size());
             for (size_t b = 0; b < together.size(); b++) {
                 CHECK(together[b]->n_tokens() == parts.trunk.size() + parts.branches[b].size());
-                CHECK(difference(*alone(model(name), options, parts.trunk, parts.branches[b]), *together[b]) < tolerance);
+                const float moved = difference(*alone(model(name), options, parts.trunk, parts.branches[b]), *together[b]);
+                CHECK(moved < most);
                 for (size_t r = 0; r < together[b]->n_rows(); r++) {
                     double sum = 0.0;
                     for (size_t t = 0; t < together[b]->n_tokens(); t++) {

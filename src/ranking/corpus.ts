@@ -95,8 +95,7 @@ export class Corpus implements AsyncDisposable {
           const { trunk } = await corpus.#layOut(options.signal);
           saved.attach(trunk, corpus.#context.layout.keysOf(trunk));
           corpus.#saved = saved;
-          const prompt = await corpus.#prefill(options);
-          corpus.#recall(prompt);
+          await corpus.#prefill(options);
         }, options.signal);
       });
     } finally {
@@ -135,7 +134,7 @@ export class Corpus implements AsyncDisposable {
   }
 
   /**
-   * Ranks the documents for a query. The null query is asked once and its attention kept.
+   * Ranks the documents for a query.
    *
    * @throws What `QRRetriever.rank` throws, and InputError for options that belong to the corpus as a whole.
    */
@@ -204,9 +203,9 @@ export class Corpus implements AsyncDisposable {
   }
 
   /**
-   * Saves the documents with the cells of the KV cache and what the null query attends to, for `QRRetriever.loadCorpus`.
-   * About as large as the cache in use. Listwise corpora of models with a sliding window, whose cells llama.cpp does not give
-   * out, are saved without and read again when loaded.
+   * Saves the documents with the cells of the KV cache, for `QRRetriever.loadCorpus`. About as large as the cache in use.
+   * Listwise corpora of models with a sliding window, whose cells llama.cpp does not give out, are saved without and read
+   * again when loaded.
    *
    * Independent documents are written one by one. Those that neither the file that they came from nor memory holds are read
    * for it, and what was saved is what the corpus ranks with from then on.
@@ -220,21 +219,17 @@ export class Corpus implements AsyncDisposable {
     await this.#run(async () => {
       const { engine, pool } = this.#host;
       const prompt = await this.#prompt(signal);
-      const { how } = this.#plan({});
-      const calls = { signal, onProgress };
       const contents = {
         documents: this.#documents,
         settings: this.#settings,
         nullQuery: this.#plan({ calibration: true }).nullQuery!,
         keys: this.#context.layout.keysOf(prompt.trunk),
         trunk: prompt.trunk,
-        how,
       };
       this.#saved = await pool.during(this, () =>
-        SavedDocuments.write(engine, path.resolve(file), contents, { force, signal }, async (write) => {
-          await this.#context.save(prompt, calls, this.#saved, write);
-          return prompt.nullQuery && how.rows === "sum" ? this.#context.calibrate(prompt, how, calls) : null;
-        }),
+        SavedDocuments.write(engine, path.resolve(file), contents, { force, signal }, (write) =>
+          this.#context.save(prompt, { signal, onProgress }, this.#saved, write),
+        ),
       );
     }, signal);
   }
@@ -306,27 +301,16 @@ export class Corpus implements AsyncDisposable {
 
   /** The prompt up to the query does not depend on the query; the null query stands for it. */
   async #prompt(signal: AbortSignal | undefined): Promise<PromptLayout> {
-    const { nullQuery } = this.#plan({});
-    const text = this.#plan({ calibration: true }).nullQuery!;
     const { trunk } = await this.#layOut(signal);
-    const { query } = await layOutPrompt(this.#host.engine, trunk, text, null, signal);
-    return { trunk, query, nullQuery: nullQuery === null ? null : query };
+    return layOutPrompt(this.#host.engine, trunk, this.#plan({ calibration: true }).nullQuery!, null, signal);
   }
 
   /** Reads the documents. */
-  async #prefill(options: CallOptions): Promise<PromptLayout> {
-    return this.#host.pool.during(this, async () => {
+  async #prefill(options: CallOptions): Promise<void> {
+    await this.#host.pool.during(this, async () => {
       const prompt = await this.#prompt(options.signal);
       await this.#context.hold([prompt], { ...options, use: "corpus" }, this.#saved);
-      return prompt;
     });
-  }
-
-  /** Takes over what the null query attended to when the corpus was saved, if these heads saw it. */
-  #recall({ nullQuery }: PromptLayout): void {
-    const { how } = this.#plan({});
-    const seen = this.#saved?.seenBy(this.#host.engine.heads.heads, how);
-    if (seen && nullQuery) this.#context.remember(nullQuery, how, seen);
   }
 
   /** Has other documents, if what is to be done with them can be done. */

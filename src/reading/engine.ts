@@ -55,6 +55,11 @@ export function trainedFor({ model }: Engine): number {
   return model.info.trainContextSize || Number.POSITIVE_INFINITY;
 }
 
+/** Whether llama.cpp gives out all cells of a cache: not those behind a sliding window. */
+export function givesCells({ model }: Engine): boolean {
+  return model.info.slidingWindow <= 0;
+}
+
 /** Threads of the passes, and the processor time that this process used meanwhile, in milliseconds. */
 export type Processors = { threads: number; cpuMs: number };
 

@@ -78,8 +78,6 @@ export class IndependentLayout implements Layout {
     }
   }
 
-  async copy(): Promise<undefined> {}
-
   keysOf(trunk: Trunk): string[] {
     return [...differentOf(trunk as IndependentTrunk).keys()];
   }

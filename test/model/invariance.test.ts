@@ -87,7 +87,7 @@ describe("a retriever", () => {
     const first = await retriever.rank(query, animals);
     await retriever.rank("Something else, and rather longer than before?", animals);
     const again = await retriever.rank(query, animals);
-    expect(again.timings).toMatchObject({ prefillMs: 0, nullMs: 0 });
+    expect(again.timings.prefillMs).toBe(0);
     expect(contents(first)).toEqual(contents(fresh.animals));
     expect(contents(again)).toEqual(contents(fresh.animals));
   });
@@ -96,7 +96,6 @@ describe("a retriever", () => {
     await retriever.rank(query, animals);
     const other = await retriever.rank(query, animals, { nullQuery: "Nothing", mask: false, headScores: true });
     expect(other.timings.prefillMs).toBe(0);
-    expect(other.timings.nullMs).toBeGreaterThan(0);
     const again = await retriever.rank(query, animals);
     expect(again.timings.prefillMs).toBe(0);
     expect(contents(again)).toEqual(contents(fresh.animals));

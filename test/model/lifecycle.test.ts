@@ -212,7 +212,6 @@ describe("progress", () => {
     await retriever.rank(query, many.slice(2));
     expect(await phases({ calibration: false })).toEqual(["prefill", "query"]);
     expect(await phases({})).toEqual(["null", "query"]);
-    expect(await phases({})).toEqual(["query"]);
   });
 
   test.each(["prefill", "null", "query"])("rejects the call with what the listener throws, in %s", async (wanted) => {

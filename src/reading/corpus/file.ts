@@ -15,15 +15,13 @@ import { zod } from "../../util/zod.ts";
  *
  * The cells are records, one for a listwise prompt and one for each different document of an independent one: a head of 16
  * bytes (cells, zero, and in 8 bytes the length of what follows) and llama.cpp's bytes. A head of zeros ends them. So they
- * can be written while documents are read, and read one by one. One more record has what the null query attends to, a float
- * for each token of the documents, or nothing.
+ * can be written while documents are read, and read one by one.
  */
 const MAGIC = Buffer.from("QRHCORP\n");
 const VERSION = 3;
 const PREAMBLE_BYTES = 16;
 const HEAD_BYTES = 16;
 const DIGEST_BYTES = 32;
-const FLOAT_BYTES = 4;
 const CHUNK_BYTES = 8 * 2 ** 20;
 
 const headerSchema = () => {
@@ -41,9 +39,6 @@ const headerSchema = () => {
     flashAttention: z.boolean(),
     /** Layers above this one were not computed. */
     deepestLayer: z.int().min(0),
-    /** Heads that the null query was seen by, and what each counted for. */
-    heads: z.array(z.tuple([z.int().min(0), z.int().min(0)])),
-    weights: z.array(z.number()).nullable(),
     /** Names the prompt's tokens up to the query. */
     tokens: z.string(),
     documents: z.array(z.object({ id: z.string(), title: z.string().optional(), text: z.string() })).min(1),
@@ -56,8 +51,6 @@ export type CorpusHeader = z.infer<ReturnType<typeof headerSchema>>;
 /** A saved corpus whose digest agrees. It keeps its file open until it is closed, or its cells have been read. */
 export type CorpusFile = {
   header: CorpusHeader;
-  /** What the null query attends to, a number for each token of the documents; null where that was not saved. */
-  baseline: Float32Array | null;
   /** In hexadecimal. */
   digest: string;
   /** Its cells, one record at a time. Throws InputError `CORPUS_INVALID` where they are not those that the digest was of. */
@@ -69,17 +62,17 @@ export type CorpusFile = {
 /**
  * Writes a corpus that appears under its name only when it is complete.
  *
- * @param fill Writes the cells, each before it goes on, and returns what the null query attends to.
- * @returns The file's digest, in hexadecimal, and what `fill` returned.
+ * @param fill Writes the cells, each before it goes on.
+ * @returns The file's digest, in hexadecimal.
  * @throws InputError `INVALID_INPUT` when the file exists and may not be replaced, or cannot be written; nothing is asked
  * of `fill` in the first case. What `fill` throws.
  */
 export async function writeCorpusFile(
   output: string,
   header: CorpusHeader,
-  fill: (write: (state: CellState) => Promise<void>) => Promise<Float32Array | null>,
+  fill: (write: (state: CellState) => Promise<void>) => Promise<void>,
   { force, signal }: { force: boolean; signal?: AbortSignal | undefined },
-): Promise<{ digest: string; baseline: Float32Array | null }> {
+): Promise<string> {
   const hash = createHash("sha256");
   return makeOutput(output, { force, what: "corpus" }, async (writer) => {
     const write = (bytes: Uint8Array) => {
@@ -100,21 +93,17 @@ export async function writeCorpusFile(
       head.writeBigUInt64LE(BigInt(bytes), 8);
       return write(head);
     };
-    const baseline = await fill(async (state) => {
+    await fill(async (state) => {
       await writeHead(state.cells, state.bytes);
       for (let at = 0; at < state.bytes; at += CHUNK_BYTES) {
         await write(state.slice(at, Math.min(state.bytes, at + CHUNK_BYTES)));
       }
     });
     await writeHead(0, 0);
-    const floats = Buffer.alloc(FLOAT_BYTES * (baseline?.length ?? 0));
-    for (const [token, value] of baseline?.entries() ?? []) floats.writeFloatLE(value, FLOAT_BYTES * token);
-    await writeHead(baseline?.length ?? 0, floats.length);
-    await write(floats);
     const digest = hash.digest();
     await writer.write(digest);
     signal?.throwIfAborted();
-    return { digest: digest.toString("hex"), baseline };
+    return digest.toString("hex");
   });
 }
 
@@ -155,12 +144,11 @@ async function verify(
   for (let head = await source.head(); head; head = await source.head()) {
     for (let left = head.bytes; left > 0; ) left -= (await source.next(Math.min(left, CHUNK_BYTES))).length;
   }
-  const baseline = await source.floats();
   const digest = await source.digest();
   const parsed = headerSchema().safeParse(parseJson(text.toString("utf8")));
   if (!parsed.success) throw invalid("has a header that qrhead did not write");
   const close = () => handle.close().catch(() => {});
-  return { header: parsed.data, baseline, digest, states, close };
+  return { header: parsed.data, digest, states, close };
 
   async function* states(again?: AbortSignal): AsyncGenerator<CellState> {
     try {
@@ -175,7 +163,6 @@ async function verify(
         }
         yield state;
       }
-      await source.floats();
       if ((await source.digest()) !== digest) throw invalid("has changed while it was read");
     } finally {
       await close();
@@ -230,14 +217,6 @@ class Source {
     if (cells === 0 && bytes === 0) return undefined;
     if (cells > 2 ** 31 - 1) throw this.#invalid("is damaged");
     return { cells, bytes };
-  }
-
-  /** Of the record behind the cells; null where it is empty. */
-  async floats(): Promise<Float32Array | null> {
-    const { cells = 0, bytes = 0 } = (await this.head()) ?? {};
-    if (bytes !== FLOAT_BYTES * cells) throw this.#invalid("is damaged");
-    const buffer = await this.next(bytes);
-    return cells === 0 ? null : Float32Array.from({ length: cells }, (_, i) => buffer.readFloatLE(FLOAT_BYTES * i));
   }
 
   async digest(): Promise<string> {

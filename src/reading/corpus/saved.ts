@@ -1,11 +1,10 @@
 import { InputError } from "../../errors.ts";
-import { deepestLayer, headKey } from "../../heads/heads.ts";
+import { deepestLayer } from "../../heads/heads.ts";
 import { fingerprint } from "../../model/fingerprint.ts";
 import type { CellState } from "../../native/addon-types.ts";
 import type { Trunk } from "../../prompt/layout.ts";
-import type { Head, RankDocument } from "../../types.ts";
+import type { RankDocument } from "../../types.ts";
 import type { Engine } from "../engine.ts";
-import type { Rows } from "../kv-context.ts";
 import type { SavedCells } from "../layout.ts";
 import { assertCorpusFits, type CorpusTerms, mismatch } from "./checks.ts";
 import { type CorpusFile, type CorpusHeader, openCorpusFile, writeCorpusFile } from "./file.ts";
@@ -19,11 +18,9 @@ export type CorpusContents = {
   trunk: Trunk;
   /** Names of the cells, in the order that they are written in. */
   keys: readonly string[];
-  /** Of the null query's attention. */
-  how: Rows;
 };
 
-/** A corpus on disk: its documents, the cells that they were read into, and what the null query attends to. */
+/** A corpus on disk: its documents, and the cells that they were read into. */
 export class SavedDocuments implements SavedCells {
   readonly #engine: Engine;
   readonly #file: string;
@@ -32,26 +29,18 @@ export class SavedDocuments implements SavedCells {
   /** The file, open and not used yet. */
   #opened: CorpusFile | undefined;
   #keys: readonly string[] = [];
-  readonly #baseline: Float32Array | null;
 
-  private constructor(
-    engine: Engine,
-    file: string,
-    header: CorpusHeader,
-    digest: string,
-    baseline: Float32Array | null,
-  ) {
+  private constructor(engine: Engine, file: string, header: CorpusHeader, digest: string) {
     this.#engine = engine;
     this.#file = file;
     this.#header = header;
     this.#digest = digest;
-    this.#baseline = baseline;
   }
 
   /** @throws InputError as `openCorpusFile`. */
   static async open(engine: Engine, file: string, signal: AbortSignal | undefined): Promise<SavedDocuments> {
     const opened = await openCorpusFile(engine.model.library.addon, file, signal);
-    const saved = new SavedDocuments(engine, file, opened.header, opened.digest, opened.baseline);
+    const saved = new SavedDocuments(engine, file, opened.header, opened.digest);
     saved.#opened = opened;
     return saved;
   }
@@ -59,7 +48,7 @@ export class SavedDocuments implements SavedCells {
   /**
    * Writes a corpus that appears under its name only when it is complete.
    *
-   * @param fill Writes the cells, each before it goes on, and returns what the null query attends to, if that is to be kept.
+   * @param fill Writes the cells, each before it goes on.
    * @throws InputError as `writeCorpusFile`.
    */
   static async write(
@@ -67,21 +56,19 @@ export class SavedDocuments implements SavedCells {
     file: string,
     contents: CorpusContents,
     options: { force: boolean; signal: AbortSignal | undefined },
-    fill: (write: (state: CellState) => Promise<void>) => Promise<Float32Array | null>,
+    fill: (write: (state: CellState) => Promise<void>) => Promise<void>,
   ): Promise<SavedDocuments> {
-    const { settings, trunk, how, documents, keys, nullQuery } = contents;
+    const { settings, trunk, documents, keys, nullQuery } = contents;
     const { order = "given", layout = "listwise", maxDocumentTokens } = settings;
     const header: CorpusHeader = {
       ...(await termsOf(engine, nullQuery)),
       ...{ layout, order },
       ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
-      heads: engine.heads.heads.map(([layer, head]) => [layer, head]),
-      weights: how.rows === "sum" && how.weights ? [...how.weights] : null,
       tokens: trunk.key,
       documents: [...documents],
     };
-    const { digest, baseline } = await writeCorpusFile(file, header, fill, options);
-    const saved = new SavedDocuments(engine, file, header, digest, baseline);
+    const digest = await writeCorpusFile(file, header, fill, options);
+    const saved = new SavedDocuments(engine, file, header, digest);
     saved.#keys = keys;
     return saved;
   }
@@ -110,14 +97,6 @@ export class SavedDocuments implements SavedCells {
       throw mismatch(this.#file, "has other tokens than its documents have here", "save it again");
     }
     this.#keys = keys;
-  }
-
-  /** What the null query attended to, if it was seen by these heads with these weights. */
-  seenBy(heads: readonly Head[], how: Rows): Float32Array | undefined {
-    const same = (a: readonly unknown[], b: readonly unknown[]) => a.join() === b.join();
-    const { heads: theirs, weights } = this.#header;
-    if (!this.#baseline || how.rows !== "sum" || !same(theirs.map(headKey), heads.map(headKey))) return undefined;
-    return same(weights ?? [], [...(how.weights ?? [])]) ? this.#baseline : undefined;
   }
 
   /** The cells, if the file is still the one that was written or loaded. */

@@ -32,6 +32,8 @@ const headSetSchema = z.object({
   nullQuery: z.string().exactOptional(),
   /** Tokens of the longest prompt that these heads are known to rank well in. */
   promptTokens: z.int().min(1).exactOptional(),
+  /** The one layout that these heads rank in; absent where both will do, or it is not known. */
+  layout: z.enum(["listwise", "independent"]).exactOptional(),
   /** What the heads were ranked by: `mass`, `ndcg`, `contrastive`, or a word of the source's own. */
   objective: z.string().exactOptional(),
   /** Where the heads come from. Further fields are kept. */

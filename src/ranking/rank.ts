@@ -131,6 +131,7 @@ export class Ranker {
       warnings: [
         // The positions of independent documents are bounded by the longest of them.
         ...(reader.layout === "listwise" ? this.#warnings(layout.tokens.length) : this.#headWarnings()),
+        ...this.#layoutWarning(reader.layout),
         ...(warning === undefined ? [] : [warning]),
       ],
     };
@@ -145,6 +146,12 @@ export class Ranker {
       );
     }
     return warnings;
+  }
+
+  #layoutWarning(layout: Reader["layout"]): string[] {
+    const { layout: known = layout, name } = this.#heads;
+    if (known === layout) return [];
+    return [`Heads ${name} rank ${known} documents, and worse with layout ${layout}: use layout: "${known}"`];
   }
 
   #warnings(promptTokens: number): string[] {

@@ -57,8 +57,8 @@ export type ScoringOptions = {
 
 export type LoadOptions = ScoringOptions & {
   /**
-   * `"base"` or `"mini"`, the built-in models; the path of a GGUF; or an `hf:` URI that node-llama-cpp resolves and downloads.
-   * Defaults to `"base"` where the package `qrhead-base` is installed, else to `"mini"`.
+   * `"mini"`, or `"base"` where the package `qrhead-base` is installed; the path of a GGUF; or an `hf:` URI that node-llama-cpp
+   * resolves and downloads. Defaults to `"mini"`.
    */
   model?: string | undefined;
   /**

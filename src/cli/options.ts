@@ -115,7 +115,7 @@ export function addDeviceOptions(command: Command): Command {
   return addGroup(command, "Model:", [
     textOption(
       "--model <M>",
-      "base, mini, the path of a GGUF, or an hf: URI (default: base where qrhead-base is installed, else mini)",
+      "mini, base (the package qrhead-base), the path of a GGUF, or an hf: URI (default: mini)",
       "base, mini, a path or an hf: URI",
     ),
     choiceOption("--gpu <WHICH>", "build of llama.cpp (default: auto)", GPU_NAMES),

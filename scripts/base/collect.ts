@@ -1,9 +1,10 @@
 // What every head of a model gives to the candidates of training questions, one JSON line a question: heads are chosen from
 // these lines. Goes on where it stopped.
 //
-//   npx tsx scripts/base/collect.ts --train FOLDER --model CUT.gguf --output lines.jsonl
+//   npx tsx scripts/base/collect.ts --train FOLDER --model CUT.gguf --output lines.jsonl [--order reverse|given|shuffled]
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { seededRandom } from "../../src/heads/heads.ts";
 import { QRRetriever } from "../../src/index.ts";
 import type { Head } from "../../src/types.ts";
 import type { Line } from "./lines.ts";
@@ -23,9 +24,10 @@ const { values: given } = parseArgs({
     threads: { type: "string", default: "1" },
     prompt: { type: "string", default: "auto" },
     layout: { type: "string", default: "listwise" },
+    order: { type: "string", default: "reverse" },
   },
 });
-const { train, model, output } = given;
+const { train, model, output, order } = given;
 if (!train || !model || !output) throw new Error("Expected --train FOLDER --model FILE --output FILE");
 
 const pools = trainingPools(train, Number(given["per-file"]), Number(given.candidates), Number(given.seed));
@@ -47,20 +49,27 @@ const retriever = await QRRetriever.load({
   threads: Number(given.threads),
   gpu: false,
   mask: false,
-  order: "reverse",
+  order: order === "reverse" ? "reverse" : "given",
   prompt: given.prompt as "auto",
   layout: given.layout as "listwise",
 });
 const began = performance.now();
 for (const [i, { id, query, docs, gold, bm25 }] of pools.entries()) {
   if (done.has(id) || i < Number(given.from)) continue;
-  const { results, usage } = await retriever.rank(query, docs, { headScores: true });
-  const byIndex = [...results].sort((a, b) => a.index - b.index);
+  const places = docs.map((_, place) => place);
+  if (order === "shuffled") {
+    const random = seededRandom(i + 1);
+    const keys = places.map(() => random());
+    places.sort((a, b) => keys[a]! - keys[b]!);
+  }
+  const shown = places.map((place) => docs[place]!);
+  const { results, usage } = await retriever.rank(query, shown, { headScores: true });
+  const byIndex = [...results].sort((a, b) => places[a.index]! - places[b.index]!);
   const line: Line = {
     id,
     gold: docs.map((document) => Number(gold.includes(document.id))),
     bm25,
-    tokens: usage.documentTokens,
+    tokens: docs.map((_, place) => usage.documentTokens[places.indexOf(place)]!),
     heads: heads.map((_, head) => byIndex.map(({ headScores }) => Number(headScores![head]!.toPrecision(5)))),
   };
   appendFileSync(output, `${JSON.stringify(line)}\n`);

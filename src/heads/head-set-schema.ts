@@ -30,6 +30,7 @@ function headSetSchema() {
     prompt: z.enum(["auto", "llama3", "qwen2.5", "template", "plain"]).exactOptional(),
     nullQuery: z.string().exactOptional(),
     promptTokens: z.int().min(1).exactOptional(),
+    layout: z.enum(["listwise", "independent"]).exactOptional(),
     objective: z.string().exactOptional(),
     source: z
       .looseObject({ name: z.string(), examples: index.exactOptional(), url: z.string().exactOptional() })

@@ -33,6 +33,8 @@ export type HeadSet = {
   nullQuery?: string;
   /** Tokens of the longest prompt that these heads are known to rank well in. */
   promptTokens?: number;
+  /** The one layout that these heads rank in; absent where both will do, or it is not known. */
+  layout?: "listwise" | "independent";
   /** What the heads were ranked by: `mass`, `ndcg`, `contrastive`, or a word of the source's own. */
   objective?: string;
   /** Where the heads come from. Further fields are kept. */

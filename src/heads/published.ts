@@ -22,7 +22,7 @@ export function findPublished(name: string): PublishedHeadSet | undefined {
 }
 
 function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
-  const { name, model, source, data, examples, objective, prompt, nullQuery, promptTokens, heads } = entry;
+  const { name, model, source, data, examples, objective, prompt, nullQuery, promptTokens, layout, heads } = entry;
   return {
     name,
     modelKey: model,
@@ -33,6 +33,7 @@ function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
       ...(prompt && { prompt }),
       ...(nullQuery && { nullQuery }),
       ...(promptTokens && { promptTokens }),
+      ...(layout && { layout }),
       ...(objective && { objective }),
       source: { ...PUBLISHED_SOURCES[source], ...(data && { data }), ...(examples && { examples }) },
       heads: heads.split(",").map((key) => [...parseHeadKey(key)!]),

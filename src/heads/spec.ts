@@ -19,6 +19,8 @@ export type ResolvedHeads = {
   nullQuery?: string;
   /** Tokens of the longest prompt that they are known to rank well in. */
   promptTokens?: number;
+  /** The one layout that they rank in; absent where both will do, or it is not known. */
+  layout?: "listwise" | "independent";
   /** One sentence to show, where the heads may not suit the model. */
   warning?: string;
 };
@@ -129,6 +131,7 @@ function fromSet(set: HeadSet, model: ModelIdentity, name: string): ResolvedHead
     ...(set.prompt !== undefined && { prompt: set.prompt }),
     ...(set.nullQuery !== undefined && { nullQuery: set.nullQuery }),
     ...(set.promptTokens !== undefined && { promptTokens: set.promptTokens }),
+    ...(set.layout !== undefined && { layout: set.layout }),
   };
 }
 

@@ -3,7 +3,7 @@ import path from "node:path";
 import { InputError } from "../errors.ts";
 import { packageRoot, unpacked } from "../native/addon.ts";
 
-/** The small model that comes with the package, `mini`. */
+/** The small model that comes with the package, `mini`: what runs when no model is named. */
 export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q8_0.gguf");
 
 /** The package of the larger one, which is found where it is installed beside this one. */
@@ -34,16 +34,15 @@ export function findBaseModel(from = packageRoot): string | undefined {
 }
 
 /**
- * The file that a built-in model's name stands for, and which of them runs where no model is named: `base` where its package
- * is installed, else `mini`.
+ * The file that a built-in model's name stands for. `mini` runs where no model is named, whether `base` is installed or not:
+ * base is ahead of it where the best candidate stands last and depends on the order far more (docs/results/base.md).
  *
  * @throws InputError `INVALID_INPUT` for `base` where its package is not installed.
  */
-export function builtInModel(name?: BuiltInName, from = packageRoot): string {
+export function builtInModel(name: BuiltInName = "mini", from = packageRoot): string {
   if (name === "mini") return BUILT_IN_MODEL;
   const base = findBaseModel(from);
   if (base !== undefined) return base;
-  if (name === undefined) return BUILT_IN_MODEL;
   throw new InputError(
     "INVALID_INPUT",
     `The model base is in a package of its own, ${BASE_PACKAGE}, which is not installed`,

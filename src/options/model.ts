@@ -51,10 +51,10 @@ export const DEVICE = {
 
 export const model = text({
   ...{ flag: "-m, --model <M>", group: MODEL, expected: "base, mini, a path or an hf: URI" },
-  says: "`base` or `mini`, the built-in models; the path of a GGUF, the name of a pulled model, or an `hf:` URI",
-  flagSays: "base, mini, the path of a GGUF, the name of a pulled model, or an hf: URI",
-  default: "`base` where the package `qrhead-base` is installed, else `mini`",
-  shortDefault: "base where installed, else mini",
+  says: "`mini`, or `base` where the package `qrhead-base` is installed; the path of a GGUF, the name of a pulled model, or an `hf:` URI",
+  flagSays: "mini, base (the package qrhead-base), the path of a GGUF, the name of a pulled model, or an hf: URI",
+  default: "`mini`",
+  shortDefault: "mini",
 });
 
 /** Sizes and types of the forward passes. */

@@ -124,7 +124,7 @@ async function toResult(
     timings: { loadMs: model.loadMs, ...observed.timings, totalMs: 0 },
     warnings: [
       // The positions of independent documents are bounded by the longest of them.
-      ...warningsOf(engine, plan.layout === "listwise" ? end + prompt.query.length : undefined),
+      ...warningsOf(engine, plan.layout, plan.layout === "listwise" ? end + prompt.query.length : undefined),
       ...(warning === undefined ? [] : [warning]),
     ],
   };

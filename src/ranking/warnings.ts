@@ -4,14 +4,25 @@ import { type Engine, trainedFor } from "../reading/engine.ts";
 /**
  * Why a ranking may be worse than these heads can do.
  *
+ * @param layout How the documents stand in the prompt.
  * @param promptTokens Of the longest stretch that the heads look over; undefined where its length is bounded otherwise.
  */
-export function warningsOf(engine: Engine, promptTokens: number | undefined): string[] {
+export function warningsOf(
+  engine: Engine,
+  layout: "listwise" | "independent",
+  promptTokens: number | undefined,
+): string[] {
   const { heads, model, profile, options } = engine;
   const { warning, prompt, name, promptTokens: known = Number.POSITIVE_INFINITY } = heads;
   const warnings = warning ? [warning] : [];
   if (prompt && prompt !== "auto" && prompt !== profile.name) {
     warnings.push(`Heads ${name} were found with the ${prompt} prompt, and rank with the ${profile.name} prompt here`);
+  }
+  const { layout: ownLayout = layout } = heads;
+  if (ownLayout !== layout) {
+    warnings.push(
+      `Heads ${name} rank ${ownLayout} documents, and worse with layout ${layout}: use layout: "${ownLayout}"`,
+    );
   }
   if (promptTokens === undefined) return warnings;
   const { contextSize = 0 } = options;

@@ -198,6 +198,29 @@ describe("methods", () => {
     journal.close();
   });
 
+  it("fuse z-scores as computed by hand, the weight for the first", async () => {
+    const journal = await Journal.create(files.path("z.jsonl"), {});
+    const first = fake("a", async ({ documents }) => ({ scores: documents.map((_, i) => Number(i === 0)) }));
+    const second = fake("b", async ({ documents }) => ({ scores: documents.map((_, i) => Number(i === 1)) }));
+    const parsed = parseMethods(["z:0.75(bm25,first-stage)"]).at(-1)!;
+    expect(parsed).toMatchObject({ fuses: ["bm25", "first-stage"], weight: 0.75 });
+    await runWith([first, second, { ...parsed, name: "f", fuses: ["a", "b"] }], journal, { limit: 1 });
+    const { scores } = journal.outcomes.find(({ method }) => method === "f")!;
+    // One 1 among six numbers: mean 1/6, deviation √5/6; its z is √5 and that of a 0 is −1/√5.
+    const [one, zero] = [Math.sqrt(5), -1 / Math.sqrt(5)];
+    expect(scores[0]).toBeCloseTo(0.75 * one + 0.25 * zero, 6);
+    expect(scores[1]).toBeCloseTo(0.75 * zero + 0.25 * one, 6);
+    expect(scores[2]).toBeCloseTo(zero, 6);
+    for (const wrong of [
+      "z:0.5(bm25)",
+      "z:1.5(bm25,first-stage)",
+      "z:0.5(bm25,first-stage,qrhead)",
+      "z:x(bm25,qrhead)",
+    ])
+      expect(() => parseMethods([wrong]), wrong).toThrow(/method/);
+    journal.close();
+  });
+
   it("have run files of different names, however long or foreign their own", () => {
     const names = ["dense:/models/a.gguf", "dense=models/a.gguf", "検索", "探す", `x:${"y".repeat(400)}`];
     const files = [...fileNames(names).values()];

@@ -53,6 +53,11 @@ describe.skipIf(!hasReal("smollm2"))("the base model", { timeout: 300_000 }, () 
     expect(few.length).toBeLessThan(all.length);
   });
 
+  test("warns of the layout that its heads do not rank in", async () => {
+    const { warnings } = await base.rank(questions[0]!, sections, { layout: "independent" });
+    expect(warnings).toEqual([expect.stringContaining('use layout: "listwise"')]);
+  });
+
   test.each(questions.map((question, index) => ({ question, index })))(
     "ranks first what answers: $question",
     async ({ question, index }) => {

@@ -19,7 +19,7 @@ function project(name: string, manifest?: object): string {
 }
 
 describe("built-in models", () => {
-  test("base is the file that its package names, and the default where it is installed", () => {
+  test("base is the file that its package names, and mini the default beside it", () => {
     const from = project("with", {
       name: "qrhead-base",
       exports: { "./package.json": "./package.json" },
@@ -27,21 +27,24 @@ describe("built-in models", () => {
     });
     const file = path.join(path.dirname(from), "qrhead-base", "b.gguf");
     expect(builtInModel("base", from)).toBe(file);
-    expect(builtInModel(undefined, from)).toBe(file);
+    expect(builtInModel(undefined, from)).toBe(BUILT_IN_MODEL);
     expect(builtInModel("mini", from)).toBe(BUILT_IN_MODEL);
   });
 
-  test.each([["nothing"], ["a package that names no file"]])("%s beside qrhead: mini is the default", (what) => {
-    const from = project(what, what === "nothing" ? undefined : { name: "qrhead-base" });
-    expect(builtInModel(undefined, from)).toBe(BUILT_IN_MODEL);
-    expect(() => builtInModel("base", from)).toThrow(
-      expect.objectContaining({
-        code: "INVALID_INPUT",
-        option: "model",
-        advice: expect.stringContaining("npm install qrhead-base"),
-      }),
-    );
-  });
+  test.each([["nothing"], ["a package that names no file"]])(
+    "%s beside qrhead: base is an error that says what to install",
+    (what) => {
+      const from = project(what, what === "nothing" ? undefined : { name: "qrhead-base" });
+      expect(builtInModel(undefined, from)).toBe(BUILT_IN_MODEL);
+      expect(() => builtInModel("base", from)).toThrow(
+        expect.objectContaining({
+          code: "INVALID_INPUT",
+          option: "model",
+          advice: expect.stringContaining("npm install qrhead-base"),
+        }),
+      );
+    },
+  );
 
   test("mini is a name, and ./mini a path", async () => {
     expect(await findModelFile("mini")).toBe(BUILT_IN_MODEL);

@@ -38,8 +38,8 @@ export type ScoringOptions = {
 /** What `QRRetriever.load` takes. */
 export type LoadOptions = ScoringOptions & {
   /**
-   * `base` or `mini`, the built-in models; the path of a GGUF, the name of a pulled model, or an `hf:` URI. Defaults
-   * to `base` where the package `qrhead-base` is installed, else `mini`.
+   * `mini`, or `base` where the package `qrhead-base` is installed; the path of a GGUF, the name of a pulled model,
+   * or an `hf:` URI. Defaults to `mini`.
    */
   model?: string | undefined;
   /**

@@ -61,7 +61,10 @@ export async function readSources(
     throw new InputError("INVALID_INPUT", `Expected documents but ${why}${others}`);
   }
   warnOfLeftOut(left);
-  return found.length === 1 ? found[0]! : uniqueIds(found.flat());
+  const [only, ...others] = found;
+  if (others.length > 0 || only!.some(({ cut }) => cut !== undefined)) return uniqueIds(found.flat());
+  // Of one documents file everybody knows where it is, and a cache of it could not say.
+  return toRankDocuments(only!);
 }
 
 /** The files of paths and patterns; a pattern is what does not exist and has `*`, `?`, `[` or `{`. */

@@ -33,7 +33,10 @@ test.each<[string[], string]>([
   [["--query", "q", "--relative", "1.5", "a.txt"], "for --relative but received"],
   [[...BASE, "--turn", "(", "a.txt"], "a regular expression"],
   [[...BASE, "--max-document-tokens", "5", "a.txt"], "unknown option '--max-document-tokens'"],
-  [["--query-file", "-", "--top-k", "1", "-"], "Expected standard input for --query-file or for the files (--docs) but received - for both"],
+  [
+    ["--query-file", "-", "--top-k", "1", "-"],
+    "Expected standard input for --query-file or for the files (--docs) but received - for both",
+  ],
 ])("%j: %s", async (args, message) => {
   expect(await failureOf(args)).toContain(message);
 });

@@ -32,9 +32,9 @@ afterAll(() => {
 
 describe("a documents file", () => {
   it("alone keeps its ids, the 0-based index where there is none", async () => {
-    expect((await read(["one.jsonl"])).map(({ id, line }) => [id, line])).toEqual([
-      ["0", 1],
-      ["own", 3],
+    expect(await read(["one.jsonl"])).toEqual([
+      { id: "0", text: "first" },
+      { id: "own", title: "T", text: "second" },
     ]);
     expect((await read(["lines.txt"])).map(({ id, text }) => [id, text])).toEqual([
       ["0", "alpha"],

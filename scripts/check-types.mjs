@@ -21,7 +21,12 @@ for (const [name, { types }] of entries) {
         overrideTsconfig: {
           compilerOptions: {
             ...{ module: "nodenext", moduleResolution: "nodenext", target: "es2022", strict: true },
-            ...{ lib: ["es2023", "esnext.disposable"], types: ["node"], skipLibCheck: true, allowImportingTsExtensions: true },
+            ...{
+              lib: ["es2023", "esnext.disposable"],
+              types: ["node"],
+              skipLibCheck: true,
+              allowImportingTsExtensions: true,
+            },
             noEmit: true,
           },
           files: [file],

@@ -52,6 +52,10 @@ function step(name, work) {
 }
 
 const typescriptUser = `import { QRRetriever, type RankResult, QRHeadError } from "qrhead";
+import { detectHeads } from "qrhead/detect";
+import { evaluate } from "qrhead/eval";
+import { PUBLISHED_HEAD_SETS } from "qrhead/heads";
+export const others = [detectHeads, evaluate, PUBLISHED_HEAD_SETS] as const;
 export async function best(query: string, documents: string[]): Promise<RankResult["results"][number] | undefined> {
   await using retriever = await QRRetriever.load({ gpu: false });
   try {
@@ -101,6 +105,9 @@ try {
     console.log(`     ${size.toFixed(1)} MB`);
     if (size > ARCHIVE) throw new Error(`it takes ${size} MB`);
   });
+  step("every type of a public signature is exported", () =>
+    run(process.execPath, [path.join(root, "scripts", "check-types.mjs")], root),
+  );
   step("publint --strict", () => run(bin("publint"), ["run", archive, "--strict"], root));
   step("attw (ESM only)", () => run(bin("attw"), [archive, "--profile", "esm-only"], root));
   step("npm install in an empty folder, without scripts", () => {
@@ -124,7 +131,7 @@ try {
   });
   step("npx qrhead rerank --json", () => {
     writeFileSync(path.join(folder, "docs.txt"), "Bananas are yellow.\nThe Eiffel Tower stands in Paris.\n");
-    const args = ["rerank", "--query", "Where is the Eiffel Tower?", "--docs", "docs.txt", "--gpu", "false", "--json"];
+    const args = ["rerank", "Where is the Eiffel Tower?", "docs.txt", "--gpu", "false", "--json"];
     const { results } = JSON.parse(run(bin("qrhead", folder), args));
     if (results[0].id !== "1") throw new Error(`wrong order: ${JSON.stringify(results)}`);
   });
@@ -171,7 +178,7 @@ try {
     step(`the small installation ranks and takes at most ${SMALL_INSTALL} MB`, () => {
       install(platformPackage);
       run(bin("qrhead", small), ["demo"], small);
-      const generate = ["ask", "--model", "hf:a/b", "--query", "What is this?", "package.json"];
+      const generate = ["ask", "-m", "hf:a/b", "What is this?", "package.json"];
       const { stderr } = spawnSync(bin("qrhead", small), generate, { cwd: small, encoding: "utf8" });
       if (!stderr.includes("npm install node-llama-cpp@")) throw new Error(stderr);
       const size = megabytes(small);

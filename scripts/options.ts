@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { referencePage } from "../src/cli/reference.ts";
 import { OPTION_TYPES, type OptionType } from "../src/options/registry.ts";
 import type { OptionSpec } from "../src/options/spec.ts";
 
@@ -121,3 +122,4 @@ function write(file: string, text: string): void {
 for (const file of new Set(Object.values<OptionType>(OPTION_TYPES).map((type) => type.file))) {
   write(`src/options/types/${file}.ts`, types(file));
 }
+write("docs/reference/options.md", await referencePage());

@@ -1,4 +1,4 @@
-export { type AskResult, type AskSource, ask } from "./answering/ask.ts";
+export { type AskDocuments, type AskResult, type AskSource, ask } from "./answering/ask.ts";
 export {
   type AssembledContext,
   type AssembleOptions,
@@ -11,7 +11,7 @@ export {
 export type { AskOptions, AskProgress } from "./answering/options.ts";
 export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
 export type { Structure } from "./chunking/structures.ts";
-export { type ChunkDocumentsOptions, chunkDocuments } from "./documents/chunk-documents.ts";
+export { type ChunkDocumentsOptions, type Chunker, chunkDocuments } from "./documents/chunk-documents.ts";
 export { type DocumentInput, type ParseDocumentsOptions, parseDocuments } from "./documents/documents.ts";
 export { DOCUMENT_FORMATS, type DocumentFormat } from "./documents/format.ts";
 export type { ChunkPlace } from "./documents/places.ts";
@@ -25,14 +25,18 @@ export {
   type QRHeadErrorCode,
 } from "./errors.ts";
 export { type HeadSet, type HeadSetModel, parseHeadSet } from "./heads/head-set.ts";
-export { matchHeadSet } from "./heads/match.ts";
-export { PUBLISHED_HEAD_SETS, type PublishedHeadSet } from "./heads/published.ts";
+export { type HeadSetMatch, matchHeadSet } from "./heads/match.ts";
+export { PUBLISHED_HEAD_SETS, type PublishedHeadSet, type PublishedModelKey } from "./heads/published.ts";
+export { PUBLISHED_MODELS } from "./heads/published-data.ts";
 export type { HeadAttention, Inspection } from "./inspect/attention.ts";
 export { inspectionPage } from "./inspect/page.ts";
 export { BUILT_IN_MODEL, builtInModel } from "./model/built-in.ts";
+export type { Tokenization } from "./native/addon-types.ts";
 export type { Gpu } from "./native/variants.ts";
+export { CACHE_TYPES, MERGE_RULES } from "./options/choices.ts";
+export type { AnsweringOptions, PruningOptions } from "./options/types/texts.ts";
 export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
-export type { PromptName } from "./prompt/profiles.ts";
+export type { PromptName, PromptProfile } from "./prompt/profiles.ts";
 export type { CountTokens, PruneOptions, PruneUnit } from "./pruning/options.ts";
 export type { ProtectOptions } from "./pruning/protect.ts";
 export type { PrunedDocument, PruneResult } from "./pruning/prune.ts";
@@ -40,7 +44,7 @@ export type { PruneLimit } from "./pruning/select.ts";
 export { Corpus, type CorpusBatchOptions } from "./ranking/corpus.ts";
 export type { FusionOptions } from "./ranking/fusion.ts";
 export type { BatchOptions, BatchResult } from "./ranking/rank-many.ts";
-export type { RankedDocument, RankResult, Timings, TokenScore } from "./ranking/results.ts";
+export type { PassageScore, RankedDocument, RankResult, Timings, TokenScore } from "./ranking/results.ts";
 export type { Retriever } from "./ranking/retriever.ts";
 export type { Demoted } from "./ranking/scoring/placement.ts";
 export type { MergeRule, WindowOptions, WindowsUsed } from "./ranking/windows/options.ts";

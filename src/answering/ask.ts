@@ -60,7 +60,7 @@ const ROOM = 16;
  * and ranking throw. @throws QRHeadError `MODEL_UNSUPPORTED` for a model that writes no text.
  * @throws ContextOverflowError when instruction, question and answer leave no room for sources.
  */
-export async function ask(query: string, documents: Documents, given: AskOptions): Promise<AskResult> {
+export async function ask(query: string, documents: AskDocuments, given: AskOptions): Promise<AskResult> {
   const began = performance.now();
   const options = parseAskOptions(query, given);
   const { signal, onProgress, onText, instruction, budgetTokens: budget, order, neighbours, gpu, threads } = options;
@@ -144,7 +144,8 @@ function baseWarning(name: string): string {
   return `${name} has no chat template and is probably a base model: it goes on with the text rather than answers`;
 }
 
-type Documents = readonly (DocumentInput | ReadText)[] | Corpus;
+/** What `ask` answers from. */
+export type AskDocuments = readonly (DocumentInput | ReadText)[] | Corpus;
 
 /** What answers are taken from. */
 type Library = {
@@ -155,7 +156,7 @@ type Library = {
 };
 
 /** @throws InputError for what are no documents, or options that have no use with a corpus. */
-function checkLibrary(documents: Documents, options: AskOptions): void {
+function checkLibrary(documents: AskDocuments, options: AskOptions): void {
   if (!(documents instanceof Corpus)) return void normalizeDocuments(documents);
   const useless = (["retriever", "layout", "chunk", "chunkTokens"] as const).find(
     (name) => options[name] !== undefined,
@@ -164,7 +165,7 @@ function checkLibrary(documents: Documents, options: AskOptions): void {
     throw new InputError("INVALID_ARGUMENT", `Option ${useless} has no use with a corpus, which has been read`);
 }
 
-async function openLibrary(documents: Documents, options: AskOptions): Promise<Library> {
+async function openLibrary(documents: AskDocuments, options: AskOptions): Promise<Library> {
   const { signal, onProgress, threads, gpu, chunkTokens, chunk, layout } = options;
   const call = { signal, onProgress };
   if (documents instanceof Corpus) {

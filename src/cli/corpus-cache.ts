@@ -25,7 +25,7 @@ export async function openCorpus(
   file: string,
   documents: RankDocument[] | undefined,
   settings: Settings,
-  { signal, onProgress, quiet, flag = "--docs FILE" }: Call & { quiet: boolean; flag?: string },
+  { signal, onProgress, quiet, flag = "files or --docs FILE" }: Call & { quiet: boolean; flag?: string },
 ): Promise<Corpus> {
   const found = await stat(file).catch(() => undefined);
   if (!found && !documents) {

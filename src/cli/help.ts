@@ -32,11 +32,13 @@ export function addHelp(command: Command, words: HelpWords): Command {
 /** Options by the headings that `--help` lists them under; the everyday ones and those without a heading come first. */
 export class GroupedHelp extends Help {
   #everyday: readonly string[] = [];
+  /** Suggestions for what was mistyped ask for the options too. */
+  #isFormatting = false;
 
   override visibleOptions(command: Command): Option[] {
     const options = super.visibleOptions(command);
     const { everyday } = WORDS.get(command) ?? {};
-    if (!everyday) return options;
+    if (!everyday || !this.#isFormatting) return options;
     const first = everyday.flatMap((long) => options.find((option) => option.long === long) ?? []);
     if (!whole) return first;
     return [...first, ...options.filter((option) => !first.includes(option))];
@@ -55,7 +57,10 @@ export class GroupedHelp extends Help {
 
   override formatHelp(command: Command, helper: Help): string {
     this.#everyday = WORDS.get(command)?.everyday ?? [];
-    return super.formatHelp(command, helper);
+    this.#isFormatting = true;
+    const text = super.formatHelp(command, helper);
+    this.#isFormatting = false;
+    return text;
   }
 }
 

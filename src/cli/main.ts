@@ -14,11 +14,12 @@ endQuietlyOnClosedPipe(failNow);
 try {
   await runCommandLine(args);
 } catch (error) {
-  const { offerHeads } = await import("./offer-heads.ts");
+  const { adviseHeads, offerHeads } = await import("./offer-heads.ts");
   const last = await offerHeads(error, args).then(
     (done) => (done ? undefined : error),
     (another: unknown) => another,
   );
+  adviseHeads(last, args);
   if (last !== undefined) process.exitCode = fail(last);
   if (last instanceof Interrupted) endSoon();
 }

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { createInterface } from "node:readline/promises";
-import { isQRHeadError } from "../errors.ts";
+import { isQRHeadError, type QRHeadError } from "../errors.ts";
 import { oneLine, write, writeAside } from "./output.ts";
 
 const CHOICES = `  1  rank with all heads now: slower, and less accurate than with the model's retrieval heads
@@ -13,6 +13,24 @@ export function headsFileFor(model: string): string {
   return `${path.basename(model).replace(/\.gguf$/i, "")}-heads.json`;
 }
 
+function isUnknownAuto(error: unknown): error is QRHeadError {
+  return isQRHeadError(error) && error.code === "HEADS_UNKNOWN" && error.option === "heads";
+}
+
+/** Puts the two commands that work into the error for a model that no heads are known for. */
+export function adviseHeads(error: unknown, args: readonly string[]): void {
+  if (!isUnknownAuto(error) || error.advice === undefined) return;
+  const model = modelOf(args);
+  if (model === undefined) return;
+  const advice = `add --heads all to rank with all of them, or find its own with qrhead ${shell(detectArgs(model))}`;
+  error.message = error.message.slice(0, -error.advice.length) + advice;
+  Object.assign(error, { advice });
+}
+
+const detectArgs = (model: string) => ["detect", "-m", model, "--bootstrap", "-o", headsFileFor(model)];
+const shell = (args: readonly string[]) =>
+  args.map((word) => (/^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+
 /**
  * Where no heads are known for a model and somebody sits at a terminal: asks whether to rank with all heads or to find the
  * model's own, and does it.
@@ -20,8 +38,7 @@ export function headsFileFor(model: string): string {
  * @returns Whether something was done in place of the failure.
  */
 export async function offerHeads(error: unknown, args: readonly string[]): Promise<boolean> {
-  const isAuto = isQRHeadError(error) && error.code === "HEADS_UNKNOWN" && error.option === "heads";
-  if (!isAuto || !process.stdin.isTTY || !process.stderr.isTTY || args.includes("--json")) return false;
+  if (!isUnknownAuto(error) || !process.stdin.isTTY || !process.stderr.isTTY || args.includes("--json")) return false;
   const { runCommandLine } = await import("./run.ts");
   const model = modelOf(args);
   if (model === undefined) return false;
@@ -33,9 +50,8 @@ export async function offerHeads(error: unknown, args: readonly string[]): Promi
   }
   if (answer !== "2") return false;
   const output = headsFileFor(model);
-  const detect = ["detect", "--model", model, "--bootstrap", "-o", output];
-  writeAside(`$ qrhead ${detect.map((word) => (/^[\w./:-]+$/.test(word) ? word : JSON.stringify(word))).join(" ")}\n`);
-  await runCommandLine(detect);
+  writeAside(`$ qrhead ${shell(detectArgs(model))}\n`);
+  await runCommandLine(detectArgs(model));
   write("\n");
   await runCommandLine([...args, "--heads", output]);
   return true;

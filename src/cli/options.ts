@@ -101,6 +101,8 @@ export function addModelOptions(command: Command): Command {
 
 /** `--model`, which `QRHEAD_MODEL` and the configuration file give a default. */
 export function modelOption(spec: OptionSpec = model): Option {
+  // A variable that is empty is none, as in other programs.
+  if (process.env.QRHEAD_MODEL === "") delete process.env.QRHEAD_MODEL;
   return flagOption(spec).env("QRHEAD_MODEL");
 }
 

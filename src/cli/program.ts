@@ -11,7 +11,6 @@ type Entry = { says: string; group?: string; load: () => Promise<Registration> }
 
 const FINDING = "Finding heads:";
 const MACHINE = "Models and this machine:";
-const MEASURING = "Measuring:";
 
 /** Every command in the order that help lists them; the code of one is loaded when it is asked for. */
 export const COMMANDS: Readonly<Record<string, Entry>> = {
@@ -20,7 +19,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/rerank.ts")).registerRerank,
   },
   prune: {
-    says: "keep the sentences or chunks of a text that a question attends to",
+    says: "keep of a text what a question attends to",
     load: async () => (await import("./commands/prune.ts")).registerPrune,
   },
   ask: {
@@ -44,11 +43,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/heads.ts")).registerHeads,
   },
   detect: {
-    ...{ group: FINDING, says: "find a model's retrieval heads, with labelled examples or without" },
+    ...{ group: FINDING, says: "find a model's retrieval heads" },
     load: async () => (await import("./commands/detect.ts")).registerDetect,
   },
   "retrieval-heads": {
-    ...{ group: FINDING, says: "find the heads that copy from a haystack while the model answers (Wu et al.)" },
+    ...{ group: FINDING, says: "find heads that copy from a haystack (Wu et al.)" },
     load: async () => (await import("./commands/retrieval-heads.ts")).registerRetrievalHeads,
   },
   models: {
@@ -64,19 +63,19 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/doctor.ts")).registerDoctor,
   },
   completion: {
-    ...{ group: MACHINE, says: "print a script that completes commands and options in a shell" },
+    ...{ group: MACHINE, says: "print a script that completes in a shell" },
     load: async () => (await import("./commands/completion.ts")).registerCompletion,
   },
   bench: {
-    ...{ group: MEASURING, says: "measure speed and memory on this machine" },
+    ...{ group: MACHINE, says: "measure speed and memory on this machine" },
     load: async () => (await import("./commands/bench.ts")).registerBench,
   },
   eval: {
-    ...{ group: MEASURING, says: "measure retrieval and reranking on labelled data, against baselines" },
+    ...{ group: MACHINE, says: "measure retrieval and reranking on labelled data" },
     load: async () => (await import("./commands/eval.ts")).registerEval,
   },
   "eval-answer": {
-    ...{ group: MEASURING, says: "measure answers from retrieved documents (CLIPPER, LoCoMo)" },
+    ...{ group: MACHINE, says: "measure answers from retrieved documents (CLIPPER, LoCoMo)" },
     load: async () => (await import("./commands/eval-answer.ts")).registerEvalAnswer,
   },
 };
@@ -85,7 +84,6 @@ const EXAMPLES = `
 Examples:
   $ qrhead demo
   $ qrhead rerank "why is the sky blue" notes.jsonl
-  $ qrhead rerank -m model.gguf "why is the sky blue" notes/ --json
   $ qrhead COMMAND --help
 
 Exit codes: 0, 1 for a run that failed, 2 for wrong arguments or input.`;
@@ -110,6 +108,7 @@ export async function createProgram(names: readonly string[] = Object.keys(COMMA
     .configureOutput({ writeErr: print, outputError: () => {} })
     .exitOverride()
     .hook("preAction", async (_, command) => (await import("./config.ts")).applyConfig(command));
+  for (const option of program.options) if (/quiet|verbose/.test(option.long!)) option.hideHelp();
   for (const [name, { says, group, load }] of Object.entries(COMMANDS)) {
     if (names.includes(name)) (await load())(program);
     else program.command(name).description(says);

@@ -24,13 +24,19 @@ export function askedOf(words: readonly string[], flags: QueryFlags, isOptional 
   const piped = [...named, queryFile, queries].includes("-") ? false : isPiped();
   if (named.length === 0 && !isOptional && !piped) {
     const forgot = !isFlagged && first !== undefined && existsSync(first) ? `: ${first} is taken for the question` : "";
-    throw new InputError("INVALID_ARGUMENT", `Expected files after the question, or text on standard input${forgot}`);
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `Expected files after the question, --docs FILE, or text on standard input${forgot}`,
+    );
   }
   const files = named.length > 0 || isOptional ? named : ["-"];
   const readers = [...files, queryFile, queries].filter((name) => name === "-");
   if (readers.length > 1) {
     const what = queries === "-" ? "--queries" : queryFile === "-" ? "--query-file" : "a second file";
-    throw new InputError("INVALID_ARGUMENT", `Expected standard input once: - stands for the files and for ${what}`);
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `Expected standard input for ${what} or for the files (--docs) but received - for both`,
+    );
   }
   return { files, ...(!isFlagged && first !== undefined && { query: first }) };
 }

@@ -55,11 +55,16 @@ export async function readSources(
       left.push({ file: one.file, reason: error.message.replace(one.file, "").replace(/^,? /, "") });
     }
   }
+  if (found.length === 0) {
+    const why = left[0] ? `${left[0].file} ${left[0].reason}` : `${paths.join(", ")} has no files`;
+    const others = left.length > 1 ? `, and the other ${left.length - 1} have none either` : "";
+    throw new InputError("INVALID_INPUT", `Expected documents but ${why}${others}`);
+  }
   warnOfLeftOut(left);
-  if (found.length === 1) return found[0]!;
-  const documents = uniqueIds(found.flat());
-  if (documents.length > 0) return documents;
-  throw new InputError("INVALID_INPUT", `Expected documents but ${paths.join(", ")} has no text`);
+  const [only, ...others] = found;
+  if (others.length > 0 || only!.some(({ cut }) => cut !== undefined)) return uniqueIds(found.flat());
+  // Of one documents file everybody knows where it is, and a cache of it could not say.
+  return toRankDocuments(only!);
 }
 
 /** The files of paths and patterns; a pattern is what does not exist and has `*`, `?`, `[` or `{`. */
@@ -94,6 +99,10 @@ export async function isFolder(file: string): Promise<boolean> {
 
 function readSource(content: Uint8Array, file: string, { docsFormat, split = "auto" }: SourceFlags): SourceDocument[] {
   const name = nameOf(file);
+  if (file === "-" && content.length === 0) {
+    const ways = "pass files or folders, --docs FILE, or text on standard input";
+    throw new InputError("INVALID_INPUT", `Expected documents but standard input is empty: ${ways}`);
+  }
   const binary = whyBinary(content);
   if (binary !== undefined) throw new InputError("INVALID_INPUT", `${name} ${binary}`);
   const unit = chunkUnitOf(file);

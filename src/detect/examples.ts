@@ -3,12 +3,10 @@ import { InputError, invalidArgument } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
 import { decodeText, splitLines } from "../util/text-file.ts";
 
-type Id = string | number;
-
 /** A query, documents, and which of them answer it: what heads are found with. */
 export type DetectionExampleInput = {
   /** Defaults to the 0-based index as a string. */
-  id?: Id | null;
+  id?: string | number | null;
   query?: string | null;
   /** Read where there is no `query`. */
   question?: string | null;
@@ -17,9 +15,9 @@ export type DetectionExampleInput = {
   /** Read where there are no `docs`. */
   paragraphs?: readonly DocumentInput[] | null;
   /** Ids of the documents that answer the query: at least one, and not all. */
-  gold?: readonly Id[] | null;
+  gold?: readonly (string | number)[] | null;
   /** Read where there is no `gold`. */
-  gt_docs?: readonly Id[] | null;
+  gt_docs?: readonly (string | number)[] | null;
   /** What messages call the example. Defaults to `examples[index]`. */
   position?: string;
 };
@@ -144,7 +142,7 @@ function read(fields: Record<string, unknown>, names: [string, string], position
   return { name, value: fields[name] };
 }
 
-function isId(value: unknown): value is Id {
+function isId(value: unknown): value is string | number {
   return typeof value === "string" || typeof value === "number";
 }
 

@@ -1,7 +1,24 @@
 /** `qrhead/eval`: how well methods retrieve and rerank, on labelled data. */
-export { evaluate } from "./evaluate.ts";
+export type { HeadSet, HeadSetModel } from "../heads/head-set.ts";
+export type { WindowOptions } from "../options/types/ranking.ts";
+export type { LoadOptions, Progress as ModelProgress, ScoringOptions } from "../options.ts";
+export type { Head, RankDocument } from "../types.ts";
+export { GRANULARITIES, type Granularity } from "./data/longmemeval.ts";
+export type { NeedleOptions } from "./data/niah.ts";
+export { FORMATS, type Format, type OpenOptions } from "./data/open.ts";
+export type { TimeLeft } from "./estimate.ts";
+export { type EvalOptions, evaluate, type Progress } from "./evaluate.ts";
+export type { Journal, RunSettings } from "./journal.ts";
+export type { Method, MethodContext, Ranker, Request, Response } from "./methods/method.ts";
 export { parseMethods } from "./methods/spec.ts";
-export { parseMeasure } from "./metrics/measures.ts";
+export { type Gain, type Measure, type MeasureName, parseMeasure } from "./metrics/measures.ts";
+export type { Interval } from "./metrics/statistics.ts";
+export type { Outcome } from "./outcome.ts";
 export { renderHtml } from "./report/html.ts";
+export { type EvalReport, type Ranking, REPORT_FORMAT, REPORT_VERSION } from "./report/report.ts";
 export { writeTrecFiles } from "./report/trec.ts";
-export { findSetting, SETTINGS } from "./settings.ts";
+export type { RunOptions } from "./run.ts";
+export { findSetting, SETTINGS, type Setting } from "./settings.ts";
+export type { MethodSummary, TaskFacts, TaskSummary } from "./summary.ts";
+export type { CandidateOptions, Candidates, Dropped, Grades, Topic } from "./types.ts";
+export type { WordProcessing } from "./words.ts";

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, describe, it } from "vitest";
 import { llamaSource } from "../../scripts/llama-source.mjs";
@@ -20,6 +20,8 @@ const broken = files.write("broken.jsonl", '{"text":"a"}\n{"text":"b"\n{"text":"
 const latin1 = files.write("latin1.txt", Buffer.from("plain\ncaf\xe9\n", "latin1"));
 const twins = files.write("twins.json", '[{"id":"x","text":"a"},{"id":"x","text":"b"}]');
 const textless = files.write("textless.jsonl", '{"text":"a"}\n{"title":"b"}\n');
+const noFiles = files.path("no-files");
+mkdirSync(noFiles);
 const empty = files.write("empty.txt", "");
 const otherHeads = files.write(
   "other-heads.json",
@@ -44,7 +46,7 @@ const cases: Case[] = [
   ["standard input twice", ["--query-file", "-", "--docs", "-"], 2, ["--query-file", "--docs"]],
 
   ["a missing documents file", [...ask, "--docs", "/nowhere/d.jsonl"], 2, ["/nowhere/d.jsonl", "does not exist"]],
-  ["a folder as documents", [...ask, "--docs", files.folder], 2, [files.folder, "folder"]],
+  ["a folder without files", [...ask, "--docs", noFiles], 2, [noFiles, "has no files"]],
   ["no documents", [...ask, "--docs", empty], 2, [empty, "no documents"]],
   ["no documents on standard input", [...ask, "--docs", "-"], 2, ["standard input"]],
   ["malformed JSON Lines", [...ask, "--docs", broken], 2, [broken, "line 2"]],
@@ -81,7 +83,7 @@ const cases: Case[] = [
 
   ["a context that is too small", [...asked, "--context-size", "40"], 2, ["40", "--context-size"]],
   ["an unknown option", [...asked, "--contextsize", "64"], 2, ["--contextsize", "--context-size"]],
-  ["an argument too many", [...asked, "extra"], 2, ["too many arguments"]],
+  ["a file that is not there beside one that is", [...asked, "extra"], 2, ["extra", "does not exist"]],
   ["blank heads", [...asked, "--heads", ""], 2, ["--heads", '""']],
 ];
 

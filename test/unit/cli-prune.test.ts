@@ -20,8 +20,9 @@ test.each<[string[], string]>([
   [[...BASE, "--keep-marks", "--", "--", "/nowhere/a.txt"], "/nowhere/a.txt does not exist"],
   [["/nowhere/a.txt", ...BASE, "--keep-marks=<k>", "--keep-marks=</k>"], "/nowhere/a.txt does not exist"],
   [[...BASE, "/nowhere/a.txt", "--keep-marks", "<k>"], "--keep-marks"],
-  [[...BASE, "/nowhere/a.txt", "/nowhere/b.txt"], "too many arguments"],
-  [BASE, "Expected a file"],
+  [[...BASE, "/nowhere/a.txt", "/nowhere/b.txt"], "/nowhere/a.txt does not exist"],
+  [["q", "--top-k", "1", "/nowhere/a.txt"], "/nowhere/a.txt does not exist"],
+  [["q", "--top-k", "1", "--docs", "/nowhere/d.jsonl"], "/nowhere/d.jsonl does not exist"],
   [["--query", "q", "a.txt"], "exactly one of --budget, --threshold and --top-k, or --relative, but received none"],
   [
     [...BASE, "--budget", "9", "a.txt"],
@@ -32,7 +33,10 @@ test.each<[string[], string]>([
   [["--query", "q", "--relative", "1.5", "a.txt"], "for --relative but received"],
   [[...BASE, "--turn", "(", "a.txt"], "a regular expression"],
   [[...BASE, "--max-document-tokens", "5", "a.txt"], "unknown option '--max-document-tokens'"],
-  [["--query-file", "-", "--top-k", "1", "-"], "Standard input can hold the query or the text but not both"],
+  [
+    ["--query-file", "-", "--top-k", "1", "-"],
+    "Expected standard input for --query-file or for the files (--docs) but received - for both",
+  ],
 ])("%j: %s", async (args, message) => {
   expect(await failureOf(args)).toContain(message);
 });

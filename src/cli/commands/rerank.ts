@@ -110,7 +110,7 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
     const sources = given && (await cutSources(retriever, given, { signal }));
     const ranked = sources && toRankDocuments(sources);
     const settings = { order, maxDocumentTokens, layout };
-    const call = { signal, onProgress, quiet, flag: "files" };
+    const call = { signal, onProgress, quiet };
     const corpus = cache === undefined ? undefined : await openCorpus(retriever, cache, ranked, settings, call);
     const documents: readonly SourceDocument[] = sources ?? corpus!.documents;
     const show = (result: RankResult, index: number) => {
@@ -121,7 +121,7 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
       }
       if (format !== "table") return printRanking(result, documents, format, id);
       const marks = (one: RankedDocument) => markBestWords(one.tokenScores!, documents[one.index]!, one.passages?.[0]);
-      if (id !== undefined) print(`${index > 0 ? "\n" : ""}${bold(oneLine(`${id}: ${result.query}`))}`);
+      if (id !== undefined) print(`${index > 0 ? "\n" : ""}${bold(oneLine(result.query))}`);
       print(rankingTable(result.results, documents, tokenScores ? marks : undefined));
       if (headScores) print(`\n${headsTable(result)}`);
     };

@@ -1,0 +1,63 @@
+import type { Command, Option } from "commander";
+import { OPTION_TYPES, type OptionType } from "../options/registry.ts";
+import type { OptionSpec } from "../options/spec.ts";
+import { CONFIGURABLE } from "./config.ts";
+import { shownFlags } from "./flags.ts";
+import { createProgram } from "./program.ts";
+
+const INTRODUCTION = `# Options
+
+This page is made from the registry of options in \`src/options\` and from the commands: \`npm run options\` writes it.
+The library refuses unknown options and wrong values with \`INVALID_ARGUMENT\`; the error has \`option\`, \`expected\` and \`received\`.
+`;
+
+/** The page docs/reference/options.md: the options of the library and of every command. */
+export async function referencePage(): Promise<string> {
+  const types = Object.entries<OptionType>(OPTION_TYPES).map(([name, type]) => typeSection(name, type));
+  const commands = commandSections(await createProgram());
+  const keys = Object.keys(CONFIGURABLE).map((key) => `\`${key}\``);
+  const config = `## Configuration file
+
+\`QRHEAD_CONFIG\`, else \`qrhead/config.json\` in \`XDG_CONFIG_HOME\` or \`~/.config\` (\`%APPDATA%\` on Windows): a JSON object of
+options under their library names, which hold where no flag and no environment variable says otherwise. It may have
+${keys.join(", ")}.
+`;
+  return [INTRODUCTION, "## Library", ...types, "## Commands", ...commands, config]
+    .join("\n\n")
+    .replace(/\n{3,}/g, "\n\n");
+}
+
+function typeSection(name: string, { says, own, also = [] }: OptionType): string {
+  const rows = Object.entries<OptionSpec>(own).map(([key, spec]) => {
+    const { required, says: what, more, default: fallback, expected } = spec;
+    const whole = [upper(what), more].filter(Boolean).join(". ").replace(/\.+ /g, ". ");
+    return [`\`${key}\`${required ? " (required)" : ""}`, whole, expected, fallback ?? ""];
+  });
+  const others = also.length > 0 ? ` Also those of ${also.map((one) => `\`${one}\``).join(", ")}.` : "";
+  return `### ${name}\n\n${says}${others}\n\n${table(["Option", "What", "Accepts", "Default"], rows)}`;
+}
+
+function commandSections(command: Command, path: readonly string[] = []): string[] {
+  const inside = command.commands.flatMap((child) => commandSections(child, [...path, child.name()]));
+  if (path.length === 0) return inside;
+  const options = command.options.filter((option) => !option.hidden);
+  if (options.length === 0) return inside;
+  const usage = ["qrhead", ...path, ...command.registeredArguments.map((one) => argument(one))].join(" ");
+  const rows = options.map((option: Option) => [
+    `\`${shownFlags(option)}\``,
+    option.description + (option.envVar ? `; \`${option.envVar}\`` : ""),
+  ]);
+  return [`### ${usage}\n\n${upper(command.description())}.\n\n${table(["Flag", "What"], rows)}`, ...inside];
+}
+
+function argument(one: { required: boolean; variadic: boolean; name(): string }): string {
+  const name = `${one.name()}${one.variadic ? "..." : ""}`;
+  return one.required ? `<${name}>` : `[${name}]`;
+}
+
+const upper = (text: string) => (text === "" ? text : text[0]!.toUpperCase() + text.slice(1));
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,184 @@
+// What follows from the registry of options: checks, flags, words and the configuration file.
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { applyConfig, configFile } from "../../src/cli/config.ts";
+import { flagOf, withFlags } from "../../src/cli/flag-words.ts";
+import { withLongFlags } from "../../src/cli/flags.ts";
+import { createProgram } from "../../src/cli/program.ts";
+import { assembleContext, chunkDocuments, readTexts } from "../../src/index.ts";
+import { parseOptions } from "../../src/options/parse.ts";
+import { OPTION_TYPES, type OptionType } from "../../src/options/registry.ts";
+import { temporaryFolder } from "../helpers/cli.ts";
+
+const files = temporaryFolder();
+const program = await createProgram();
+afterAll(() => files.remove());
+
+describe("a type of options", () => {
+  it.each(Object.entries<OptionType>(OPTION_TYPES))(
+    "%s refuses what its options do not take, by name",
+    (_, { own }) => {
+      for (const [name, spec] of Object.entries(own)) {
+        const others = Object.fromEntries(
+          Object.entries(own)
+            .filter(([, one]) => one.required)
+            .map(([key, one]) => [key, one.kind === "integer" ? 99 : one.kind === "text" ? "x" : () => 0]),
+        );
+        // A symbol is no value of any option.
+        const wrong = { ...others, [name]: Symbol("wrong") };
+        if (spec.kind === "other" && !spec.accepts && !spec.inside && !spec.choices) continue;
+        expect(() => parseOptions(own, wrong), name).toThrow(
+          expect.objectContaining({ option: name, expected: spec.expected }),
+        );
+      }
+      expect(() => parseOptions(own, { colour: 1 })).toThrow(/^Unknown option colour: expected one of /);
+    },
+  );
+
+  it("knows bounds to the number, and options inside others", () => {
+    const { own } = OPTION_TYPES.LoadOptions;
+    expect(parseOptions(own, { contextSize: 16, threads: 512 })).toEqual({ contextSize: 16, threads: 512 });
+    for (const wrong of [{ contextSize: 15 }, { threads: 513 }, { threads: 1.5 }, { gpu: "false" }, { gpu: true }]) {
+      expect(() => parseOptions(own, wrong)).toThrow(/^Expected /);
+    }
+    const scoring = OPTION_TYPES.ScoringOptions.own;
+    expect(() => parseOptions(scoring, { windows: { windowTokens: 15 } })).toThrow(/for windows\.windowTokens/);
+    expect(() => parseOptions(scoring, { windows: { size: 15 } })).toThrow(/Unknown option windows\.size/);
+    expect(() => parseOptions(OPTION_TYPES.PruneLimit.own, { relative: 0 })).toThrow(/a number above 0 and at most 1/);
+  });
+});
+
+describe("unknown options are refused", () => {
+  it("by calls that take few", async () => {
+    const chunker = { chunk: async () => [] };
+    await expect(chunkDocuments(chunker, ["a"], { chunkToken: 9 } as never)).rejects.toThrow(/chunkToken/);
+    await expect(readTexts(["package.json"], { recursive: true } as never)).rejects.toThrow(/recursive/);
+    const options = { budgetTokens: 9, countTokens: () => 1, maxTokens: 4 } as never;
+    await expect(assembleContext([], options)).rejects.toThrow(/maxTokens/);
+  });
+});
+
+describe("flags", () => {
+  it("exist in some command for every option that the library's messages are worded with", () => {
+    const known = new Set<string>();
+    const walk = (command: typeof program) => {
+      for (const { long } of command.options) known.add(long!.replace("--no-", "--"));
+      for (const child of command.commands) walk(child);
+    };
+    walk(program);
+    for (const { own } of Object.values<OptionType>(OPTION_TYPES)) {
+      for (const [name, { flag }] of Object.entries(own)) {
+        if (flag) expect(known, name).toContain(flagOf(name));
+      }
+    }
+    expect(flagOf("relative")).toBe("--relative");
+    expect(withFlags("pass relative: 1 or mask: false")).toBe("pass --relative 1 or --no-mask");
+  });
+
+  it("of several letters are those of llama.cpp", () => {
+    const args = ["rerank", "-ngl", "0", "-ctk=q8_0", "-k", "3", "--", "-ngl"];
+    expect(withLongFlags(args)).toEqual([
+      "rerank",
+      "--gpu-layers",
+      "0",
+      "--cache-type-k=q8_0",
+      "-k",
+      "3",
+      "--",
+      "-ngl",
+    ]);
+  });
+
+  it("mean one thing: none has another short one elsewhere, and --docs takes a file everywhere", () => {
+    const shorts = new Map<string, string>();
+    const walk = (command: typeof program) => {
+      for (const { short, long, required } of command.options) {
+        if (long === "--docs") expect(required, command.name()).toBe(true);
+        if (!short) continue;
+        expect(shorts.get(short) ?? long, `${command.name()} ${short}`).toBe(long);
+        shorts.set(short, long!);
+      }
+      for (const child of command.commands) walk(child);
+    };
+    walk(program);
+    expect(Object.fromEntries(shorts)).toMatchObject({
+      "-m": "--model",
+      "-q": "--query",
+      "-k": "--top-k",
+      "-c": "--context-size",
+      "-t": "--threads",
+    });
+  });
+});
+
+describe("help", () => {
+  const helpOf = (command: typeof program): [string, string][] => {
+    let text = "";
+    command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 80 }).outputHelp();
+    return [[command.name(), text], ...command.commands.flatMap(helpOf)];
+  };
+
+  it.each(helpOf(program))("of %s fits 40 lines of 80 columns", (_, text) => {
+    expect(text.trimEnd().split("\n").length).toBeLessThanOrEqual(40);
+  });
+
+  it("of rerank explains the six everyday options, and names every other one", () => {
+    const rerank = program.commands.find((command) => command.name() === "rerank")!;
+    const [[, text]] = helpOf(rerank) as [[string, string]];
+    const explained = [...text.matchAll(/^ +(?:-\w, )?(--[\w-]+)(?: <\w+>)? {2,}\S/gm)].map(([, long]) => long);
+    expect(explained).toEqual(["--query", "--model", "--top-k", "--heads", "--format", "--json"]);
+    for (const { long } of rerank.options) expect(text).toContain(long);
+  });
+});
+
+describe("the configuration file", () => {
+  afterEach(() => vi.unstubAllEnvs());
+  beforeAll(() => vi.stubEnv("QRHEAD_MODEL", ""));
+
+  async function optionsWith(config: unknown, args: readonly string[], env: Record<string, string> = {}) {
+    const fresh = await createProgram(["rerank"]);
+    const rerank = fresh.commands.find((command) => command.name() === "rerank")!;
+    let values: Record<string, unknown> = {};
+    rerank.action(() => {
+      values = rerank.opts();
+    });
+    vi.stubEnv(
+      "QRHEAD_CONFIG",
+      files.write("config.json", typeof config === "string" ? config : JSON.stringify(config)),
+    );
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+    await fresh.parseAsync(["rerank", "q", "f", ...args], { from: "user" });
+    return values;
+  }
+
+  it("gives what no flag and no variable says", async () => {
+    const config = { model: "config.gguf", threads: 3, gpu: false, check: "process", flashAttention: false };
+    const parsed = await optionsWith(config, ["--threads", "5"]);
+    expect(parsed).toMatchObject({
+      model: "config.gguf",
+      threads: 5,
+      gpu: "false",
+      check: true,
+      flashAttention: false,
+    });
+    const variable = await optionsWith(config, [], { QRHEAD_MODEL: "variable.gguf" });
+    expect(variable).toMatchObject({ model: "variable.gguf", threads: 3 });
+    const flag = await optionsWith(config, ["-m", "flag.gguf"], { QRHEAD_MODEL: "variable.gguf" });
+    expect(flag.model).toBe("flag.gguf");
+  });
+
+  it.each([
+    [{ modell: "x" }, /Configuration file .*config\.json: Unknown option modell/],
+    [{ threads: 0 }, /an integer from 1 to 512 for threads/],
+    ["{", /config\.json: /],
+    [[], /an object/],
+  ])("is refused where it is wrong: %j", async (config, message) => {
+    await expect(optionsWith(config, [])).rejects.toThrow(message);
+  });
+
+  it("is where programs of this system have theirs", () => {
+    expect(configFile({ XDG_CONFIG_HOME: "/x" })).toBe("/x/qrhead/config.json");
+    expect(configFile({ QRHEAD_CONFIG: "/y/c.json" })).toBe("/y/c.json");
+    vi.stubEnv("QRHEAD_CONFIG", "/nowhere/config.json");
+    expect(() => applyConfig(program)).toThrow(/Configuration file \/nowhere\/config\.json does not exist/);
+  });
+});

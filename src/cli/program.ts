@@ -11,6 +11,7 @@ import { registerEval } from "./commands/eval.ts";
 import { registerEvalAnswer } from "./commands/eval-answer.ts";
 import { registerHeads } from "./commands/heads.ts";
 import { registerInspect } from "./commands/inspect.ts";
+import { registerMcp } from "./commands/mcp.ts";
 import { registerPrune } from "./commands/prune.ts";
 import { registerRerank } from "./commands/rerank.ts";
 import { registerRetrievalHeads } from "./commands/retrieval-heads.ts";
@@ -26,6 +27,7 @@ const commands = [
   registerPrune,
   registerAsk,
   registerServe,
+  registerMcp,
   registerInspect,
   registerDetect,
   registerRetrievalHeads,

@@ -30,6 +30,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     says: "rerank, prune and retrieve over HTTP, and a page for people",
     load: async () => (await import("./commands/serve.ts")).registerServe,
   },
+  mcp: {
+    says: "the same for assistants, over files of given folders (MCP)",
+    load: async () => (await import("./commands/mcp.ts")).registerMcp,
+  },
   inspect: {
     says: "write a page that shows where the attention goes",
     load: async () => (await import("./commands/inspect.ts")).registerInspect,

@@ -1,4 +1,6 @@
 /** `qrhead/eval`: how well methods retrieve and rerank, on labelled data. */
+
+export type { WordProcessing } from "../bm25/words.ts";
 export type { HeadSet, HeadSetModel } from "../heads/head-set.ts";
 export type { WindowOptions } from "../options/types/ranking.ts";
 export type { LoadOptions, Progress as ModelProgress, ScoringOptions } from "../options.ts";
@@ -21,4 +23,3 @@ export type { RunOptions } from "./run.ts";
 export { findSetting, SETTINGS, type Setting } from "./settings.ts";
 export type { MethodSummary, TaskFacts, TaskSummary } from "./summary.ts";
 export type { CandidateOptions, Candidates, Dropped, Grades, Topic } from "./types.ts";
-export type { WordProcessing } from "./words.ts";

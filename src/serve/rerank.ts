@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { z } from "zod";
+import { toRelevance } from "../adapters/relevance.ts";
 import type { RankDocument, RankedDocument, RankResult } from "../index.ts";
 import { type DocumentBody, parseBody, type rerankTei, rerankV1, rerankV2, toDocument } from "./bodies.ts";
 import { HttpError } from "./failure.ts";
 import { rankFor, type Services, type Subject } from "./ranking.ts";
-import { toRelevance } from "./relevance.ts";
 
 /** An answer, and the times for its `Server-Timing` header. */
 export type Answer = { body: unknown; timings?: RankResult["timings"]; model?: string };

@@ -1,3 +1,4 @@
+import { toRelevance } from "../adapters/relevance.ts";
 import {
   assembleContext,
   chunkDocuments,
@@ -10,7 +11,6 @@ import { corpusBody, type DocumentBody, parseBody, pruneBody, retrieveBody, toDo
 import { HttpError } from "./failure.ts";
 import type { Engine, ServedModel } from "./models.ts";
 import { type Services, storeOf } from "./ranking.ts";
-import { toRelevance } from "./relevance.ts";
 import type { Answer } from "./rerank.ts";
 
 const DEFAULT_BUDGET = 2000;

@@ -1,0 +1,88 @@
+import { QRHeadError } from "../index.ts";
+import { rankTexts, Source, type SourceOptions, textOf } from "./source.ts";
+
+/** What `rerank` of `ai` asks of a model. */
+export type RerankCall = {
+  documents: { type: "text"; values: string[] } | { type: "object"; values: object[] };
+  query: string;
+  topN?: number | undefined;
+  abortSignal?: AbortSignal | undefined;
+};
+
+export type RerankAnswer = {
+  /** Best first. `relevanceScore` is from 0 to 1, and comparable within one call only. */
+  ranking: { index: number; relevanceScore: number }[];
+  /** `scores`: the library's own scores, in the order of the ranking. */
+  providerMetadata: { qrhead: { scores: number[] } };
+  response: { timestamp: Date; modelId: string };
+};
+
+/** A reranking model of the AI SDK: version 3 of the interface, which `ai` 6 and 7 take. */
+export type QRHeadRerankingModel = {
+  readonly specificationVersion: "v3";
+  readonly provider: "qrhead";
+  readonly modelId: string;
+  doRerank(call: RerankCall): Promise<RerankAnswer>;
+};
+
+/** A provider of the AI SDK that reranks and does nothing else. */
+export type QRHeadProvider = AsyncDisposable & {
+  readonly specificationVersion: "v3";
+  /** @param modelId A GGUF or `hf:` URI. Defaults to the model of the options, else to the built-in one. */
+  reranking(modelId?: string): QRHeadRerankingModel;
+  /** The same; registries and `customProvider` call it so. */
+  rerankingModel(modelId?: string): QRHeadRerankingModel;
+  languageModel(modelId: string): never;
+  embeddingModel(modelId: string): never;
+  imageModel(modelId: string): never;
+  /** Frees the models that were loaded. */
+  dispose(): Promise<void>;
+};
+
+const BUILT_IN = "built-in";
+
+/**
+ * A provider for `rerank` of the AI SDK (`ai` 6 and 7). Each model is loaded at its first call, and once.
+ *
+ * @throws Its models throw what `QRRetriever.load` and `rank` throw.
+ */
+export function createQRHead(options: SourceOptions = {}): QRHeadProvider {
+  const sources = new Map<string, Source>();
+  const own = options.model ?? BUILT_IN;
+  const sourceOf = (modelId: string) => {
+    const model = modelId === BUILT_IN ? undefined : modelId;
+    const source = sources.get(modelId) ?? new Source(modelId === own ? options : { ...options, model });
+    sources.set(modelId, source);
+    return source;
+  };
+  const reranking = (modelId = own): QRHeadRerankingModel => ({
+    specificationVersion: "v3",
+    provider: "qrhead",
+    modelId,
+    doRerank: async ({ documents, query, topN, abortSignal }) => {
+      const texts = documents.type === "text" ? documents.values : documents.values.map(textOf);
+      const ranked = await rankTexts(sourceOf(modelId), query, texts, topN, abortSignal);
+      return {
+        ranking: ranked.map(({ index, relevance }) => ({ index, relevanceScore: relevance })),
+        providerMetadata: { qrhead: { scores: ranked.map(({ score }) => score) } },
+        response: { timestamp: new Date(), modelId },
+      };
+    },
+  });
+  const none = (kind: string) => (modelId: string) => {
+    throw new QRHeadError("MODEL_UNSUPPORTED", `qrhead has no ${kind} model ${JSON.stringify(modelId)}: it reranks`);
+  };
+  const dispose = async () => {
+    await Promise.all([...sources.values()].map((source) => source.dispose()));
+  };
+  return {
+    specificationVersion: "v3",
+    reranking,
+    rerankingModel: reranking,
+    languageModel: none("language"),
+    embeddingModel: none("embedding"),
+    imageModel: none("image"),
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  };
+}

@@ -1,0 +1,129 @@
+import type { PruneOptions } from "../index.ts";
+import { rankTexts, Source, type SourceOptions, textOf } from "./source.ts";
+
+/** A document of LangChain. */
+export type LangChainDocument = { pageContent: string; metadata: Record<string, unknown>; id?: string | undefined };
+
+export type QRHeadRerankOptions = SourceOptions & {
+  /** Documents to keep at most. Defaults to all. */
+  topN?: number | undefined;
+  /** Key of the metadata that has a document's title, which is read above its text. Defaults to none. */
+  titleKey?: string | undefined;
+};
+
+/**
+ * A document compressor of LangChain.js that sorts by relevance: for `ContextualCompressionRetriever`, or by itself. The
+ * documents keep their metadata and ids, and get `metadata.relevanceScore` from 0 to 1, comparable within one call only.
+ */
+export class QRHeadRerank implements AsyncDisposable {
+  readonly topN: number | undefined;
+  readonly #titleKey: string | undefined;
+  readonly #source: Source;
+
+  constructor({ topN, titleKey, ...source }: QRHeadRerankOptions = {}) {
+    this.topN = topN;
+    this.#titleKey = titleKey;
+    this.#source = new Source(source);
+  }
+
+  /** The best documents, best first. */
+  async compressDocuments<T extends LangChainDocument>(
+    documents: T[],
+    query: string,
+    _callbacks?: unknown,
+  ): Promise<T[]> {
+    const ranked = await this.#rank(documents, query, this.topN);
+    return ranked.map(({ index, relevance }) => {
+      const document = documents[index]!;
+      return changed(document, { metadata: { ...document.metadata, relevanceScore: relevance } });
+    });
+  }
+
+  /** Positions of the best documents, best first. Of records the `text` is read, else their JSON. */
+  async rerank(
+    documents: readonly (LangChainDocument | string | Record<string, string>)[],
+    query: string,
+    { topN = this.topN, signal }: { topN?: number | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<{ index: number; relevanceScore: number }[]> {
+    const ranked = await this.#rank(documents, query, topN, signal);
+    return ranked.map(({ index, relevance }) => ({ index, relevanceScore: relevance }));
+  }
+
+  /** Frees the model, if it was loaded here. */
+  dispose(): Promise<void> {
+    return this.#source.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  #rank(
+    documents: readonly (LangChainDocument | string | Record<string, string>)[],
+    query: string,
+    topN: number | undefined,
+    signal?: AbortSignal | undefined,
+  ) {
+    const texts = documents.map((one) =>
+      typeof one === "string" ? one : isDocument(one) ? this.#read(one) : textOf(one),
+    );
+    return rankTexts(this.#source, query, texts, topN, signal);
+  }
+
+  #read({ pageContent, metadata }: LangChainDocument) {
+    const title = this.#titleKey === undefined ? undefined : metadata[this.#titleKey];
+    return { text: pageContent, ...(typeof title === "string" && { title }) };
+  }
+}
+
+export type QRHeadPrunerOptions = SourceOptions & {
+  /** How much to keep, and of what. */
+  prune: Omit<PruneOptions, "signal" | "onProgress">;
+};
+
+/**
+ * A document compressor of LangChain.js that leaves of every document what the query attends to. Documents keep their order,
+ * metadata and ids; those of which nothing stays, and those without text, are left out.
+ */
+export class QRHeadPruner implements AsyncDisposable {
+  readonly #prune: QRHeadPrunerOptions["prune"];
+  readonly #source: Source;
+
+  constructor({ prune, ...source }: QRHeadPrunerOptions) {
+    this.#prune = prune;
+    this.#source = new Source(source);
+  }
+
+  async compressDocuments<T extends LangChainDocument>(
+    documents: T[],
+    query: string,
+    _callbacks?: unknown,
+  ): Promise<T[]> {
+    const given = documents.filter(({ pageContent }) => pageContent.trim() !== "");
+    if (given.length === 0) return [];
+    const retriever = await this.#source.get();
+    const texts = given.map(({ pageContent }) => ({ text: pageContent }));
+    const pruned = await retriever.prune(query, texts, this.#prune as PruneOptions);
+    return pruned.documents
+      .filter(({ kept }) => kept.length > 0)
+      .map(({ index, text }) => changed(given[index]!, { pageContent: text }));
+  }
+
+  /** Frees the model, if it was loaded here. */
+  dispose(): Promise<void> {
+    return this.#source.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}
+
+function isDocument(value: LangChainDocument | Record<string, string>): value is LangChainDocument {
+  return "pageContent" in value;
+}
+
+/** A copy with other fields, of the same class. */
+function changed<T extends LangChainDocument>(document: T, fields: Partial<LangChainDocument>): T {
+  return Object.assign(Object.create(Object.getPrototypeOf(document)), document, fields);
+}

@@ -1,0 +1,60 @@
+import { rankTexts, Source, type SourceOptions } from "./source.ts";
+
+/** What is read of a node of LlamaIndex. */
+type Node = { getContent(mode: never): string; metadata?: Record<string, unknown> };
+type NodeWithScore<N extends Node = Node> = { node: N; score?: number | undefined };
+/** A question: a text, or the parts of a message. */
+type MessageContent = string | readonly { type: string; text?: string }[];
+
+export type QRHeadPostprocessorOptions = SourceOptions & {
+  /** Nodes to keep at most. Defaults to all. */
+  topN?: number | undefined;
+  /** Key of the metadata that has a node's title, which is read above its text. Defaults to none. */
+  titleKey?: string | undefined;
+};
+
+/**
+ * A node postprocessor of LlamaIndex.TS that sorts by relevance. Nodes stay as they are, and get scores from 0 to 1,
+ * comparable within one call only.
+ */
+export class QRHeadPostprocessor implements AsyncDisposable {
+  readonly topN: number | undefined;
+  readonly #titleKey: string | undefined;
+  readonly #source: Source;
+
+  constructor({ topN, titleKey, ...source }: QRHeadPostprocessorOptions = {}) {
+    this.topN = topN;
+    this.#titleKey = titleKey;
+    this.#source = new Source(source);
+  }
+
+  /** The best nodes, best first; without a question, the nodes as they came. */
+  async postprocessNodes<T extends NodeWithScore>(nodes: T[], query?: MessageContent): Promise<T[]> {
+    const asked = textOfMessage(query);
+    if (asked.trim() === "") return nodes;
+    const texts = nodes.map(({ node }) => {
+      const title = this.#titleKey === undefined ? undefined : node.metadata?.[this.#titleKey];
+      // "NONE" is the text without the metadata.
+      return { text: node.getContent("NONE" as never), ...(typeof title === "string" && { title }) };
+    });
+    const ranked = await rankTexts(this.#source, asked, texts, this.topN);
+    return ranked.map(({ index, relevance }) => ({ ...nodes[index]!, score: relevance }));
+  }
+
+  /** Frees the model, if it was loaded here. */
+  dispose(): Promise<void> {
+    return this.#source.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}
+
+function textOfMessage(content: MessageContent | undefined): string {
+  if (content === undefined || typeof content === "string") return content ?? "";
+  return content
+    .filter(({ type }) => type === "text")
+    .map(({ text = "" }) => text)
+    .join("\n");
+}

@@ -1,0 +1,70 @@
+import { type LoadOptions, QRRetriever } from "../index.ts";
+import { IsolatedRetriever } from "../isolate/index.ts";
+import { toRelevance } from "./relevance.ts";
+
+/** What adapters use of a retriever: one of this process, or an isolated one. */
+export type AdapterRetriever = Pick<QRRetriever, "model" | "rank" | "prune" | "dispose">;
+
+/** A retriever, or how to load one: when it is first needed, and once. */
+export type SourceOptions = LoadOptions & {
+  /** A loaded retriever, which the adapter uses and does not dispose of. The other options have no use then. */
+  retriever?: AdapterRetriever | undefined;
+  /** Load the model into a process of its own, as `qrhead/isolated`. Defaults to `false`. */
+  isolated?: boolean | undefined;
+};
+
+/** Loads a retriever when it is first asked for. */
+export class Source implements AsyncDisposable {
+  readonly #given: AdapterRetriever | undefined;
+  readonly #load: () => Promise<AdapterRetriever>;
+  #loading: Promise<AdapterRetriever> | undefined;
+
+  constructor({ retriever, isolated = false, ...options }: SourceOptions) {
+    this.#given = retriever;
+    this.#load = () => (isolated ? IsolatedRetriever.load(options) : QRRetriever.load(options));
+  }
+
+  async get(): Promise<AdapterRetriever> {
+    if (this.#given) return this.#given;
+    this.#loading ??= this.#load().catch((error: unknown) => {
+      this.#loading = undefined;
+      throw error;
+    });
+    return this.#loading;
+  }
+
+  /** Frees the model, if it was loaded here. */
+  async dispose(): Promise<void> {
+    const loading = this.#loading;
+    this.#loading = undefined;
+    await (await loading?.catch(() => undefined))?.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}
+
+export type RankedText = { index: number; score: number; relevance: number };
+
+/** Ranks texts, best first; no texts give none. */
+export async function rankTexts(
+  source: Source,
+  query: string,
+  texts: readonly (string | { text: string; title?: string })[],
+  topN: number | undefined,
+  signal?: AbortSignal | undefined,
+): Promise<RankedText[]> {
+  if (texts.length === 0) return [];
+  const retriever = await source.get();
+  const { results } = await retriever.rank(query, [...texts], { signal });
+  const relevance = toRelevance(results.map(({ score }) => score));
+  return results.map(({ index, score }, place) => ({ index, score, relevance: relevance[place]! })).slice(0, topN);
+}
+
+/** The text of an object: its `text` below its `title` where it has one, and its JSON otherwise. */
+export function textOf(value: object): { text: string; title?: string } {
+  const { text, title } = value as { text?: unknown; title?: unknown };
+  if (typeof text !== "string") return { text: JSON.stringify(value) };
+  return { text, ...(typeof title === "string" && { title }) };
+}

@@ -1,0 +1,52 @@
+import type { Command } from "commander";
+import { serveMcp } from "../../mcp/server.ts";
+import { GPU_NAMES } from "../../options.ts";
+import {
+  addCommonOptions,
+  addHeadsOption,
+  type CommonFlags,
+  choiceOption,
+  integerOption,
+  type ModelFlags,
+  textOption,
+  toLoadOptions,
+} from "../options.ts";
+
+type McpFlags = CommonFlags &
+  Omit<ModelFlags, "library" | "check"> & { root?: string[]; heads?: string; generator?: string };
+
+const EXAMPLES = `
+Tools: rerank, prune, retrieve and ask, over files below the roots and nothing else. Speaks over standard input and output.
+
+Examples:
+  $ qrhead mcp --root ./docs
+  $ qrhead mcp --root ./docs --root ./src --generator Qwen3-4B-Q4_K_M.gguf`;
+
+/** `qrhead mcp`: tools for assistants, over the Model Context Protocol. */
+export function registerMcp(program: Command): void {
+  const command = program.command("mcp").description("serve tools to assistants over the Model Context Protocol");
+  command
+    .requiredOption("--root <DIR>", "folder that tools may read; several may be given", collect)
+    .addOption(textOption("-m, --model <M>", "GGUF that ranks (default: the built-in model)", "a path or an hf: URI"))
+    .addOption(textOption("--generator <M>", "GGUF that answers, for the tool ask", "a path or an hf: URI"))
+    .addOption(choiceOption("--gpu <WHICH>", "build of llama.cpp (default: auto)", GPU_NAMES))
+    .addOption(
+      integerOption("--threads <N>", "CPU threads (default: the processors that are free, at most 8)", 1, 512),
+    );
+  addHeadsOption(command);
+  addCommonOptions(command).addHelpText("after", EXAMPLES).action(mcp);
+}
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
+async function mcp(_: unknown, command: Command): Promise<void> {
+  const { root = [], model, heads, gpu, threads, generator } = command.optsWithGlobals<McpFlags>();
+  const given = { model, heads, gpu, threads };
+  const load = toLoadOptions(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
+  const defined = Object.fromEntries(Object.entries(load).filter(([, value]) => value !== undefined));
+  const version = command.parent?.version() ?? "0";
+  await serveMcp({ roots: root, load: defined, generator, version });
+  process.exit(0);
+}

@@ -1,0 +1,123 @@
+import { z } from "zod";
+import { toRelevance } from "../adapters/relevance.ts";
+import {
+  ask,
+  assembleContext,
+  chunkDocuments,
+  InputError,
+  type LoadOptions,
+  type Progress,
+  type QRRetriever,
+} from "../index.ts";
+import type { Roots } from "./roots.ts";
+
+/** What tools rank with, and on. */
+export type Toolbox = {
+  roots: Roots;
+  retriever: () => Promise<Pick<QRRetriever, "rank" | "prune" | "chunk" | "tokenize">>;
+  /** How the retriever of `ask` is loaded. */
+  load: LoadOptions;
+  /** GGUF that answers. */
+  generator: string | undefined;
+};
+
+export type Call = {
+  signal: AbortSignal;
+  onProgress: (progress: Pick<Progress, "done" | "total"> & { phase: string }) => void;
+};
+
+const query = z.string().regex(/\S/).describe("The question, in words.");
+const paths = z
+  .array(z.string().min(1))
+  .optional()
+  .describe("Files and folders to read, from a served folder. Defaults to all that are served.");
+const limit = (what: string) => z.number().int().min(1).max(1_000_000).optional().describe(what);
+
+export const INPUTS = {
+  rerank: z.object({ query, paths, top_k: limit("Files to return. Defaults to 10.") }),
+  prune: z.object({ query, path: z.string().min(1).describe("A file."), budget_tokens: limit("Defaults to 1000.") }),
+  retrieve: z.object({ query, paths, budget_tokens: limit("Tokens of the passages. Defaults to 2000.") }),
+  ask: z.object({ query, paths, max_tokens: limit("Tokens of the answer. Defaults to 512.") }),
+};
+
+export type ToolName = keyof typeof INPUTS;
+type Input<N extends ToolName> = z.infer<(typeof INPUTS)[N]>;
+
+export const DESCRIPTIONS: Record<ToolName, string> = {
+  rerank: "Sorts files by how much they have to do with a question. Gives their paths, best first.",
+  prune: "Reads a file and leaves out what has nothing to do with a question, verbatim and in its order.",
+  retrieve: "Finds the passages of files that a question is about, with file and line, within a number of tokens.",
+  ask: "Answers a question from files with a local model, and names its sources.",
+};
+
+const DEFAULT_FILES = 10;
+const DEFAULT_PRUNE_BUDGET = 1000;
+const DEFAULT_BUDGET = 2000;
+const NOTHING = 0;
+
+/** The tools; each gives what the assistant reads. */
+export const TOOLS: { [N in ToolName]: (box: Toolbox, input: Input<N>, call: Call) => Promise<string> } = {
+  rerank: async ({ roots, retriever }, { query, paths, top_k = DEFAULT_FILES }, { signal, onProgress }) => {
+    const texts = await roots.read(paths, signal);
+    const { results } = await (await retriever()).rank(query, texts, { signal, onProgress, layout: "independent" });
+    const relevance = toRelevance(results.map(({ score }) => score));
+    return results
+      .map(({ id }, place) => `${relevance[place]!.toFixed(3)} ${id}`)
+      .slice(0, top_k)
+      .join("\n");
+  },
+
+  prune: async (
+    { roots, retriever },
+    { query, path, budget_tokens = DEFAULT_PRUNE_BUDGET },
+    { signal, onProgress },
+  ) => {
+    const texts = await roots.read([path], signal);
+    const options = { budgetTokens: budget_tokens, signal, onProgress };
+    const { text, usage } = await (await retriever()).prune(query, texts, options);
+    return `${text}\n\n(${usage.tokens} of ${usage.originalTokens} tokens)`;
+  },
+
+  retrieve: async ({ roots, retriever }, { query, paths, budget_tokens = DEFAULT_BUDGET }, { signal, onProgress }) => {
+    const texts = await roots.read(paths, signal);
+    const ranker = await retriever();
+    const chunks = await chunkDocuments(ranker, texts, { signal });
+    const { results } = await ranker.rank(query, chunks, { signal, onProgress, layout: "independent" });
+    const scores = new Map(results.map(({ index, score }) => [index, score]));
+    const contents = new Map(texts.map(({ id, text }) => [id, text]));
+    const pieces = chunks.map((chunk, index) => ({
+      ...{ id: chunk.id, text: chunk.text, title: placeOf(chunk.id, contents), score: scores.get(index)! },
+    }));
+    const { text } = await assembleContext(pieces, {
+      budgetTokens: budget_tokens,
+      countTokens: async (part) => (await ranker.tokenize(part)).tokens.length,
+      ...(pieces.some(({ score }) => score > NOTHING) && { above: NOTHING }),
+    });
+    return text;
+  },
+
+  ask: async ({ roots, load, generator }, { query, paths, max_tokens }, { signal, onProgress }) => {
+    if (generator === undefined) {
+      throw new InputError(
+        "INVALID_ARGUMENT",
+        "There is no model that answers: start qrhead mcp with --generator FILE",
+      );
+    }
+    const texts = await roots.read(paths, signal);
+    const { answer, sources } = await ask(query, texts, {
+      ...{ model: generator, retriever: load, signal, onProgress },
+      ...(max_tokens !== undefined && { maxTokens: max_tokens }),
+    });
+    const list = sources.map(
+      ({ citation, documentId, line }) => `[${citation}] ${documentId}${line ? `:${line}` : ""}`,
+    );
+    return `${answer.trim()}\n\n${list.join("\n")}`;
+  },
+};
+
+/** `FILE:LINE` of a chunk. */
+function placeOf(id: string, contents: ReadonlyMap<string, string>): string {
+  const [, name = id, begin = "0"] = /^(.*)#(\d+)-\d+$/s.exec(id) ?? [];
+  const before = contents.get(name)?.slice(0, Number(begin)) ?? "";
+  return `${name}:${before.split("\n").length}`;
+}

@@ -1,0 +1,117 @@
+// The tools with the official client, over standard input and output.
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { Client } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { packageRoot } from "../../src/native/addon.ts";
+import { expectFailure, run } from "../helpers/cli.ts";
+
+const folder = mkdtempSync(path.join(os.tmpdir(), "qrhead-"));
+const root = path.join(folder, "root");
+const query = "Where is the Eiffel Tower?";
+let client: Client;
+
+beforeAll(async () => {
+  mkdirSync(path.join(root, "deep"), { recursive: true });
+  writeFileSync(path.join(root, "fruit.md"), "# Fruit\n\nBananas are yellow when they are ripe.\n");
+  writeFileSync(
+    path.join(root, "deep", "paris.md"),
+    "# Paris\n\nBread is baked every morning.\n\nThe Eiffel Tower stands in Paris, near the Seine.\n",
+  );
+  writeFileSync(path.join(folder, "secret.md"), "The Eiffel Tower secret.");
+  symlinkSync(path.join(folder, "secret.md"), path.join(root, "link.md"));
+  client = new Client({ name: "test", version: "1" });
+  const args = [
+    path.join(packageRoot, "dist", "cli", "main.js"),
+    "mcp",
+    "--root",
+    root,
+    "--gpu",
+    "false",
+    "--threads",
+    "1",
+  ];
+  await client.connect(new StdioClientTransport({ command: process.execPath, args }));
+});
+afterAll(async () => {
+  await client.close();
+  rmSync(folder, { recursive: true });
+});
+
+async function call(name: string, args: object, options = {}) {
+  const result = await client.callTool({ name, arguments: args as Record<string, unknown> }, options);
+  const [{ text }] = result.content as unknown as [{ text: string }];
+  return { text, isError: result.isError === true };
+}
+
+describe("qrhead mcp", () => {
+  it("describes its tools, which read only", async () => {
+    const { tools } = await client.listTools();
+    expect(tools.map(({ name }) => name).sort()).toEqual(["ask", "prune", "rerank", "retrieve"]);
+    for (const { inputSchema, annotations } of tools) {
+      expect(inputSchema.required).toContain("query");
+      expect(annotations?.readOnlyHint).toBe(true);
+    }
+  });
+
+  it("ranks files, and says how far it is", async () => {
+    const steps: number[] = [];
+    const onprogress = ({ progress }: { progress: number }) => void steps.push(progress);
+    const { text } = await call("rerank", { query }, { onprogress });
+    expect(text.split("\n").map((line) => line.split(" ")[1])).toEqual(["deep/paris.md", "fruit.md"]);
+    expect(steps.length).toBeGreaterThan(1);
+    expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
+  });
+
+  it("retrieves passages with file and line, and prunes a file", async () => {
+    const retrieved = await call("retrieve", { query, paths: ["deep"], budget_tokens: 60 });
+    expect(retrieved.text).toMatch(/\[1\] deep\/paris\.md:\d/);
+    expect(retrieved.text).toContain("The Eiffel Tower stands in Paris");
+    const pruned = await call("prune", { query, path: path.join(root, "deep", "paris.md"), budget_tokens: 24 });
+    expect(pruned.text).toContain("Eiffel Tower stands");
+    expect(pruned.text).not.toContain("Bread");
+  });
+
+  it("reads nothing outside its roots, whichever way it is asked", async () => {
+    for (const outside of [
+      "../secret.md",
+      path.join(folder, "secret.md"),
+      "link.md",
+      "/etc/passwd",
+      "deep/../../secret.md",
+    ]) {
+      const { text, isError } = await call("rerank", { query, paths: [outside] });
+      expect(isError).toBe(true);
+      expect(text).toContain("in the served folders");
+      expect(text).not.toContain("secret.\n");
+    }
+    expect((await call("rerank", { query })).text).not.toContain("link.md");
+  });
+
+  it("says what is wrong, so that the assistant can mend it", async () => {
+    expect(await call("ask", { query })).toEqual({ isError: true, text: expect.stringContaining("--generator") });
+    expect((await call("rerank", { query: " " })).isError).toBe(true);
+    expect((await call("prune", { query, path: "none.md" })).text).toContain("There is no");
+  });
+
+  it("stops a call that is cancelled, and goes on", async () => {
+    const big = "word ".repeat(40_000);
+    writeFileSync(path.join(root, "big.txt"), big);
+    const controller = new AbortController();
+    const calling = client.callTool(
+      { name: "prune", arguments: { query, path: "big.txt" } },
+      { signal: controller.signal },
+    );
+    setTimeout(() => controller.abort(new Error("enough")), 300);
+    await expect(calling).rejects.toThrow();
+    expect((await call("rerank", { query, paths: ["fruit.md"] })).text).toContain("fruit.md");
+  });
+
+  it("says what is missing on the command line", async () => {
+    const [none, nowhere] = await Promise.all([run(["mcp"]), run(["mcp", "--root", path.join(folder, "nowhere")])]);
+    expectFailure(none, 2, "--root");
+    expectFailure(nowhere, 2, "nowhere does not exist");
+  });
+});

@@ -9,7 +9,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { llamaDefinitions } from "../llama-source.mjs";
 import { linkInputs } from "./link-inputs.mjs";
-import { cache, compilerVersion, root, zig } from "./python-tools.mjs";
+import { cache, root, zig } from "./python-tools.mjs";
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);

@@ -68,8 +68,7 @@ export function installedVersion(platformPackage: string | undefined): string | 
 }
 
 /** What to do about a platform package that is missing, in the release that fits what is installed. */
-export function howToInstall(packageName: string): string {
-  const version = installedVersion(undefined) ?? pinnedRelease();
+export function howToInstall(packageName: string, version = installedVersion(undefined) ?? pinnedRelease()): string {
   if (!NOT_PUBLISHED[version]?.test(packageName)) return `npm install ${packageName}@${version}`;
   return `the registry has no ${packageName}@${version}; npm install node-llama-cpp@${pinnedRelease()}`;
 }

@@ -1,0 +1,32 @@
+// Ranks in a worker thread, in a child process, and in two child processes at once: prints the results of all four.
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { QRRetriever } from "qrhead";
+
+const documents = readFileSync("documents.txt", "utf8").split("\n");
+
+async function rank() {
+  const retriever = await QRRetriever.load({ gpu: false, threads: 1 });
+  try {
+    const { results } = await retriever.rank("Where is the Eiffel Tower?", documents);
+    return results.map(({ id, score }) => ({ id, score }));
+  } finally {
+    await retriever.dispose();
+  }
+}
+
+if (!isMainThread) {
+  parentPort.postMessage(await rank());
+} else if (process.argv[2] === "child") {
+  process.stdout.write(JSON.stringify(await rank()));
+} else {
+  const self = fileURLToPath(import.meta.url);
+  const inThread = () =>
+    new Promise((resolve, reject) => new Worker(self).once("message", resolve).once("error", reject));
+  const inChild = async () => JSON.parse((await promisify(execFile)(process.execPath, [self, "child"])).stdout);
+  const alone = [await inThread(), await inChild()];
+  process.stdout.write(JSON.stringify([...alone, ...(await Promise.all([inChild(), inChild()]))]));
+}

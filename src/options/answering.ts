@@ -1,5 +1,5 @@
 import { LAYOUTS } from "./choices.ts";
-import { DEVICE, onProgress, signal } from "./model.ts";
+import { DEVICE, LOADING, onProgress, signal } from "./model.ts";
 import { callback, choice, integer, number, type OptionSet, other, text } from "./spec.ts";
 import { chunk, chunkTokens, instruction, neighbours, pieceOrder } from "./texts.ts";
 
@@ -21,7 +21,7 @@ export const ASKING = {
     expected: "a QRRetriever, or options to load one",
     says: "what retrieves: loaded, or how to load it",
     flagSays: "GGUF that retrieves",
-    more: "A slim file will do. A corpus has its own.",
+    more: "A slim file will do. A corpus has its own; a loaded one beside it writes, where it has the file that answers.",
     ...{ default: "the built-in model", shortDefault: "the built-in model" },
   }),
   layout: choice({
@@ -72,6 +72,8 @@ export const ASKING = {
   instruction,
   threads: DEVICE.threads,
   gpu: DEVICE.gpu,
+  check: { ...LOADING.check, more: "Of both models." },
+  checkTensors: { ...LOADING.checkTensors, more: "Of both models." },
   onText: callback("(text: string) => void", { says: "gets the answer piece by piece" }),
   onProgress: { ...onProgress, type: "((progress: AskProgress) => void)" },
   signal: { ...signal, says: "stops retrieving and generating" },

@@ -20,7 +20,9 @@ export async function* streamOf<Result>(
     pieces.push(piece);
     wake();
   }, controller.signal);
+  // Not when the reader is done, who may never be.
   const done = () => {
+    for (const stop of stopFollowing) stop();
     isDone = true;
     wake();
   };
@@ -36,7 +38,6 @@ export async function* streamOf<Result>(
   } finally {
     controller.abort();
     await running.catch(() => {});
-    for (const stop of stopFollowing) stop();
   }
 }
 

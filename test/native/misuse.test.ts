@@ -1,6 +1,9 @@
 // Every function, class and member of the addon with the wrong types, on the wrong object, while busy, after dispose and
 // aborted. TypeScript checks arguments before they come here; this is about the process staying alive and saying what was
 // wrong. The addon itself says what there is to try: a member without a row fails.
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { addon, createContext, load, never, observeHeads } from "../helpers/addon.ts";
 import {
@@ -16,6 +19,7 @@ import {
   three,
   writer,
 } from "../helpers/addon-surface.ts";
+import { modelPath } from "../helpers/models.ts";
 
 const coded = (code: string) => expect.objectContaining({ code, message: expect.stringMatching(/\w/) });
 
@@ -246,5 +250,14 @@ describe("arguments that only the engine can judge", () => {
     const options = { baseline: null, spans: Uint32Array.of(0, 1), mask: "none", weights } as const;
     await expect(attention.documentScores(options)).rejects.toEqual(coded("INVALID_ARGUMENT"));
     expect(() => context.rollback(2000)).toThrow(coded("INVALID_ARGUMENT"));
+  });
+
+  test("metadata that llama.cpp would cut is refused before anything is written", async () => {
+    const output = path.join(tmpdir(), `qrhead-slim-${process.pid}.gguf`);
+    const slim = (metadata: Record<string, string>) =>
+      addon.slimModel({ input: modelPath("tiny-llama-spm"), output, layers: 1, totalLayers: 3, metadata }, never);
+    await expect(slim({ "a.key": "é".repeat(64) })).rejects.toEqual(coded("INVALID_ARGUMENT"));
+    await expect(slim({ ["k".repeat(128)]: "a" })).rejects.toEqual(coded("INVALID_ARGUMENT"));
+    expect(existsSync(output)).toBe(false);
   });
 });

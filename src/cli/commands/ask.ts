@@ -7,7 +7,7 @@ import { type LeftOutFile, type ReadText, type ReadTextsOptions, readTexts } fro
 import { InputError } from "../../errors.ts";
 import { findWriter } from "../../model/writes.ts";
 import { ASKING } from "../../options/answering.ts";
-import { DEVICE, heads } from "../../options/model.ts";
+import { DEVICE, heads, LOADING } from "../../options/model.ts";
 import { CHUNKING, chunkTokens, neighbours } from "../../options/texts.ts";
 import type { LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
@@ -82,7 +82,7 @@ export function registerAsk(program: Command): void {
     budgetTokens,
   ]);
   addOptions(command, [CHUNKING.by, chunkTokens, neighbours, contextSize, maxTokens, temperature, repeatPenalty]);
-  addOptions(command, [DEVICE.gpu, DEVICE.threads, OUTPUTS.json]);
+  addOptions(command, [DEVICE.gpu, DEVICE.threads, LOADING.check, OUTPUTS.json]);
   // Heads of the configuration file are of the model that ranks, and this one answers.
   notFromConfig(command, ["--heads", "--context-size"]);
   addHelp(addCommonOptions(command), HELP).action(ask);
@@ -112,7 +112,11 @@ async function ask(question: string | undefined, files: string[], _: unknown, co
   try {
     const { topK, budget, chunkBy, chunkSize, contextSize, maxTokens, threads, retriever, gpu } = flags;
     const { temperature, repeatPenalty } = flags;
-    const shared = toLoadOptions({ ...(gpu && { gpu }), ...(threads !== undefined && { threads }) });
+    const shared = toLoadOptions({
+      ...(gpu && { gpu }),
+      ...(threads !== undefined && { threads }),
+      ...(flags.check && { check: true }),
+    });
     const loading: LoadOptions = { ...shared, model: retriever, heads: flags.heads };
     const cutting = { chunkTokens: chunkSize, chunk: chunkBy && { by: chunkBy } };
     const options: AskOptions = {
@@ -128,6 +132,7 @@ async function ask(question: string | undefined, files: string[], _: unknown, co
       },
       threads: shared.threads,
       gpu: shared.gpu,
+      check: shared.check,
       signal,
       onProgress: bar.onProgress,
       onText: (text) => {
@@ -165,7 +170,7 @@ async function answerFromCache(
   const call = { signal, onProgress, quiet, flag: "the files" };
   await using corpus = await openCorpus(retriever, cache, chunks, { layout: "independent" }, call);
   // What it is answered from must last until then.
-  const result = await answer(query, corpus, options);
+  const result = await answer(query, corpus, { ...options, retriever });
   const files = new Map(texts.map(({ id, file }) => [id, file]));
   const named = (source: AskSource): AskSource => {
     const file = files.get(source.documentId);

@@ -142,7 +142,7 @@ export type AnsweringOptions = {
   model: string;
   /**
    * What retrieves: loaded, or how to load it. Defaults to the built-in model. A slim file will do. A corpus has its
-   * own.
+   * own; a loaded one beside it writes, where it has the file that answers.
    */
   retriever?: LoadOptions | undefined;
   /**
@@ -193,6 +193,13 @@ export type AnsweringOptions = {
   threads?: number | undefined;
   /** Build of llama.cpp. Defaults to `"auto"`: the best that this machine has a driver for. `false` is the CPU. */
   gpu?: "auto" | false | "cuda" | "vulkan" | "metal" | undefined;
+  /**
+   * `"process"` loads the file and runs one forward pass in a process of its own first, with `checkTensors`. Defaults
+   * to `"none"`. Of both models.
+   */
+  check?: "none" | "process" | undefined;
+  /** Read every tensor while loading. Defaults to `false`. Of both models. */
+  checkTensors?: boolean | undefined;
   /** Gets the answer piece by piece. */
   onText?: ((text: string) => void) | undefined;
   /** Called as the work goes on. */

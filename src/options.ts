@@ -76,8 +76,13 @@ export type LoadOptions = ScoringOptions & {
   threads?: number | undefined;
   /** Build of llama.cpp. Defaults to `"auto"`: the best that this machine has a driver for. `false` is the CPU. */
   gpu?: Gpu | undefined;
-  /** Layers to put on the GPU, at least 0. Defaults to all of them. */
+  /**
+   * Layers to put on the GPU, at least 0. Layers above the deepest head are never computed and take no GPU memory unless
+   * the model is loaded with `generates`; the first ones go there. Defaults to all that are computed.
+   */
   gpuLayers?: number | undefined;
+  /** The model will write text as well, so that all its layers belong on the GPU. Of no matter without one. Defaults to `false`. */
+  generates?: boolean | undefined;
   /** Type of the K cache. Defaults to `"f16"`. */
   cacheTypeK?: CacheType | undefined;
   /** Type of the V cache. Defaults to `"f16"`. */
@@ -155,6 +160,7 @@ const loadSchema = z.strictObject({
     .union([z.literal("auto"), z.literal(false), z.literal("cuda"), z.literal("vulkan"), z.literal("metal")])
     .optional(),
   gpuLayers: integer(0, 2 ** 20),
+  generates: flag,
   cacheTypeK: z.enum(CACHE_TYPES).optional(),
   cacheTypeV: z.enum(CACHE_TYPES).optional(),
   flashAttention: flag,

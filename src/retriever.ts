@@ -4,6 +4,7 @@ import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents/documents.ts";
 import { ContextOverflowError, InputError, invalidArgument, QRHeadError } from "./errors.ts";
 import { readHeadFile } from "./heads/head-file.ts";
+import { deepestLayer } from "./heads/heads.ts";
 import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
 import { describeAttention, type Inspection } from "./inspect/attention.ts";
 import { type LoadedModel, loadModel } from "./model/model.ts";
@@ -86,9 +87,14 @@ export class QRRetriever implements Retriever {
   static async load(options: LoadOptions = {}): Promise<QRRetriever> {
     const parsed = parseLoadOptions(options);
     watchProcessors();
-    const model = await loadModel(parsed);
+    const headsOf = (identity: ModelIdentity) => resolveHeads(parsed.heads ?? "auto", identity, readHeadFile);
+    const usesAll = parsed.generates || parsed.earlyStop === false;
+    const model = await loadModel(
+      parsed,
+      usesAll ? undefined : (identity) => deepestLayer(headsOf(identity).heads) + 1,
+    );
     try {
-      const heads = resolveHeads(parsed.heads ?? "auto", model.identity, readHeadFile);
+      const heads = headsOf(model.identity);
       const identity = { ...model.identity, bosText: model.info.bosText, eosText: model.info.eosText };
       return new QRRetriever(model, heads, selectProfile(parsed.prompt ?? "auto", identity), parsed);
     } catch (error) {

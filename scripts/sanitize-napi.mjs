@@ -42,7 +42,7 @@ const built = run(process.execPath, [
 ]);
 if (built !== 0) process.exit(built);
 
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const begin = performance.now();
 const status = run(
   process.execPath,

@@ -1,3 +1,5 @@
+// With `--napi` the addon is built and tested so in Node: see sanitize-napi.mjs. Otherwise:
+//
 // Builds the engine's own test and runs it on the tiny models: under AddressSanitizer and UndefinedBehaviorSanitizer, or with
 // `--plain` as the addon is compiled. Further arguments pick tests by a part of their sentence.
 import { spawnSync } from "node:child_process";
@@ -7,6 +9,11 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { llamaDefinitions } from "./llama-source.mjs";
+
+if (process.argv.includes("--napi")) {
+  await import("./sanitize-napi.mjs");
+  process.exit();
+}
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const plain = process.argv.includes("--plain");

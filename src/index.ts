@@ -3,7 +3,6 @@ export {
   type AssembledContext,
   type AssembleOptions,
   assembleContext,
-  type ChatMessage,
   type ContextPiece,
   type Source,
   toMessages,
@@ -64,4 +63,5 @@ export type { MergeRule, WindowOptions, WindowsUsed } from "./ranking/windows/op
 export { Corpus } from "./reading/corpus/corpus.ts";
 export type { CorpusOptions, MakeCorpusOptions, SaveOptions } from "./reading/corpus/options.ts";
 export { QRRetriever } from "./retriever.ts";
-export type { Head, ModelIdentity, RankDocument, Span } from "./types.ts";
+export type { ChatMessage, Head, ModelIdentity, RankDocument, Span } from "./types.ts";
+export type { GenerateOptions, GenerateResult, TextStream } from "./writing/options.ts";

@@ -4,7 +4,6 @@ import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents/documents.ts";
 import { ContextOverflowError, InputError, invalidArgument, QRHeadError } from "./errors.ts";
 import { readHeadFile } from "./heads/head-file.ts";
-import { deepestLayer } from "./heads/heads.ts";
 import { type ResolvedHeads, resolveHeads } from "./heads/spec.ts";
 import { describeAttention, type Inspection } from "./inspect/attention.ts";
 import { type LoadedModel, loadModel } from "./model/model.ts";
@@ -30,9 +29,12 @@ import { DocumentStore } from "./reading/document-store.ts";
 import { IndependentSession } from "./reading/independent-session.ts";
 import { Pool } from "./reading/pool.ts";
 import { type Reader, Session } from "./reading/session.ts";
-import type { Head, ModelIdentity, RankDocument } from "./types.ts";
+import type { ChatMessage, Head, ModelIdentity, RankDocument } from "./types.ts";
 import { ownSignal } from "./util/abort-signal.ts";
 import { watchProcessors } from "./util/threads.ts";
+import { type GenerateOptions, parseGenerateOptions, parseMessages, type TextStream } from "./writing/options.ts";
+import { streamOf } from "./writing/stream.ts";
+import { TextWriter } from "./writing/writer.ts";
 
 /**
  * Ranks documents by the attention that a query's tokens pay to them through a model's retrieval heads: QRRetriever of
@@ -50,7 +52,10 @@ export class QRRetriever implements Retriever {
   readonly #store: DocumentStore;
   readonly #independent: IndependentSession;
   readonly #corpora: CorpusHost;
+  readonly #writer: TextWriter;
   readonly #queue = new PQueue({ concurrency: 1 });
+  /** What is written, or waits, ends with it. */
+  readonly #end = new AbortController();
   #disposal: Promise<void> | undefined;
 
   private constructor(model: LoadedModel, heads: ResolvedHeads, profile: PromptProfile, options: LoadOptions) {
@@ -60,6 +65,7 @@ export class QRRetriever implements Retriever {
     this.#options = options;
     this.#ranker = new Ranker(model, heads, profile, options);
     this.#session = new Session(model, heads.heads, profile, options);
+    this.#writer = new TextWriter(model, options);
     const pool = new Pool(options.corpusMemory ?? defaultCorpusMemory());
     this.#store = new DocumentStore(model, heads.heads, options, pool);
     const parts = { model, heads: heads.heads, profile, options };
@@ -88,11 +94,7 @@ export class QRRetriever implements Retriever {
     const parsed = parseLoadOptions(options);
     watchProcessors();
     const headsOf = (identity: ModelIdentity) => resolveHeads(parsed.heads ?? "auto", identity, readHeadFile);
-    const usesAll = parsed.generates || parsed.earlyStop === false;
-    const model = await loadModel(
-      parsed,
-      usesAll ? undefined : (identity) => deepestLayer(headsOf(identity).heads) + 1,
-    );
+    const model = await loadModel(parsed, (identity) => headsOf(identity).heads);
     try {
       const heads = headsOf(model.identity);
       const identity = { ...model.identity, bosText: model.info.bosText, eosText: model.info.eosText };
@@ -287,6 +289,27 @@ export class QRRetriever implements Retriever {
     }, parsed.signal);
   }
 
+  /**
+   * Writes the answer to a conversation with the loaded model itself: `for await (const piece of retriever.generate(…))`.
+   * What the iterator returns at its end says why the text ended. Breaking off ends the writing.
+   *
+   * @param messages `{ role, content }`, the last one the user's. Their text is never read as special tokens.
+   * @throws InputError for wrong options or messages; when iterated, ContextOverflowError where they leave no room, InputError
+   * for a slim file, and QRHeadError `MODEL_UNSUPPORTED` or `CHAT_TEMPLATE` for a model that is none to chat with, `DISPOSED`.
+   */
+  generate(messages: readonly ChatMessage[], options: GenerateOptions = {}): TextStream {
+    const [turns, parsed] = [parseMessages(messages), parseGenerateOptions(options)];
+    const work = (onText: (text: string) => void, signal: AbortSignal) =>
+      this.#run(() => this.#writer.write(turns, { ...parsed, signal }, onText), signal);
+    return streamOf(work, [parsed.signal, this.#end.signal]);
+  }
+
+  /** Tokens of messages in the model's chat template, as `generate` reads them. Throws as that. */
+  async countTokens(messages: readonly ChatMessage[], options: Pick<GenerateOptions, "signal"> = {}): Promise<number> {
+    const [turns, { signal }] = [parseMessages(messages), parseGenerateOptions(options)];
+    return (await this.#run(() => this.#writer.tokensOf(turns, signal), signal)).length;
+  }
+
   async #filled(corpus: Corpus, fill: () => Promise<unknown>): Promise<Corpus> {
     try {
       await fill();
@@ -311,16 +334,18 @@ export class QRRetriever implements Retriever {
   }
 
   /**
-   * Frees the model, and the caches of all its corpora, after the running call; calls still waiting are rejected. Corpora may
-   * be disposed of before, after or meanwhile. Idempotent.
+   * Frees the model, and the caches of all its corpora, after the running call; calls still waiting are rejected, and a text
+   * that is being written ends with `DISPOSED`. Corpora may be disposed of before, after or meanwhile. Idempotent.
    */
   dispose(): Promise<void> {
+    this.#end.abort(new QRHeadError("DISPOSED", "The retriever has been disposed"));
     this.#disposal ??= this.#queue.onIdle().then(async () => {
       for (const corpus of this.#corpora.living) await corpus.dispose();
       await this.#independent.dispose();
       await this.#store.dispose();
       await this.#corpora.pool.clear();
       await this.#session.dispose();
+      await this.#writer.dispose();
       await this.#model.native.dispose();
     });
     return this.#disposal;
@@ -370,6 +395,6 @@ export class QRRetriever implements Retriever {
   }
 
   #assertUsable(): void {
-    if (this.#disposal) throw new QRHeadError("DISPOSED", "The retriever has been disposed");
+    this.#end.signal.throwIfAborted();
   }
 }

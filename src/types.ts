@@ -13,6 +13,9 @@ export type RankDocument = {
   text: string;
 };
 
+/** One turn of a conversation. */
+export type ChatMessage = { role: "system" | "user" | "assistant"; content: string };
+
 /** What head sets and prompt profiles are matched against. */
 export type ModelIdentity = {
   architecture: string;

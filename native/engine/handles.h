@@ -17,6 +17,7 @@ template <auto Member> struct Deleter {
 
 using ModelHandle       = std::unique_ptr<llama_model, Deleter<&LlamaApi::llama_model_free>>;
 using ContextHandle     = std::unique_ptr<llama_context, Deleter<&LlamaApi::llama_free>>;
+using SamplerHandle     = std::unique_ptr<llama_sampler, Deleter<&LlamaApi::llama_sampler_free>>;
 using GgmlContextHandle = std::unique_ptr<ggml_context, Deleter<&LlamaApi::ggml_free>>;
 using BackendHandle     = std::unique_ptr<ggml_backend, Deleter<&LlamaApi::ggml_backend_free>>;
 using GgufHandle        = std::unique_ptr<gguf_context, Deleter<&LlamaApi::gguf_free>>;

@@ -64,6 +64,18 @@ namespace qrhead {
     X(llama_state_seq_set_data)          \
     X(llama_decode)                      \
     X(llama_synchronize)                 \
+    X(llama_sampler_chain_default_params) \
+    X(llama_sampler_chain_init)          \
+    X(llama_sampler_chain_add)           \
+    X(llama_sampler_init_greedy)         \
+    X(llama_sampler_init_dist)           \
+    X(llama_sampler_init_top_k)          \
+    X(llama_sampler_init_top_p)          \
+    X(llama_sampler_init_temp)           \
+    X(llama_sampler_init_penalties)      \
+    X(llama_sampler_apply)               \
+    X(llama_sampler_accept)              \
+    X(llama_sampler_free)                \
     X(ggml_backend_load_all_from_path)   \
     X(ggml_backend_reg_get_proc_address) \
     X(ggml_backend_dev_count)            \

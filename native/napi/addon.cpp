@@ -9,6 +9,7 @@
 #include "log_guard.h"
 #include "model_object.h"
 #include "promise_worker.h"
+#include "writer_object.h"
 
 namespace qrhead {
 
@@ -115,6 +116,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     data->context_class      = Napi::Persistent(ContextObject::define(env));
     data->attention_class    = Napi::Persistent(AttentionObject::define(env));
     data->cell_state_class   = Napi::Persistent(CellStateObject::define(env));
+    data->writer_class       = Napi::Persistent(WriterObject::define(env));
 
     exports.Set("compiledVersion", compiled_llama_version());
     exports.Set("canOpenLibrary", Napi::Function::New<js_can_open_library>(env, "canOpenLibrary"));

@@ -13,6 +13,7 @@ struct AddonData {
     Napi::FunctionReference attention_class;
     Napi::FunctionReference cancellation_class;
     Napi::FunctionReference cell_state_class;
+    Napi::FunctionReference writer_class;
 
     // Set when the environment goes away: running work ends instead of holding up the exit.
     CancelFlag shutting_down = make_cancel_flag();

@@ -7,6 +7,7 @@
 #include "free_memory.h"
 #include "promise_worker.h"
 #include "warm_up.h"
+#include "writer_object.h"
 
 namespace qrhead {
 
@@ -15,6 +16,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                        { InstanceMethod<&ModelObject::js_info>("info"),
                          InstanceMethod<&ModelObject::js_tokenize>("tokenize"),
                          InstanceMethod<&ModelObject::js_create_context>("createContext"),
+                         InstanceMethod<&ModelObject::js_create_writer>("createWriter"),
                          InstanceMethod<&ModelObject::js_dispose>("dispose") });
 }
 
@@ -86,6 +88,10 @@ Napi::Value ModelObject::js_create_context(const Napi::CallbackInfo & info) {
             return context;
         },
         [](Napi::Env env, std::shared_ptr<Context> & context) { return ContextObject::create(env, std::move(context)); });
+}
+
+Napi::Value ModelObject::js_create_writer(const Napi::CallbackInfo & info) {
+    return WriterObject::create(info, require(info.Env()));
 }
 
 // Contexts own a share of their model, so the weights go when the last of them does.

@@ -20,6 +20,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     Napi::Value js_info(const Napi::CallbackInfo & info);
     Napi::Value js_tokenize(const Napi::CallbackInfo & info);
     Napi::Value js_create_context(const Napi::CallbackInfo & info);
+    Napi::Value js_create_writer(const Napi::CallbackInfo & info);
     Napi::Value js_dispose(const Napi::CallbackInfo & info);
 
     std::shared_ptr<Model> require(Napi::Env env) const;

@@ -8,10 +8,9 @@ import { Corpus } from "../reading/corpus/corpus.ts";
 import { QRRetriever } from "../retriever.ts";
 import type { RankDocument } from "../types.ts";
 import { type AssembledContext, assembleContext } from "./assemble.ts";
+import { type Author, authorOf, isOneFile, openAuthor } from "./author.ts";
 import { citationsIn } from "./citations.ts";
-import { openModel } from "./generator.ts";
 import { type AskOptions, DEFAULT_TOP_K, parseAskOptions } from "./options.ts";
-import { isBase, promptTokens, write } from "./write.ts";
 
 /** A chunk that was shown to the generator: its text, its score, and where it stands. */
 export type AskSource = AssembledContext["sources"][number] & ChunkPlace & { text: string };
@@ -53,8 +52,8 @@ const ROOM = 16;
  * A corpus of chunks (`retriever.corpus(await chunkDocuments(retriever, documents))`) is ranked as it is: it has been read,
  * stays read whatever becomes of the answer, and can be saved. Its documents need not be chunks.
  *
- * Retriever and generator are two models in memory, also when they are one file: the weights are mapped and the pages
- * shared, the caches are not, since the retriever's cache holds no upper layers.
+ * Where the model that answers is the retriever's own file and has a chat template, one copy of the weights does both jobs,
+ * as `retriever.generate`. Any other model, and one without a template, is opened with node-llama-cpp beside the retriever.
  *
  * @throws InputError for a blank question, no documents, no model, wrong options, or a slim file as the model; what loading
  * and ranking throw. @throws QRHeadError `MODEL_UNSUPPORTED` for a model that writes no text.
@@ -63,21 +62,21 @@ const ROOM = 16;
 export async function ask(query: string, documents: Documents, given: AskOptions): Promise<AskResult> {
   const began = performance.now();
   const options = parseAskOptions(query, given);
-  const { signal, onProgress, onText, instruction, budgetTokens: budget, order, neighbours, gpu, threads } = options;
+  const { signal, onProgress, onText, instruction, budgetTokens: budget, order, neighbours, threads } = options;
   const { maxTokens = 512, temperature = 0, repeatPenalty = 1.05 } = options;
   checkLibrary(documents, options);
   // First: what it cannot do is said before anything is read.
-  const generator = await openModel(options.model, { gpu, signal, onProgress });
+  const { author, retriever } = await openAuthors(options);
   let library: Library | undefined;
   try {
     const loadMs = performance.now() - began;
-    const { count, model } = generator;
-    const size = Math.min(options.contextSize ?? 4096, model.trainContextSize || Number.POSITIVE_INFINITY);
-    const fixed = (await promptTokens(model, { context: "", query, instruction })).length + ROOM + maxTokens;
+    const { count } = author;
+    const size = Math.min(options.contextSize ?? 4096, author.trainContextSize || Number.POSITIVE_INFINITY);
+    const fixed = (await author.promptTokens({ context: "", query, instruction })) + ROOM + maxTokens;
     const budgetTokens = Math.min(budget ?? size, size - fixed);
     if (budgetTokens < 1) throw new ContextOverflowError(fixed + 1, size, "The question with its answer");
 
-    library = await openLibrary(documents, options);
+    library = await openLibrary(documents, options, retriever);
     const { chunks, places, rank } = library;
     const ranking = await rank(query);
     const scores = new Map(ranking.results.map(({ index, score }) => [index, score]));
@@ -91,8 +90,7 @@ export async function ask(query: string, documents: Documents, given: AskOptions
     });
     const retrieved = performance.now();
 
-    const written = await write(
-      model,
+    const written = await author.write(
       { context: context.text, query, instruction },
       {
         ...{ size, maxTokens, temperature, repeatPenalty, threads, onText, signal },
@@ -118,7 +116,7 @@ export async function ask(query: string, documents: Documents, given: AskOptions
         retrievalTokens: ranking.usage.promptTokens,
         contextTokens: context.tokens,
         budgetTokens,
-        answerTokens: count(written.answer),
+        answerTokens: await count(written.answer),
       },
       timings: {
         retrieveMs: retrieved - began - loadMs,
@@ -127,7 +125,7 @@ export async function ask(query: string, documents: Documents, given: AskOptions
         totalMs: ended - began,
       },
       warnings: [
-        ...(isBase(model) ? [baseWarning(generator.name)] : []),
+        ...(author.isBase ? [baseWarning(author.name)] : []),
         // A chunk alone has nothing to stand out from.
         ...(isAnyRelevant || chunks.length === 1 ? [] : [IRRELEVANT_WARNING]),
         ...ranking.warnings,
@@ -135,8 +133,9 @@ export async function ask(query: string, documents: Documents, given: AskOptions
       ...(ranking.windows && { windows: ranking.windows }),
     };
   } finally {
-    await generator.dispose();
+    await author.dispose();
     await library?.close();
+    if (retriever !== options.retriever) await retriever?.dispose();
   }
 }
 
@@ -154,28 +153,51 @@ type Library = {
   close: () => Promise<void>;
 };
 
+/** Who writes, and the retriever where that is loaded for it already. */
+async function openAuthors(options: AskOptions): Promise<{ author: Author; retriever?: QRRetriever }> {
+  const { model, gpu, signal, onProgress, check, checkTensors } = options;
+  const open = () => openAuthor(model, { gpu, signal, onProgress, check, checkTensors });
+  if (!(await isOneFile(options))) return { author: await open() };
+  const retriever = await loadRetriever(options);
+  try {
+    const isBase = !retriever.model.chatTemplate?.trim();
+    return { author: isBase ? await open() : authorOf(retriever, signal), retriever };
+  } catch (error) {
+    if (retriever !== options.retriever) await retriever.dispose();
+    throw error;
+  }
+}
+
+/** The caller's own, or one that the caller says how to load. */
+async function loadRetriever(options: AskOptions): Promise<QRRetriever> {
+  const { retriever, threads, gpu, check, checkTensors, signal, onProgress } = options;
+  if (retriever instanceof QRRetriever) return retriever;
+  const generates = retriever?.model === options.model;
+  return QRRetriever.load({ generates, threads, gpu, check, checkTensors, ...retriever, signal, onProgress });
+}
+
 /** @throws InputError for what are no documents, or options that have no use with a corpus. */
 function checkLibrary(documents: Documents, options: AskOptions): void {
   if (!(documents instanceof Corpus)) return void normalizeDocuments(documents);
   const useless = (["retriever", "layout", "chunk", "chunkTokens"] as const).find(
-    (name) => options[name] !== undefined,
+    // A loaded retriever may be the one that writes.
+    (name) => options[name] !== undefined && !(options[name] instanceof QRRetriever),
   );
   if (useless)
     throw new InputError("INVALID_ARGUMENT", `Option ${useless} has no use with a corpus, which has been read`);
 }
 
-async function openLibrary(documents: Documents, options: AskOptions): Promise<Library> {
-  const { signal, onProgress, threads, gpu, chunkTokens, chunk, layout } = options;
+async function openLibrary(documents: Documents, options: AskOptions, loaded?: QRRetriever): Promise<Library> {
+  const { signal, onProgress, chunkTokens, chunk, layout } = options;
   const call = { signal, onProgress };
   if (documents instanceof Corpus) {
     const chunks = documents.documents;
     const rank = (query: string) => documents.rank(query, call);
     return { chunks, places: placesOf(chunks), rank, close: async () => {} };
   }
-  const own = options.retriever instanceof QRRetriever ? undefined : { threads, gpu, ...options.retriever, ...call };
-  const retriever = own ? await QRRetriever.load(own) : (options.retriever as QRRetriever);
+  const retriever = loaded ?? (await loadRetriever(options));
   const close = async () => {
-    if (own) await retriever.dispose();
+    if (retriever !== options.retriever) await retriever.dispose();
   };
   try {
     const chunks = await chunkDocuments(retriever, documents, { chunkTokens, chunk, signal });

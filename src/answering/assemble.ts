@@ -1,4 +1,5 @@
 import { InputError, invalidArgument } from "../errors.ts";
+import type { ChatMessage } from "../types.ts";
 import { smallestOf } from "../util/extremes.ts";
 
 /** A piece of a context: a chunk, a turn, a chapter. */
@@ -33,7 +34,6 @@ export type AssembleOptions = {
 
 export type Source = { citation: number; index: number; id: string; title?: string; score: number; neighbour: boolean };
 export type AssembledContext = { text: string; sources: Source[]; tokens: number; leftOut: number };
-export type ChatMessage = { role: "system" | "user"; content: string };
 
 const SEPARATOR = "\n\n";
 

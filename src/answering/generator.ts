@@ -3,6 +3,7 @@ import type { LlamaModel } from "node-llama-cpp";
 import { QRHeadError } from "../errors.ts";
 import { openLlama } from "../model/llama.ts";
 import { findModelFile } from "../model/model-file.ts";
+import { tryInChild } from "../model/trial.ts";
 import { findWriter } from "../model/writes.ts";
 import type { LoadOptions } from "../options.ts";
 import { assertBoundedTemplate } from "../prompt/chat-template.ts";
@@ -16,7 +17,10 @@ export type OpenModel = {
   dispose: () => Promise<void>;
 };
 
-type OpenOptions = Pick<LoadOptions, "gpu" | "gpuLayers" | "libraryDirectory" | "signal" | "onProgress"> & {
+type OpenOptions = Pick<
+  LoadOptions,
+  "gpu" | "gpuLayers" | "libraryDirectory" | "signal" | "onProgress" | "check" | "checkTensors"
+> & {
   /** Read the vocabulary and no weights. Defaults to `false`. */
   vocabularyOnly?: boolean;
 };
@@ -30,13 +34,14 @@ type OpenOptions = Pick<LoadOptions, "gpu" | "gpuLayers" | "libraryDirectory" | 
  * text, `CHAT_TEMPLATE` for a template beyond the bounds.
  */
 export async function openModel(file: string, options: OpenOptions = {}): Promise<OpenModel> {
-  const { signal, onProgress, gpuLayers, vocabularyOnly = false } = options;
+  const { signal, onProgress, gpuLayers, check, checkTensors = false, vocabularyOnly = false } = options;
   const modelPath = await (vocabularyOnly ? findModelFile : findWriter)(file, { signal, onProgress });
+  if (check === "process" && !vocabularyOnly) await tryInChild(modelPath, options);
   const llama = await openLlama(options);
   try {
     const model = await llama.loadModel({
       modelPath,
-      vocabOnly: vocabularyOnly,
+      ...{ vocabOnly: vocabularyOnly, checkTensors },
       ...(gpuLayers !== undefined && { gpuLayers }),
       ...(signal && { loadSignal: signal }),
       ...(onProgress && {

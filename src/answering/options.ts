@@ -25,7 +25,8 @@ export type AskOptions = Pick<AssembleOptions, "order" | "neighbours"> &
     /** GGUF that answers; any chat model, or a base model, which is asked in plain text. */
     model: string;
     /**
-     * What retrieves: loaded, or how to load it. Defaults to the built-in model. A slim file will do. A corpus has its own.
+     * What retrieves: loaded, or how to load it. Defaults to the built-in model. A slim file will do. A corpus has its own; a
+     * loaded one beside it writes, where it has the file that answers.
      */
     retriever?: QRRetriever | LoadOptions | undefined;
     /**
@@ -53,6 +54,10 @@ export type AskOptions = Pick<AssembleOptions, "order" | "neighbours"> &
     /** CPU threads, 1 to 512. Defaults to what loading chooses. */
     threads?: number | undefined;
     gpu?: LoadOptions["gpu"];
+    /** Of both models, as when loading one. */
+    check?: LoadOptions["check"];
+    /** Of both models, as when loading one. */
+    checkTensors?: LoadOptions["checkTensors"];
     /** Gets the answer piece by piece. */
     onText?: ((text: string) => void) | undefined;
     onProgress?: ((progress: AskProgress) => void) | undefined;
@@ -79,6 +84,8 @@ const schema = z.strictObject({
   gpu: z
     .union([z.literal("auto"), z.literal(false), z.literal("cuda"), z.literal("vulkan"), z.literal("metal")])
     .optional(),
+  check: z.enum(["none", "process"]).optional(),
+  checkTensors: z.boolean().optional(),
   onText: callback,
   onProgress: callback,
   signal: abortSignal,
@@ -100,6 +107,8 @@ const EXPECTED: Record<string, string> = {
   instruction: "a text that is not blank",
   threads: "an integer from 1 to 512",
   gpu: '"auto", false, "cuda", "vulkan" or "metal"',
+  check: '"none" or "process"',
+  checkTensors: "true or false",
   onText: "a function",
   onProgress: "a function",
   signal: "an AbortSignal",

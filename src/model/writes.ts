@@ -36,27 +36,26 @@ export async function findWriter(
     const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
     throw new QRHeadError("MODEL_LOAD_FAILED", `Could not read the header of ${file}: ${reason}`, { cause: error });
   });
-  assertWrites(path.basename(file), metadata);
+  assertWrites(path.basename(file), (key) => {
+    let value: unknown = metadata;
+    for (const part of key.split(".")) value = (value as Record<string, unknown> | undefined)?.[part];
+    return value;
+  });
   return file;
 }
 
 /**
  * Whether a model can write text at all.
  *
- * @param metadata The GGUF's header as node-llama-cpp reads it: keys nested at their dots.
+ * @param get A scalar of the GGUF's header by its key, as it is or as text.
  * @throws InputError `INVALID_INPUT` for a slim file. @throws QRHeadError `MODEL_UNSUPPORTED` for an encoder, and for a model
  * that was made to embed or to score.
  */
-export function assertWrites(fileName: string, metadata: object): void {
-  const get = (key: string) => {
-    let value: unknown = metadata;
-    for (const part of key.split(".")) value = (value as Record<string, unknown> | undefined)?.[part];
-    return value;
-  };
+export function assertWrites(fileName: string, get: (key: string) => unknown): void {
   const architecture = String(get("general.architecture"));
   const layers = Number(get(`${architecture}.block_count`));
   assertWhole(fileName, layers, Number(get(ORIGINAL_LAYERS_KEY) ?? layers));
-  const isEncoder = get(`${architecture}.attention.causal`) === false || ENCODERS.test(architecture);
+  const isEncoder = String(get(`${architecture}.attention.causal`)) === "false" || ENCODERS.test(architecture);
   if (isEncoder || Number(get(`${architecture}.pooling_type`) ?? 0) > 0) {
     const what = isEncoder ? "is an encoder" : "makes embeddings or scores";
     throw new QRHeadError(

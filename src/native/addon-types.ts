@@ -133,11 +133,29 @@ export type NativeContextOptions = {
   sequences?: number;
 };
 
+export type NativeWriterOptions = Omit<NativeContextOptions, "heads" | "earlyStop" | "sequences">;
+
+/** How tokens are drawn, by llama.cpp's samplers in this order: penalty, top k, top p, temperature. */
+export type NativeSampling = {
+  /** 0 takes the likeliest token; then only the penalty counts beside it. */
+  temperature: number;
+  /** 0 keeps all. */
+  topK: number;
+  /** 0 to 1. */
+  topP: number;
+  /** 0 to 2³² − 2. */
+  seed: number;
+  /** Divides the odds of the text's last 64 tokens, at least 1: no penalty. */
+  repeatPenalty: number;
+};
+
 export interface NativeModel {
   info(): NativeModelInfo;
   tokenize(pieces: PromptPiece[], cancellation?: Cancellation): Promise<Tokenization>;
   /** A cancellation is heard while the call waits for a thread; llama.cpp's own part cannot be stopped. */
   createContext(options: NativeContextOptions, cancellation?: Cancellation): Promise<NativeContext>;
+  /** A context of full depth, to write text with. A cancellation is heard as by `createContext`. */
+  createWriter(options: NativeWriterOptions, cancellation?: Cancellation): Promise<NativeWriter>;
   /**
    * Gives up this share of the weights, which go when the last context and the last running call have ended. Does not wait
    * for either. Idempotent.
@@ -183,6 +201,30 @@ export interface NativeContext {
    */
   putDocuments(documents: CellState[]): Promise<void>;
   /** Frees the cache, or leaves that to the call that is still running: does not wait for it. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+/** A KV cache of full depth and the text that is written behind it. */
+export interface NativeWriter {
+  /** Tokens in the KV cache. */
+  readonly position: number;
+  readonly contextSize: number;
+  /**
+   * Reads a prompt and begins a text behind it. Of what the cache holds, what the prompt begins with stays; with `afresh`
+   * nothing does. Resolves to the number of tokens that stayed. After a failure no text has begun.
+   */
+  read(
+    prompt: Int32Array,
+    options: NativeSampling & { afresh: boolean },
+    cancellation: Cancellation,
+    onProgress?: (done: number) => void,
+  ): Promise<number>;
+  /**
+   * Draws the text's next token. `text`: its bytes of UTF-8, which may end inside a character. `end`: one of the vocabulary's
+   * end tokens, which has no text; nothing comes after it. `CONTEXT_OVERFLOW` where the cache is full.
+   */
+  next(cancellation: Cancellation): Promise<{ token: number; text: Uint8Array; end: boolean }>;
+  /** As of a context. */
   dispose(): Promise<void>;
 }
 

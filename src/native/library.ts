@@ -48,6 +48,7 @@ export async function loadLibrary(options: LibraryOptions = {}): Promise<Library
     }
   }
   let lastError: unknown;
+  const missing: string[] = [];
   let library: Library | undefined;
   for (const variant of variantsFor(gpu, addon)) {
     try {
@@ -55,13 +56,14 @@ export async function loadLibrary(options: LibraryOptions = {}): Promise<Library
       break;
     } catch (error) {
       lastError = error;
+      if (error instanceof MissingPackage) missing.push(error.wanted);
       failures.push(`${variant.packageName}: ${messageOf(error)}`);
     }
   }
   if (library) return assertGpu(library, gpu);
   if (failures.length === 0)
     failures.push(`no ${String(gpu)} build is published for ${process.platform}-${process.arch}`);
-  throw notFound(failures, lastError);
+  throw notFound(failures, lastError, missing);
 }
 
 async function bindVariant(addon: Addon, variant: Variant): Promise<Library> {
@@ -153,7 +155,18 @@ function resolveInstalled(require: NodeJS.Require, packageName: string): string 
     return require.resolve(packageName);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
-    throw new Error(`is not installed: npm install ${packageName}@${pinnedRelease()}`, { cause: error });
+    throw new MissingPackage(packageName, error);
+  }
+}
+
+/** A platform package that is not installed: left out, or not on the registry, which npm passes over in silence. */
+class MissingPackage extends Error {
+  readonly wanted: string;
+
+  constructor(packageName: string, cause: unknown) {
+    const wanted = `${packageName}@${pinnedRelease()}`;
+    super(`is not installed: npm install ${wanted}`, { cause });
+    this.wanted = wanted;
   }
 }
 
@@ -162,15 +175,19 @@ function messageOf(error: unknown): string {
   return message.split("\n", 1)[0] ?? message;
 }
 
-function notFound(failures: string[], cause: unknown): QRHeadError {
+function notFound(failures: string[], cause: unknown, missing: readonly string[] = []): QRHeadError {
   // A sentence of its own, which says what would work.
   if (cause instanceof Error && "code" in cause && cause.code === "LIBRARY_MISMATCH") {
     return new QRHeadError("LIBRARY_MISMATCH", messageOf(cause), { cause });
   }
+  const install =
+    missing.length === 0
+      ? "reinstall node-llama-cpp"
+      : `run npm install ${missing.join(" ")} (where npm finds no such version, the registry lacks that package)`;
   return new QRHeadError("LIBRARY_NOT_FOUND", `llama.cpp could not be loaded (${failures.join("; ")})`, {
     cause,
     advice:
-      'reinstall node-llama-cpp, try another build such as gpu: "vulkan" or gpu: false, or set QRHEAD_LLAMA_DIR to a ' +
+      `${install}, try another build such as gpu: "vulkan" or gpu: false, or set QRHEAD_LLAMA_DIR to a ` +
       "build of the same release (`npx node-llama-cpp source build`)",
   });
 }

@@ -1,39 +1,19 @@
 import { QRHeadError } from "../errors.ts";
 import { BoundedTemplate, TemplateBound, withinTemplateTime } from "./bounded-template.ts";
+import {
+  ATTEMPTS,
+  type Attempt,
+  FIXED_DATE,
+  messageOf,
+  renderTemplate,
+  type TemplateTokens,
+} from "./template-values.ts";
 
 /** What a chat template puts around a user's message, and whether it trims that message. */
 export type TemplateWrapping = { prefix: string; suffix: string; trimStart: boolean; trimEnd: boolean };
 
 /** Plain letters, so that no filter of a template alters it, and nothing that a template looks for. */
 const SENTINEL = "qrheadMessageGoesHere";
-
-/** Templates may print the date. A fixed one keeps prompts, and so scores, the same from day to day: 26 July 2024. */
-const FIXED_DATE: Readonly<Record<string, string>> = {
-  "%Y": "2024",
-  "%y": "24",
-  "%m": "07",
-  "%-m": "7",
-  "%b": "Jul",
-  "%h": "Jul",
-  "%B": "July",
-  "%d": "26",
-  "%-d": "26",
-  "%e": "26",
-  "%j": "208",
-  "%a": "Fri",
-  "%A": "Friday",
-  "%F": "2024-07-26",
-  "%D": "07/26/24",
-  "%H": "00",
-  "%-H": "0",
-  "%I": "12",
-  "%-I": "12",
-  "%M": "00",
-  "%S": "00",
-  "%p": "AM",
-  "%T": "00:00:00",
-  "%%": "%",
-};
 
 /** Characters that a template may put around a message. They are tokenized with every prompt; published ones have some 2,000. */
 const LONGEST_WRAPPING = 2 ** 16;
@@ -49,7 +29,7 @@ const LONGEST_WRAPPING = 2 ** 16;
  * @throws QRHeadError `CHAT_TEMPLATE` when the template cannot be rendered, goes beyond a bound, or does not show the
  * message exactly once.
  */
-export function readChatTemplate(source: string, tokens: { bosText: string; eosText: string }): TemplateWrapping {
+export function readChatTemplate(source: string, tokens: TemplateTokens): TemplateWrapping {
   try {
     return withinTemplateTime(() => read(source, tokens));
   } catch (error) {
@@ -71,7 +51,7 @@ export function assertBoundedTemplate(source: string): void {
   }
 }
 
-function read(source: string, tokens: { bosText: string; eosText: string }): TemplateWrapping {
+function read(source: string, tokens: TemplateTokens): TemplateWrapping {
   let template: BoundedTemplate;
   try {
     template = new BoundedTemplate(source);
@@ -81,9 +61,9 @@ function read(source: string, tokens: { bosText: string; eosText: string }): Tem
   }
 
   const failures: QRHeadError[] = [];
-  for (const { asContent, tools } of ATTEMPTS) {
+  for (const attempt of ATTEMPTS) {
     try {
-      return measure((message) => render(template, { content: asContent(message), tools, ...tokens }));
+      return measure((message) => render(template, attempt, message, tokens));
     } catch (error) {
       if (!(error instanceof QRHeadError)) throw error;
       failures.push(error);
@@ -92,30 +72,9 @@ function read(source: string, tokens: { bosText: string; eosText: string }): Tem
   throw failures[0];
 }
 
-const asText = (message: string): unknown => message;
-const asParts = (message: string): unknown => [{ type: "text", text: message }];
-
-/** No tools is none by convention; some templates loop over them without asking. */
-const ATTEMPTS = [
-  { asContent: asText, tools: null },
-  { asContent: asParts, tools: null },
-  { asContent: asText, tools: [] },
-  { asContent: asParts, tools: [] },
-];
-
-type Values = { content: unknown; tools: unknown; bosText: string; eosText: string };
-
-function render(template: BoundedTemplate, values: Values): string {
+function render(template: BoundedTemplate, values: Attempt, message: string, tokens: TemplateTokens): string {
   try {
-    return template.render({
-      messages: [{ role: "user", content: values.content }],
-      add_generation_prompt: true,
-      bos_token: values.bosText,
-      eos_token: values.eosText,
-      tools: values.tools,
-      documents: null,
-      strftime_now: (format: unknown) => String(format).replace(/%-?[A-Za-z%]/g, (part) => FIXED_DATE[part] ?? part),
-    });
+    return renderTemplate(template, [{ role: "user", content: message }], values, tokens, FIXED_DATE);
   } catch (error) {
     if (error instanceof TemplateBound) throw error;
     throw templateError(`cannot be rendered (${messageOf(error)})`, error);
@@ -153,15 +112,4 @@ function templateError(what: string, cause?: unknown): QRHeadError {
     advice: 'use prompt: "plain" to do without it',
     ...(cause !== undefined && { cause }),
   });
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof RangeError && /call stack/.test(error.message)) return "it is nested too deeply";
-  const message = error instanceof Error ? error.message : String(error);
-  // A template can throw any text.
-  return message
-    .slice(0, 2000)
-    .replace(/[\s\p{C}]+/gu, " ")
-    .trim()
-    .slice(0, 200);
 }

@@ -14,10 +14,19 @@ const contextOptions = {
   ...{ offloadKqv: false, heads: everyHead(model.info()), earlyStop: true },
 };
 
+const writerOptions = {
+  ...{ contextSize: 256, batchSize: 64, threads: 1, cacheTypeK: "f16", cacheTypeV: "f16" },
+  ...{ flashAttention: true, offloadKqv: false },
+};
+export const sampling = { temperature: 0, topK: 40, topP: 0.95, seed: 0, repeatPenalty: 1, afresh: false };
+export const writer = await model.createWriter(writerOptions);
+await writer.read(three, sampling, never);
+
 export const objects = {
   addon,
   Model: model,
   Context: context,
+  Writer: writer,
   Attention: attention,
   CellState: cells,
   Cancellation: never,
@@ -141,7 +150,60 @@ export const rows: Record<string, Row> = {
       ]),
     ],
   },
+  "Model.createWriter": {
+    args: [writerOptions, never],
+    cancelled: 1,
+    wrong: [
+      ["nothing", []],
+      ["a false cancellation", [writerOptions, 1]],
+      ...(
+        [
+          ["contextSize", 0],
+          ["batchSize", "64"],
+          ["threads", 513],
+          ["cacheTypeK", 1],
+          ["cacheTypeV", undefined],
+          ["flashAttention", 0],
+          ["offloadKqv", null],
+        ] as const
+      ).map(([name, value]): Wrong => [`${name} ${String(value)}`, [without(writerOptions, name, value)]]),
+    ],
+  },
   "Model.dispose": noArguments,
+
+  "Writer.position": property,
+  "Writer.contextSize": property,
+  "Writer.read": {
+    args: [three, sampling, never],
+    cancelled: 2,
+    wrong: [
+      ["nothing", []],
+      ["an array", [[1, 2, 3], sampling, never]],
+      ["no options", [three, undefined, never]],
+      ["no cancellation", [three, sampling]],
+      ["a false cancellation", [three, sampling, { cancelled: false }]],
+      ...(
+        [
+          ["temperature", -1],
+          ["temperature", Number.NaN],
+          ["topK", "40"],
+          ["topP", 1.5],
+          ["seed", 2 ** 32 - 1],
+          ["repeatPenalty", 0],
+          ["afresh", undefined],
+        ] as const
+      ).map(([name, value]): Wrong => [`${name} ${String(value)}`, [three, without(sampling, name, value), never]]),
+    ],
+  },
+  "Writer.next": {
+    args: [never],
+    cancelled: 0,
+    wrong: [
+      ["nothing", []],
+      ["an AbortSignal", [new AbortController().signal]],
+    ],
+  },
+  "Writer.dispose": noArguments,
 
   "Context.position": property,
   "Context.contextSize": property,

@@ -1,6 +1,9 @@
 // Every function, class and member of the addon with the wrong types, on the wrong object, while busy, after dispose and
 // aborted. TypeScript checks arguments before they come here; this is about the process staying alive and saying what was
 // wrong. The addon itself says what there is to try: a member without a row fails.
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { addon, createContext, load, never } from "../helpers/addon.ts";
 import {
@@ -11,9 +14,12 @@ import {
   objects,
   property,
   rows,
+  sampling,
   surface,
   three,
+  writer,
 } from "../helpers/addon-surface.ts";
+import { modelPath } from "../helpers/models.ts";
 
 const coded = (code: string) => expect.objectContaining({ code, message: expect.stringMatching(/\w/) });
 
@@ -23,6 +29,7 @@ const untyped = (value: unknown): any => value;
 
 afterAll(async () => {
   await context.dispose();
+  await writer.dispose();
   await model.dispose();
 });
 
@@ -106,7 +113,9 @@ describe("the wrong object", () => {
   });
 
   test("constructors called directly make objects that refuse", () => {
-    for (const name of [...membersOf("Model"), ...membersOf("Context")].filter((it) => !it.endsWith(".dispose"))) {
+    for (const name of [...membersOf("Model"), ...membersOf("Context"), ...membersOf("Writer")].filter(
+      (it) => !it.endsWith(".dispose"),
+    )) {
       const made = new (untyped(objects[partsOf(name)[0]]).constructor)();
       expect(() => use(name, made)).toThrow(coded("DISPOSED"));
     }
@@ -150,6 +159,42 @@ describe("a busy context", () => {
     await other.dispose();
     expect(() => other.position).toThrow(coded("DISPOSED"));
     await expect(work).resolves.toBeUndefined();
+  });
+});
+
+describe("a busy writer", () => {
+  test("refuses every other call until it is done", async () => {
+    const work = writer.read(new Int32Array(200).fill(7), sampling, never);
+    for (const name of membersOf("Writer").filter((it) => it !== "Writer.dispose")) {
+      expect(() => use(name, writer)).toThrow(coded("BUSY"));
+    }
+    await work;
+    expect(writer.position).toBe(200);
+  });
+
+  test("is free again after a failure, which ends the text", async () => {
+    await expect(writer.read(Int32Array.of(), sampling, never)).rejects.toEqual(coded("INVALID_ARGUMENT"));
+    await expect(writer.read(Int32Array.of(-5), sampling, never)).rejects.toEqual(coded("INVALID_ARGUMENT"));
+    await expect(writer.read(new Int32Array(300), sampling, never)).rejects.toEqual(coded("CONTEXT_OVERFLOW"));
+    await expect(writer.next(never)).rejects.toEqual(coded("INVALID_ARGUMENT"));
+    expect(writer.position).toBe(200);
+    await writer.read(three, sampling, never);
+    expect(await writer.next(never)).toEqual({
+      token: expect.any(Number),
+      text: expect.any(Uint8Array),
+      end: expect.any(Boolean),
+    });
+  });
+
+  test("may be disposed of: the call that runs still ends well, and nothing else is heard", async () => {
+    const other = await model.createWriter(rows["Model.createWriter"]!.args![0] as never);
+    const work = other.read(new Int32Array(200).fill(7), sampling, never);
+    await other.dispose();
+    for (const name of membersOf("Writer").filter((it) => it !== "Writer.dispose")) {
+      expect(() => use(name, other)).toThrow(coded("DISPOSED"));
+    }
+    await expect(work).resolves.toBe(0);
+    await other.dispose();
   });
 });
 
@@ -205,5 +250,14 @@ describe("arguments that only the engine can judge", () => {
     const options = { baseline: null, spans: Uint32Array.of(0, 1), mask: "none", weights } as const;
     await expect(attention.documentScores(options)).rejects.toEqual(coded("INVALID_ARGUMENT"));
     expect(() => context.rollback(2000)).toThrow(coded("INVALID_ARGUMENT"));
+  });
+
+  test("metadata that llama.cpp would cut is refused before anything is written", async () => {
+    const output = path.join(tmpdir(), `qrhead-slim-${process.pid}.gguf`);
+    const slim = (metadata: Record<string, string>) =>
+      addon.slimModel({ input: modelPath("tiny-llama-spm"), output, layers: 1, totalLayers: 3, metadata }, never);
+    await expect(slim({ "a.key": "é".repeat(64) })).rejects.toEqual(coded("INVALID_ARGUMENT"));
+    await expect(slim({ ["k".repeat(128)]: "a" })).rejects.toEqual(coded("INVALID_ARGUMENT"));
+    expect(existsSync(output)).toBe(false);
   });
 });

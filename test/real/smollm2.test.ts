@@ -2,9 +2,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { Token } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask, chunkDocuments, QRRetriever } from "../../src/index.ts";
+import { openLlama } from "../../src/model/llama.ts";
+import { loadModel } from "../../src/model/model.ts";
 import { slimModel } from "../../src/model/slim.ts";
+import { layOutChat } from "../../src/prompt/chat-messages.ts";
+import { FIXED_DATE } from "../../src/prompt/template-values.ts";
 import { hasReal, REAL_MODELS } from "../helpers/real-models.ts";
 import { questions, sections } from "./handbook.ts";
 
@@ -64,6 +69,53 @@ describe.skipIf(!hasReal("smollm2"))("SmolLM2-135M-Instruct", { timeout: 300_000
     const { text } = await retriever.prune("How much is the fine for returning a book late?", page, { topK: 1 });
     expect(text).toContain("The fine for a late book is twenty cents a day.");
     expect(text.length).toBeLessThan(120);
+  });
+
+  test("writes what node-llama-cpp writes, token for token", async () => {
+    const { library, native } = await loadModel(load);
+    const never = new library.addon.Cancellation();
+    const writer = await native.createWriter({
+      ...{ contextSize: 1024, batchSize: 512, threads: 1, cacheTypeK: "f16", cacheTypeV: "f16" },
+      ...{ flashAttention: true, offloadKqv: false },
+    });
+    const model = await (await openLlama(load)).loadModel({ modelPath: load.model, gpuLayers: 0 });
+    const context = await model.createContext({ contextSize: 1024, threads: 1 });
+    const sequence = context.getSequence();
+    const template = native.info().chatTemplate!;
+    for (const [index, question] of questions.slice(0, 5).entries()) {
+      const content = `${sections.slice(index, 2 * index).join("\n\n")}\n\n${question}`;
+      const pieces = layOutChat(template, [{ role: "user", content }], native.info(), FIXED_DATE);
+      const { tokens } = await native.tokenize(pieces);
+      const expected: number[] = [];
+      await sequence.clearHistory();
+      for await (const token of sequence.evaluate(Array.from(tokens) as Token[], { temperature: 0 })) {
+        if (expected.length === 40 || model.isEogToken(token)) break;
+        expected.push(token);
+      }
+      const greedy = { temperature: 0, topK: 40, topP: 0.95, seed: 0, repeatPenalty: 1, afresh: true };
+      await writer.read(tokens, greedy, never);
+      const written: number[] = [];
+      while (written.length < 40) {
+        const { token, end } = await writer.next(never);
+        if (end) break;
+        written.push(token);
+      }
+      expect(written).toEqual(expected);
+    }
+    await context.dispose();
+    await model.dispose();
+    await writer.dispose();
+    await native.dispose();
+  });
+
+  test("answers with the weights that rank", async () => {
+    const documents = sections.map((text, index) => ({ id: `section-${index}`, text }));
+    const options = { model: load.model, retriever, maxTokens: 60, layout: "independent" } as const;
+    const { answer, sources, warnings } = await ask("How many books can I borrow at once?", documents, options);
+    expect(answer).toMatch(/twelve|12/);
+    expect(sources[0]!.documentId).toBe("section-1");
+    expect(warnings).toEqual([]);
+    expect(retriever.disposed).toBe(false);
   });
 
   test("answers from the right section, and names it", async () => {

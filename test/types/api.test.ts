@@ -12,6 +12,7 @@ import {
   type DocumentInput,
   detectHeads,
   type ExportFormat,
+  type GenerateResult,
   type Gpu,
   type Head,
   type HeadSet,
@@ -51,6 +52,12 @@ describe("QRRetriever", () => {
     expectTypeOf<QRRetriever["corpus"]>().returns.resolves.toEqualTypeOf<Corpus>();
     // @ts-expect-error the constructor is private
     expectTypeOf(Corpus).toBeConstructibleWith();
+  });
+
+  test("writes pieces of text, and returns how it ended", () => {
+    const stream = (retriever: QRRetriever) => retriever.generate([{ role: "user", content: "Hello" }], { seed: 1 });
+    expectTypeOf(stream).returns.toEqualTypeOf<AsyncGenerator<string, GenerateResult, void>>();
+    expectTypeOf<GenerateResult["stopped"]>().toEqualTypeOf<"end" | "stop" | "maxTokens">();
   });
 
   test("asks with a model that is named", () => {

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type AskResult, type AskSource, ask as answer } from "../../answering/ask.ts";
 import type { AskOptions } from "../../answering/options.ts";
 import { CHUNK_UNITS, type ChunkUnit } from "../../chunking/chunk.ts";
@@ -54,6 +54,7 @@ only retrieves.
 Examples:
   $ qrhead ask --model Llama-3.2-3B-Instruct-Q4_K_M.gguf --query "who betrays whom" book.txt
   $ qrhead ask --model big.gguf --retriever small-slim.gguf --query "…" --budget 3000 notes/
+  $ qrhead ask --model both.gguf --retriever both.gguf --query "…" notes/   # one copy of the weights ranks and answers
   $ qrhead ask --model big.gguf --query "…" --cache book.corpus book.txt   # the next question reads book.corpus instead`;
 
 /** `qrhead ask`: answers a question from files. */
@@ -101,6 +102,7 @@ export function registerAsk(program: Command): void {
     )
     .addOption(choiceOption("--gpu <WHICH>", "build of llama.cpp", GPU_NAMES))
     .addOption(integerOption("--threads <N>", "CPU threads", 1, 512))
+    .addOption(new Option("--check", "load and try the models in a process of their own first"))
     .option("--json", "print one JSON object when the answer is complete");
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(ask);
 }
@@ -131,7 +133,11 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
     const { topK, budget, chunkBy, chunkSize, neighbours, contextSize, maxTokens, threads, heads, retriever, gpu } =
       flags;
     const { temperature, repeatPenalty } = flags;
-    const shared = toLoadOptions({ ...(gpu && { gpu }), ...(threads !== undefined && { threads }) });
+    const shared = toLoadOptions({
+      ...(gpu && { gpu }),
+      ...(threads !== undefined && { threads }),
+      ...(flags.check && { check: true }),
+    });
     const loading: LoadOptions = { ...shared, model: retriever, heads };
     const cutting = { chunkTokens: chunkSize, chunk: chunkBy && { by: chunkBy } };
     const options: AskOptions = {
@@ -139,6 +145,7 @@ async function ask(files: string[], _: unknown, command: Command): Promise<void>
       ...{ topK, neighbours, contextSize, maxTokens, temperature, repeatPenalty, budgetTokens: budget },
       threads: shared.threads,
       gpu: shared.gpu,
+      check: shared.check,
       signal,
       onProgress: bar.onProgress,
       onText: (text) => {
@@ -171,12 +178,17 @@ async function answerFromCache(
   const { signal, onProgress } = options;
   // Before the files are read, which may take long.
   await findWriter(options.model, { signal, onProgress });
-  await using retriever = await QRRetriever.load({ ...loading, signal, onProgress });
+  await using retriever = await QRRetriever.load({
+    ...loading,
+    generates: loading.model === options.model,
+    signal,
+    onProgress,
+  });
   const chunks = texts.length > 0 ? await chunkDocuments(retriever, texts, { ...cutting, signal }) : undefined;
   const call = { signal, onProgress, quiet, flag: "the files" };
   await using corpus = await openCorpus(retriever, cache, chunks, { layout: "independent" }, call);
   // What it is answered from must last until then.
-  const result = await answer(query, corpus, options);
+  const result = await answer(query, corpus, { ...options, retriever });
   const files = new Map(texts.map(({ id, file }) => [id, file]));
   const named = (source: AskSource): AskSource => {
     const file = files.get(source.documentId);

@@ -1,0 +1,91 @@
+#pragma once
+
+#include "cancellation.h"
+#include "handles.h"
+#include "model.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace qrhead {
+
+// How the next token is drawn from the logits.
+struct Sampling {
+    float    temperature    = 0.0f;  // 0 takes the likeliest token, whatever the others say
+    int32_t  top_k          = 40;    // 0 keeps all
+    float    top_p          = 0.95f;
+    uint32_t seed           = 0;
+    float    repeat_penalty = 1.0f;
+    int32_t  penalty_last_n = 64;    // tokens of the text, without the prompt
+};
+
+struct WriterOptions {
+    uint32_t    n_ctx           = 4096;
+    uint32_t    n_ubatch        = 512;
+    int32_t     n_threads       = 1;
+    std::string type_k          = "f16";
+    std::string type_v          = "f16";
+    bool        flash_attention = true;
+    bool        offload_kqv     = true;
+};
+
+struct WrittenToken {
+    llama_token id = LLAMA_TOKEN_NULL;
+    std::string text;         // bytes: they may end inside a character; none for a control token
+    bool        end = false;  // an end token of the vocabulary, which belongs to no text
+};
+
+// A KV cache of full depth, to write text with. One thread at a time.
+//
+// A prompt is read into it in place of the one before; what both begin with stays. The logits behind the prompt stay too, so
+// that the same prompt is not read again and gives the same text.
+class Writer {
+  public:
+    using Progress = std::function<void(size_t done)>;  // tokens of the prompt
+
+    // Throws CONTEXT_FAILED with llama.cpp's own first error line, MODEL_UNSUPPORTED for a model without a KV cache.
+    Writer(std::shared_ptr<Model> model, const WriterOptions & options);
+
+    uint32_t n_ctx() const noexcept { return n_ctx_; }
+    // Tokens whose K and V the cache holds.
+    size_t position() const noexcept { return cells_.size(); }
+    size_t n_bytes() const noexcept { return n_bytes_; }
+
+    // Reads a prompt and begins a text behind it. Returns how many of its tokens were in the cache already, 0 with `afresh`.
+    // After a failure there is no text, and the cache holds what was read before it.
+    size_t read(const std::vector<llama_token> & prompt, bool afresh, const Sampling & sampling,
+                const Cancellation & cancellation, const Progress & on_progress);
+
+    // Draws the next token of the text. Throws INVALID_ARGUMENT where none was begun or it has ended, CONTEXT_OVERFLOW where
+    // the cache is full.
+    WrittenToken next(const Cancellation & cancellation);
+
+  private:
+    // How many of its tokens are in the cache already and need not be read: all only where the logits behind them are known.
+    size_t n_known(const std::vector<llama_token> & prompt) const;
+    void   check_prompt(const std::vector<llama_token> & prompt) const;
+    void   forget_from(size_t cell);
+    // Appends tokens; of `wants_logits`, the last one's are computed. On failure the cache is as it was before.
+    void          decode(const llama_token * tokens, size_t n_tokens, bool wants_logits, const Cancellation & cancellation);
+    const float * logits() const;
+    llama_token   draw(llama_sampler & sampler, const float * logits);
+
+    std::shared_ptr<Model>   model_;
+    const Cancellation *     cancellation_ = nullptr;  // of the running call, for llama.cpp's abort callback
+    ContextHandle            handle_;                  // after what its callback points to
+    SamplerHandle            sampler_;                 // of the text that has begun; none before and after
+    std::vector<llama_token> cells_;                   // what the cache holds
+    std::vector<llama_token> prompt_;                  // of the logits that are kept
+    std::vector<float>       prompt_logits_;
+    llama_token              drawn_    = LLAMA_TOKEN_NULL;  // last, and not in the cache yet
+    uint32_t                 n_ctx_    = 0;
+    uint32_t                 n_ubatch_ = 0;
+    size_t                   n_bytes_  = 0;
+
+    std::vector<llama_token_data> candidates_;
+};
+
+}  // namespace qrhead

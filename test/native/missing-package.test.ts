@@ -1,0 +1,16 @@
+// A platform whose package of libraries is not installed, as npm leaves it where the registry lacks it.
+import { afterEach, expect, test, vi } from "vitest";
+import { loadLibrary } from "../../src/native/library.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+test("the error names the package, its release, and what to do where the registry lacks it", async () => {
+  vi.spyOn(process, "arch", "get").mockReturnValue("riscv64");
+  const error = await loadLibrary({ gpu: false }).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ name: "QRHeadError", code: "LIBRARY_NOT_FOUND" });
+  const { message, advice } = error as { message: string; advice: string };
+  const name = `@node-llama-cpp/${process.platform === "win32" ? "win" : process.platform === "darwin" ? "mac" : "linux"}-riscv64`;
+  expect(message).toContain(`${name}: is not installed`);
+  expect(advice).toMatch(new RegExp(`^run npm install ${name}@\\d+\\.\\d+\\.\\d+ \\(where npm finds no such version`));
+  expect(advice).toContain("QRHEAD_LLAMA_DIR");
+});

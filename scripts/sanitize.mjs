@@ -1,3 +1,5 @@
+// With `--napi` the addon is built and tested so in Node: see sanitize-napi.mjs. Otherwise:
+//
 // Builds the engine's own test and runs it on the tiny models: under AddressSanitizer and UndefinedBehaviorSanitizer, with
 // `--thread` under ThreadSanitizer, or with `--plain` as the addon is compiled. Another argument picks tests by a part of their
 // sentence.
@@ -8,6 +10,11 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { llamaDefinitions } from "./llama-source.mjs";
+
+if (process.argv.includes("--napi")) {
+  await import("./sanitize-napi.mjs");
+  process.exit();
+}
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const plain = process.argv.includes("--plain");

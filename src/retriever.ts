@@ -80,9 +80,10 @@ export class QRRetriever implements Retriever {
   static async load(options: LoadOptions = {}): Promise<QRRetriever> {
     const parsed = parseLoadOptions(options);
     watchProcessors();
-    const model = await loadModel(parsed);
+    const headsOf = (identity: ModelIdentity) => resolveHeads(parsed.heads ?? "auto", identity, readHeadFile);
+    const model = await loadModel(parsed, (identity) => headsOf(identity).heads);
     try {
-      const heads = resolveHeads(parsed.heads ?? "auto", model.identity, readHeadFile);
+      const heads = headsOf(model.identity);
       const identity = { ...model.identity, bosText: model.info.bosText, eosText: model.info.eosText };
       const profile = selectProfile(parsed.prompt ?? "auto", identity);
       return new QRRetriever({ model, heads, profile, options: parsed });

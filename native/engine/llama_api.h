@@ -86,6 +86,7 @@ namespace qrhead {
     X(ggml_backend_dev_description)      \
     X(ggml_backend_dev_memory)           \
     X(ggml_backend_dev_type)             \
+    X(ggml_backend_dev_buffer_type)      \
     X(ggml_backend_dev_init)             \
     X(ggml_backend_dev_backend_reg)      \
     X(ggml_backend_free)                 \

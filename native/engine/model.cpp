@@ -1,6 +1,7 @@
 #include "model.h"
 
 #include "error.h"
+#include "layer_placement.h"
 #include "log_guard.h"
 #include "model_check.h"
 #include "tensor_check.h"
@@ -115,13 +116,21 @@ std::vector<SpecialToken> find_special_tokens(const llama_vocab * vocab) {
     return found;
 }
 
-size_t n_gpus() {
-    size_t count = 0;
-    for (size_t i = 0; i < api().ggml_backend_dev_count(); i++) {
-        const auto type = api().ggml_backend_dev_type(api().ggml_backend_dev_get(i));
-        count += type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU ? 1 : 0;
+// Some layers are computed on another device than the rest, or may be.
+bool is_split(const ModelOptions & options, int32_t n_layer) {
+    const size_t n_gpus           = list_gpus().size();
+    const bool   on_gpus_entirely = options.n_gpu_layers < 0 || options.n_gpu_layers > n_layer;
+    return n_gpus > 0 && options.n_gpu_layers != 0 && (n_gpus > 1 || !on_gpus_entirely);
+}
+
+// After a forward pass that was stopped, llama.cpp still copies inputs of the parts behind it to their devices, and reads
+// which experts were chosen: a model with experts stays as llama.cpp lays it out.
+std::optional<LayerPlacement> place_layers(const ModelOptions & options, const ModelSizes & sizes) {
+    if (options.n_gpu_layers == 0 || options.n_used_layers < 0 || sizes.n_experts > 0) {
+        return std::nullopt;
     }
-    return count;
+    const int32_t n_wanted = options.n_gpu_layers < 0 ? options.n_used_layers : std::min(options.n_gpu_layers, options.n_used_layers);
+    return options.n_used_layers < static_cast<int32_t>(sizes.n_blocks) ? LayerPlacement::of(n_wanted, sizes.n_blocks) : std::nullopt;
 }
 
 std::string with_reason(std::string message) {
@@ -131,14 +140,10 @@ std::string with_reason(std::string message) {
 
 }  // namespace
 
-Model::Model(ModelHandle handle, const ModelOptions & options) : handle_(std::move(handle)) {
-    vocab_ = api().llama_model_get_vocab(handle_.get());
-    info_  = describe(handle_.get(), vocab_);
+Model::Model(ModelHandle handle) : handle_(std::move(handle)) {
+    vocab_          = api().llama_model_get_vocab(handle_.get());
+    info_           = qrhead::describe(handle_.get(), vocab_);
     special_tokens_ = find_special_tokens(vocab_);
-
-    const bool on_gpus_entirely = options.n_gpu_layers < 0 || options.n_gpu_layers > info_.n_layer;
-    const bool on_one_device    = n_gpus() == 0 || options.n_gpu_layers == 0 || (n_gpus() == 1 && on_gpus_entirely);
-    info_.is_split_over_devices = !on_one_device;
 }
 
 const SpmBoundaries & Model::spm_boundaries() const {
@@ -164,14 +169,45 @@ std::shared_ptr<Model> Model::load(const ModelOptions & options, const Cancellat
     params.progress_callback_user_data = &progress;
 
     cancellation.throw_if_requested();
-    check_model_file(options.path);
+    auto placement = place_layers(options, check_model_file(options.path));
+    if (placement) {
+        placement->apply(params);
+    }
     check_tensor_data(options.path, options.check_tensors, cancellation);
     ModelHandle handle(llama.llama_model_load_from_file(options.path.c_str(), params));
     cancellation.throw_if_requested();
     if (!handle) {
         throw EngineError("MODEL_LOAD_FAILED", with_reason("Could not load " + options.path));
     }
-    return std::shared_ptr<Model>(new Model(std::move(handle), options));
+    const bool split = placement || is_split(options, llama.llama_model_n_layer(handle.get()));
+    std::shared_ptr<Model> model(new Model(std::move(handle)));
+    model->info_.is_split_over_devices = split;
+    model->info_.is_on_device          = options.n_gpu_layers != 0 && !list_gpus().empty();
+    return model;
+}
+
+ModelInfo Model::describe(const std::string & path, const Cancellation & cancellation) {
+    const auto & llama = api();
+    LogGuard     log(llama);
+    LoadProgress progress{ cancellation, nullptr };
+
+    auto               params          = llama.llama_model_default_params();
+    ggml_backend_dev_t no_devices[]    = { nullptr };
+    params.devices                     = no_devices;
+    params.n_gpu_layers                = 0;
+    params.load_mode                   = LLAMA_LOAD_MODE_NONE;
+    params.no_alloc                    = true;
+    params.progress_callback           = on_load_progress;
+    params.progress_callback_user_data = &progress;
+
+    cancellation.throw_if_requested();
+    check_model_file(path);
+    ModelHandle handle(llama.llama_model_load_from_file(path.c_str(), params));
+    cancellation.throw_if_requested();
+    if (!handle) {
+        throw EngineError("MODEL_LOAD_FAILED", with_reason("Could not load " + path));
+    }
+    return qrhead::describe(handle.get(), llama.llama_model_get_vocab(handle.get()));
 }
 
 void write_slim_model(const std::string & input, const std::string & output, int32_t n_keep, int32_t n_layer,

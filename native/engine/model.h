@@ -17,6 +17,8 @@ namespace qrhead {
 struct ModelOptions {
     std::string path;
     int32_t     n_gpu_layers = 0;
+    // Layers that will be computed, from the first on; -1 is all. The others then take no memory of a device.
+    int32_t     n_used_layers = -1;
     bool        use_mmap     = true;
     // Read every tensor while loading: none may have NaN or infinite values, or zeros where no trained model has them.
     bool check_tensors = false;
@@ -47,6 +49,8 @@ struct ModelInfo {
     // Some layers are computed on another device than the rest, or may be.
     bool        is_split_over_devices = false;
     bool        has_experts           = false;
+    // Some layers are on a GPU.
+    bool        is_on_device          = false;
     std::optional<std::string>         chat_template;
     std::map<std::string, std::string> metadata;
 };
@@ -67,6 +71,9 @@ class Model {
     static std::shared_ptr<Model> load(const ModelOptions & options, const Cancellation & cancellation,
                                        const Progress & on_progress);
 
+    // What a GGUF says of itself. No weights are read. Throws as `load`.
+    static ModelInfo describe(const std::string & path, const Cancellation & cancellation);
+
     const ModelInfo &   info() const noexcept { return info_; }
     llama_model *       handle() const noexcept { return handle_.get(); }
     const llama_vocab * vocab() const noexcept { return vocab_; }
@@ -78,7 +85,7 @@ class Model {
     const SpmBoundaries & spm_boundaries() const;
 
   private:
-    Model(ModelHandle handle, const ModelOptions & options);
+    explicit Model(ModelHandle handle);
 
     ModelHandle               handle_;
     const llama_vocab *       vocab_ = nullptr;

@@ -302,17 +302,18 @@ void check_tokens(const Header & header) {
 
 }  // namespace
 
-void check_model_file(const std::string & path) {
+ModelSizes check_model_file(const std::string & path) {
     const gguf_init_params params{ true, nullptr };
     const GgufHandle       gguf(api().gguf_init_from_file(path.c_str(), params));
     if (!gguf) {
-        return;
+        return {};
     }
     const Header header(path, gguf.get());
     check_sizes(header);
     check_head_sizes(header);
     check_experts(header);
     check_tokens(header);
+    return { header.number(".block_count").value_or(0), header.number(".expert_count").value_or(0) };
 }
 
 }  // namespace qrhead

@@ -126,6 +126,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     exports.Set("Cancellation", data->cancellation_class.Value());
     exports.Set("CellState", data->cell_state_class.Value());
     exports.Set("loadModel", Napi::Function::New<ModelObject::js_load>(env, "loadModel"));
+    exports.Set("describeModel", Napi::Function::New<ModelObject::js_describe>(env, "describeModel"));
     exports.Set("slimModel", Napi::Function::New<js_slim_model>(env, "slimModel"));
     return exports;
 }

@@ -6,6 +6,7 @@
 #include "convert.h"
 #include "free_memory.h"
 #include "promise_worker.h"
+#include "warm_up.h"
 #include "writer_object.h"
 
 namespace qrhead {
@@ -25,6 +26,9 @@ Napi::Value ModelObject::js_load(const Napi::CallbackInfo & info) {
     options.path         = require_string(object, "path");
     options.n_gpu_layers = static_cast<int32_t>(require_number(object, "gpuLayers", -1, 1 << 20));
     options.use_mmap     = require_bool(object, "useMmap");
+    if (object.Has("usedLayers")) {
+        options.n_used_layers = static_cast<int32_t>(require_number(object, "usedLayers", 1, 1 << 20));
+    }
     options.check_tensors = object.Has("checkTensors") && require_bool(object, "checkTensors");
     auto cancellation    = CancellationObject::read(info[1]);
     auto progress        = to_progress(info[2], cancellation.environment);
@@ -39,6 +43,14 @@ Napi::Value ModelObject::js_load(const Napi::CallbackInfo & info) {
             return object;
         },
         { progress.lifetime });
+}
+
+Napi::Value ModelObject::js_describe(const Napi::CallbackInfo & info) {
+    auto path         = require_string(require_object(info[0], "options"), "path");
+    auto cancellation = CancellationObject::read(info[1]);
+    return PromiseWorker<ModelInfo>::run(
+        info.Env(), "qrhead.describeModel", [path, cancellation] { return Model::describe(path, cancellation); },
+        [](Napi::Env env, ModelInfo & described) { return from_model_info(env, described); });
 }
 
 std::shared_ptr<Model> ModelObject::require(Napi::Env env) const {
@@ -69,7 +81,11 @@ Napi::Value ModelObject::js_create_context(const Napi::CallbackInfo & info) {
         info.Env(), "qrhead.createContext",
         [model, options, cancellation] {
             cancellation.throw_if_requested();  // while it waited for a thread; llama.cpp's own part cannot be stopped
-            return std::make_shared<Context>(model, options);
+            auto context = std::make_shared<Context>(model, options);
+            if (model->info().is_on_device) {
+                warm_up(*context, cancellation);
+            }
+            return context;
         },
         [](Napi::Env env, std::shared_ptr<Context> & context) { return ContextObject::create(env, std::move(context)); });
 }

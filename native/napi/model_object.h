@@ -12,6 +12,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   public:
     static Napi::Function define(Napi::Env env);
     static Napi::Value    js_load(const Napi::CallbackInfo & info);
+    static Napi::Value    js_describe(const Napi::CallbackInfo & info);
 
     explicit ModelObject(const Napi::CallbackInfo & info) : Napi::ObjectWrap<ModelObject>(info) {}
 

@@ -173,7 +173,8 @@ async function openAuthors(options: AskOptions): Promise<{ author: Author; retri
 async function loadRetriever(options: AskOptions): Promise<QRRetriever> {
   const { retriever, threads, gpu, check, checkTensors, signal, onProgress } = options;
   if (retriever instanceof QRRetriever) return retriever;
-  return QRRetriever.load({ threads, gpu, check, checkTensors, ...retriever, signal, onProgress });
+  const generates = retriever?.model === options.model;
+  return QRRetriever.load({ generates, threads, gpu, check, checkTensors, ...retriever, signal, onProgress });
 }
 
 /** @throws InputError for what are no documents, or options that have no use with a corpus. */

@@ -1,10 +1,11 @@
 import path from "node:path";
 import { QRHeadError } from "../errors.ts";
-import type { NativeModel, NativeModelInfo } from "../native/addon-types.ts";
+import { deepestLayer } from "../heads/heads.ts";
+import type { Addon, NativeModel, NativeModelInfo } from "../native/addon-types.ts";
 import { callNative, reporter } from "../native/call.ts";
-import { type Library, loadLibrary } from "../native/library.ts";
+import { hasGpu, type Library, loadLibrary } from "../native/library.ts";
 import type { LoadOptions } from "../options.ts";
-import type { ModelIdentity } from "../types.ts";
+import type { Head, ModelIdentity } from "../types.ts";
 import { findModelFile } from "./model-file.ts";
 import { readHeaderList, slidingWindowOf } from "./sliding-window.ts";
 import { tryInChild } from "./trial.ts";
@@ -25,10 +26,15 @@ export type LoadedModel = {
 /**
  * Loads a GGUF and checks that its attention can rank documents.
  *
+ * @param headsOf Heads that will rank: layers above the deepest of them then take no memory of a GPU. Asked before the weights
+ * are loaded; what it throws is left to the caller's own use of it.
  * @throws InputError `INVALID_INPUT` for a file that is missing or no GGUF.
  * @throws QRHeadError `MODEL_LOAD_FAILED`, `MODEL_UNSUPPORTED`, `LIBRARY_NOT_FOUND`, `LIBRARY_MISMATCH`.
  */
-export async function loadModel(options: LoadOptions): Promise<LoadedModel> {
+export async function loadModel(
+  options: LoadOptions,
+  headsOf?: (identity: ModelIdentity) => readonly Head[],
+): Promise<LoadedModel> {
   const { signal, onProgress } = options;
   const began = performance.now();
   signal?.throwIfAborted();
@@ -38,12 +44,15 @@ export async function loadModel(options: LoadOptions): Promise<LoadedModel> {
   const { report, finish } = reporter(onProgress, "load", 100);
   const onFraction = onProgress && ((fraction: number) => report(Math.round(fraction * 100)));
   const gpuLayers = options.gpu === false ? 0 : (options.gpuLayers ?? -1);
+  const usesAll = options.generates || options.earlyStop === false;
+  const isPlaced = headsOf && !usesAll && gpuLayers !== 0 && hasGpu(library.info);
+  const used = isPlaced ? await usedLayersOf(library.addon, file, headsOf, signal) : undefined;
+  const loading = {
+    ...{ path: file, gpuLayers, useMmap: options.mmap ?? true, checkTensors: options.checkTensors ?? false },
+    ...(used !== undefined && { usedLayers: used }),
+  };
   const native = await callNative(library.addon, signal, (cancellation, guard) =>
-    library.addon.loadModel(
-      { path: file, gpuLayers, useMmap: options.mmap ?? true, checkTensors: options.checkTensors ?? false },
-      cancellation,
-      guard(onFraction),
-    ),
+    library.addon.loadModel(loading, cancellation, guard(onFraction)),
   );
   try {
     finish();
@@ -55,6 +64,23 @@ export async function loadModel(options: LoadOptions): Promise<LoadedModel> {
   } catch (error) {
     await native.dispose();
     throw error;
+  }
+}
+
+/** Undefined where it is not known yet, or all of them: an attention with an indexer is read to the end. */
+async function usedLayersOf(
+  addon: Addon,
+  file: string,
+  headsOf: (identity: ModelIdentity) => readonly Head[],
+  signal: AbortSignal | undefined,
+): Promise<number | undefined> {
+  const info = await callNative(addon, signal, (cancellation) => addon.describeModel({ path: file }, cancellation));
+  if (`${info.architecture}.attention.indexer.head_count` in info.metadata) return undefined;
+  try {
+    const used = deepestLayer(headsOf(identify(info, file))) + 1;
+    return used > 0 && used < info.layers ? used : undefined;
+  } catch {
+    return undefined;
   }
 }
 

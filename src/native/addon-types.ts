@@ -26,11 +26,16 @@ export type Addon = {
     bytes?: number,
   ) => CellState;
   loadModel(
-    /** `checkTensors` reads every tensor: none may have NaN or infinite values, or zeros where no model has them. */
-    options: { path: string; gpuLayers: number; useMmap: boolean; checkTensors?: boolean },
+    /**
+     * `checkTensors` reads every tensor: none may have NaN or infinite values, or zeros where no model has them.
+     * `usedLayers`: those that will be computed, from the first on; the others then take no memory of a device.
+     */
+    options: { path: string; gpuLayers: number; useMmap: boolean; checkTensors?: boolean; usedLayers?: number },
     cancellation: Cancellation,
     onProgress?: (fraction: number) => void,
   ): Promise<NativeModel>;
+  /** What a GGUF says of itself, as `info()` of the loaded model. Reads no weights. */
+  describeModel(options: { path: string }, cancellation: Cancellation): Promise<NativeModelInfo>;
   /**
    * Writes the first `layers` layers of a model to a new file. Metadata strings of at most 127 bytes are added to it. A cancellation is heard
    * while the call waits for a thread; the copy itself cannot be stopped.

@@ -32,7 +32,8 @@ export const DEVICE = {
     ...{ min: 0, max: 2 ** 20, flag: "-ngl, --gpu-layers <N>", group: MODEL },
     expected: "an integer of at least 0",
     says: "layers to put on the GPU",
-    ...{ default: "all of them", shortDefault: "all" },
+    more: "Layers above the deepest head are never computed and take no GPU memory unless the model is loaded with `generates`; the first ones go there.",
+    ...{ default: "all that are computed", shortDefault: "all" },
   }),
   threads: integer({
     ...{ min: 1, max: 512, flag: "-t, --threads <N>", group: MODEL },
@@ -119,6 +120,11 @@ export const LOADING = {
     says: "bytes that corpora and independent documents which were read may hold together",
     default: "a quarter of the machine's memory",
     more: "Those used least recently are evicted, and what is in use stays. Several retrievers together hold no more than the largest of their bounds.",
+  }),
+  generates: toggle({
+    says: "the model will write text as well, so that all its layers belong on the GPU",
+    more: "Of no matter without one.",
+    default: "`false`",
   }),
   mmap: toggle({ says: "map the file into memory instead of reading it", default: "`true`" }),
   check: choice({

@@ -86,6 +86,16 @@ export const rows: Record<string, Row> = {
       ["an AbortSignal", [loadOptions, new AbortController().signal]],
     ],
   },
+  "addon.describeModel": {
+    args: [{ path: modelPath("tiny-llama-spm") }, never],
+    cancelled: 1,
+    wrong: [
+      ["nothing", []],
+      ["a number for the path", [{ path: 4 }, never]],
+      ["no cancellation", [{ path: "a" }]],
+      ["a false cancellation", [{ path: "a" }, {}]],
+    ],
+  },
   "addon.slimModel": {
     args: [slimOptions, never],
     cancelled: 1,

@@ -165,7 +165,12 @@ async function answerFromCache(
   const { signal, onProgress } = options;
   // Before the files are read, which may take long.
   await findWriter(options.model, { signal, onProgress });
-  await using retriever = await QRRetriever.load({ ...loading, signal, onProgress });
+  await using retriever = await QRRetriever.load({
+    ...loading,
+    generates: loading.model === options.model,
+    signal,
+    onProgress,
+  });
   const chunks = texts.length > 0 ? await chunkDocuments(retriever, texts, { ...cutting, signal }) : undefined;
   const call = { signal, onProgress, quiet, flag: "the files" };
   await using corpus = await openCorpus(retriever, cache, chunks, { layout: "independent" }, call);

@@ -70,7 +70,11 @@ export type LoadOptions = ScoringOptions & {
   flashAttention?: boolean | undefined;
   /** Build of llama.cpp. Defaults to `"auto"`: the best that this machine has a driver for. `false` is the CPU. */
   gpu?: "auto" | false | "cuda" | "vulkan" | "metal" | undefined;
-  /** Layers to put on the GPU. An integer of at least 0. Defaults to all of them. */
+  /**
+   * Layers to put on the GPU. An integer of at least 0. Defaults to all that are computed. Layers above the deepest
+   * head are never computed and take no GPU memory unless the model is loaded with `generates`; the first ones go
+   * there.
+   */
   gpuLayers?: number | undefined;
   /**
    * CPU threads. An integer from 1 to 512. Defaults to the processors that this process may use (affinity, a
@@ -88,6 +92,11 @@ export type LoadOptions = ScoringOptions & {
    * hold no more than the largest of their bounds.
    */
   corpusMemory?: number | undefined;
+  /**
+   * The model will write text as well, so that all its layers belong on the GPU. Defaults to `false`. Of no matter
+   * without one.
+   */
+  generates?: boolean | undefined;
   /** Map the file into memory instead of reading it. Defaults to `true`. */
   mmap?: boolean | undefined;
   /**

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "llama_api.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace qrhead {
+
+// Which layers go where when not all of them are computed.
+//
+// llama.cpp puts the last layers of a model on the devices, and those are the ones that a ranking never computes. With this,
+// the first `n_on_device` layers go there, and the weights and the caches of the others stay in the process's memory: the
+// CPU stands in the list of devices and takes the rest of the split. (Overrides of tensors' buffers would move the weights
+// alone and leave the caches on the device.)
+class LayerPlacement {
+  public:
+    // Of a model with `n_blocks` layers. None where there is no GPU, or nothing to leave out.
+    static std::optional<LayerPlacement> of(int32_t n_on_device, uint32_t n_blocks);
+
+    // `params` then points into this object.
+    void apply(llama_model_params & params);
+
+  private:
+    std::vector<ggml_backend_dev_t>                devices_;    // ends with a null
+    std::vector<float>                             split_;
+    std::vector<llama_model_tensor_buft_override> overrides_;  // ends with a null
+};
+
+// Shares of the layers for llama.cpp's `tensor_split`: of `n_blocks` layers and the output, the first `n_on_device` go to the
+// GPUs by their free memory, and the rest to one more device.
+std::vector<float> layer_shares(const std::vector<float> & free_memory, int32_t n_on_device, uint32_t n_blocks);
+
+// The devices that llama.cpp takes by itself: those with memory of their own, else those that share the machine's.
+std::vector<ggml_backend_dev_t> list_gpus();
+
+}  // namespace qrhead

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline/promises";
 import { isQRHeadError, type QRHeadError } from "../errors.ts";
@@ -50,11 +51,25 @@ export async function offerHeads(error: unknown, args: readonly string[]): Promi
   }
   if (answer !== "2") return false;
   const output = headsFileFor(model);
-  writeAside(`$ qrhead ${shell(detectArgs(model))}\n`);
-  await runCommandLine(detectArgs(model));
-  write("\n");
+  if (existsSync(output)) writeAside(`Taking the heads of ${oneLine(output)}, which is there\n`);
+  else {
+    const detect = [...detectArgs(model), ...deviceArgs(args)];
+    writeAside(`$ qrhead ${shell(detect)}\n`);
+    await runCommandLine(detect);
+    write("\n");
+  }
   await runCommandLine([...args, "--heads", output]);
   return true;
+}
+
+/** The flags that say where a model runs hold for finding its heads too. */
+function deviceArgs(args: readonly string[]): string[] {
+  const flags = new Set(["-t", "--threads", "--gpu", "-ngl", "--gpu-layers", "--library"]);
+  return args.flatMap((argument, index) => {
+    const [flag] = argument.split("=", 1);
+    if (!flags.has(flag!)) return [];
+    return argument.includes("=") ? [argument] : [argument, args[index + 1] ?? ""];
+  });
 }
 
 async function ask(): Promise<string> {

@@ -47,6 +47,11 @@ const SMALLER: readonly [RegExp, string][] = [
   [/^qrhead detect.* -o my-heads.json/, "$& --force"],
   [/--bootstrap notes\//, "$& --limit 4 --documents 6"],
   [/--growth/, ""],
+  // A server runs until it is told to stop.
+  [
+    /^qrhead serve.*/,
+    "$& --port 0 --threads 1 > line.txt & server=$!; until grep -q listening line.txt; do kill -0 $server && sleep 0.1 || exit 1; done; kill -TERM $server; wait $server",
+  ],
 ];
 
 /** Examples that may need what a test machine has not, and the sentence that they then end with. */

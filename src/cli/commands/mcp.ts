@@ -19,8 +19,8 @@ const EXAMPLES = `
 Tools: rerank, prune, retrieve and ask, over files below the roots and nothing else. Speaks over standard input and output.
 
 Examples:
-  $ qrhead mcp --root ./docs
-  $ qrhead mcp --root ./docs --root ./src --generator Qwen3-4B-Q4_K_M.gguf`;
+  $ qrhead mcp --root notes
+  $ qrhead mcp --root notes --root . --generator Qwen3-8B-Q4_K_M.gguf`;
 
 /** `qrhead mcp`: tools for assistants, over the Model Context Protocol. */
 export function registerMcp(program: Command): void {

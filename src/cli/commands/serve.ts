@@ -46,9 +46,10 @@ QRHEAD_API_KEY is a key too. Ctrl+C and SIGTERM end the server when its requests
 
 Examples:
   $ qrhead serve
-  $ qrhead serve -m Qwen3-4B-Q4_K_M.gguf -m small.gguf --port 9000 --corpora ./corpora
-  $ curl http://127.0.0.1:8080/v1/rerank -H 'content-type: application/json' \\
-      -d '{"query": "why is the sky blue", "documents": ["Grass is green.", "Air scatters blue light."]}'`;
+  $ qrhead serve -m big.gguf -m small.gguf --port 9000 --corpora corpora
+
+  curl http://127.0.0.1:8080/v1/rerank -H 'content-type: application/json' \\
+    -d '{"query": "why is the sky blue", "documents": ["Grass is green.", "Air scatters blue light."]}'`;
 
 /** Options may be given several times. */
 const collect = (value: string, before: string[] = []) => [...before, value];

@@ -204,11 +204,11 @@ export class KvContext {
   ) {
     const queryRows = queries.reduce((sum, { length }) => sum + length, 0);
     const nullRows = nullQuery?.length ?? 0;
-    const report = (share: 0 | 1) => {
-      if (nullQuery) onProgress?.({ phase: "null", done: share * nullRows, total: nullRows });
-      onProgress?.({ phase: "query", done: share * queryRows, total: queryRows });
-    };
-    report(0);
+    const report = (phase: "null" | "query", share: 0 | 1, total: number) =>
+      onProgress?.({ phase, done: share * total, total });
+    // One phase after another, although they share a pass.
+    if (nullQuery) report("null", 0, nullRows);
+    else report("query", 0, queryRows);
     const began = performance.now();
     // Equal ones once: a query that is the null query scores exactly 0.
     const branches = new Map([...queries, ...(nullQuery ? [nullQuery] : [])].map((tokens) => [tokens.join(), tokens]));
@@ -216,7 +216,11 @@ export class KvContext {
       this.#context!.observe([...branches.values()], how, cancellation),
     );
     const rowMs = (performance.now() - began) / (queryRows + nullRows);
-    report(1);
+    if (nullQuery) {
+      report("null", 1, nullRows);
+      report("query", 0, queryRows);
+    }
+    report("query", 1, queryRows);
     const seen = new Map([...branches.keys()].map((name, index) => [name, attention[index]!]));
     const seenBy = (tokens: Int32Array) => {
       const one = seen.get(tokens.join())!;

@@ -33,7 +33,9 @@ describe.concurrent("rerank --queries", () => {
       ["q1", "what makes honey?", "bees"],
       ["q2", "magma", "rock"],
     ]);
-    expect(lines[1].results).toEqual(resultsOf(single.stdout));
+    // Both queries share a pass, which moves last digits.
+    const alone = resultsOf(single.stdout) as { score: number }[];
+    expect(lines[1].results).toEqual(alone.map((result) => ({ ...result, score: expect.closeTo(result.score, 3) })));
     expect(JSON.parse(single.stdout)).not.toHaveProperty("queryId");
     expect(table.stdout).toMatch(/^what makes honey\?\nRank[\s\S]*\n\nmagma\nRank/);
     expect(table.stderr).toMatch(/2 queries in \d+ ms/);

@@ -86,7 +86,6 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
 
 const EXAMPLES = `
 Examples:
-  $ qrhead demo
   $ qrhead rerank "why is the sky blue" notes.jsonl
   $ qrhead COMMAND --help
 

@@ -53,7 +53,7 @@ export const DEVICE = {
 export const model = text({
   ...{ flag: "-m, --model <M>", group: MODEL, expected: "base, mini, a path or an hf: URI" },
   says: "`mini`, or `base` where the package `qrhead-base` is installed; the path of a GGUF, the name of a pulled model, or an `hf:` URI",
-  flagSays: "mini, base (the package qrhead-base), the path of a GGUF, the name of a pulled model, or an hf: URI",
+  flagSays: "mini, base, a GGUF's path, a pulled model, or an hf: URI",
   default: "`mini`",
   shortDefault: "mini",
 });

@@ -200,7 +200,7 @@ describe("prune", () => {
     [" \n", { topK: 1 }, "is empty"],
     ["a", {}, "exactly one of budgetTokens, threshold and topK"],
     ["a", { topK: 1, threshold: 1 }, "topK"],
-    ["a", { topK: 1, unit: "word" }, '"sentence" or "chunk"'],
+    ["a", { topK: 1, unit: "word" }, "auto, sentence, chunk"],
     ["a", { topK: 1, chunk: { size: 9, overlap: 2 } }, "no overlap"],
     ["a", { topK: 1, tokens: 5 }, "Unknown option tokens"],
     ["a", { topK: 1, maxDocumentTokens: 5 }, "Unknown option maxDocumentTokens"],

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { serveMcp } from "../../mcp/server.ts";
-import { GPU_NAMES } from "../../options.ts";
+import { DEVICE } from "../../options/model.ts";
+import { addHelp } from "../help.ts";
 import {
   addCommonOptions,
   addHeadsOption,
+  addOptions,
   type CommonFlags,
-  choiceOption,
-  integerOption,
   type ModelFlags,
   textOption,
   toLoadOptions,
@@ -15,12 +15,11 @@ import {
 type McpFlags = CommonFlags &
   Omit<ModelFlags, "library" | "check"> & { root?: string[]; heads?: string; generator?: string };
 
-const EXAMPLES = `
-Tools: rerank, prune, retrieve and ask, over files below the roots and nothing else. Speaks over standard input and output.
-
-Examples:
-  $ qrhead mcp --root notes
-  $ qrhead mcp --root notes --root . --generator Qwen3-8B-Q4_K_M.gguf`;
+const HELP = {
+  examples: ["qrhead mcp --root notes", "qrhead mcp --root notes --root . --generator Qwen3-8B-Q4_K_M.gguf"],
+  details: `
+Tools: rerank, prune, retrieve and ask, over files below the roots and nothing else. Speaks over standard input and output.`,
+};
 
 /** `qrhead mcp`: tools for assistants, over the Model Context Protocol. */
 export function registerMcp(program: Command): void {
@@ -28,13 +27,10 @@ export function registerMcp(program: Command): void {
   command
     .requiredOption("--root <DIR>", "folder that tools may read; several may be given", collect)
     .addOption(textOption("-m, --model <M>", "GGUF that ranks (default: the built-in model)", "a path or an hf: URI"))
-    .addOption(textOption("--generator <M>", "GGUF that answers, for the tool ask", "a path or an hf: URI"))
-    .addOption(choiceOption("--gpu <WHICH>", "build of llama.cpp (default: auto)", GPU_NAMES))
-    .addOption(
-      integerOption("--threads <N>", "CPU threads (default: the processors that are free, at most 8)", 1, 512),
-    );
+    .addOption(textOption("--generator <M>", "GGUF that answers, for the tool ask", "a path or an hf: URI"));
+  addOptions(command, [DEVICE.gpu, DEVICE.threads]);
   addHeadsOption(command);
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(mcp);
+  addHelp(addCommonOptions(command), HELP).action(mcp);
 }
 
 function collect(value: string, before: string[] = []): string[] {

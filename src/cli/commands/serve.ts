@@ -1,15 +1,16 @@
 import type { Command } from "commander";
-import { GPU_NAMES } from "../../options.ts";
+import { DEVICE } from "../../options/model.ts";
 import type { ServeOptions } from "../../serve/options.ts";
 import { startServer } from "../../serve/server.ts";
 import { wrongOption } from "../failure.ts";
+import { addHelp } from "../help.ts";
 import {
   addCommonOptions,
   addHeadsOption,
+  addOptions,
   addPassOptions,
   addPromptOptions,
   type CommonFlags,
-  choiceOption,
   integerOption,
   type ModelFlags,
   type PassFlags,
@@ -39,17 +40,17 @@ type ServeFlags = CommonFlags &
     page: boolean;
   };
 
-const EXAMPLES = `
+const HELP = {
+  everyday: ["--model", "--port", "--api-key", "--queue", "--corpora", "--heads"],
+  examples: ["qrhead serve", "qrhead serve -m big.gguf -m small.gguf --port 9000 --corpora corpora"],
+  details: `
 Routes: POST /v1/rerank, /v2/rerank, /rerank (Cohere, Jina, llama.cpp, TEI), /v1/prune, /v1/retrieve, /v1/corpora/NAME;
 GET /health, /ready, /metrics, /openapi.json, /v1/models, and / for people.
 QRHEAD_API_KEY is a key too. Ctrl+C and SIGTERM end the server when its requests are done.
 
-Examples:
-  $ qrhead serve
-  $ qrhead serve -m big.gguf -m small.gguf --port 9000 --corpora corpora
-
-  curl http://127.0.0.1:8080/v1/rerank -H 'content-type: application/json' \\
-    -d '{"query": "why is the sky blue", "documents": ["Grass is green.", "Air scatters blue light."]}'`;
+curl http://127.0.0.1:8080/v1/rerank -H 'content-type: application/json' \\
+  -d '{"query": "why is the sky blue", "documents": ["Grass is green.", "Air scatters blue light."]}'`,
+};
 
 /** Options may be given several times. */
 const collect = (value: string, before: string[] = []) => [...before, value];
@@ -75,14 +76,11 @@ export function registerServe(program: Command): void {
     .addOption(integerOption("--idle <S>", "unload a model that nobody asked for so many seconds", 1, 2_000_000))
     .addOption(textOption("--corpora <DIR>", "folder that keeps corpora", "a folder"))
     .option("--in-process", "load models into the server's own process")
-    .option("--no-page", "no page for people at /")
-    .addOption(choiceOption("--gpu <WHICH>", "build of llama.cpp (default: auto)", GPU_NAMES))
-    .addOption(integerOption("--gpu-layers <N>", "layers to put on the GPU (default: all)", 0, 2 ** 20))
-    .addOption(integerOption("--threads <N>", "CPU threads (default: the processors that are free, at most 8)", 1, 512))
-    .addOption(textOption("--library <DIR>", "folder of another llama.cpp build of the same release", "a folder"));
+    .option("--no-page", "no page for people at /");
+  addOptions(command, Object.values(DEVICE));
   addHeadsOption(command);
   addPassOptions(addPromptOptions(command));
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(serve);
+  addHelp(addCommonOptions(command), HELP).action(serve);
 }
 
 /** Parses an option that may be given several times. */

@@ -131,8 +131,9 @@ export class TextWriter {
   #assertWrites(): string {
     const { identity, path } = this.#model;
     const { fileName, metadata, chatTemplate } = identity;
-    if (builtInNameOf(path)) {
-      throw new QRHeadError("MODEL_UNSUPPORTED", "The built-in models were made to rank and write no text", {
+    const builtIn = builtInNameOf(path);
+    if (builtIn) {
+      throw new QRHeadError("MODEL_UNSUPPORTED", `The built-in model ${builtIn} was made to rank and writes no text`, {
         advice: "load a chat model",
       });
     }

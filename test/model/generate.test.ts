@@ -256,7 +256,7 @@ describe("refused", () => {
   });
 
   test.each([
-    [undefined, /^MODEL_UNSUPPORTED: The built-in model was made to rank and writes no text: load a chat model$/],
+    [undefined, /^MODEL_UNSUPPORTED: The built-in model mini was made to rank and writes no text: load a chat model$/],
     ["tiny-llama-spm", /^CHAT_TEMPLATE: Model tiny-llama-spm.gguf has no chat template .*: load a chat model$/],
     ["tiny-llama-pooled", /^MODEL_UNSUPPORTED: .* makes embeddings or scores/],
   ])("model %s says why", async (name, sentence) => {

@@ -54,7 +54,7 @@ only retrieves.
 Examples:
   $ qrhead ask --model Llama-3.2-3B-Instruct-Q4_K_M.gguf --query "who betrays whom" book.txt
   $ qrhead ask --model big.gguf --retriever small-slim.gguf --query "…" --budget 3000 notes/
-  $ qrhead ask --model both.gguf --retriever both.gguf --query "…" notes/   # one copy of the weights ranks and answers
+  $ qrhead ask --model big.gguf --retriever big.gguf --query "…" notes/   # one copy of the weights ranks and answers
   $ qrhead ask --model big.gguf --query "…" --cache book.corpus book.txt   # the next question reads book.corpus instead`;
 
 /** `qrhead ask`: answers a question from files. */

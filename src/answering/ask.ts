@@ -161,11 +161,11 @@ async function openAuthors(options: AskOptions): Promise<{ author: Author; retri
   const retriever = await loadRetriever(options);
   try {
     const own = authorOf(retriever, signal);
-    // Without a template that can be used node-llama-cpp asks in plain text, or has a format of its own.
+    // Without a template that can be used node-llama-cpp asks in plain text. What it cannot do either, it says.
     const canWrite = await own.promptTokens({ context: "", query: "?" }).then(
       () => true,
       (error: unknown) => {
-        if (isQRHeadError(error) && error.code === "CHAT_TEMPLATE") return false;
+        if (isQRHeadError(error) && ["CHAT_TEMPLATE", "MODEL_UNSUPPORTED"].includes(error.code)) return false;
         throw error;
       },
     );

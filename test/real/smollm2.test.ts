@@ -112,8 +112,7 @@ describe.skipIf(!hasReal("smollm2"))("SmolLM2-135M-Instruct", { timeout: 300_000
     const documents = sections.map((text, index) => ({ id: `section-${index}`, text }));
     const corpus = await retriever.corpus(await chunkDocuments(retriever, documents));
     const { answer, sources } = await ask("How many books can I borrow at once?", corpus, {
-      model: load.model,
-      maxTokens: 60,
+      ...{ model: load.model, threads: 1, gpu: false, maxTokens: 60 },
     });
     expect(answer).toMatch(/twelve|12/);
     expect(sources[0]!.documentId).toBe("section-1");

@@ -2,7 +2,7 @@ import { chunkDocuments } from "../documents/chunk-documents.ts";
 import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
 import { type ChunkPlace, placesOf } from "../documents/places.ts";
 import type { ReadText } from "../documents/read-files.ts";
-import { ContextOverflowError, InputError } from "../errors.ts";
+import { ContextOverflowError, InputError, isQRHeadError } from "../errors.ts";
 import { Corpus } from "../ranking/corpus.ts";
 import type { RankResult } from "../ranking/results.ts";
 import { QRRetriever } from "../retriever.ts";
@@ -52,8 +52,8 @@ const ROOM = 16;
  * A corpus of chunks (`retriever.corpus(await chunkDocuments(retriever, documents))`) is ranked as it is: it has been read,
  * stays read whatever becomes of the answer, and can be saved. Its documents need not be chunks.
  *
- * Where the model that answers is the retriever's own file and has a chat template, one copy of the weights does both jobs,
- * as `retriever.generate`. Any other model, and one without a template, is opened with node-llama-cpp beside the retriever.
+ * Where the model that answers is the retriever's own file and has a chat template that `retriever.generate` can use, one
+ * copy of the weights does both jobs. Any other model is opened with node-llama-cpp beside the retriever.
  *
  * @throws InputError for a blank question, no documents, no model, wrong options, or a slim file as the model; what loading
  * and ranking throw. @throws QRHeadError `MODEL_UNSUPPORTED` for a model that writes no text.
@@ -161,8 +161,16 @@ async function openAuthors(options: AskOptions): Promise<{ author: Author; retri
   if (!(await isOneFile(options))) return { author: await open() };
   const retriever = await loadRetriever(options);
   try {
-    const isBase = !retriever.model.chatTemplate?.trim();
-    return { author: isBase ? await open() : authorOf(retriever, signal), retriever };
+    const own = authorOf(retriever, signal);
+    // Without a template that can be used node-llama-cpp asks in plain text. What it cannot do either, it says.
+    const canWrite = await own.promptTokens({ context: "", query: "?" }).then(
+      () => true,
+      (error: unknown) => {
+        if (isQRHeadError(error) && ["CHAT_TEMPLATE", "MODEL_UNSUPPORTED"].includes(error.code)) return false;
+        throw error;
+      },
+    );
+    return { author: canWrite ? own : await open(), retriever };
   } catch (error) {
     if (retriever !== options.retriever) await retriever.dispose();
     throw error;

@@ -56,6 +56,7 @@ const HELP = {
   examples: [
     'qrhead ask -m Llama-3.2-3B-Instruct-Q4_K_M.gguf "who betrays whom" book.txt',
     'qrhead ask -m big.gguf --retriever small-slim.gguf "…" --budget 3000 notes/',
+    'qrhead ask -m big.gguf --retriever big.gguf "…" notes/   # one copy of the weights ranks and answers',
     'qrhead ask -m big.gguf "…" --cache book.corpus book.txt   # the next question reads book.corpus instead',
   ],
   details: `

@@ -30,9 +30,7 @@ describe.concurrent("detect", () => {
     expect(stdout).toMatch(/found {3}mass, 6 examples of examples\.jsonl, prompt \w/);
     expect(stdout).toContain("layers  all 4 are needed");
     expect(stdout).toMatch(/\nRank +Head +Score\n +1 +\d-\d +\d\.\d+\n/);
-    expect(stderr).toBe(
-      `\nNext: qrhead rerank --model ${modelPath("planted")} --heads '${output}' --query "…" --docs FILE\n`,
-    );
+    expect(stderr).toBe(`\nNext: qrhead rerank --model ${modelPath("planted")} --heads '${output}' "…" FILE\n`);
     const set = parseHeadSet(readFileSync(output, "utf8"), output);
     expect(sorted(set.heads)).toEqual(sorted(plantedHeads));
     expect(readdirSync(files.folder).filter((name) => name.startsWith(".my heads"))).toEqual([]);
@@ -186,7 +184,7 @@ describe.concurrent("detect", () => {
   mkdirSync(bare);
   const to = ["-o", output];
   it.each<[what: string, args: string[], parts: string[]]>([
-    ["no examples", ["detect", ...planted, ...to], ["--examples", "--bootstrap"]],
+    ["no examples", ["detect", ...planted, ...to], ["standard input has no examples"]],
     ["examples and a bootstrap", [...detect, ...to, "--bootstrap"], ["--examples or --bootstrap", "both"]],
     ["a needle without a bootstrap", [...detect, ...to, "--needle", "fact"], ["--needle", "--bootstrap only"]],
     ["a bootstrap from nothing", ["detect", ...planted, ...to, "--bootstrap", empty], [empty, "0 passages"]],

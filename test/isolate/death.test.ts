@@ -20,6 +20,9 @@ let unsaved: IsolatedCorpus;
 let expected: number[];
 let expectedOfCorpus: number[];
 
+/** More than one pass takes. */
+const MANY = Array.from({ length: 40 }, (_, index) => `${query} ${index}`);
+
 const scores = ({ results }: { results: { score: number }[] }) => results.map(({ score }) => score);
 
 beforeAll(async () => {
@@ -48,28 +51,29 @@ const killIn = (phase: Progress["phase"]): Pick<RankOptions, "onProgress"> => ({
 let seed = 1;
 /** Differs from call to call and not from run to run, so that the texts are in no cache. */
 const fresh = () => [...documents, `text ${seed++} ${"more ".repeat(100)}`];
+/** Takes long enough to read that the process ends meanwhile. */
+const many = () => Array.from({ length: 40 }, (_, index) => `text ${seed++} ${index} ${"more ".repeat(100)}`);
 
 const died = { code: "ENGINE_DIED", name: "QRHeadError", message: expect.stringMatching(/ended \(SIGKILL\) during/) };
 
 /** What is running when the process ends. A call that had not begun may be done by the next process. */
 const PHASES: Record<string, () => Promise<unknown>> = {
   prefill: () => expect(retriever.rank(query, fresh(), killIn("prefill"))).rejects.toMatchObject(died),
-  null: () => expect(retriever.rank(query, fresh(), killIn("null"))).rejects.toMatchObject(died),
-  query: () => expect(retriever.rank(query, fresh(), killIn("query"))).rejects.toMatchObject(died),
+  "null query and query": () => expect(retriever.rank(query, fresh(), killIn("null"))).rejects.toMatchObject(died),
   "many queries": () =>
     expect(
-      retriever.rankMany([query, "b", "c"], fresh(), { onResult: (_, index) => void (index === 1 && kill()) }),
+      retriever.rankMany(MANY, fresh(), { onResult: (_, index) => void (index === 1 && kill()) }),
     ).rejects.toMatchObject(died),
   "pruning, while tokens are counted": () =>
     expect(retriever.prune(query, "One. Two.", { topK: 1, countTokens: kill as never })).rejects.toMatchObject(died),
-  "making a corpus": () => expect(retriever.corpus(fresh(), killIn("prefill"))).rejects.toMatchObject(died),
+  "making a corpus": () => expect(retriever.corpus(many(), { layout: "independent", ...killIn("prefill") })).rejects.toMatchObject(died),
   "saving a corpus": () =>
     expect(
-      retriever.corpus(fresh(), { layout: "independent", saveTo: `${saved}.${seed}`, ...killIn("prefill") }),
+      retriever.corpus(many(), { layout: "independent", saveTo: `${saved}.${seed}`, ...killIn("prefill") }),
     ).rejects.toMatchObject(died),
-  "a corpus": () => expect(kept.rank(`${query} ${seed++}`, killIn("query"))).rejects.toMatchObject(died),
+  "a corpus": () => expect(kept.rank(`${query} ${seed++}`, killIn("null"))).rejects.toMatchObject(died),
   "a corpus without a file": () =>
-    expect(unsaved.rank(`${query} ${seed++}`, killIn("query"))).rejects.toMatchObject(died),
+    expect(unsaved.rank(`${query} ${seed++}`, killIn("null"))).rejects.toMatchObject(died),
   idle: async () => kill(),
   "idle, before anyone hears of it": async () => {
     kill();
@@ -111,7 +115,7 @@ describe.runIf(process.platform === "linux")("the process of the engine", () => 
   it("is not given a call a third time that ended it twice", async () => {
     const texts = fresh();
     for (let i = 0; i < 2; i++) {
-      await expect(retriever.rank(query, texts, killIn("query"))).rejects.toMatchObject(died);
+      await expect(retriever.rank(query, texts, killIn("null"))).rejects.toMatchObject(died);
     }
     await until(() => retriever.pid !== undefined);
     const { pid } = retriever;
@@ -126,7 +130,7 @@ describe.runIf(process.platform === "linux")("the process of the engine", () => 
   it("is given again a call that ended it once and then was done", async () => {
     const texts = fresh();
     for (let i = 0; i < 3; i++) {
-      await expect(retriever.rank(query, texts, killIn("query"))).rejects.toMatchObject(died);
+      await expect(retriever.rank(query, texts, killIn("null"))).rejects.toMatchObject(died);
       expect((await retriever.rank(query, texts)).results).toHaveLength(4);
     }
   });
@@ -153,7 +157,7 @@ describe.runIf(process.platform === "linux")("the process of the engine", () => 
 
   it("leaves nothing of a file that was being saved", async () => {
     const file = path.join(folder, "half.corpus");
-    const making = retriever.corpus(fresh(), { layout: "independent", saveTo: file, ...killIn("prefill") });
+    const making = retriever.corpus(many(), { layout: "independent", saveTo: file, ...killIn("prefill") });
     await expect(making).rejects.toMatchObject(died);
     await expect(retriever.loadCorpus(file)).rejects.toMatchObject({ name: "InputError" });
     await (await retriever.corpus(documents, { layout: "independent", saveTo: file })).dispose();

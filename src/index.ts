@@ -30,7 +30,7 @@ export { PUBLISHED_HEAD_SETS, type PublishedHeadSet, type PublishedModelKey } fr
 export { PUBLISHED_MODELS } from "./heads/published-data.ts";
 export type { HeadAttention, Inspection } from "./inspect/attention.ts";
 export { inspectionPage } from "./inspect/page.ts";
-export { BUILT_IN_MODEL, builtInModel } from "./model/built-in.ts";
+export { BUILT_IN_MODEL, type BuiltInName, builtInModel } from "./model/built-in.ts";
 export type { Tokenization } from "./native/addon-types.ts";
 export type { Gpu } from "./native/variants.ts";
 export { CACHE_TYPES, MERGE_RULES } from "./options/choices.ts";

@@ -1,6 +1,8 @@
 import { QRHeadError } from "../index.ts";
 import { rankTexts, Source, type SourceOptions, textOf } from "./source.ts";
 
+export type { AdapterRetriever, SourceOptions } from "./source.ts";
+
 /** What `rerank` of `ai` asks of a model. */
 export type RerankCall = {
   documents: { type: "text"; values: string[] } | { type: "object"; values: object[] };

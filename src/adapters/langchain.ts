@@ -1,6 +1,8 @@
 import type { PruneOptions } from "../index.ts";
 import { rankTexts, Source, type SourceOptions, textOf } from "./source.ts";
 
+export type { AdapterRetriever, SourceOptions } from "./source.ts";
+
 /** A document of LangChain. */
 export type LangChainDocument = { pageContent: string; metadata: Record<string, unknown>; id?: string | undefined };
 

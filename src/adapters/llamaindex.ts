@@ -1,10 +1,12 @@
 import { rankTexts, Source, type SourceOptions } from "./source.ts";
 
+export type { AdapterRetriever, SourceOptions } from "./source.ts";
+
 /** What is read of a node of LlamaIndex. */
-type Node = { getContent(mode: never): string; metadata?: Record<string, unknown> };
-type NodeWithScore<N extends Node = Node> = { node: N; score?: number | undefined };
+export type Node = { getContent(mode: never): string; metadata?: Record<string, unknown> };
+export type NodeWithScore<N extends Node = Node> = { node: N; score?: number | undefined };
 /** A question: a text, or the parts of a message. */
-type MessageContent = string | readonly { type: string; text?: string }[];
+export type MessageContent = string | readonly { type: string; text?: string }[];
 
 export type QRHeadPostprocessorOptions = SourceOptions & {
   /** Nodes to keep at most. Defaults to all. */

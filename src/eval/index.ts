@@ -1,6 +1,6 @@
 /** `qrhead/eval`: how well methods retrieve and rerank, on labelled data. */
 
-export type { WordProcessing } from "../bm25/words.ts";
+export { WORD_PROCESSINGS, type WordProcessing } from "../bm25/words.ts";
 export type { HeadSet, HeadSetModel } from "../heads/head-set.ts";
 export type { WindowOptions } from "../options/types/ranking.ts";
 export type { LoadOptions, Progress as ModelProgress, ScoringOptions } from "../options.ts";

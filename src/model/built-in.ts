@@ -10,8 +10,8 @@ export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q
 export const BASE_PACKAGE = "qrhead-base";
 
 /** Models that have a name instead of a path. A file of such a name is given as `./base`. */
-export const BUILT_IN_NAMES = ["base", "mini"] as const;
-export type BuiltInName = (typeof BUILT_IN_NAMES)[number];
+const BUILT_IN_NAMES: readonly BuiltInName[] = ["base", "mini"];
+export type BuiltInName = "base" | "mini";
 
 export function isBuiltInName(model: string): model is BuiltInName {
   return (BUILT_IN_NAMES as readonly string[]).includes(model);

@@ -66,7 +66,8 @@ const PHASES: Record<string, () => Promise<unknown>> = {
     ).rejects.toMatchObject(died),
   "pruning, while tokens are counted": () =>
     expect(retriever.prune(query, "One. Two.", { topK: 1, countTokens: kill as never })).rejects.toMatchObject(died),
-  "making a corpus": () => expect(retriever.corpus(many(), { layout: "independent", ...killIn("prefill") })).rejects.toMatchObject(died),
+  "making a corpus": () =>
+    expect(retriever.corpus(many(), { layout: "independent", ...killIn("prefill") })).rejects.toMatchObject(died),
   "saving a corpus": () =>
     expect(
       retriever.corpus(many(), { layout: "independent", saveTo: `${saved}.${seed}`, ...killIn("prefill") }),

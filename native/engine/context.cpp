@@ -17,14 +17,15 @@ constexpr size_t n_tile_rows = 64;
 // Fewer rows go one by one. A tile costs 64 rows of everything, but its attention is 3.6 times cheaper a row and cell: with
 // many cells in the cache, a pass of few rows is faster when rows are added that nobody looks at. (Attention is causal: what
 // comes later changes nothing.) Both have a cost a row, and one a row and cell, which are in proportion to the
-// multiplications of a layer's weights and of its attention. Processor time in ms of one thread on SmolLM2-135M (Q4_1, 24 of
-// 30 layers, 3,072 cells' worth of weights a layer), 33 rows, one by one and with 64: 182 and 293 behind 256 cells, 302 and
-// 357 behind 1,024; with 64 rows 455 behind 2,048 and 685 behind 4,096. They meet near 1,800 cells for 33 rows, and near 700
-// for the 44 of a query and a null query that begin alike: at this part of the weights' worth.
+// multiplications of a layer's weights and of its attention. A query and a null query together have 40 to 60 rows, so that a
+// tile adds little. Milliseconds of such a pass on one thread, one by one and in a tile, idle machine: SmolLM2-135M (Q4_1, 24
+// of 30 layers, 3,072 cells' worth of weights a layer) 303 and 291 behind 433 tokens, 335 (524) against 320 (800); the
+// built-in model 54 and 16 behind 358. They meet near 430 tokens on SmolLM2 and below 100 on the built-in model: this part of
+// the weights' worth is between the two.
 //
 // Rows are no part of the rule: the two ways differ in the third digit of small entries, and what a branch gets must not
 // depend on those that it shares a pass with.
-constexpr double tiled_from = 0.4;
+constexpr double tiled_from = 0.06;
 
 int64_t number_in(const ModelInfo & info, const char * name, int64_t otherwise) {
     const auto    found  = info.metadata.find(info.architecture + "." + name);

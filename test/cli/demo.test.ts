@@ -14,7 +14,7 @@ it("shows every query with the passage that answers it first", async () => {
     expect(parts[index]).toMatch(new RegExp(`^ +1 +[\\d.]+ +${answer} `, "m"));
     expect(parts[index]).toMatch(/^Best: .*«\w+»/m);
   }
-  expect(stdout).toContain("qrhead rerank --model");
+  expect(stdout).toContain("qrhead rerank -m");
   expect(stdout).not.toContain("\u001b");
 });
 

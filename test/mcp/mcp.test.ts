@@ -61,7 +61,8 @@ describe("qrhead mcp", () => {
     const onprogress = ({ progress }: { progress: number }) => void steps.push(progress);
     const { text } = await call("rerank", { query }, { onprogress });
     expect(text.split("\n").map((line) => line.split(" ")[1])).toEqual(["deep/paris.md", "fruit.md"]);
-    expect(steps.length).toBeGreaterThan(1);
+    // The last ones may come after the answer, when nobody listens any more.
+    expect(steps.length).toBeGreaterThan(0);
     expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
   });
 

@@ -13,7 +13,7 @@ const SHOWN = 3;
 
 const NEXT = `Next:
   qrhead rerank "your question" your-file.txt          one document per line, or JSON Lines
-  qrhead rerank -m your.gguf "…" your-folder/          any chat model; more accurate the larger it is
+  qrhead rerank -m your.gguf "…" your-folder/          any chat model
   qrhead heads list                                    models whose retrieval heads are known
   qrhead doctor                                        what this machine can use`;
 

@@ -8,7 +8,7 @@ import { defaultThreads } from "../util/threads.ts";
 export const TRIALS = {
   plain: "llama_decode of documents and query, every layer, nobody looking",
   rerank: "documents, null query, query through the heads, stopped after the deepest of them",
-  stopped: "the same passes, stopped at the same layer, nobody looking",
+  stopped: "the same tokens, stopped at the same layer, nobody looking",
   all: "every head of every layer (ICR)",
   detect: "every head of every layer, kept apart and added up by document (detection)",
   softMax: "the same heads read from kq_soft_max with flash attention off and no early stop",
@@ -48,7 +48,7 @@ export class Trial {
   readonly #context: NativeContext;
   readonly #tokens: ReturnType<typeof benchTokens>;
   readonly #cancellation: Cancellation;
-  /** The last two attentions that were looked at. */
+  /** Attention of the null query and of the query. */
   #seen: [NativeAttention | null, NativeAttention | null] = [null, null];
 
   private constructor(name: TrialName, context: NativeContext, tokens: Trial["tokens"], cancellation: Cancellation) {
@@ -71,7 +71,7 @@ export class Trial {
     const wanted =
       name === "plain" ? [] : name === "all" || name === "detect" ? everyHead(layers, heads) : options.heads;
     const context = await model.native.createContext({
-      contextSize: options.documentTokens + Math.max(64, options.queryTokens, options.nullTokens),
+      contextSize: options.documentTokens + Math.max(64, options.queryTokens + options.nullTokens),
       batchSize: 512,
       threads: options.threads ?? defaultThreads(),
       cacheTypeK: "f16",
@@ -80,6 +80,7 @@ export class Trial {
       offloadKqv: options.gpu ?? false,
       heads: Int32Array.from(wanted.flat()),
       earlyStop: name !== "softMax",
+      sequences: 3,
     });
     return new Trial(name, context, benchTokens(options, vocabularySize), new model.library.addon.Cancellation());
   }
@@ -88,9 +89,12 @@ export class Trial {
     const { documents, query, nullQuery } = this.tokens;
     this.#context.rollback(0);
     const prefillMs = await timed(() => this.#context.prefill(documents, this.#cancellation));
-    const nullMs = this.name === "plain" ? 0 : await this.#look(nullQuery);
-    const queryMs = (await this.#look(query)) + (this.name === "detect" ? await this.#addUp() : 0);
-    const againMs = await this.#look(query);
+    // Both in one pass, whose time they share by their tokens.
+    const lookMs = await this.#look();
+    const share = this.name === "plain" ? 0 : nullQuery.length / (nullQuery.length + query.length);
+    const nullMs = lookMs * share;
+    const queryMs = lookMs - nullMs + (this.name === "detect" ? await this.#addUp() : 0);
+    const againMs = await this.#look();
     return { prefillMs, nullMs, queryMs, totalMs: prefillMs + nullMs + queryMs, againMs };
   }
 
@@ -98,15 +102,18 @@ export class Trial {
     return this.#context.dispose();
   }
 
-  #look(tokens: Int32Array): Promise<number> {
-    this.#context.rollback(this.tokens.documents.length);
+  /** The query, and the null query beside it where somebody looks. */
+  #look(): Promise<number> {
+    const { documents, query, nullQuery } = this.tokens;
+    this.#context.rollback(documents.length);
     return timed<unknown>(async () => {
-      if (this.name === "plain" || this.name === "stopped") {
-        return this.#context.prefill(tokens, this.#cancellation);
+      if (this.name === "plain") return this.#context.prefill(query, this.#cancellation);
+      if (this.name === "stopped") {
+        return this.#context.prefill(Int32Array.from([...query, ...nullQuery]), this.#cancellation);
       }
       const rows = this.name === "detect" ? "heads" : "sum";
-      const [attention] = await this.#context.observe([tokens], { rows }, this.#cancellation);
-      this.#seen = [this.#seen[1], attention!];
+      const [attention, baseline] = await this.#context.observe([query, nullQuery], { rows }, this.#cancellation);
+      this.#seen = [baseline!, attention!];
     });
   }
 

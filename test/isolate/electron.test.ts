@@ -64,7 +64,10 @@ describe("a utility process", () => {
     expect([...phases]).toEqual(["prefill", "null", "query"]);
 
     const onKill = () => void process.kill(retriever.pid!, "SIGKILL");
-    await expect(retriever.rank("a", ["something else"], { onProgress: onKill })).rejects.toMatchObject({
+    // Takes long enough to read that the process ends meanwhile.
+    const many = Array.from({ length: 40 }, (_, index) => `text ${index} ${"more ".repeat(100)}`);
+    const options = { layout: "independent", onProgress: onKill } as const;
+    await expect(retriever.rank("a", many, options)).rejects.toMatchObject({
       code: "ENGINE_DIED",
     });
     expect((await retriever.rank("Where is the tower?", documents)).results).toEqual(expected);

@@ -1,6 +1,7 @@
 #include "context.h"
 
 #include "error.h"
+#include "kv_cache.h"
 #include "log_guard.h"
 
 #include <algorithm>
@@ -51,42 +52,16 @@ bool has_gpu(const ContextOptions & options) {
                                    llama.ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_IGPU) != nullptr);
 }
 
-enum ggml_type cache_type(const std::string & name) {
-    constexpr enum ggml_type types[] = { GGML_TYPE_F32,  GGML_TYPE_F16,  GGML_TYPE_BF16, GGML_TYPE_Q8_0,
-                                         GGML_TYPE_Q5_1, GGML_TYPE_Q5_0, GGML_TYPE_Q4_1, GGML_TYPE_Q4_0 };
-    for (const auto type : types) {
-        if (name == api().ggml_type_name(type)) {
-            return type;
-        }
-    }
-    throw EngineError("INVALID_ARGUMENT", "Expected f32, f16, bf16, q8_0, q5_1, q5_0, q4_1 or q4_0 for a cache type but received " + name);
-}
-
-// What the cache of all layers takes, by what the GGUF says: llama.cpp does not tell.
-size_t cache_bytes(const ModelInfo & info, uint32_t n_ctx, enum ggml_type type_k, enum ggml_type type_v) {
-    const auto length = [&](const char * name) { return number_in(info, name, info.n_embd / std::max(1, info.n_head)); };
-    const auto row = [&](enum ggml_type type, int64_t n_values) {
-        return static_cast<double>(n_values) * info.n_head_kv * static_cast<double>(api().ggml_type_size(type)) /
-               static_cast<double>(api().ggml_blck_size(type));
-    };
-    const double bytes = (row(type_k, length("attention.key_length")) + row(type_v, length("attention.value_length"))) * info.n_layer * n_ctx;
-    return bytes > 0.0 && bytes < 1e15 ? static_cast<size_t>(bytes) : 0;
-}
-
-bool on_abort(void * user_data) {
-    const auto * cancellation = *static_cast<const Cancellation **>(user_data);
-    return cancellation != nullptr && cancellation->requested();
-}
-
 }  // namespace
 
 Context::Context(std::shared_ptr<Model> model, const ContextOptions & options)
     : model_(std::move(model)), pool_(std::clamp(options.n_threads, 1, 512)) {
     const auto & llama = api();
     const auto & info  = model_->info();
-    if (options.n_ctx < 1 || options.n_ubatch < 1 || options.n_threads < 1 || options.n_sequences < 1 || options.n_sequences > 64) {
-        throw EngineError("INVALID_ARGUMENT", "Expected a context size, batch size and number of threads of at least 1, and 1 to 64 sequences");
+    if (options.n_sequences < 1 || options.n_sequences > 64) {
+        throw EngineError("INVALID_ARGUMENT", "Expected 1 to 64 sequences");
     }
+    auto params = cache_params(options, &cancellation_);
     // After a stop, the scheduler still copies the inputs of later parts of the graph to their devices. For experts it looks
     // up which ones were chosen, in memory that was never computed, and an index out of range aborts the process.
     // Models with an indexer write a second K cache of the same name first.
@@ -96,41 +71,14 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options)
                                                   options.early_stop && can_stop,
                                                   SoftmaxGraph(options.n_threads, pool_, options.read_on_host));
 
-    auto params              = llama.llama_context_default_params();
-    params.n_ctx             = options.n_ctx;
-    params.n_batch           = std::min(options.n_ubatch, options.n_ctx);
-    params.n_ubatch          = params.n_batch;
-    params.n_seq_max         = options.n_sequences;
-    params.n_outputs_max     = options.n_sequences;  // the fewest that llama.cpp accepts: no logits are ever asked for
-    params.kv_unified        = options.n_sequences > 1;
-    params.n_threads         = options.n_threads;
-    params.n_threads_batch   = options.n_threads;
-    params.pooling_type      = LLAMA_POOLING_TYPE_NONE;
-    params.flash_attn_type   = options.flash_attention ? LLAMA_FLASH_ATTN_TYPE_AUTO : LLAMA_FLASH_ATTN_TYPE_DISABLED;
-    params.type_k            = cache_type(options.type_k);
-    params.type_v            = cache_type(options.type_v);
-    params.offload_kqv       = options.offload_kqv;
-    params.op_offload        = options.offload_kqv;  // else a GPU would still get large products of layers that the CPU has
-    params.swa_full          = true;  // rolling back behind a sliding window needs the whole cache
+    params.n_seq_max     = options.n_sequences;
+    params.n_outputs_max = options.n_sequences;  // the fewest that llama.cpp accepts: no logits are ever asked for
+    params.kv_unified    = options.n_sequences > 1;
     if (!options.heads.empty()) {
         params.cb_eval           = AttentionCapture::on_node;
         params.cb_eval_user_data = capture_.get();
     }
-    params.abort_callback      = on_abort;
-    params.abort_callback_data = &cancellation_;
-
-    LogGuard log(llama);
-    handle_.reset(llama.llama_init_from_model(model_->handle(), params));
-    if (!handle_) {
-        const std::string reason = LogGuard::first_error();
-        throw EngineError("CONTEXT_FAILED", "Could not make a context of " + std::to_string(options.n_ctx) + " tokens" +
-                                                (reason.empty() ? std::string() : ": " + reason) +
-                                                "; a smaller context or cache type may fit");
-    }
-    if (llama.llama_get_memory(handle_.get()) == nullptr) {
-        throw EngineError("MODEL_UNSUPPORTED", "The model (" + info.architecture +
-                                                   ") keeps no KV cache, as encoders do not: use a decoder, such as a chat model");
-    }
+    handle_ = open_context(*model_, params);
     pool_.attach(handle_.get());
     n_ctx_       = options.n_ctx;
     n_sequences_ = options.n_sequences;
@@ -138,7 +86,7 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options)
     pads_        = !options.heads.empty() && options.flash_attention && params.type_k == params.type_v &&
             (params.type_k == GGML_TYPE_F16 || params.type_k == GGML_TYPE_F32);
     n_ubatch_ = llama.llama_n_ubatch(handle_.get());
-    n_bytes_  = cache_bytes(info, n_ctx_, params.type_k, params.type_v);
+    n_bytes_  = kv_cache_bytes(info, n_ctx_, params.type_k, params.type_v);
 }
 
 void Context::Batch::add(const llama_token * tokens, size_t n_tokens, llama_pos begin, Owners owners_of_all) {

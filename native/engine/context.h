@@ -3,6 +3,7 @@
 #include "attention_capture.h"
 #include "cancellation.h"
 #include "cell_state.h"
+#include "kv_cache.h"
 #include "model.h"
 
 #include <functional>
@@ -12,14 +13,7 @@
 
 namespace qrhead {
 
-struct ContextOptions {
-    uint32_t          n_ctx    = 4096;
-    uint32_t          n_ubatch = 512;
-    int32_t           n_threads = 1;
-    std::string       type_k = "f16";
-    std::string       type_v = "f16";
-    bool              flash_attention = true;
-    bool              offload_kqv     = true;
+struct ContextOptions : CacheOptions {
     std::vector<Head> heads;
     bool              early_stop = true;
     bool              read_on_host = false;  // for tests: read attention as where the device lacks an operation

@@ -1,11 +1,62 @@
 #include "kv_cache.h"
 
 #include "error.h"
+#include "log_guard.h"
 
 #include <algorithm>
 #include <cstdlib>
 
 namespace qrhead {
+
+namespace {
+
+bool on_abort(void * running) {
+    const auto * cancellation = *static_cast<const Cancellation **>(running);
+    return cancellation != nullptr && cancellation->requested();
+}
+
+}  // namespace
+
+llama_context_params cache_params(const CacheOptions & options, const Cancellation ** running) {
+    if (options.n_ctx < 1 || options.n_ubatch < 1 || options.n_threads < 1) {
+        throw EngineError("INVALID_ARGUMENT", "Expected a context size, batch size and number of threads of at least 1");
+    }
+    auto params                = api().llama_context_default_params();
+    params.n_ctx               = options.n_ctx;
+    params.n_batch             = std::min(options.n_ubatch, options.n_ctx);
+    params.n_ubatch            = params.n_batch;
+    params.n_seq_max           = 1;
+    params.n_outputs_max       = 1;
+    params.n_threads           = options.n_threads;
+    params.n_threads_batch     = options.n_threads;
+    params.pooling_type        = LLAMA_POOLING_TYPE_NONE;
+    params.flash_attn_type     = options.flash_attention ? LLAMA_FLASH_ATTN_TYPE_AUTO : LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    params.type_k              = kv_cache_type(options.type_k);
+    params.type_v              = kv_cache_type(options.type_v);
+    params.offload_kqv         = options.offload_kqv;
+    params.op_offload          = options.offload_kqv;  // else a GPU would still get large products of layers that the CPU has
+    params.swa_full            = true;  // going back behind a sliding window needs the whole cache
+    params.abort_callback      = on_abort;
+    params.abort_callback_data = running;
+    return params;
+}
+
+ContextHandle open_context(const Model & model, const llama_context_params & params) {
+    const auto &  llama = api();
+    LogGuard      log(llama);
+    ContextHandle handle(llama.llama_init_from_model(model.handle(), params));
+    if (!handle) {
+        const std::string reason = LogGuard::first_error();
+        throw EngineError("CONTEXT_FAILED", "Could not make a context of " + std::to_string(params.n_ctx) + " tokens" +
+                                                (reason.empty() ? std::string() : ": " + reason) +
+                                                "; a smaller context or cache type may fit");
+    }
+    if (llama.llama_get_memory(handle.get()) == nullptr) {
+        throw EngineError("MODEL_UNSUPPORTED", "The model (" + model.info().architecture +
+                                                   ") keeps no KV cache, as encoders do not: use a decoder, such as a chat model");
+    }
+    return handle;
+}
 
 enum ggml_type kv_cache_type(const std::string & name) {
     constexpr enum ggml_type types[] = { GGML_TYPE_F32,  GGML_TYPE_F16,  GGML_TYPE_BF16, GGML_TYPE_Q8_0,

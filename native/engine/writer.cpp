@@ -11,11 +11,6 @@ namespace qrhead {
 
 namespace {
 
-bool on_abort(void * user_data) {
-    const auto * cancellation = *static_cast<const Cancellation **>(user_data);
-    return cancellation != nullptr && cancellation->requested();
-}
-
 std::string text_of(const llama_vocab * vocab, llama_token token) {
     std::string piece(64, '\0');
     int32_t     n = api().llama_token_to_piece(vocab, token, piece.data(), static_cast<int32_t>(piece.size()), 0, false);
@@ -48,45 +43,14 @@ SamplerHandle make_sampler(const Sampling & sampling, int32_t n_vocab) {
 
 }  // namespace
 
-Writer::Writer(std::shared_ptr<Model> model, const WriterOptions & options) : model_(std::move(model)) {
-    const auto & llama = api();
-    const auto & info  = model_->info();
-    if (options.n_ctx < 1 || options.n_ubatch < 1 || options.n_threads < 1) {
-        throw EngineError("INVALID_ARGUMENT", "Expected a context size, batch size and number of threads of at least 1");
-    }
-    auto params                = llama.llama_context_default_params();
-    params.n_ctx               = options.n_ctx;
-    params.n_batch             = std::min(options.n_ubatch, options.n_ctx);
-    params.n_ubatch            = params.n_batch;
-    params.n_seq_max           = 1;
-    params.n_outputs_max       = 1;
-    params.n_threads           = options.n_threads;
-    params.n_threads_batch     = options.n_threads;
-    params.pooling_type        = LLAMA_POOLING_TYPE_NONE;
-    params.flash_attn_type     = options.flash_attention ? LLAMA_FLASH_ATTN_TYPE_AUTO : LLAMA_FLASH_ATTN_TYPE_DISABLED;
-    params.type_k              = kv_cache_type(options.type_k);
-    params.type_v              = kv_cache_type(options.type_v);
-    params.offload_kqv         = options.offload_kqv;
-    params.op_offload          = options.offload_kqv;
-    params.swa_full            = true;  // the next prompt goes back behind a sliding window
-    params.abort_callback      = on_abort;
-    params.abort_callback_data = &cancellation_;
-
-    LogGuard log(llama);
-    handle_.reset(llama.llama_init_from_model(model_->handle(), params));
-    if (!handle_) {
-        const std::string reason = LogGuard::first_error();
-        throw EngineError("CONTEXT_FAILED", "Could not make a context of " + std::to_string(options.n_ctx) + " tokens" +
-                                                (reason.empty() ? std::string() : ": " + reason) +
-                                                "; a smaller context or cache type may fit");
-    }
-    if (llama.llama_get_memory(handle_.get()) == nullptr) {
-        throw EngineError("MODEL_UNSUPPORTED", "The model (" + info.architecture + ") keeps no KV cache, as encoders do not: " +
-                                                   "use a chat model");
-    }
+Writer::Writer(std::shared_ptr<Model> model, const CacheOptions & options)
+    : model_(std::move(model)), pool_(std::clamp(options.n_threads, 1, 512)) {
+    const auto params = cache_params(options, &cancellation_);
+    handle_           = open_context(*model_, params);
+    pool_.attach(handle_.get());
     n_ctx_    = options.n_ctx;
     n_ubatch_ = params.n_ubatch;
-    n_bytes_  = kv_cache_bytes(info, n_ctx_, params.type_k, params.type_v);
+    n_bytes_  = kv_cache_bytes(model_->info(), n_ctx_, params.type_k, params.type_v);
 }
 
 size_t Writer::read(const std::vector<llama_token> & prompt, bool afresh, const Sampling & sampling,

@@ -2,7 +2,9 @@
 
 #include "cancellation.h"
 #include "handles.h"
+#include "kv_cache.h"
 #include "model.h"
+#include "thread_pool.h"
 
 #include <cstdint>
 #include <functional>
@@ -22,16 +24,6 @@ struct Sampling {
     int32_t  penalty_last_n = 64;    // tokens of the text, without the prompt
 };
 
-struct WriterOptions {
-    uint32_t    n_ctx           = 4096;
-    uint32_t    n_ubatch        = 512;
-    int32_t     n_threads       = 1;
-    std::string type_k          = "f16";
-    std::string type_v          = "f16";
-    bool        flash_attention = true;
-    bool        offload_kqv     = true;
-};
-
 struct WrittenToken {
     llama_token id = LLAMA_TOKEN_NULL;
     std::string text;         // bytes: they may end inside a character; none for a control token
@@ -47,7 +39,7 @@ class Writer {
     using Progress = std::function<void(size_t done)>;  // tokens of the prompt
 
     // Throws CONTEXT_FAILED with llama.cpp's own first error line, MODEL_UNSUPPORTED for a model without a KV cache.
-    Writer(std::shared_ptr<Model> model, const WriterOptions & options);
+    Writer(std::shared_ptr<Model> model, const CacheOptions & options);
 
     uint32_t n_ctx() const noexcept { return n_ctx_; }
     // Tokens whose K and V the cache holds.
@@ -75,7 +67,8 @@ class Writer {
 
     std::shared_ptr<Model>   model_;
     const Cancellation *     cancellation_ = nullptr;  // of the running call, for llama.cpp's abort callback
-    ContextHandle            handle_;                  // after what its callback points to
+    ThreadPool               pool_;
+    ContextHandle            handle_;                  // after what its callback points to, and the pool
     SamplerHandle            sampler_;                 // of the text that has begun; none before and after
     std::vector<llama_token> cells_;                   // what the cache holds
     std::vector<llama_token> prompt_;                  // of the logits that are kept

@@ -111,9 +111,9 @@ std::vector<PromptPiece> to_prompt_pieces(const Napi::Value & value) {
     return pieces;
 }
 
-ContextOptions to_context_options(const Napi::Value & value) {
-    const auto     object = require_object(value, "options");
-    ContextOptions options;
+CacheOptions to_cache_options(const Napi::Value & value) {
+    const auto   object = require_object(value, "options");
+    CacheOptions options;
     options.n_ctx           = static_cast<uint32_t>(require_number(object, "contextSize", 1, 1 << 30));
     options.n_ubatch        = static_cast<uint32_t>(require_number(object, "batchSize", 1, 1 << 20));
     options.n_threads       = static_cast<int32_t>(require_number(object, "threads", 1, 512));
@@ -121,6 +121,13 @@ ContextOptions to_context_options(const Napi::Value & value) {
     options.type_v          = require_string(object, "cacheTypeV");
     options.flash_attention = require_bool(object, "flashAttention");
     options.offload_kqv     = require_bool(object, "offloadKqv");
+    return options;
+}
+
+ContextOptions to_context_options(const Napi::Value & value) {
+    const auto     object = require_object(value, "options");
+    ContextOptions options;
+    static_cast<CacheOptions &>(options) = to_cache_options(object);
     options.early_stop      = require_bool(object, "earlyStop");
     if (object.Has("sequences")) {
         options.n_sequences = static_cast<uint32_t>(require_number(object, "sequences", 1, 64));

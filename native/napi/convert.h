@@ -23,6 +23,7 @@ std::vector<float>    optional_float32_array(const Napi::Value & value, const ch
 void                  require_pairs(Napi::Env env, size_t length, const char * name);
 
 std::vector<PromptPiece> to_prompt_pieces(const Napi::Value & value);
+CacheOptions   to_cache_options(const Napi::Value & value);
 ContextOptions           to_context_options(const Napi::Value & value);
 Rows                     to_rows(const Napi::Value & value);
 

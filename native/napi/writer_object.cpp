@@ -24,19 +24,6 @@ Napi::Function WriterObject::define(Napi::Env env) {
                          InstanceMethod<&WriterObject::js_dispose>("dispose") });
 }
 
-static WriterOptions to_writer_options(const Napi::Value & value) {
-    const auto    object = require_object(value, "options");
-    WriterOptions options;
-    options.n_ctx           = static_cast<uint32_t>(require_number(object, "contextSize", 1, 1 << 30));
-    options.n_ubatch        = static_cast<uint32_t>(require_number(object, "batchSize", 1, 1 << 20));
-    options.n_threads       = static_cast<int32_t>(require_number(object, "threads", 1, 512));
-    options.type_k          = require_string(object, "cacheTypeK");
-    options.type_v          = require_string(object, "cacheTypeV");
-    options.flash_attention = require_bool(object, "flashAttention");
-    options.offload_kqv     = require_bool(object, "offloadKqv");
-    return options;
-}
-
 static Sampling to_sampling(const Napi::Object & object) {
     Sampling sampling;
     sampling.temperature    = static_cast<float>(require_number(object, "temperature", 0, 1e6));
@@ -49,7 +36,7 @@ static Sampling to_sampling(const Napi::Object & object) {
 }
 
 Napi::Value WriterObject::create(const Napi::CallbackInfo & info, std::shared_ptr<Model> model) {
-    auto options      = to_writer_options(info[0]);
+    auto options      = to_cache_options(info[0]);
     auto cancellation = CancellationObject::read_optional(info[1]);
     return PromiseWorker<std::shared_ptr<Writer>>::run(
         info.Env(), "qrhead.createWriter",

@@ -12,8 +12,8 @@ namespace {
 
 const Cancellation never;
 
-WriterOptions options_of(uint32_t n_ctx, uint32_t n_ubatch = 512) {
-    WriterOptions options;
+CacheOptions options_of(uint32_t n_ctx, uint32_t n_ubatch = 512) {
+    CacheOptions options;
     options.n_ctx    = n_ctx;
     options.n_ubatch = n_ubatch;
     return options;

@@ -1,5 +1,5 @@
 import { chunkDocuments } from "../documents/chunk-documents.ts";
-import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
+import { type DocumentInput, someDocuments } from "../documents/documents.ts";
 import { type ChunkPlace, placesOf } from "../documents/places.ts";
 import type { ReadText } from "../documents/read-files.ts";
 import { ContextOverflowError, InputError, isQRHeadError } from "../errors.ts";
@@ -187,7 +187,7 @@ async function loadRetriever(options: AskOptions): Promise<QRRetriever> {
 
 /** @throws InputError for what are no documents, or options that have no use with a corpus. */
 function checkLibrary(documents: AskDocuments, options: AskOptions): void {
-  if (!(documents instanceof Corpus)) return void normalizeDocuments(documents);
+  if (!(documents instanceof Corpus)) return void someDocuments(documents);
   const useless = (["retriever", "layout", "chunk", "chunkTokens"] as const).find(
     // A loaded retriever may be the one that writes.
     (name) => options[name] !== undefined && !(options[name] instanceof QRRetriever),
@@ -210,12 +210,11 @@ async function openLibrary(documents: AskDocuments, options: AskOptions, loaded?
   };
   try {
     const chunks = await chunkDocuments(retriever, documents, { chunkTokens, chunk, signal });
-    const shown = chunks.map((one) => ({ ...one, title: one.title ?? null }));
-    const texts = normalizeDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
+        const texts = someDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
     return {
       ...{ chunks, close },
       places: placesOf(chunks, texts),
-      rank: (query) => retriever.rank(query, shown, { layout, ...call }),
+      rank: (query) => retriever.rank(query, chunks, { layout, ...call }),
     };
   } catch (error) {
     await close();

@@ -1,4 +1,4 @@
-import { type DocumentInput, normalizeDocuments, stripTexts } from "../documents/documents.ts";
+import { type DocumentRecord, normalizeRecords, stripTexts } from "../documents/documents.ts";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
 import { decodeText, splitLines } from "../util/text-file.ts";
@@ -11,9 +11,9 @@ export type DetectionExampleInput = {
   /** Read where there is no `query`. */
   question?: string | null;
   /** At least two, in the order that they are shown to the model. */
-  docs?: readonly DocumentInput[] | null;
+  docs?: readonly DocumentRecord[] | null;
   /** Read where there are no `docs`. */
-  paragraphs?: readonly DocumentInput[] | null;
+  paragraphs?: readonly DocumentRecord[] | null;
   /** Ids of the documents that answer the query: at least one, and not all. */
   gold?: readonly (string | number)[] | null;
   /** Read where there is no `gold`. */
@@ -112,7 +112,7 @@ function toExample(value: unknown, index: number, position: string): DetectionEx
   if (list.value.length < 2) {
     throw invalid(position, `has ${list.value.length} in "${list.name}" where at least two documents are needed`);
   }
-  const docs = stripTexts(normalizeDocuments(list.value, `${position}, ${list.name}`));
+  const docs = stripTexts(normalizeRecords(list.value, `${position}, ${list.name}`));
   return { id: String(id), query: query.value, docs, gold: readGold(fields, docs, position), position };
 }
 

@@ -2,7 +2,8 @@ import { invalidArgument } from "../errors.ts";
 import type { Progress, RankOptions } from "../options.ts";
 import { layOutDocuments } from "../reading/documents.ts";
 import type { RankDocument } from "../types.ts";
-import { checkFusion, fuseResult } from "./fusion.ts";
+import { chooseResults, emptyRanking } from "./choose.ts";
+import { checkFusion } from "./fusion.ts";
 import type { RankPlan } from "./plan.ts";
 import { type Asking, type Candidates, candidatesOf, promptsOf, rankCandidates } from "./rank.ts";
 import type { RankResult } from "./results.ts";
@@ -36,16 +37,18 @@ export async function* rankAll(
   asking: Asking,
   documents: readonly RankDocument[] | Candidates,
   queries: readonly string[],
-  { fusion, ...plan }: RankPlan,
-): AsyncGenerator<RankResult> {
-  if (fusion === undefined) {
-    yield* rankByHeads(asking, documents, queries, plan);
+  plan: RankPlan,
+): AsyncGenerator<Ranking> {
+  const { fusion } = plan;
+  const texts = "trunk" in documents ? documents.documents : documents;
+  if (texts.length === 0) {
+    const { heads, model } = asking.engine;
+    for (const query of queries) yield emptyRanking(query, heads.heads, plan, model.loadMs);
     return;
   }
-  const texts = "trunk" in documents ? documents.documents : documents;
-  checkFusion(fusion, texts.length, queries.length);
-  for await (const result of rankByHeads(asking, documents, queries, { ...plan, topK: undefined })) {
-    yield fuseResult(result, texts, fusion, plan.topK);
+  if (fusion) checkFusion(fusion, texts.length, queries.length);
+  for await (const standing of rankByHeads(asking, documents, queries, plan)) {
+    yield chooseResults(standing, texts, plan);
   }
 }
 
@@ -55,7 +58,7 @@ async function* rankByHeads(
   documents: readonly RankDocument[] | Candidates,
   queries: readonly string[],
   plan: RankPlan,
-): AsyncGenerator<RankResult> {
+): AsyncGenerator<Standing> {
   const began = performance.now();
   const { engine, context } = asking;
   const candidates =
@@ -67,10 +70,10 @@ async function* rankByHeads(
     yield* rankCandidates(asking, candidates, queries, prompts, plan, began);
     return;
   }
-  const single = { ...plan, topK: undefined, maxDocumentTokens: undefined, windows: "never" as const };
+  const single = { ...plan, maxDocumentTokens: undefined, windows: "never" as const };
   for (const [index, query] of queries.entries()) {
     const prompt = prompts[index]!;
-    const rank = async (members: readonly RankDocument[], signalled: RankPlan): Promise<RankResult> => {
+    const rank = async (members: readonly RankDocument[], signalled: RankPlan): Promise<Standing> => {
       for await (const result of rankByHeads(asking, members, [query], signalled)) return result;
       throw new Error("A query without a result");
     };

@@ -30,6 +30,7 @@ export { PUBLISHED_HEAD_SETS, type PublishedHeadSet, type PublishedModelKey } fr
 export { PUBLISHED_MODELS } from "./heads/published-data.ts";
 export type { HeadAttention, Inspection } from "./inspect/attention.ts";
 export { inspectionPage } from "./inspect/page.ts";
+export type { Retriever } from "./interface.ts";
 export { BUILT_IN_MODEL, type BuiltInName, builtInModel } from "./model/built-in.ts";
 export type { Tokenization } from "./native/addon-types.ts";
 export type { Gpu } from "./native/variants.ts";
@@ -41,11 +42,11 @@ export type { CountTokens, PruneOptions, PruneUnit } from "./pruning/options.ts"
 export type { ProtectOptions } from "./pruning/protect.ts";
 export type { PrunedDocument, PruneResult } from "./pruning/prune.ts";
 export type { PruneLimit } from "./pruning/select.ts";
-export { Corpus, type CorpusBatchOptions } from "./ranking/corpus.ts";
+export type { BatchResult, RankBatch } from "./ranking/batch.ts";
+export { Corpus } from "./ranking/corpus.ts";
 export type { FusionOptions } from "./ranking/fusion.ts";
-export type { BatchOptions, BatchResult } from "./ranking/rank-many.ts";
 export type { PassageScore, RankedDocument, RankResult, Timings, TokenScore } from "./ranking/results.ts";
-export type { Retriever } from "./ranking/retriever.ts";
+export type { Ranker, RetrieverCorpus } from "./ranking/retriever.ts";
 export type { Demoted } from "./ranking/scoring/placement.ts";
 export type { MergeRule, WindowOptions, WindowsUsed } from "./ranking/windows/options.ts";
 export type { CorpusOptions, CorpusRankOptions, MakeCorpusOptions, SaveOptions } from "./reading/corpus/options.ts";

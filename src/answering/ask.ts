@@ -210,7 +210,7 @@ async function openLibrary(documents: AskDocuments, options: AskOptions, loaded?
   };
   try {
     const chunks = await chunkDocuments(retriever, documents, { chunkTokens, chunk, signal });
-        const texts = someDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
+    const texts = someDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
     return {
       ...{ chunks, close },
       places: placesOf(chunks, texts),

@@ -7,9 +7,7 @@ import { DOCUMENT_FORMATS, type DocumentFormat, type Found, findDocuments } from
  * A document as a program passes it: a text, or an object with one, whose other fields are the caller's own. `title` stands
  * on a line before the text; `id` is its 0-based index where there is none.
  */
-export type DocumentInput =
-  | string
-  | { text: string; title?: string | undefined; id?: string | number | undefined };
+export type DocumentInput = string | { text: string; title?: string | undefined; id?: string | number | undefined };
 
 /** A document as a file has it, also under the names that other tools write. */
 export type DocumentRecord =
@@ -30,7 +28,12 @@ export type DocumentRecord =
 
 /** What a field must be; `null` and undefined are none. */
 const FIELDS = {
-  texts: { types: ["string"], expected: "must be a string", names: ["text", "title"], aliases: ["paragraph_text", "contents"] },
+  texts: {
+    types: ["string"],
+    expected: "must be a string",
+    names: ["text", "title"],
+    aliases: ["paragraph_text", "contents"],
+  },
   ids: {
     ...{ types: ["string", "number"], expected: "must be a string or a number" },
     ...{ names: ["id"], aliases: ["_id", "idx", "docid"] },
@@ -183,11 +186,7 @@ function toDocument(
   }
   const id = fields.id ?? (aliases ? (fields._id ?? fields.idx ?? fields.docid) : undefined) ?? index;
   if (typeof id === "number" && Math.abs(id) > Number.MAX_SAFE_INTEGER) {
-    throw invalid(
-      sourceName,
-      position,
-      `has the number ${id} as its id, too large to be exact: write it as a string`,
-    );
+    throw invalid(sourceName, position, `has the number ${id} as its id, too large to be exact: write it as a string`);
   }
   return { id: String(id), ...(typeof title === "string" && { title }), text: content };
 }

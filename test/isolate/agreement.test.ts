@@ -14,7 +14,7 @@ const documents = [
   "Bananas are yellow.",
   { id: "tower", title: "Paris", text: "The tower stands in Paris. It is made of iron." },
   { text: "", title: "" },
-  { contents: "Bread is baked \u{1F35E} in an oven.", _id: 7, extra: () => "cannot be copied" },
+  { text: "Bread is baked \u{1F35E} in an oven.", id: 7, extra: () => "cannot be copied" },
 ];
 let own: QRRetriever;
 let isolated: IsolatedRetriever;
@@ -55,18 +55,15 @@ describe("a retriever in a process of its own", () => {
   it("ranks many queries, and hands each result over as it comes", async () => {
     const queries = [query, "Who bakes?", "What is yellow?"];
     const seen: RankResult[] = [];
-    const batch = await isolated.rankMany(queries, documents, {
-      onResult: (result, index) => {
-        expect(index).toBe(seen.length);
-        seen.push(result);
-      },
-    });
+    const asked = isolated.rankMany(queries, documents);
+    for await (const result of asked) seen.push(result);
+    const batch = await asked;
     expect(batch.results.map(withoutTimes)).toEqual((await own.rankMany(queries, documents)).results.map(withoutTimes));
     expect(seen).toEqual(batch.results);
   });
 
   it("prunes, cuts, counts and inspects alike", async () => {
-    const text = documents.map((one) => (typeof one === "string" ? one : (one.text ?? one.contents))).join(" ");
+    const text = documents.map((one) => (typeof one === "string" ? one : one.text)).join(" ");
     const countTokens = async (part: string) => part.split(" ").length;
     const prune = (retriever: QRRetriever | IsolatedRetriever) =>
       retriever.prune(query, text, { budgetTokens: 8, countTokens });
@@ -109,7 +106,7 @@ describe("a retriever in a process of its own", () => {
       );
     for (const call of [
       (one) => one.rank("", documents),
-      (one) => one.rank(query, []),
+      (one) => one.inspect(query, []),
       (one) => one.rank(query, ["a"], { topK: 0 }),
       (one) => one.rank(query, ["a"], { windows: { windowTokens: 3 } }),
       (one) => one.rank(query, ["a"], { unknown: () => {} } as object),
@@ -126,7 +123,7 @@ describe("a retriever in a process of its own", () => {
       });
     }
     await expect(isolated.rank("tower ".repeat(5000), ["a"])).rejects.toBeInstanceOf(ContextOverflowError);
-    await expect(isolated.rank(query, [])).rejects.toBeInstanceOf(InputError);
+    await expect(isolated.corpus([])).rejects.toBeInstanceOf(InputError);
     await expect(isolated.rank(query, ["a"], { nullQuery: Symbol("no") as never })).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
     });
@@ -169,7 +166,7 @@ describe("a retriever in a process of its own", () => {
       throw thrown;
     };
     await expect(isolated.rank(query, ["fresh text"], { onProgress: fail })).rejects.toBe(thrown);
-    await expect(isolated.rankMany([query], documents, { onResult: fail })).rejects.toBe(thrown);
+    await expect(isolated.rankMany([query], ["another fresh text"], { onProgress: fail })).rejects.toBe(thrown);
     await expect(isolated.prune(query, "One. Two.", { topK: 1, countTokens: fail })).rejects.toBe(thrown);
     expect((await isolated.rank(query, documents)).results).toHaveLength(4);
   });

@@ -9,7 +9,7 @@ import {
   detectHeads,
   type ExampleProgress,
 } from "../../src/detect/index.ts";
-import { ContextOverflowError, parseHeadSet } from "../../src/index.ts";
+import { ContextOverflowError, parseHeadSet, type RankDocument } from "../../src/index.ts";
 import { slimModel } from "../../src/model/slim.ts";
 import { QRRetriever } from "../../src/retriever.ts";
 import { EXAMPLES } from "../helpers/detect-examples.ts";
@@ -62,7 +62,7 @@ describe("the planted heads", () => {
     await using retriever = await loadTiny("planted", { heads: file });
     expect(retriever.prompt).toBe(found.prompt);
     for (const { query, docs, gold } of EXAMPLES) {
-      const { results, warnings } = await retriever.rank(query!, docs!);
+      const { results, warnings } = await retriever.rank(query!, docs as RankDocument[]);
       expect(gold).toContain(results[0]!.id);
       expect(warnings).toEqual([]);
     }

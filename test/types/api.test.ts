@@ -134,8 +134,9 @@ describe("documents", () => {
   test("are texts or objects", () => {
     expectTypeOf<string>().toExtend<DocumentInput>();
     expectTypeOf<RankDocument>().toExtend<DocumentInput>();
-    expectTypeOf<{ text: string; title: null; id: number }>().toExtend<DocumentInput>();
-    expectTypeOf<{ _id: string; contents: string }>().toExtend<DocumentInput>();
+    expectTypeOf<{ text: string; title: undefined; id: number; page: Date }>().toExtend<DocumentInput>();
+    expectTypeOf<{ text: string; title: null }>().not.toExtend<DocumentInput>();
+    expectTypeOf<{ _id: string; contents: string }>().not.toExtend<DocumentInput>();
     expectTypeOf<number>().not.toExtend<DocumentInput>();
     expectTypeOf<{ text: number }>().not.toExtend<DocumentInput>();
   });

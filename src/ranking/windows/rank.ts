@@ -204,7 +204,8 @@ export async function rankInWindows(
     const results = new Map<number, Described>();
     const [odds, rawOdds] = [new Array<number>(documents.length).fill(0), new Array<number>(documents.length).fill(0)];
     for (const index of order) {
-      const { document, begin, end, result, readings, headSums, scoreSum, oddsSum, rawOddsSum, demoted } = units[index]!;
+      const { document, begin, end, result, readings, headSums, scoreSum, oddsSum, rawOddsSum, demoted } =
+        units[index]!;
       const score = demoted ? scoreSum / readings : scores[index]!;
       const passage: PassageScore | undefined = end > 0 ? { begin, end, score } : undefined;
       rawOdds[document]! += rawOddsSum / readings;

@@ -60,6 +60,7 @@ export async function prune(
   const { limit, unit: asked, chunk, protect: guard, marker, countTokens, rankOptions } = checkPruneOptions(options);
   const { signal } = rankOptions;
   const documents = typeof input === "string" ? [{ id: "0", text: input }] : normalizeDocuments(input);
+  if (documents.length === 0) return nothingToPrune(query, asked);
   if (documents.every(({ text }) => text.trim() === "")) {
     throw new InputError("INVALID_INPUT", "The text to prune is empty: pass a text with at least one character");
   }
@@ -185,4 +186,13 @@ function unreached(texts: readonly PruneText[], { threshold }: PruneLimit, unit:
   const [best] = candidates(unitsOf(texts), {});
   if (!best) return [];
   return [`No ${unit} reaches the threshold of ${threshold}: the best has ${Number(best.unit.score.toPrecision(3))}`];
+}
+
+/** Of no documents nothing stays, and nothing is read. */
+function nothingToPrune(query: string, unit: PruneUnit | "auto"): PruneResult {
+  return {
+    ...{ query, unit: unit === "auto" ? "chunk" : unit, text: "", documents: [], warnings: [] },
+    usage: { tokens: 0, originalTokens: 0, promptTokens: 0 },
+    timings: { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 },
+  };
 }

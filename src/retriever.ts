@@ -43,7 +43,8 @@ import { streamOf } from "./writing/stream.ts";
  * Ranks documents by the attention that a query's tokens pay to them through a model's retrieval heads: QRRetriever of
  * *Query-Focused Retrieval Heads Improve Long-Context Reasoning and Re-ranking* (EMNLP 2025), section 3.
  *
- * Calls run one after another in the order made. `dispose()`, or `await using`, frees the model.
+ * Calls run one after another in the order made. `dispose()`, or `await using`, frees the model. `Retriever` says what each
+ * method does.
  */
 export class QRRetriever implements Retriever {
   readonly #engine: Engine;
@@ -78,6 +79,8 @@ export class QRRetriever implements Retriever {
    *
    * @throws InputError for wrong options, a missing file, or heads that the model does not have.
    * @throws QRHeadError `MODEL_LOAD_FAILED`, `MODEL_UNSUPPORTED`, `LIBRARY_NOT_FOUND`, `CHAT_TEMPLATE`.
+   * @example
+   * await using retriever = await QRRetriever.load({ model: "model.gguf", heads: "auto" });
    */
   static async load(options: LoadOptions = {}): Promise<QRRetriever> {
     const parsed = parseLoadOptions(options);
@@ -95,23 +98,19 @@ export class QRRetriever implements Retriever {
     }
   }
 
-  /** The loaded model, as head sets are matched against it. */
   get model(): ModelIdentity & { path: string } {
     const { identity, path } = this.#engine.model;
     return { ...identity, path };
   }
 
-  /** The heads that rank, as `[layer, head]`. */
   get heads(): Head[] {
     return [...this.#engine.heads.heads];
   }
 
-  /** Published name, file, or specification that the heads came from. */
   get headSet(): string {
     return this.#engine.heads.name;
   }
 
-  /** The prompt format in use. */
   get prompt(): PromptProfile["name"] {
     return this.#engine.profile.name;
   }
@@ -124,7 +123,6 @@ export class QRRetriever implements Retriever {
     return this.#queue.closed;
   }
 
-  /** Calls that wait for the running one, those of retrievers on the same model included. */
   get pending(): number {
     return this.#queue.pending;
   }
@@ -136,6 +134,8 @@ export class QRRetriever implements Retriever {
    * @param heads As `heads` of `load`. Layers that those of `load` do not reach have no memory of a GPU, unless the model was
    * loaded with `generates`; the CPU computes them.
    * @throws InputError for heads that the model does not have, QRHeadError `DISPOSED`.
+   * @example
+   * await using all = retriever.withHeads("all");
    */
   withHeads(heads: NonNullable<LoadOptions["heads"]>): QRRetriever {
     this.#queue.assertOpen();
@@ -143,15 +143,6 @@ export class QRRetriever implements Retriever {
     return new QRRetriever({ ...this.#engine, heads: resolved }, this.#shared, this.#queue);
   }
 
-  /**
-   * Ranks documents for a query.
-   *
-   * @param documents Texts, or objects with `text` and optionally `title` and `id`, whose other fields stay with the results.
-   * No documents give no results.
-   * @throws InputError for an empty query, duplicate ids or wrong options.
-   * @throws ContextOverflowError when the prompt does not fit and `windows` is `"never"`, or the query alone does not fit.
-   * @throws QRHeadError `ATTENTION_INVALID` rather than a ranking that cannot be trusted, `DISPOSED`.
-   */
   async rank<T extends DocumentInput>(
     query: string,
     documents: readonly T[],
@@ -163,14 +154,6 @@ export class QRRetriever implements Retriever {
     return withDocuments(await this.#rankOne(query, normalized, plan), (index) => given[index]!);
   }
 
-  /**
-   * Ranks the same documents for many queries and reports how fast. The documents are read once where one prompt holds them,
-   * and with `layout: "independent"`, and as many queries look at them in one forward pass as fit; windows read them again
-   * for every query, with a warning.
-   *
-   * @returns `await` it for all results, or go through them with `for await` as they come; leaving the loop stops the rest.
-   * @throws What `rank` throws, when it is awaited or gone through.
-   */
   rankMany<T extends DocumentInput>(
     queries: readonly string[],
     documents: readonly T[],
@@ -193,11 +176,6 @@ export class QRRetriever implements Retriever {
     });
   }
 
-  /**
-   * Reads documents once, for queries over them that then cost the query only.
-   *
-   * @throws InputError and ContextOverflowError as `rank`; InputError for options that belong to a query, and as `Corpus.save`.
-   */
   async corpus<T extends DocumentInput>(documents: readonly T[], options: MakeCorpusOptions = {}): Promise<Corpus<T>> {
     const { saveTo, force, ...others } = options;
     const { signal, onProgress, ...rest } = parseCorpusOptions(others);
@@ -216,12 +194,6 @@ export class QRRetriever implements Retriever {
     );
   }
 
-  /**
-   * A corpus that `Corpus.save` wrote, ready for queries. Its scores are those of the corpus that was saved, to the last bit.
-   *
-   * @throws InputError `CORPUS_INVALID` for a file that is no corpus, is cut short or damaged; `CORPUS_MISMATCH` for one of
-   * another model, prompt, null query, cache type or llama.cpp release, or with heads in layers that were not read.
-   */
   async loadCorpus<T extends DocumentInput = RankDocument>(
     file: string,
     options: Pick<RankOptions, "signal" | "onProgress"> = {},
@@ -231,10 +203,6 @@ export class QRRetriever implements Retriever {
     return Corpus.load<T>(this.#corpora, file, { signal, onProgress });
   }
 
-  /**
-   * The tokens of a text, and `[begin, end)` of each in bytes of its UTF-8, two numbers a token. Special tokens are not
-   * recognised and none is added, so that counts agree with those of `chunk`.
-   */
   async tokenize(text: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Tokenization> {
     if (typeof text !== "string") throw invalidArgument("text", "a string", text);
     const signal = ownSignal(options.signal);
@@ -247,28 +215,12 @@ export class QRRetriever implements Retriever {
     return { tokens: tokens.subarray(added), offsets: offsets.subarray(2 * added) };
   }
 
-  /**
-   * Cuts a text into chunks, with sizes in tokens of this model; see `ChunkOptions`.
-   *
-   * @throws InputError `INVALID_ARGUMENT` for a wrong size or overlap, and the signal's reason when it is aborted.
-   */
   async chunk(text: string, options: ChunkOptions & { signal?: AbortSignal | undefined } = {}): Promise<Chunk[]> {
     const { signal, ...rest } = options;
     const { offsets } = await this.tokenize(text, signal && { signal });
     return chunkText(text, new TokenMap(text, offsets), rest, signal);
   }
 
-  /**
-   * Keeps of a text, or of several, the sentences or chunks that the query attends to: verbatim and in their order, with a
-   * marker where something was left out. One forward pass prices all sentences of a window.
-   *
-   * Texts are read whole: `maxDocumentTokens` of `load` does not count here. Of fenced code and tables lines stay or go, with
-   * the fences and the header.
-   *
-   * @param options Exactly one of `budgetTokens`, `threshold` (attention a token) and `topK`, or `relative`; the others are
-   * optional.
-   * @throws InputError for an empty text, wrong options, or a budget smaller than what is protected or than a word.
-   */
   async prune(query: string, input: string | readonly DocumentInput[], options: PruneOptions): Promise<PruneResult> {
     assertQuery(query);
     const host: PruneHost = {
@@ -282,12 +234,6 @@ export class QRRetriever implements Retriever {
     return prune(host, query, input, options);
   }
 
-  /**
-   * What every token of the documents receives from the query, head by head, in the order of the prompt: what
-   * `qrhead inspect` shows.
-   *
-   * @throws ContextOverflowError when the prompt does not fit; InputError for independent documents.
-   */
   async inspect(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<Inspection> {
     const plan: RankPlan = { ...this.#plan(parseRankOptions(options)), how: { rows: "heads" }, use: "inspect" };
     assertQuery(query);
@@ -307,14 +253,6 @@ export class QRRetriever implements Retriever {
     }, plan.signal);
   }
 
-  /**
-   * Writes the answer to a conversation with the loaded model itself: `for await (const piece of retriever.generate(…))`.
-   * What the iterator returns at its end says why the text ended. Breaking off ends the writing.
-   *
-   * @param messages `{ role, content }`, the last one the user's. Their text is never read as special tokens.
-   * @throws InputError for wrong options or messages; when iterated, ContextOverflowError where they leave no room, InputError
-   * for a slim file, and QRHeadError `MODEL_UNSUPPORTED` or `CHAT_TEMPLATE` for a model that is none to chat with, `DISPOSED`.
-   */
   generate(messages: readonly ChatMessage[], options: GenerateOptions = {}): TextStream {
     const [turns, parsed] = [parseMessages(messages), parseGenerateOptions(options)];
     const work = (onText: (text: string) => void, signal: AbortSignal) => {
@@ -328,16 +266,11 @@ export class QRRetriever implements Retriever {
     return streamOf(work, [parsed.signal, this.#end.signal]);
   }
 
-  /** Tokens of messages in the model's chat template, as `generate` reads them. Throws as that. */
   async countTokens(messages: readonly ChatMessage[], options: Pick<GenerateOptions, "signal"> = {}): Promise<number> {
     const [turns, { signal }] = [parseMessages(messages), parseGenerateOptions(options)];
     return (await this.#queue.run(() => this.#shared.writer.tokensOf(turns, signal), signal)).length;
   }
 
-  /**
-   * Frees the caches of all its corpora and, where no other retriever has it, the model, after the running call; calls still waiting are rejected, and a text
-   * that is being written ends with `DISPOSED`. Corpora may be disposed of before, after or meanwhile. Idempotent.
-   */
   dispose(): Promise<void> {
     this.#end.abort(new QRHeadError("DISPOSED", "The retriever has been disposed"));
     return this.#queue.close(async () => {

@@ -110,27 +110,22 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
     }
   }
 
-  /** The documents, in the order passed. */
   get documents(): RankDocument[] {
     return this.#documents.map((document) => ({ ...document }));
   }
 
-  /** Documents in one prompt, or each by itself. */
   get layout(): "listwise" | "independent" {
     return this.#context.layout.name;
   }
 
-  /** Order of the documents in the prompt. */
   get order(): "given" | "reverse" {
     return this.#settings.order ?? "given";
   }
 
-  /** Tokens that each document was cut after, if any. */
   get maxDocumentTokens(): number | undefined {
     return this.#settings.maxDocumentTokens;
   }
 
-  /** Bytes of its KV cache and of the documents' tokens; 0 while it has none. */
   get bytes(): number {
     const { tokens, offsets, text } = this.#candidates?.trunk ?? {};
     return this.#context.bytes + (tokens?.byteLength ?? 0) + (offsets?.byteLength ?? 0) + (text?.byteLength ?? 0);
@@ -140,11 +135,6 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
     return this.#disposal !== undefined;
   }
 
-  /**
-   * Ranks the documents for a query.
-   *
-   * @throws What `QRRetriever.rank` throws, and InputError for options that belong to the corpus as a whole.
-   */
   async rank(query: string, options: CorpusRankOptions = {}): Promise<RankResult<T>> {
     const { only, ...parsed } = parseCorpusRankOptions(options);
     assertQuery(query);
@@ -154,12 +144,6 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
     );
   }
 
-  /**
-   * Ranks the documents for many queries, as many in one forward pass as fit, and reports how fast.
-   *
-   * @returns `await` it for all results, or go through them with `for await` as they come; leaving the loop stops the rest.
-   * @throws What `rank` throws, when it is awaited or gone through.
-   */
   rankMany(queries: readonly string[], options: CorpusRankOptions = {}): RankBatch<T> {
     return batchOf<T>(async (onResult, stop) => {
       const asked = performance.now();
@@ -179,6 +163,9 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
    *
    * @param documents As for `QRRetriever.corpus`; one without an id is called by the number of those that there were before.
    * @throws InputError for listwise corpora, whose documents have read each other, and for ids that there are.
+   * @example
+   * await using corpus = await retriever.corpus(["Ada wrote it."], { layout: "independent" });
+   * await corpus.add(["It rained."]);
    */
   async add(documents: readonly T[], options: Pick<RankOptions, "signal" | "onProgress"> = {}): Promise<void> {
     const { signal, onProgress } = options;
@@ -200,6 +187,8 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
    * Leaves out documents from now on.
    *
    * @throws InputError for listwise corpora, ids that there are not, and where none would be left.
+   * @example
+   * await corpus.remove(["3"]);
    */
   async remove(ids: readonly string[]): Promise<void> {
     this.#assertIndependent("remove documents");
@@ -213,16 +202,6 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
     }, undefined);
   }
 
-  /**
-   * Saves the documents with the cells of the KV cache, for `QRRetriever.loadCorpus`. About as large as the cache in use.
-   * Listwise corpora of models with a sliding window, whose cells llama.cpp does not give out, are saved without and read
-   * again when loaded.
-   *
-   * Independent documents are written one by one. Those that neither the file that they came from nor memory holds are read
-   * for it, and what was saved is what the corpus ranks with from then on.
-   *
-   * @throws InputError `INVALID_INPUT` when the file exists, or cannot be written; nothing is left of it then.
-   */
   async save(file: string, options: SaveOptions = {}): Promise<void> {
     const { force = false, onProgress } = options;
     const signal = ownSignal(options.signal);
@@ -245,10 +224,6 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
     }, signal);
   }
 
-  /**
-   * Frees its KV cache, after the running call; the file that it was saved to stays. The retriever may have been disposed of
-   * before, or be so meanwhile. Idempotent.
-   */
   dispose(): Promise<void> {
     this.#disposal ??= this.#host.queue.release(async () => {
       this.#host.living.delete(this);

@@ -3,7 +3,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ContextOverflowError, InputError, type Progress, type QRRetriever, type RankResult } from "../../src/index.ts";
+import {
+  type ChatMessage,
+  ContextOverflowError,
+  InputError,
+  type Progress,
+  type QRRetriever,
+  type RankResult,
+  type Retriever,
+} from "../../src/index.ts";
 import type { IsolatedRetriever } from "../../src/isolate/index.ts";
 import { loadIsolated } from "../helpers/isolated.ts";
 import { loadTiny } from "../helpers/retriever.ts";
@@ -31,6 +39,11 @@ afterAll(async () => {
 /** Without what differs from call to call. */
 function withoutTimes<T extends { timings?: unknown }>({ timings: _, ...rest }: T) {
   return rest;
+}
+
+/** The same without the caller's documents, which a file does not keep. */
+function bare({ results, ...result }: RankResult) {
+  return { ...withoutTimes(result), results: results.map(({ document: _, ...one }) => one) };
 }
 
 describe("a retriever in a process of its own", () => {
@@ -62,6 +75,41 @@ describe("a retriever in a process of its own", () => {
     expect(seen).toEqual(batch.results);
   });
 
+  it("gives back the caller's own documents, which never leave this process", async () => {
+    const { results } = await isolated.rank(query, documents);
+    for (const { index, document } of results) expect(document).toBe(documents[index]);
+    for await (const { results: batched } of isolated.rankMany([query], documents)) {
+      for (const { index, document } of batched) expect(document).toBe(documents[index]);
+    }
+    expect(await isolated.rank(query, [])).toMatchObject({ results: [], abstained: true });
+  });
+
+  it("writes the same text, piece by piece, and stops when its reader does", async () => {
+    const messages: ChatMessage[] = [{ role: "user", content: "Which river is the longest?" }];
+    const written = async (retriever: Retriever) => {
+      const pieces: string[] = [];
+      const stream = retriever.generate(messages, { maxTokens: 12, cachePrompt: false });
+      for (let next = await stream.next(); ; next = await stream.next()) {
+        if (next.done) return { pieces, ...withoutTimes(next.value) };
+        pieces.push(next.value);
+      }
+    };
+    expect(await written(isolated)).toEqual(await written(own));
+    expect(await isolated.countTokens(messages)).toBe(await own.countTokens(messages));
+    for await (const _ of isolated.generate(messages, { maxTokens: 4000, temperature: 10, topP: 1 })) break;
+    expect((await isolated.rank(query, documents)).results).toHaveLength(4);
+    expect(() => isolated.generate(messages, { maxTokens: 0 })).toThrow(InputError);
+  });
+
+  it("stops a batch whose loop is left, and goes on", async () => {
+    const queries = Array.from({ length: 40 }, (_, index) => `${query} ${index}`);
+    const batch = isolated.rankMany(queries, documents);
+    for await (const _ of batch) break;
+    await expect(batch).rejects.toMatchObject({ name: "AbortError" });
+    expect((await isolated.rank(query, documents)).results).toHaveLength(4);
+    expect(isolated.pending).toBe(0);
+  });
+
   it("prunes, cuts, counts and inspects alike", async () => {
     const text = documents.map((one) => (typeof one === "string" ? one : one.text)).join(" ");
     const countTokens = async (part: string) => part.split(" ").length;
@@ -78,20 +126,25 @@ describe("a retriever in a process of its own", () => {
     const other = path.join(folder, "b.corpus");
     await using mine = await own.corpus(documents);
     await using theirs = await isolated.corpus(documents, { saveTo: file });
-    const expected = withoutTimes(await mine.rank(query));
-    expect(withoutTimes(await theirs.rank(query))).toEqual(expected);
+    const ranked = await mine.rank(query);
+    const expected = bare(ranked);
+    const found = await theirs.rank(query);
+    expect(bare(found)).toEqual(expected);
+    for (const { index, document } of found.results) expect(document).toBe(documents[index]);
     expect(theirs).toMatchObject({ documents: mine.documents, layout: "listwise", order: "given", bytes: mine.bytes });
     await theirs.save(other);
     await using loaded = await isolated.loadCorpus(other);
     expect(loaded.documents).toEqual(mine.documents);
-    expect(withoutTimes(await loaded.rank(query))).toEqual(expected);
+    const again = await loaded.rank(query);
+    expect(bare(again)).toEqual(expected);
+    expect(again.results.map(({ document }) => document.id)).toEqual(again.results.map(({ id }) => id));
     const { results } = await loaded.rankMany([query, "Who bakes?"]);
-    expect(results.map(withoutTimes)[0]).toEqual(expected);
+    expect(results.map(bare)[0]).toEqual(expected);
     await loaded.dispose();
     await expect(loaded.rank(query)).rejects.toMatchObject({ code: "DISPOSED" });
     // The file of another process is as good: it was saved by the same code.
     await using read = await own.loadCorpus(file);
-    expect(withoutTimes(await read.rank(query))).toEqual(expected);
+    expect(bare(await read.rank(query))).toEqual(expected);
   });
 
   it("passes on errors with class, code and fields", async () => {

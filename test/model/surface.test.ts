@@ -172,7 +172,7 @@ describe("other heads", () => {
       specs.map(async (heads) => {
         await using other = first.withHeads(heads);
         expect(other.headSet).toBe(heads);
-        return other.rank(query, documents);
+        return await other.rank(query, documents);
       }),
     );
     for (const [index, { results }] of found.entries()) expect(results).toEqual(expected[index]!.results);
@@ -184,9 +184,11 @@ describe("other heads", () => {
     const second = first.withHeads("0-0");
     const third = second.withHeads("1-0");
     const corpus = await second.corpus(documents);
-    const waiting = first.rank(query, documents);
+    const begun = first.rank(query, documents);
+    const waiting = expect(first.rank(query, documents)).rejects.toMatchObject({ code: "DISPOSED" });
     await first.dispose();
-    await expect(waiting).rejects.toMatchObject({ code: "DISPOSED" });
+    expect((await begun).results).toHaveLength(documents.length);
+    await waiting;
     expect(() => first.withHeads("all")).toThrow(/disposed/);
     expect((await corpus.rank(query)).results).toHaveLength(documents.length);
     const running = third.rank(query, documents);

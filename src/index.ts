@@ -12,7 +12,7 @@ export type { AskOptions, AskProgress } from "./answering/options.ts";
 export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
 export type { Structure } from "./chunking/structures.ts";
 export { type ChunkDocumentsOptions, type Chunker, chunkDocuments } from "./documents/chunk-documents.ts";
-export { type DocumentInput, type ParseDocumentsOptions, parseDocuments } from "./documents/documents.ts";
+export { type DocumentInput, type ParseDocumentsOptions, parseDocuments, type Widened } from "./documents/documents.ts";
 export { DOCUMENT_FORMATS, type DocumentFormat } from "./documents/format.ts";
 export type { ChunkPlace } from "./documents/places.ts";
 export { type LeftOutFile, type ReadText, type ReadTextsOptions, readTexts } from "./documents/read-files.ts";
@@ -24,7 +24,7 @@ export {
   QRHeadError,
   type QRHeadErrorCode,
 } from "./errors.ts";
-export { type HeadSet, type HeadSetModel, parseHeadSet } from "./heads/head-set.ts";
+export { type HeadCalibration, type HeadSet, type HeadSetModel, parseHeadSet } from "./heads/head-set.ts";
 export { type HeadSetMatch, matchHeadSet } from "./heads/match.ts";
 export { PUBLISHED_HEAD_SETS, type PublishedHeadSet, type PublishedModelKey } from "./heads/published.ts";
 export { PUBLISHED_MODELS } from "./heads/published-data.ts";

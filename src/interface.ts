@@ -1,4 +1,4 @@
-import type { DocumentInput } from "./documents/documents.ts";
+import type { DocumentInput, Widened } from "./documents/documents.ts";
 import type { Inspection } from "./inspect/attention.ts";
 import type { RankOptions } from "./options.ts";
 import type { PromptProfile } from "./prompt/profiles.ts";
@@ -50,7 +50,10 @@ export interface Retriever extends Ranker {
    * await using corpus = await retriever.corpus(["Ada wrote it.", "Bread is baked."], { saveTo: "notes.corpus" });
    * const { results } = await corpus.rank("Who wrote it?");
    */
-  corpus<T extends DocumentInput>(documents: readonly T[], options?: MakeCorpusOptions): Promise<RetrieverCorpus<T>>;
+  corpus<T extends DocumentInput>(
+    documents: readonly T[],
+    options?: MakeCorpusOptions,
+  ): Promise<RetrieverCorpus<Widened<T>>>;
 
   /**
    * A corpus that `Corpus.save` wrote, ready for queries. Its scores are those of the corpus that was saved, to the last bit.
@@ -86,7 +89,7 @@ export interface Retriever extends Ranker {
    *
    * @throws ContextOverflowError when the prompt does not fit; InputError for independent documents.
    * @example
-   * const page = inspectionPage(await retriever.inspect("Who wrote it?", ["Ada wrote it."]));
+   * const { documents } = await retriever.inspect("Who wrote it?", ["Ada wrote it."]);
    */
   inspect(query: string, documents: readonly DocumentInput[], options?: RankOptions): Promise<Inspection>;
 

@@ -1,6 +1,6 @@
 import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
 import { TokenMap } from "./chunking/token-map.ts";
-import { type DocumentInput, normalizeDocuments, someDocuments } from "./documents/documents.ts";
+import { type DocumentInput, normalizeDocuments, someDocuments, type Widened } from "./documents/documents.ts";
 import { InputError, invalidArgument, QRHeadError } from "./errors.ts";
 import { readHeadFile } from "./heads/head-file.ts";
 import { resolveHeads } from "./heads/spec.ts";
@@ -176,7 +176,10 @@ export class QRRetriever implements Retriever {
     });
   }
 
-  async corpus<T extends DocumentInput>(documents: readonly T[], options: MakeCorpusOptions = {}): Promise<Corpus<T>> {
+  async corpus<T extends DocumentInput>(
+    documents: readonly T[],
+    options: MakeCorpusOptions = {},
+  ): Promise<Corpus<Widened<T>>> {
     const { saveTo, force, ...others } = options;
     const { signal, onProgress, ...rest } = parseCorpusOptions(others);
     const { order, maxDocumentTokens, layout } = this.#engine.options;
@@ -187,7 +190,7 @@ export class QRRetriever implements Retriever {
     };
     return Corpus.create(
       this.#corpora,
-      documents,
+      documents as readonly DocumentInput[] as readonly Widened<T>[],
       { ...settings, ...rest },
       { signal, onProgress },
       saveTo === undefined ? undefined : { file: saveTo, force },

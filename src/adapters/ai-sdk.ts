@@ -47,6 +47,11 @@ const BUILT_IN = "built-in";
  * A provider for `rerank` of the AI SDK (`ai` 6 and 7). Each model is loaded at its first call, and once.
  *
  * @throws Its models throw what `QRRetriever.load` and `rank` throw.
+ * @example
+ * const qrhead = createQRHead();
+ * const { ranking } = await qrhead
+ *   .reranking()
+ *   .doRerank({ query: "Who wrote it?", documents: { type: "text", values: ["Ada wrote it."] } });
  */
 export function createQRHead(options: SourceOptions = {}): QRHeadProvider {
   const sources = new Map<string, Source>();

@@ -16,6 +16,10 @@ export type QRHeadRerankOptions = SourceOptions & {
 /**
  * A document compressor of LangChain.js that sorts by relevance: for `ContextualCompressionRetriever`, or by itself. The
  * documents keep their metadata and ids, and get `metadata.relevanceScore`, the library's `relevance` from 0 to 1.
+ *
+ * @example
+ * await using reranker = new QRHeadRerank({ topN: 5 });
+ * const best = await reranker.compressDocuments([{ pageContent: "Ada wrote it.", metadata: {} }], "Who wrote it?");
  */
 export class QRHeadRerank implements AsyncDisposable {
   readonly topN: number | undefined;
@@ -87,6 +91,10 @@ export type QRHeadPrunerOptions = SourceOptions & {
 /**
  * A document compressor of LangChain.js that leaves of every document what the query attends to. Documents keep their order,
  * metadata and ids; those of which nothing stays, and those without text, are left out.
+ *
+ * @example
+ * await using pruner = new QRHeadPruner({ prune: { budgetTokens: 500 } });
+ * const shorter = await pruner.compressDocuments([{ pageContent: "Ada wrote it.", metadata: {} }], "Who wrote it?");
  */
 export class QRHeadPruner implements AsyncDisposable {
   readonly #prune: QRHeadPrunerOptions["prune"];

@@ -18,6 +18,10 @@ export type QRHeadPostprocessorOptions = SourceOptions & {
 /**
  * A node postprocessor of LlamaIndex.TS that sorts by relevance. Nodes stay as they are, and get scores from 0 to 1,
  * the library's `relevance`.
+ *
+ * @example
+ * await using postprocessor = new QRHeadPostprocessor({ topN: 5 });
+ * const best = await postprocessor.postprocessNodes([{ node: { getContent: () => "Ada wrote it." } }], "Who wrote it?");
  */
 export class QRHeadPostprocessor implements AsyncDisposable {
   readonly topN: number | undefined;

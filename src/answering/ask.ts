@@ -58,6 +58,8 @@ const ROOM = 16;
  * @throws InputError for a blank question, no documents, no model, wrong options, or a slim file as the model; what loading
  * and ranking throw. @throws QRHeadError `MODEL_UNSUPPORTED` for a model that writes no text.
  * @throws ContextOverflowError when instruction, question and answer leave no room for sources.
+ * @example
+ * const { answer, sources } = await ask("Who wrote it?", ["Ada wrote it."], { model: "chat.gguf" });
  */
 export async function ask(query: string, documents: AskDocuments, given: AskOptions): Promise<AskResult> {
   const began = performance.now();

@@ -43,6 +43,9 @@ export type DetectionExample = {
  * @param sourceName What messages call the file.
  * @throws InputError `INVALID_INPUT`, naming line and field, for malformed UTF-8 or JSON, a missing or wrong field, a blank
  * query, fewer than two documents, ids that occur twice, gold that is empty, unknown or everything, or no examples at all.
+ * @example
+ * const line = '{"query": "Who?", "docs": [{"id": "a", "text": "Ada."}, {"id": "b", "text": "Rain."}], "gold": ["a"]}';
+ * const examples = parseExamples(line, "examples.jsonl");
  */
 export function parseExamples(input: Uint8Array | string, sourceName: string): DetectionExample[] {
   const content = (typeof input === "string" ? input : decodeText(input, sourceName)).replace(/^\uFEFF/, "");

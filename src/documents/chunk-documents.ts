@@ -19,6 +19,9 @@ export type { ChunkDocumentsOptions };
  * the half-open stretch of its text in UTF-16 units. Blank chunks are left out. `ask` takes a corpus of them.
  *
  * @throws InputError for no documents, duplicate ids, wrong options, or documents that are all blank.
+ * @example
+ * const chunks = await chunkDocuments(retriever, ["A long text. …"], { chunkTokens: 200 });
+ * const { results } = await retriever.rank("Who wrote it?", chunks);
  */
 export async function chunkDocuments(
   retriever: Chunker,

@@ -9,6 +9,9 @@ import { DOCUMENT_FORMATS, type DocumentFormat, type Found, findDocuments } from
  */
 export type DocumentInput = string | { text: string; title?: string | undefined; id?: string | number | undefined };
 
+/** Texts as `string`: TypeScript would take `["a"]` for documents that can be nothing but `"a"`. */
+export type Widened<T extends DocumentInput> = T extends string ? string : T;
+
 /** A document as a file has it, also under the names that other tools write. */
 export type DocumentRecord =
   | string
@@ -77,6 +80,8 @@ const OF_PROGRAM: Rules = { aliases: false, emptyTitle: "line" };
  * @param sourceName What messages call the file.
  * @throws InputError `INVALID_INPUT`, naming the line or position, for another encoding, malformed JSON, a wrong field, an id
  * that occurs twice, or no documents at all; `INVALID_ARGUMENT` for an unknown format.
+ * @example
+ * const documents = parseDocuments('{"id": "a", "text": "Ada wrote it."}', "notes.jsonl");
  */
 export function parseDocuments(
   input: Uint8Array | string,

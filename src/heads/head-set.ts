@@ -114,6 +114,9 @@ const FORMATS =
  * @param sourceName What messages call the file; the provenance of sets that name none.
  * @param model Written into sets whose format names no model; needed for QRHead's `full_heads`, which means every head.
  * @throws InputError `HEADS_INVALID` for anything else.
+ * @example
+ * const heads = parseHeadSet("13-18,13-21", "my heads");
+ * await using retriever = await QRRetriever.load({ model: "model.gguf", heads });
  */
 export function parseHeadSet(text: string, sourceName: string, model?: ModelIdentity): HeadSet {
   const fail = (what: string): never => {

@@ -7,6 +7,8 @@ import type { HeadSet } from "./head-set.ts";
  *
  * @param name What messages call the set.
  * @throws InputError `INVALID_INPUT` for a set with fewer heads.
+ * @example
+ * const best = trimHeadSet(parseHeadSet("13-18,13-21", "mine"), 1, "mine");
  */
 export function trimHeadSet(set: HeadSet, top: number, name: string): HeadSet {
   if (top > set.heads.length) {

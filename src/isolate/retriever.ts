@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
-import { type DocumentInput, normalizeDocuments, someDocuments } from "../documents/documents.ts";
+import { type DocumentInput, normalizeDocuments, someDocuments, type Widened } from "../documents/documents.ts";
 import { invalidArgument, QRHeadError } from "../errors.ts";
 import type { Inspection } from "../inspect/attention.ts";
 import type { Retriever } from "../interface.ts";
@@ -62,6 +62,8 @@ export class IsolatedRetriever implements Retriever {
    * Starts the process and loads the model there.
    *
    * @throws What `QRRetriever.load` throws. @throws QRHeadError `ENGINE_DIED` when the process ends while it loads.
+   * @example
+   * await using retriever = await IsolatedRetriever.load({ model: "model.gguf" });
    */
   static async load(options: IsolatedLoadOptions = {}): Promise<IsolatedRetriever> {
     const { utilityProcess, abortTimeout = ABORT_TIMEOUT_MS, ...rest } = options;
@@ -162,8 +164,12 @@ export class IsolatedRetriever implements Retriever {
   async corpus<T extends DocumentInput>(
     documents: readonly T[],
     options: MakeCorpusOptions = {},
-  ): Promise<IsolatedCorpus<T>> {
-    return IsolatedCorpus.create(this.#supervisor, documents, options);
+  ): Promise<IsolatedCorpus<Widened<T>>> {
+    return IsolatedCorpus.create(
+      this.#supervisor,
+      documents as readonly DocumentInput[] as readonly Widened<T>[],
+      options,
+    );
   }
 
   /** See `QRRetriever.loadCorpus`. @throws What that throws, and QRHeadError `ENGINE_DIED`. */

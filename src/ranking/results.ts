@@ -3,7 +3,7 @@ import type { Trunk } from "../prompt/layout.ts";
 import type { Head } from "../types.ts";
 import { outlierMask } from "./scoring/documents.ts";
 import type { Demoted } from "./scoring/placement.ts";
-import type { Calibration, Odds } from "./scoring/relevance.ts";
+import type { Odds } from "./scoring/relevance.ts";
 import type { WindowsUsed } from "./windows/options.ts";
 
 /** A document's token, its text, and its share of the score. Texts join to `[i] title`, line break, text. */
@@ -107,7 +107,7 @@ export type RankResult<T extends DocumentInput = DocumentInput> = {
    * What relevance was computed with. `fitted`: the head set has constants for this layout. Otherwise they are generic, and a
    * threshold means little.
    */
-  calibration: Calibration & { fitted: boolean };
+  calibration: { a: number; b: number; fitted: boolean };
   usage: {
     /** Tokens of the prompt with the query; in windows, of all prompts. */
     promptTokens: number;

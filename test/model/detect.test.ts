@@ -47,6 +47,7 @@ describe("the planted heads", () => {
     expect(parseHeadSet(readFileSync(file, "utf8"), file)).toEqual(found);
     expect(Object.keys(JSON.parse(readFileSync(file, "utf8")))).toEqual([
       ...["format", "version", "model", "prompt", "nullQuery", "objective", "seed", "source", "heads"],
+      "calibration",
       ...["stability", "quality", "scores"],
     ]);
     expect(found).toMatchObject({
@@ -62,7 +63,8 @@ describe("the planted heads", () => {
     await using retriever = await loadTiny("planted", { heads: file });
     expect(retriever.prompt).toBe(found.prompt);
     for (const { query, docs, gold } of EXAMPLES) {
-      const { results, warnings } = await retriever.rank(query!, docs as RankDocument[]);
+      const { results, warnings, calibration } = await retriever.rank(query!, docs as RankDocument[], { threshold: 0.5 });
+      expect(calibration).toEqual({ a: found.calibration!.listwise!.a, b: found.calibration!.listwise!.b, fitted: true });
       expect(gold).toContain(results[0]!.id);
       expect(warnings).toEqual([]);
     }

@@ -59,8 +59,8 @@ export function sharesOf(rawOdds: readonly number[]): number[] {
  * (docs/relevance.md).
  */
 export const GENERIC: Readonly<Record<"listwise" | "independent", Calibration>> = {
-  listwise: { a: -1.3, b: 60 },
-  independent: { a: -1.3, b: 60 },
+  listwise: { a: -1.4, b: 60 },
+  independent: { a: -1.4, b: 60 },
 };
 
 /** A head set's own constants where they apply, else the generic ones. */

@@ -1,6 +1,8 @@
 // Documents that stay read: the same scores as without, on disk and back, within a bound of memory.
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Corpus, LoadOptions, QRRetriever, RankResult } from "../../src/index.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
@@ -122,6 +124,27 @@ describe("disposal", () => {
       expect([corpus.bytes, corpus.disposed]).toEqual([0, true]);
       await expect(corpus.rank(queries[0]!)).rejects.toMatchObject({ code: "DISPOSED" });
     }
+  });
+
+  test("of many corpora, of documents that differ, leaves none of their texts", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect: () => void = runInNewContext("gc");
+    const used = () => {
+      collect();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    const rounds = async (begin: number, end: number) => {
+      for (let count = begin; count < end; count++) {
+        const texts = Array.from({ length: 8 }, (_, index) => `Text ${count} of a river, and its part ${index}.`);
+        await (await retriever.corpus(texts, { layout: "independent" })).dispose();
+      }
+    };
+    await rounds(0, 10);
+    const before = used();
+    await rounds(10, 90);
+    // About 13 KB a corpus where its texts and tokens are kept.
+    expect(used() - before).toBeLessThan(400_000);
   });
 
   test("while a corpus is being made leaves nothing of it, and its maker hears why", async () => {

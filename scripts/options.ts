@@ -25,6 +25,7 @@ const IMPORTS: Readonly<Record<string, string>> = {
   Span: "../../types.ts",
   AskProgress: "../progress.ts",
   ExampleProgress: "../progress.ts",
+  IndexProgress: "../progress.ts",
   LeftOutFile: "../progress.ts",
   Progress: "../progress.ts",
   Trial: "../progress.ts",

@@ -28,13 +28,16 @@ export { type HeadSet, type HeadSetModel, parseHeadSet } from "./heads/head-set.
 export { type HeadSetMatch, matchHeadSet } from "./heads/match.ts";
 export { PUBLISHED_HEAD_SETS, type PublishedHeadSet, type PublishedModelKey } from "./heads/published.ts";
 export { PUBLISHED_MODELS } from "./heads/published-data.ts";
+export { type ChunkIndex, type IndexedChunk, openIndex } from "./index-store/chunk-index.ts";
+export type { IndexUpdate } from "./index-store/update.ts";
 export type { HeadAttention, Inspection } from "./inspect/attention.ts";
 export { inspectionPage } from "./inspect/page.ts";
 export { BUILT_IN_MODEL, type BuiltInName, builtInModel } from "./model/built-in.ts";
 export type { Tokenization } from "./native/addon-types.ts";
 export type { Gpu } from "./native/variants.ts";
 export { CACHE_TYPES, MERGE_RULES } from "./options/choices.ts";
-export type { AnsweringOptions, PruningOptions } from "./options/types/texts.ts";
+export type { IndexProgress } from "./options/progress.ts";
+export type { AnsweringOptions, OpenIndexOptions, PruningOptions, UpdateIndexOptions } from "./options/types/texts.ts";
 export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
 export type { PromptName, PromptProfile } from "./prompt/profiles.ts";
 export type { CountTokens, PruneOptions, PruneUnit } from "./pruning/options.ts";

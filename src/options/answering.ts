@@ -1,6 +1,6 @@
 import { LAYOUTS } from "./choices.ts";
 import { DEVICE, LOADING, onProgress, signal } from "./model.ts";
-import { callback, choice, integer, number, type OptionSet, other, text } from "./spec.ts";
+import { callback, choice, integer, number, type OptionSet, other, text, toggle } from "./spec.ts";
 import { chunk, chunkTokens, instruction, neighbours, pieceOrder } from "./texts.ts";
 
 const ANSWER = "Answer";
@@ -90,4 +90,25 @@ export const CHUNK_DOCUMENTS = {
 export const READ_TEXTS = {
   signal: { ...signal, says: "stops the reading" },
   onLeftOut: callback("(left: LeftOutFile) => void", { says: "called for each file that was left out" }),
+} as const satisfies OptionSet;
+
+/** Opening an index. */
+export const OPENING_INDEX = {
+  mustExist: toggle({
+    says: "a file that does not exist is an error",
+    default: "`false`: an empty index, which `update` makes",
+  }),
+  signal: { ...signal, says: "stops the reading" },
+} as const satisfies OptionSet;
+
+/** Bringing an index up to date. */
+export const INDEXING = {
+  chunkTokens: {
+    ...chunkTokens,
+    more: "Estimated, since an index is of no model. Another number than before makes the whole index anew.",
+    default: "what the index has, else 200",
+  },
+  signal: { ...signal, says: "stops the update; the index stays as it was" },
+  onProgress: callback("(progress: IndexProgress) => void", { says: "called as files are looked at" }),
+  onLeftOut: callback("(left: LeftOutFile) => void", { says: "called for each file that has no text" }),
 } as const satisfies OptionSet;

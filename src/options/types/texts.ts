@@ -1,6 +1,6 @@
 // Written by `npm run options` from registry.ts: change it there.
 import type { Span } from "../../types.ts";
-import type { AskProgress, LeftOutFile } from "../progress.ts";
+import type { AskProgress, IndexProgress, LeftOutFile } from "../progress.ts";
 import type { LoadOptions } from "./ranking.ts";
 
 /** How a text becomes chunks. */
@@ -133,6 +133,29 @@ export type ReadTextsOptions = {
   /** Stops the reading. */
   signal?: AbortSignal | undefined;
   /** Called for each file that was left out. */
+  onLeftOut?: ((left: LeftOutFile) => void) | undefined;
+};
+
+/** What `openIndex` takes. */
+export type OpenIndexOptions = {
+  /** A file that does not exist is an error. Defaults to `false`: an empty index, which `update` makes. */
+  mustExist?: boolean | undefined;
+  /** Stops the reading. */
+  signal?: AbortSignal | undefined;
+};
+
+/** What `index.update` takes. */
+export type UpdateIndexOptions = {
+  /**
+   * Tokens of the chunks that texts are cut into. An integer of at least 8. Defaults to what the index has, else 200.
+   * Estimated, since an index is of no model. Another number than before makes the whole index anew.
+   */
+  chunkTokens?: number | undefined;
+  /** Stops the update; the index stays as it was. */
+  signal?: AbortSignal | undefined;
+  /** Called as files are looked at. */
+  onProgress?: ((progress: IndexProgress) => void) | undefined;
+  /** Called for each file that has no text. */
   onLeftOut?: ((left: LeftOutFile) => void) | undefined;
 };
 

@@ -18,7 +18,9 @@ const WIDTH = 118;
 const IMPORTS: Readonly<Record<string, string>> = {
   DetectionExampleInput: "../../detect/examples.ts",
   HiddenFact: "../../detect/hidden-fact.ts",
+  ChatMessage: "../../types.ts",
   Fuse: "../../types.ts",
+  RetrievedSource: "../../documents/places.ts",
   HeadSet: "../../heads/head-set.ts",
   Prior: "../../types.ts",
   Head: "../../types.ts",

@@ -1,4 +1,4 @@
-export { type AskDocuments, type AskResult, type AskSource, ask } from "./answering/ask.ts";
+export { type AskResult, ask } from "./answering/ask.ts";
 export {
   type AssembledContext,
   type AssembleOptions,
@@ -8,7 +8,9 @@ export {
   toMessages,
   toPrompt,
 } from "./answering/assemble.ts";
-export type { AskOptions, AskProgress } from "./answering/options.ts";
+export type { AskOptions, AskProgress, Generate } from "./answering/options.ts";
+export type { RetrieveCorpus, RetrieveFrom, RetrieveHost } from "./answering/passages.ts";
+export type { RetrievedSource, RetrieveOptions, RetrieveResult } from "./answering/retrieve.ts";
 export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
 export type { Structure } from "./chunking/structures.ts";
 export { type ChunkDocumentsOptions, type Chunker, chunkDocuments } from "./documents/chunk-documents.ts";

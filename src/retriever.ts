@@ -1,3 +1,5 @@
+import type { RetrieveFrom } from "./answering/passages.ts";
+import { type RetrieveOptions, type RetrieveResult, retrieve } from "./answering/retrieve.ts";
 import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
 import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments } from "./documents/documents.ts";
@@ -246,6 +248,19 @@ export class QRRetriever implements Retriever {
       tokenize: (text, signal) => this.tokenize(text, signal && { signal }),
     };
     return prune(host, query, input, options);
+  }
+
+  /**
+   * Finds what a question is to be answered from: see `RetrieveOptions`.
+   *
+   * @param from Documents, which are cut into chunks; a corpus or an index, which have chunks; or `{ paths }` of files and folders.
+   * @example
+   * const { text, sources, messages } = await retriever.retrieve("Who keeps the keys?", { paths: ["notes/"] }, { budgetTokens: 2000 });
+   *
+   * @throws InputError for no documents, wrong options, or a budget that no chunk fits; what `rank` throws.
+   */
+  retrieve(query: string, from: RetrieveFrom, options: RetrieveOptions = {}): Promise<RetrieveResult> {
+    return retrieve(this, query, from, options);
   }
 
   /**

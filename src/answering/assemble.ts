@@ -123,17 +123,30 @@ function comparator(pieces: readonly ContextPiece[], order: NonNullable<Assemble
 export const DEFAULT_INSTRUCTION =
   "Answer the question from the numbered sources alone, and cite them as [1]. Say so if they do not answer it.";
 
-/** The context with instruction and question, as messages of a chat. */
-export function toMessages(context: string, question: string, instruction = DEFAULT_INSTRUCTION): ChatMessage[] {
+/**
+ * The context with instruction and question, as messages of a chat.
+ *
+ * @param history Earlier messages, which stand between the instruction and the sources.
+ */
+export function toMessages(
+  context: string,
+  question: string,
+  instruction = DEFAULT_INSTRUCTION,
+  history: readonly ChatMessage[] = [],
+): ChatMessage[] {
   return [
     { role: "system", content: instruction },
+    ...history,
     { role: "user", content: `Sources:\n\n${context}\n\nQuestion: ${question}` },
   ];
 }
 
 /** The same as one text. */
 export function toPrompt(context: string, question: string, instruction = DEFAULT_INSTRUCTION): string {
-  return toMessages(context, question, instruction)
-    .map(({ content }) => content)
-    .join("\n\n");
+  return plainText(toMessages(context, question, instruction));
+}
+
+/** Messages for a model without a chat template. */
+export function plainText(messages: readonly ChatMessage[]): string {
+  return messages.map(({ content }) => content).join("\n\n");
 }

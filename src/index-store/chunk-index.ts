@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import path from "node:path";
 import { termsOf } from "../bm25/words.ts";
 import type { ChunkPlace } from "../documents/places.ts";
@@ -8,11 +9,11 @@ import type { OpenIndexOptions, UpdateIndexOptions } from "../options/types/text
 import type { RankDocument } from "../types.ts";
 import { lockFile } from "../util/lock.ts";
 import { Database, type Row } from "./database.ts";
-import { CHUNKS, SEARCH } from "./schema.ts";
+import { CHUNKS, NEIGHBOURS, SEARCH } from "./schema.ts";
 import { type IndexUpdate, updateDatabase } from "./update.ts";
 
 /** A chunk that an index has found, where it stands, and its BM25. */
-export type IndexedChunk = RankDocument & ChunkPlace & { score: number };
+export type IndexedChunk = RankDocument & ChunkPlace & { score: number /** Its number in the index. */; chunk: number };
 
 /**
  * Opens an index: BM25 over chunks of many files, which finds the candidates for a question. One that does not exist is empty,
@@ -128,6 +129,24 @@ export class ChunkIndex implements AsyncDisposable {
     return [...scores].map(([id, score]) => ({ ...chunkOf(chunks.get(id)!), score }));
   }
 
+  /** @internal Chunks that were found, and those up to `distance` before and after each in its document, in their order. */
+  withNeighbours(found: readonly IndexedChunk[], distance: number): Omit<IndexedChunk, "score">[] {
+    const around = this.#open()?.all(NEIGHBOURS, [JSON.stringify(found.map(({ chunk }) => chunk)), distance]) ?? [];
+    return this.#chunks(around.map(({ id }) => Number(id))).map(chunkOf);
+  }
+
+  /** @internal Files of chunks that are not, by size and time, what the index was made of. */
+  async changedFiles(chunks: readonly { file?: string }[]): Promise<string[]> {
+    const changed: string[] = [];
+    for (const file of new Set(chunks.flatMap((chunk) => chunk.file ?? []))) {
+      const known = this.#open()?.get("SELECT size, changed FROM files WHERE path = ?", [path.resolve(file)]);
+      const now = await stat(file).catch(() => undefined);
+      const isSame = now?.size === known?.size && (known?.changed === null || now?.mtimeMs === known?.changed);
+      if (!isSame) changed.push(file);
+    }
+    return changed;
+  }
+
   /** Frees what it holds; the file stays. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -153,7 +172,16 @@ function isName(value: unknown): boolean {
   return typeof value === "string" && value !== "";
 }
 
-function chunkOf({ document, name, title, path: stored, start, line, text: bytes }: Row): Omit<IndexedChunk, "score"> {
+function chunkOf({
+  id: chunk,
+  document,
+  name,
+  title,
+  path: stored,
+  start,
+  line,
+  text: bytes,
+}: Row): Omit<IndexedChunk, "score"> {
   const text = Buffer.from(bytes as Uint8Array).toString("utf8");
   const file = shownPath(String(stored));
   const documentId = `${file}${name}`;
@@ -161,7 +189,7 @@ function chunkOf({ document, name, title, path: stored, start, line, text: bytes
   return {
     id: `${documentId}#${begin}-${end}`,
     ...(title !== null && { title: String(title) }),
-    ...{ text, document: Number(document), documentId, begin, end, file },
+    ...{ text, chunk: Number(chunk), document: Number(document), documentId, begin, end, file },
     ...(line !== null && { line: Number(line) }),
   };
 }

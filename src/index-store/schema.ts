@@ -71,3 +71,9 @@ export const CHUNKS = `
     JOIN documents ON documents.id = chunks.document JOIN files ON files.id = documents.file
   ORDER BY chunks.id
 `;
+
+/** Ids of the chunks of a JSON list, ?1, and of those up to ?2 beside them in their documents. */
+export const NEIGHBOURS = `
+  SELECT DISTINCT near.id FROM json_each(?1) JOIN chunks ON chunks.id = value
+    JOIN chunks AS near ON near.id BETWEEN chunks.id - ?2 AND chunks.id + ?2 AND near.document = chunks.document
+`;

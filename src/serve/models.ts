@@ -8,12 +8,15 @@ import { DEFAULTS, type ServeOptions } from "./options.ts";
 import { Queue } from "./queue.ts";
 
 /** What the server asks of a retriever, in this process or another one. */
-export type Engine = Pick<QRRetriever, "model" | "rank" | "rankMany" | "prune" | "chunk" | "tokenize" | "dispose"> & {
+export type Engine = Pick<
+  QRRetriever,
+  "model" | "rank" | "rankMany" | "retrieve" | "prune" | "chunk" | "tokenize" | "dispose"
+> & {
   readonly restarts?: number;
   corpus(...args: Parameters<QRRetriever["corpus"]>): Promise<EngineCorpus>;
   loadCorpus(...args: Parameters<QRRetriever["loadCorpus"]>): Promise<EngineCorpus>;
 };
-export type EngineCorpus = Pick<Corpus, "documents" | "rank" | "rankMany" | "dispose">;
+export type EngineCorpus = Pick<Corpus, "documents" | "layout" | "rank" | "rankMany" | "dispose">;
 
 /** A model that is served: loaded when it is asked for, and unloaded when nobody asks or room is needed. */
 export class ServedModel {

@@ -45,7 +45,8 @@ export const DEFAULT_TOP_K = 5;
 const NOTHING = 0;
 const UNBOUNDED = 2 ** 31;
 const IRRELEVANT = "no chunk scores higher than nothing: the documents may not hold an answer";
-const NO_WORD = "no chunk of the index shares a word with the question";
+/** What is said where an index has no candidates. */
+export const NO_WORD = "no chunk of the index shares a word with the question";
 
 /**
  * Finds what a question is to be answered from: cuts documents into chunks, lets BM25 choose candidates where there are more
@@ -110,7 +111,7 @@ export async function retrieve(
   };
 }
 
-const NO_TIMINGS: Timings = { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 };
+export const NO_TIMINGS: Timings = { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 };
 
 /** Chunks as pieces of a context, in the order of the ranking: what is not to be taken for itself may come as a neighbour. */
 function piecesOf({ all, candidates }: Passages, ranking: RankResult | undefined) {

@@ -1,4 +1,5 @@
 import { chooseByWords, DEFAULT_CANDIDATES } from "../answering/passages.ts";
+import { NO_TIMINGS, NO_WORD } from "../answering/retrieve.ts";
 import type { ChunkIndex, IndexedChunk } from "../index-store/chunk-index.ts";
 import type { FusionOptions } from "../ranking/fusion.ts";
 import type { BatchOptions, BatchResult } from "../ranking/rank-many.ts";
@@ -31,7 +32,8 @@ export async function rankCandidates(
   for (const [index, query] of queries.entries()) {
     const { documents, positions, fusion } = await candidatesFor(query, from, most, options);
     const ranked = toRankDocuments(positions.map((position) => documents[position]!));
-    const result = await retriever.rank(query, ranked, { ...options, ...fusion });
+    const result =
+      ranked.length > 0 ? await retriever.rank(query, ranked, { ...options, ...fusion }) : nothingFor(retriever, query);
     for (const one of result.results) one.index = positions[one.index]!;
     results.push(result);
     times.push(result.timings.totalMs);
@@ -41,6 +43,11 @@ export async function rankCandidates(
   const medianMs = times.sort((a, b) => a - b)[times.length >>> 1] ?? 0;
   const queriesPerSecond = (queries.length / totalMs) * 1000;
   return { results, throughput: { queries: queries.length, totalMs, queriesPerSecond, medianMs } };
+}
+
+function nothingFor({ heads }: QRRetriever, query: string): RankResult {
+  const usage = { promptTokens: 0, queryTokens: 0, documentTokens: [] };
+  return { query, heads, results: [], usage, timings: NO_TIMINGS, warnings: [NO_WORD] };
 }
 
 type Candidates = { documents: readonly SourceDocument[]; positions: number[]; fusion: FusionOptions };

@@ -66,7 +66,7 @@ const HELP = {
     'qrhead rerank -m Llama-3.1-8B-Instruct-Q4_K_M.gguf -k 5 "why is the sky blue" notes/ report.txt',
     "grep -h . *.txt | qrhead rerank --query-file question.txt --format text",
     'qrhead rerank "…" notes.jsonl --cache notes.corpus    # the next query reads notes.corpus instead',
-    'qrhead rerank "…" --index notes.index -k 5            # of many files, see qrhead index',
+    'qrhead rerank "why is the sky blue" --index notes.index -k 5',
     'qrhead rerank -m my.gguf --heads my-heads.json "…" notes.jsonl --json',
     "qrhead rerank --queries queries.jsonl --docs notes.jsonl --json > rankings.jsonl",
   ],

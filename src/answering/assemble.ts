@@ -34,6 +34,10 @@ const SEPARATOR = "\n\n";
  *
  * @param pieces In their original order.
  * @throws InputError `INVALID_ARGUMENT` for wrong options, `INVALID_INPUT` when not even the smallest piece fits.
+ * @example
+ * const pieces = [{ id: "a", text: "Ada wrote it.", score: 0.3 }];
+ * const countTokens = async (text: string) => (await retriever.tokenize(text)).tokens.length;
+ * const { text, sources } = await assembleContext(pieces, { budgetTokens: 500, countTokens });
  */
 export async function assembleContext(
   pieces: readonly ContextPiece[],
@@ -127,6 +131,8 @@ export const DEFAULT_INSTRUCTION =
  * The context with instruction and question, as messages of a chat.
  *
  * @param history Earlier messages, which stand between the instruction and the sources.
+ * @example
+ * const messages = toMessages("[1] Ada wrote it.", "Who wrote it?");
  */
 export function toMessages(
   context: string,
@@ -141,7 +147,11 @@ export function toMessages(
   ];
 }
 
-/** The same as one text. */
+/**
+ * The same as one text.
+ * @example
+ * const prompt = toPrompt("[1] Ada wrote it.", "Who wrote it?");
+ */
 export function toPrompt(context: string, question: string, instruction = DEFAULT_INSTRUCTION): string {
   return plainText(toMessages(context, question, instruction));
 }

@@ -3,11 +3,12 @@ import path from "node:path";
 import type { LlamaModel } from "node-llama-cpp";
 import { isQRHeadError } from "../errors.ts";
 import { estimateTokens } from "../index-store/estimate-tokens.ts";
+import type { Retriever } from "../interface.ts";
 import { findModelFile } from "../model/model-file.ts";
 import { QRRetriever } from "../retriever.ts";
 import type { ChatMessage } from "../types.ts";
 import { openModel } from "./generator.ts";
-import { type AskOptions, type Generate, isFunction, loadOptionsOf } from "./options.ts";
+import { type AskOptions, type Generate, isFunction, isRetriever, loadOptionsOf } from "./options.ts";
 import { isBase, promptTokens, type WriteOptions, type Written, write } from "./write.ts";
 
 /** Who writes the answer: a model that node-llama-cpp has open, the one that ranks, or a function. */
@@ -36,7 +37,7 @@ const DEFAULT_SIZE = 4096;
 export async function openAuthor(options: AskOptions): Promise<{ author: Author; retriever?: QRRetriever }> {
   const { generate, gpu, signal, onProgress, check, checkTensors } = options;
   if (isFunction(generate)) return { author: authorOfFunction(generate, options) };
-  if (generate instanceof QRRetriever) return { author: authorOf(generate, options) };
+  if (isRetriever(generate)) return { author: authorOf(generate, options) };
   if (typeof generate !== "string") return { author: authorOfModel(generate, async () => {}, options) };
   const open = async () => {
     const { model, dispose } = await openModel(generate, { gpu, signal, onProgress, check, checkTensors });
@@ -96,7 +97,7 @@ function authorOfModel(model: LlamaModel, dispose: () => Promise<void>, options:
 }
 
 /** A loaded retriever's own model: one copy of the weights ranks and writes. It stays the caller's. */
-function authorOf(retriever: QRRetriever, options: AskOptions): Author {
+function authorOf(retriever: Retriever, options: AskOptions): Author {
   const { signal } = options;
   const { fileName, architecture, metadata } = retriever.model;
   return {

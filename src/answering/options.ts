@@ -1,10 +1,10 @@
 import type { LlamaModel } from "node-llama-cpp";
 import { InputError, invalidArgument } from "../errors.ts";
+import type { Retriever } from "../interface.ts";
 import { ASKING, RETRIEVING } from "../options/answering.ts";
 import { parseOptions } from "../options/parse.ts";
 import type { AnsweringOptions, RetrieveOptions } from "../options/types/texts.ts";
 import { type LoadOptions, parseLoadOptions } from "../options.ts";
-import { QRRetriever } from "../retriever.ts";
 import type { ChatMessage } from "../types.ts";
 import type { RetrieveHost } from "./passages.ts";
 import { assertQuestion, parseHistory } from "./retrieve.ts";
@@ -14,7 +14,7 @@ export type { AskProgress } from "../options/progress.ts";
 /** What answers: a GGUF by its path or `hf:` URI, a loaded retriever or model of node-llama-cpp, or a function. */
 export type Generate =
   | string
-  | QRRetriever
+  | Retriever
   | LlamaModel
   | ((messages: ChatMessage[], options: { signal: AbortSignal | undefined }) => AsyncIterable<string>);
 
@@ -45,7 +45,7 @@ export function parseAskOptions(query: unknown, options: unknown): AskOptions {
     });
   }
   if (history) parsed.history = parseHistory(history);
-  if (retriever === undefined) return generate instanceof QRRetriever ? { ...parsed, retriever: generate } : parsed;
+  if (retriever === undefined) return isRetriever(generate) ? { ...parsed, retriever: generate } : parsed;
   if (isHost(retriever)) return parsed;
   if (typeof retriever !== "object" || retriever === null || Array.isArray(retriever)) {
     throw invalidArgument("retriever", ASKING.retriever.expected, retriever);
@@ -62,12 +62,17 @@ export function isHost(retriever: unknown): retriever is RetrieveHost {
   return typeof (retriever as RetrieveHost | null)?.rank === "function";
 }
 
+/** A loaded retriever, in this process or another, which can write. */
+export function isRetriever(value: unknown): value is Retriever {
+  return isHost(value) && typeof (value as Retriever).generate === "function";
+}
+
 export function isFunction(generate: Generate): generate is Extract<Generate, CallableFunction> {
   return typeof generate === "function";
 }
 
 function isGenerate(value: unknown): value is Generate {
   if (typeof value === "string") return value.trim() !== "";
-  if (typeof value === "function" || value instanceof QRRetriever) return true;
+  if (typeof value === "function" || isRetriever(value)) return true;
   return typeof (value as LlamaModel | null)?.createContext === "function" && "fileInfo" in (value as LlamaModel);
 }

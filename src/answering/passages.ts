@@ -1,19 +1,19 @@
 import { Bm25Index, textOf } from "../bm25/bm25.ts";
 import { chunkDocuments } from "../documents/chunk-documents.ts";
-import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
+import { type DocumentInput, someDocuments } from "../documents/documents.ts";
 import { type ChunkPlace, placesOf } from "../documents/places.ts";
 import { type ReadText, readTexts } from "../documents/read-files.ts";
 import { InputError, invalidArgument } from "../errors.ts";
 import { ChunkIndex } from "../index-store/chunk-index.ts";
 import type { RetrieveOptions } from "../options/types/texts.ts";
 import type { RankResult } from "../ranking/results.ts";
-import type { Retriever } from "../ranking/retriever.ts";
+import type { Ranker } from "../ranking/retriever.ts";
 import type { CorpusRankOptions } from "../reading/corpus/options.ts";
 import type { RankDocument } from "../types.ts";
 import { inSlices, type Steps } from "../util/in-slices.ts";
 
 /** What retrieving asks of a retriever, in this process or another. */
-export type RetrieveHost = Pick<Retriever, "rank" | "chunk" | "tokenize">;
+export type RetrieveHost = Pick<Ranker, "rank" | "chunk" | "tokenize">;
 
 /** What it asks of a corpus. */
 export type RetrieveCorpus = {
@@ -94,7 +94,7 @@ async function ofDocuments(
 ): Promise<Passages> {
   const { signal, chunkTokens, chunk, candidates: most = DEFAULT_CANDIDATES } = options;
   const chunks = await chunkDocuments(host, documents, { chunkTokens, chunk, signal });
-  const texts = normalizeDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
+  const texts = someDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
   const places = placesOf(chunks, texts);
   const all = chunks.map((one, index) => ({ ...one, ...places[index]! }));
   const candidates = await chooseByWords(query, chunks, most, signal);

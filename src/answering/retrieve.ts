@@ -17,6 +17,8 @@ export type RetrieveResult = {
   text: string;
   /** In the order of their numbers, which is that of the text. */
   sources: RetrievedSource[];
+  /** No candidate's relevance reaches 0.5: nothing here seems to answer. */
+  abstained: boolean;
   /** Instruction, `history`, and the sources with the question. */
   messages: ChatMessage[];
   usage: {
@@ -82,14 +84,14 @@ export async function retrieve(
   });
   const results = new Map(ranking?.results.map((one) => [candidates[one.index]!, one]));
   const sources = context.sources.map(({ citation, index, neighbour }): RetrievedSource => {
-    const result: { score?: number; relevance?: number } = results.get(index) ?? {};
-    const { score = 0, relevance } = result;
-    return { citation, ...all[index]!, score, ...(relevance !== undefined && { relevance }), neighbour };
+    const { score = 0, relevance = 0 } = results.get(index) ?? {};
+    return { citation, ...all[index]!, score, relevance, neighbour };
   });
   const stale = from instanceof ChunkIndex ? await from.changedFiles(sources) : [];
   return {
     text: context.text,
     sources,
+    abstained: ranking?.abstained ?? true,
     messages: toMessages(context.text, query, instruction, history),
     usage: {
       chunks: passages.count,
@@ -111,7 +113,7 @@ export async function retrieve(
   };
 }
 
-export const NO_TIMINGS: Timings = { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 };
+const NO_TIMINGS: Timings = { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 };
 
 /** Chunks as pieces of a context, in the order of the ranking: what is not to be taken for itself may come as a neighbour. */
 function piecesOf({ all, candidates }: Passages, ranking: RankResult | undefined) {

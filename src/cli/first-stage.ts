@@ -1,8 +1,9 @@
 import { chooseByWords, DEFAULT_CANDIDATES } from "../answering/passages.ts";
-import { NO_TIMINGS, NO_WORD } from "../answering/retrieve.ts";
+import { NO_WORD } from "../answering/retrieve.ts";
 import type { ChunkIndex, IndexedChunk } from "../index-store/chunk-index.ts";
+import type { RankOptions } from "../options.ts";
+import type { BatchResult } from "../ranking/batch.ts";
 import type { FusionOptions } from "../ranking/fusion.ts";
-import type { BatchOptions, BatchResult } from "../ranking/rank-many.ts";
 import type { RankResult } from "../ranking/results.ts";
 import type { QRRetriever } from "../retriever.ts";
 import { type SourceDocument, toRankDocuments } from "./sources.ts";
@@ -10,7 +11,7 @@ import { type SourceDocument, toRankDocuments } from "./sources.ts";
 /** What a first stage chooses from: documents that were read, or an index. */
 export type Collection = readonly SourceDocument[] | ChunkIndex;
 
-type Given = Omit<BatchOptions, "onResult"> & {
+type Given = RankOptions & {
   /** Gets each result with the documents that its indexes are positions in. */
   onResult: (result: RankResult, index: number, documents: readonly SourceDocument[]) => void;
 };
@@ -32,8 +33,8 @@ export async function rankCandidates(
   for (const [index, query] of queries.entries()) {
     const { documents, positions, fusion } = await candidatesFor(query, from, most, options);
     const ranked = toRankDocuments(positions.map((position) => documents[position]!));
-    const result =
-      ranked.length > 0 ? await retriever.rank(query, ranked, { ...options, ...fusion }) : nothingFor(retriever, query);
+    const result = await retriever.rank(query, ranked, { ...options, ...fusion });
+    if (ranked.length === 0) result.warnings.push(NO_WORD);
     for (const one of result.results) one.index = positions[one.index]!;
     results.push(result);
     times.push(result.timings.totalMs);
@@ -43,11 +44,6 @@ export async function rankCandidates(
   const medianMs = times.sort((a, b) => a - b)[times.length >>> 1] ?? 0;
   const queriesPerSecond = (queries.length / totalMs) * 1000;
   return { results, throughput: { queries: queries.length, totalMs, queriesPerSecond, medianMs } };
-}
-
-function nothingFor({ heads }: QRRetriever, query: string): RankResult {
-  const usage = { promptTokens: 0, queryTokens: 0, documentTokens: [] };
-  return { query, heads, results: [], usage, timings: NO_TIMINGS, warnings: [NO_WORD] };
 }
 
 type Candidates = { documents: readonly SourceDocument[]; positions: number[]; fusion: FusionOptions };

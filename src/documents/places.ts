@@ -21,8 +21,8 @@ export type RetrievedSource = ChunkPlace & {
   text: string;
   /** Of the heads; 0 for a neighbour that was no candidate. */
   score: number;
-  /** From 0 to 1, where the ranking gives it. */
-  relevance?: number;
+  /** From 0 to 1, as the ranking says; 0 for a neighbour that was no candidate. */
+  relevance: number;
   /** It came with one beside it, and not for its own score. */
   neighbour: boolean;
 };

@@ -1,4 +1,3 @@
-import { toRelevance } from "../adapters/relevance.ts";
 import { chunkDocuments, type PruneOptions, type RankDocument, type RetrieveResult } from "../index.ts";
 import { corpusBody, type DocumentBody, parseBody, pruneBody, retrieveBody, toDocument } from "./bodies.ts";
 import { HttpError } from "./failure.ts";
@@ -61,7 +60,7 @@ function toAnswer(model: ServedModel, found: RetrieveResult): Answer {
   const { text, messages, usage, timings, warnings } = found;
   const sources = found.sources.map(({ citation, id, documentId, begin, end, title, ...source }) => ({
     ...{ citation, id, ...(documentId !== id && { document: documentId, begin, end }), ...(title && { title }) },
-    ...{ text: source.text, score: source.score, relevance: source.relevance ?? toRelevance([source.score])[0] },
+    ...{ text: source.text, score: source.score, relevance: source.relevance },
   }));
   return {
     timings,

@@ -4,7 +4,7 @@ import { headKey } from "../../heads/heads.ts";
 import { candidates } from "../../options/answering.ts";
 import { RANKING, topK as topKSpec } from "../../options/ranking.ts";
 import type { LoadOptions } from "../../options.ts";
-import type { BatchResult } from "../../ranking/rank-many.ts";
+import type { BatchResult, RankBatch } from "../../ranking/batch.ts";
 import type { RankedDocument, RankResult } from "../../ranking/results.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { openCorpus } from "../corpus-cache.ts";
@@ -50,6 +50,7 @@ type RerankFlags = CommonFlags &
     index?: string;
     candidates?: number;
     topK?: number;
+    threshold?: number;
     headScores?: boolean;
     tokenScores?: boolean;
     format?: (typeof RANKING_FORMATS)[number];
@@ -86,7 +87,7 @@ export function registerRerank(program: Command): void {
     .argument("[files...]", "files, folders and patterns; or standard input");
   const { query, queryFile, queries, docs, docsFormat, split, index, cache } = INPUTS;
   addOptions(command, [query, queryFile, queries, docs, docsFormat, split, index, cache]);
-  addOptions(addHeadsOption(addModelOptions(command)), [topKSpec, candidates]);
+  addOptions(addHeadsOption(addModelOptions(command)), [topKSpec, candidates, RANKING.threshold]);
   addOptions(addWindowOptions(addRankOptions(command).addOption(fuseOption())), [OUTPUTS.format, OUTPUTS.json]);
   addOptions(command, [RANKING.headScores, RANKING.tokenScores]);
   addHelp(addCommonOptions(command), HELP).action(rerank);
@@ -117,7 +118,7 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
       onProgress,
     };
     await using retriever = await QRRetriever.load(options);
-    const { topK, headScores, tokenScores, cache, order, maxDocumentTokens, layout, quiet = false } = flags;
+    const { topK, threshold, headScores, tokenScores, cache, order, maxDocumentTokens, layout, quiet = false } = flags;
     const sources = given && (await cutSources(retriever, given, { signal }));
     const ranked = sources && toRankDocuments(sources);
     const settings = { order, maxDocumentTokens, layout };
@@ -136,16 +137,13 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
       print(rankingTable(result.results, documents, tokenScores ? marks : undefined));
       if (headScores) print(`\n${headsTable(result)}`);
     };
-    const common = { ...flags.fuse, topK, headScores, tokenScores, signal, onProgress };
+    const common = { ...flags.fuse, topK, threshold, headScores, tokenScores, signal, onProgress };
     const texts = queries.map(({ text }) => text);
-    const batch = { ...common, onResult: show };
     const most = flags.candidates;
     const isChosen = kept !== undefined || (most !== undefined && most < all.length);
-    const { results, throughput } = await (isChosen
-      ? rankCandidates(retriever, texts, kept ?? all, most, batch)
-      : corpus
-        ? corpus.rankMany(texts, batch)
-        : retriever.rankMany(texts, ranked!, batch));
+    const { results, throughput } = isChosen
+      ? await rankCandidates(retriever, texts, kept ?? all, most, { ...common, onResult: show })
+      : await showBatch(corpus ? corpus.rankMany(texts, common) : retriever.rankMany(texts, ranked!, common), show);
     bar.stop();
     if (format === "json") return;
     for (const warning of warningsOf(results, queries)) warn(warning);
@@ -156,6 +154,13 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
   } finally {
     bar.stop();
   }
+}
+
+/** Shows each result as it comes. */
+async function showBatch(batch: RankBatch, show: (result: RankResult, index: number) => void): Promise<BatchResult> {
+  let shown = 0;
+  for await (const result of batch) show(result, shown++);
+  return batch;
 }
 
 /** @throws InputError for `--json` beside another format. */
@@ -222,7 +227,10 @@ function toContract(retriever: QRRetriever, result: RankResult, documents: reado
     headSet: retriever.headSet,
     prompt: retriever.prompt,
     query: result.query,
-    results: result.results.map((one) => ({ ...one, ...placeOf(documents[one.index]!) })),
+    results: result.results.map(({ document: _, ...one }) => ({ ...one, ...placeOf(documents[one.index]!) })),
+    abstained: result.abstained,
+    belowThreshold: result.belowThreshold,
+    calibration: result.calibration,
     usage: result.usage,
     timings,
     ...(threads !== undefined && { processors: { threads, cpuMs } }),

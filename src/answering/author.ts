@@ -28,7 +28,9 @@ export async function isOneFile(options: AskOptions): Promise<boolean> {
   const isLoaded = retriever instanceof QRRetriever;
   if (!isLoaded && retriever?.model === undefined) return false;
   const answers = await findModelFile(model, { signal, onProgress });
-  const ranks = isLoaded ? retriever.model.path : await findModelFile(retriever?.model, { signal, onProgress });
+  const ranks = isLoaded
+    ? retriever.model.path
+    : await findModelFile(retriever?.model, { ...retriever, signal, onProgress });
   return (await realpath(answers)) === (await realpath(ranks));
 }
 

@@ -132,7 +132,7 @@ function countProgress(facts: readonly TaskFacts[], options: EvalOptions): RunOp
 async function describeRun({ data, open, methods, load, ...rest }: EvalOptions): Promise<RunSettings> {
   const { signal: _, onProgress: __, threads: ___, ...model } = load;
   const { limit, seed, maxDocumentWords, permutations } = rest;
-  const file = rest.model ?? { bytes: await sizeOf(await findModelFile(load.model, {})) };
+  const file = rest.model ?? { bytes: await sizeOf(await findModelFile(load.model, load)) };
   return {
     data: await Promise.all(
       data.map(async (source) => ({ source: path.resolve(source), bytes: await sizeOf(source) })),

@@ -79,7 +79,7 @@ export class FleetClient implements AsyncDisposable {
     this.#options = options;
     this.#queues = queues;
     this.#queue = new bullmq.Queue(name, { connection });
-    this.#events = new bullmq.QueueEvents(name, { connection: connection.duplicate({ lazyConnect: false }) });
+    this.#events = new bullmq.QueueEvents(name, { connection });
     // Connections come back by themselves; what is lost meanwhile the sweep finds.
     this.#queue.on("error", () => {});
     this.#events.on("error", () => {});

@@ -55,7 +55,10 @@ export function registerWorker(program: Command): void {
     .addOption(textOption("--queue <NAME>", "queue to take from", "a name").default(DEFAULT_QUEUE, DEFAULT_QUEUE))
     .option("--root <DIR>", "folder that jobs may name files of; several may be given", collect)
     .addOption(
-      integerOption("--lease <S>", "seconds after which a worker that is gone loses its job", 1, 3600).default(15, "15"),
+      integerOption("--lease <S>", "seconds after which a worker that is gone loses its job", 1, 3600).default(
+        15,
+        "15",
+      ),
     );
   addPassOptions(addPromptOptions(addHeadsOption(addDeviceOptions(command))));
   addHelp(addCommonOptions(command), HELP).action(work);

@@ -10,9 +10,9 @@ import type { LoadOptions } from "../../options.ts";
 import { zod } from "../../util/zod.ts";
 import type { OneEngine } from "./engines.ts";
 
-export const DETECT_OPEN = "detect-open";
-export const DETECT_FIT = "detect-fit";
-export const DETECT_SCORE = "detect-score";
+const DETECT_OPEN = "detect-open";
+const DETECT_FIT = "detect-fit";
+const DETECT_SCORE = "detect-score";
 
 /** What decides an example's scores, of the options of detection; the rest is about what is made of them. */
 export type ScoringPart = Pick<DetectOptions, "objective" | "rawMass" | "nullQuery" | "prompt" | "maxDocumentTokens"> &

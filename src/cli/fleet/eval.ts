@@ -11,8 +11,9 @@ import { zod } from "../../util/zod.ts";
 import type { OneEngine } from "./engines.ts";
 import { assertFileAllowed, assertHeadsAllowed } from "./paths.ts";
 
-export const EVAL_OPEN = "eval-open";
-export const EVAL_RANK = "eval-rank";
+const DESCRIBE = "describe";
+const EVAL_OPEN = "eval-open";
+const EVAL_RANK = "eval-rank";
 
 /** Options of loading that are the worker's own: a job does not say where it runs. */
 const OF_WORKER = [
@@ -58,6 +59,11 @@ export function remoteMethod(method: Method, client: FleetClient, setups: OneSet
   return { ...method, open };
 }
 
+/** The setup of a worker: what the settings of an evaluation say of its model. */
+export async function describeWorker(client: FleetClient): Promise<Setup> {
+  return (await client.ask<Setup>({ kind: DESCRIBE, payload: null, label: DESCRIBE }).catch(rethrow)).value;
+}
+
 /** Jobs of evaluations on this worker. */
 export function evalHandlers(
   engine: OneEngine,
@@ -73,6 +79,7 @@ export function evalHandlers(
     return { ranker, ...rest };
   };
   return {
+    [DESCRIBE]: async () => setup,
     [EVAL_OPEN]: async (payload) => {
       await opened(payload);
       return null;

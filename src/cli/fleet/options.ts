@@ -22,9 +22,7 @@ export type SubmitFlags = CommonFlags & {
 /** `--redis`, which `QRHEAD_REDIS_URL` gives a default: a command line shows a password to everybody. */
 export function redisOption(): Option {
   if (process.env.QRHEAD_REDIS_URL === "") delete process.env.QRHEAD_REDIS_URL;
-  return textOption("--redis <URL>", "address of Redis", "an address")
-    .env("QRHEAD_REDIS_URL")
-    .makeOptionMandatory();
+  return textOption("--redis <URL>", "address of Redis", "an address").env("QRHEAD_REDIS_URL").makeOptionMandatory();
 }
 
 export function addQueueOptions(command: Command): Command {
@@ -41,10 +39,12 @@ export function addSubmitOptions(command: Command): Command {
     .option("--force", "begin anew if the file exists")
     .addOption(integerOption("--attempts <N>", "how often a job is tried", 1, 100).default(3, "3"))
     .addOption(
-      integerOption("--back-off <MS>", "milliseconds before the second try, doubled for later ones", 1, 600_000).default(
-        1000,
-        "1000",
-      ),
+      integerOption(
+        "--back-off <MS>",
+        "milliseconds before the second try, doubled for later ones",
+        1,
+        600_000,
+      ).default(1000, "1000"),
     )
     .addOption(integerOption("--in-flight <N>", "jobs in Redis at once", 1, 10_000).default(64, "64"));
 }
@@ -57,5 +57,8 @@ export function openClient(flags: SubmitFlags, signal: AbortSignal): Promise<Fle
 }
 
 function runOf(output: string): string {
-  return createHash("sha256").update(`${hostname()}:${path.resolve(output)}`).digest("hex").slice(0, 12);
+  return createHash("sha256")
+    .update(`${hostname()}:${path.resolve(output)}`)
+    .digest("hex")
+    .slice(0, 12);
 }

@@ -17,7 +17,10 @@ beforeAll(() => {
   mkdirSync(path.join(folder, "node_modules"));
   symlinkSync(packageRoot, path.join(folder, "node_modules", "qrhead"), "junction");
   writeFileSync(path.join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
-  writeFileSync(path.join(folder, "documents.ts"), 'export const documents = ["Bread is baked.", "The tower is in Paris."];');
+  writeFileSync(
+    path.join(folder, "documents.ts"),
+    'export const documents = ["Bread is baked.", "The tower is in Paris."];',
+  );
   writeFileSync(
     entry,
     `import { QRRetriever } from "qrhead";
@@ -62,7 +65,6 @@ describe("a bundle", () => {
     await esbuild({
       ...{ entryPoints: [entry], outfile, bundle: true, platform: "node", format: "esm", logLevel: "silent" },
       external: ["node-llama-cpp"],
-      banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
     });
     await expect(run(outfile)).rejects.toMatchObject({ stderr: expect.stringMatching(/bundle.*docs\/bundlers/s) });
   });

@@ -54,7 +54,7 @@ const queriesFile = files.write("queries.jsonl", QUERIES.map((query) => `${JSON.
 
 describe.skipIf(!hasRedis)(`workers and submissions${NEEDS_REDIS}`, () => {
   it("give one result a query, in order and as one process does, whatever is killed", {
-    timeout: 300_000,
+    timeout: 600_000,
   }, async () => {
     await startWorkers(3);
     const output = files.path("rankings.jsonl");
@@ -112,7 +112,7 @@ describe.skipIf(!hasRedis)(`workers and submissions${NEEDS_REDIS}`, () => {
     }
   });
 
-  it("end in order, and say which query failed for good", { timeout: 120_000 }, async () => {
+  it("end in order, and say which query failed for good", { timeout: 600_000 }, async () => {
     await startWorkers(1, "--context-size", "512");
     const [first, second] = QUERIES as [(typeof QUERIES)[0], (typeof QUERIES)[0]];
     const broken = { ...first, id: "long", query: "why ".repeat(600) };
@@ -143,7 +143,7 @@ describe.skipIf(!hasRedis)(`workers and submissions${NEEDS_REDIS}`, () => {
     expect(await workers[0]!.stop("SIGTERM")).toEqual([0, null]);
   });
 
-  it("evaluate as one process does, to the last digit", { timeout: 240_000 }, async () => {
+  it("evaluate as one process does, to the last digit", { timeout: 600_000 }, async () => {
     await startWorkers(3);
     const pools = QUERIES.slice(0, 12).map((pool, i) => ({ ...pool, gold: [`d${i % 4}`] }));
     const data = files.write("pools.jsonl", pools.map((pool) => `${JSON.stringify(pool)}\n`).join(""));
@@ -171,7 +171,7 @@ describe.skipIf(!hasRedis)(`workers and submissions${NEEDS_REDIS}`, () => {
     expect(linesOf(output)).toHaveLength(outcomes.length + 1);
   });
 
-  it("find the heads that one process finds", { timeout: 240_000 }, async () => {
+  it("find the heads that one process finds", { timeout: 600_000 }, async () => {
     await startWorkers(2);
     const examples = files.write("examples.jsonl", EXAMPLES.map((one) => `${JSON.stringify(one)}\n`).join(""));
     const output = files.path("scores.jsonl");
@@ -196,7 +196,7 @@ describe.skipIf(!hasRedis)(`workers and submissions${NEEDS_REDIS}`, () => {
     expect(resumed.stdout).toBe(own.stdout);
   });
 
-  it("do what is data, and read no file that a job names", { timeout: 120_000 }, async () => {
+  it("do what is data, and read no file that a job names", { timeout: 600_000 }, async () => {
     const allowed = files.path("allowed");
     const secret = files.write("heads.json", JSON.stringify({ heads: [[0, 0]] }));
     await startWorkers(1, "--root", allowed);
@@ -219,7 +219,7 @@ describe.skipIf(!hasRedis)(`workers and submissions${NEEDS_REDIS}`, () => {
     expect(await codeOf("run", {})).toMatchObject(["QUEUE_FAILED", expect.stringContaining("kind run")]);
   });
 
-  it("go on when Redis was gone, and with it the jobs", { timeout: 120_000 }, async () => {
+  it("go on when Redis was gone, and with it the jobs", { timeout: 600_000 }, async () => {
     await startWorkers(1);
     const output = files.path("restarted.jsonl");
     let isRestarted = false;

@@ -38,7 +38,7 @@ async function run(file: string): Promise<string> {
   return (await promisify(execFile)(process.execPath, [file], { cwd: folder })).stdout;
 }
 
-describe("a bundle", () => {
+describe("a bundle", { timeout: 180_000 }, () => {
   it("of esbuild ranks", async () => {
     const outfile = path.join(folder, "esbuild.js");
     await esbuild({

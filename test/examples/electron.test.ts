@@ -45,7 +45,7 @@ async function drive(main: string) {
   return JSON.parse(stdout);
 }
 
-describe.runIf(process.platform === "linux")("the Electron example", () => {
+describe.runIf(process.platform === "linux")("the Electron example", { timeout: 180_000 }, () => {
   beforeAll(() => {
     cpSync(example, app, { recursive: true, filter: (file) => path.basename(file) !== "node_modules" });
     install(path.join(app, "node_modules"));

@@ -15,6 +15,7 @@ export type QRHeadErrorCode =
   | "HEADS_INVALID"
   | "CORPUS_INVALID"
   | "CORPUS_MISMATCH"
+  | "INDEX_INVALID"
   | "ATTENTION_INVALID"
   | "ENGINE_FAILED"
   /** The process of an `IsolatedRetriever` ended during the call. */
@@ -75,6 +76,7 @@ export class InputError extends QRHeadError {
       | "HEADS_INVALID"
       | "CORPUS_INVALID"
       | "CORPUS_MISMATCH"
+      | "INDEX_INVALID"
     >,
     problem: string,
     details?: ErrorDetails,
@@ -111,7 +113,15 @@ export class ContextOverflowError extends QRHeadError {
   }
 }
 
-/** True for errors made by qrhead, also for those from another copy of the package. */
+/**
+ * True for errors made by qrhead, also for those from another copy of the package.
+ * @example
+ * try {
+ *   await retriever.rank("", ["Ada wrote it."]);
+ * } catch (error) {
+ *   if (isQRHeadError(error) && error.code === "INVALID_ARGUMENT") console.log(error.option, error.expected);
+ * }
+ */
 export function isQRHeadError(error: unknown): error is QRHeadError {
   return error instanceof Error && "code" in error && /^(QRHead|Input|ContextOverflow)Error$/.test(error.name);
 }

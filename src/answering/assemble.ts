@@ -34,6 +34,10 @@ const SEPARATOR = "\n\n";
  *
  * @param pieces In their original order.
  * @throws InputError `INVALID_ARGUMENT` for wrong options, `INVALID_INPUT` when not even the smallest piece fits.
+ * @example
+ * const pieces = [{ id: "a", text: "Ada wrote it.", score: 0.3 }];
+ * const countTokens = async (text: string) => (await retriever.tokenize(text)).tokens.length;
+ * const { text, sources } = await assembleContext(pieces, { budgetTokens: 500, countTokens });
  */
 export async function assembleContext(
   pieces: readonly ContextPiece[],
@@ -123,17 +127,36 @@ function comparator(pieces: readonly ContextPiece[], order: NonNullable<Assemble
 export const DEFAULT_INSTRUCTION =
   "Answer the question from the numbered sources alone, and cite them as [1]. Say so if they do not answer it.";
 
-/** The context with instruction and question, as messages of a chat. */
-export function toMessages(context: string, question: string, instruction = DEFAULT_INSTRUCTION): ChatMessage[] {
+/**
+ * The context with instruction and question, as messages of a chat.
+ *
+ * @param history Earlier messages, which stand between the instruction and the sources.
+ * @example
+ * const messages = toMessages("[1] Ada wrote it.", "Who wrote it?");
+ */
+export function toMessages(
+  context: string,
+  question: string,
+  instruction = DEFAULT_INSTRUCTION,
+  history: readonly ChatMessage[] = [],
+): ChatMessage[] {
   return [
     { role: "system", content: instruction },
+    ...history,
     { role: "user", content: `Sources:\n\n${context}\n\nQuestion: ${question}` },
   ];
 }
 
-/** The same as one text. */
+/**
+ * The same as one text.
+ * @example
+ * const prompt = toPrompt("[1] Ada wrote it.", "Who wrote it?");
+ */
 export function toPrompt(context: string, question: string, instruction = DEFAULT_INSTRUCTION): string {
-  return toMessages(context, question, instruction)
-    .map(({ content }) => content)
-    .join("\n\n");
+  return plainText(toMessages(context, question, instruction));
+}
+
+/** Messages for a model without a chat template. */
+export function plainText(messages: readonly ChatMessage[]): string {
+  return messages.map(({ content }) => content).join("\n\n");
 }

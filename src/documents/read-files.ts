@@ -43,6 +43,8 @@ export function chunkUnitOf(file: string): ChunkUnit {
  * @throws InputError `INVALID_INPUT` for a path that does not exist, a named file in another encoding than UTF-8 or UTF-16
  * with a byte order mark, JSON Lines that are no documents, a folder of more than 10,000 entries, more than 256 MiB of text,
  * or nothing that holds text.
+ * @example
+ * const texts = await readTexts(["notes/", "report.md"]);
  */
 export async function readTexts(paths: readonly string[], options: ReadTextsOptions = {}): Promise<ReadText[]> {
   const { onLeftOut, signal } = parseOptions(READ_TEXTS, options) as ReadTextsOptions;
@@ -58,7 +60,7 @@ export async function readTexts(paths: readonly string[], options: ReadTextsOpti
       const most = `${MOST_INPUT_BYTES / 2 ** 20} MiB`;
       throw new InputError("INVALID_INPUT", `The files have more than ${most} together: pass fewer of them`);
     }
-    const read = readOne(content, listed, names[index]!);
+    const read = textsIn(content, listed, names[index]!);
     if (Array.isArray(read)) append(texts, read);
     else left.push(read);
   }
@@ -72,8 +74,12 @@ export async function readTexts(paths: readonly string[], options: ReadTextsOpti
   return texts;
 }
 
-/** The texts of one file, or why it has none. */
-function readOne(
+/**
+ * The texts of one file, or why it has none.
+ *
+ * @throws What `decodeText` and `locateDocuments` throw, of a file that was named; of one in a folder it is the reason.
+ */
+export function textsIn(
   bytes: Buffer,
   { file, inFolder }: ListedFile,
   { id, title }: { id: string; title: string },

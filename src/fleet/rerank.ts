@@ -26,7 +26,7 @@ export type RerankPayload = {
 
 /** What a worker found: a ranking, and the setup that it is of. */
 export type RerankValue = Pick<RankResult, "usage" | "timings" | "warnings"> & {
-  results: readonly RankedDocument[];
+  results: readonly Omit<RankedDocument, "document">[];
   setup: Setup;
 };
 
@@ -63,7 +63,9 @@ export function rerankHandler(
     const { query, documents: given, options } = parsed.data;
     const documents = Array.isArray(given) ? given : await shared.get(given);
     const ranked = await (await retriever()).rank(query, documents as RankDocument[], options);
-    const { results, usage, timings, warnings } = ranked;
+    const { usage, timings, warnings } = ranked;
+    // The documents are where the question came from.
+    const results = ranked.results.map(({ document: _, ...result }) => result);
     return { results, usage, timings, warnings, setup };
   };
 }

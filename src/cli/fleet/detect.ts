@@ -19,7 +19,7 @@ export type ScoringPart = Pick<DetectOptions, "objective" | "rawMass" | "nullQue
   Pick<DetectOptions, "contextSize" | "batchSize" | "cacheTypeK" | "cacheTypeV" | "flashAttention">;
 
 type Opened = Pick<ExampleScorer, "model" | "prompt" | "fingerprint">;
-type Value = { fingerprint: string; scores: string; ranking?: string };
+type Value = { fingerprint: string; scores: string; ranking?: string; masses: string };
 
 const payloadSchema = () => {
   const z = zod();
@@ -83,7 +83,9 @@ export async function remoteScorer(client: FleetClient, part: ScoringPart, inFli
         }
         const scores = toFloats(value.scores);
         const ranking = value.ranking === undefined ? scores : toFloats(value.ranking);
-        yield { scores, ranking, documents: example.docs.length, gold: goldIndexes(example) } satisfies ExampleScores;
+        const masses = toFloats(value.masses);
+        const { length: documents } = example.docs;
+        yield { scores, ranking, masses, documents, gold: goldIndexes(example) } satisfies ExampleScores;
       }
     },
     async [Symbol.asyncDispose]() {},
@@ -113,9 +115,9 @@ export function detectHandlers(engine: OneEngine, load: LoadOptions): Readonly<R
     },
     [DETECT_SCORE]: async (payload): Promise<Value> => {
       const { scorer, examples } = await opened(payload);
-      const { scores, ranking } = (await only(scorer.score(examples)))!;
+      const { scores, ranking, masses } = (await only(scorer.score(examples)))!;
       return {
-        ...{ fingerprint: scorer.fingerprint, scores: toBase64(scores) },
+        ...{ fingerprint: scorer.fingerprint, scores: toBase64(scores), masses: toBase64(masses) },
         ...(ranking !== scores && { ranking: toBase64(ranking) }),
       };
     },

@@ -1,5 +1,5 @@
 import type { LoadOptions } from "../../options.ts";
-import type { Retriever } from "../../ranking/retriever.ts";
+import type { Ranker as Retriever } from "../../ranking/retriever.ts";
 import type { RankDocument } from "../../types.ts";
 import type { Candidates, Topic } from "../types.ts";
 

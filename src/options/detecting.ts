@@ -1,4 +1,5 @@
 import { NEEDLES, OBJECTIVES } from "./choices.ts";
+import { withoutHeads } from "./model.ts";
 import { callback, choice, integer, number, type OptionSet, other, text, toggle } from "./spec.ts";
 
 const EXAMPLES = "Examples";
@@ -138,6 +139,7 @@ export const RETRIEVAL_HEADS = {
     flagSays: "least score of a head, such as Wu et al.'s 0.1",
     ...{ default: "0", shortDefault: "anything above 0" },
   }),
+  withoutHeads: { ...withoutHeads, flag: "--without <SPEC>", group: "Haystacks" },
   onTrial: callback("(trial: Trial, done: number, total: number) => void", { says: "called after each trial" }),
 } as const satisfies OptionSet;
 

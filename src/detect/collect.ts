@@ -6,6 +6,7 @@ import type { PromptLayout } from "../prompt/layout.ts";
 import { layOutDocuments, layOutPrompt } from "../reading/documents.ts";
 import type { Engine } from "../reading/engine.ts";
 import type { KvContext } from "../reading/kv-context.ts";
+import { blindHeads, choosable } from "./blind-heads.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import { type DetectionExample, goldIndexes } from "./examples.ts";
 import { type ExampleScores, rateHeads } from "./objectives.ts";
@@ -21,7 +22,7 @@ export const FEWER_DOCUMENTS = "fewer documents in each example";
 
 export type Collected = {
   examples: ExampleScores[];
-  /** Of each example, one number per head. */
+  /** Of each example, one number per head; −Infinity for heads that are not to be chosen, see `blindHeads`. */
   rates: Float64Array[];
   /** Examples left out because they are longer than the context. */
   skipped: number;
@@ -50,12 +51,14 @@ export async function collect(
   const heads = engine.heads.heads.length;
   const all = chooseExamples(options);
   // Hours of work should not end with an example that could have been seen not to fit.
-  const examples = await fitting(engine, context, all, options);
+  const { kept: examples, promptTokens } = await fitting(engine, context, all, options);
+  const blind = blindHeads(engine.model.identity, promptTokens);
+  const rate = (scores: ExampleScores) => choosable(rateHeads(scores, objective, temperature), blind);
 
   const checkpoint = await open(options, examples, heads, { prompt, fingerprint });
   try {
     const scores = [...(checkpoint?.known ?? [])];
-    const rates = scores.map((known) => rateHeads(known, objective, temperature));
+    const rates = scores.map(rate);
     const resumed = scores.length;
     const report = (progress: Omit<ExampleProgress, "phase" | "resumed">) =>
       onExample?.({ phase: "score", ...progress, ...(resumed > 0 && { resumed }) });
@@ -67,7 +70,7 @@ export async function collect(
       const found = await located(example, () => scoreExample(engine, context, example, options));
       await checkpoint?.append(example, found);
       scores.push(found);
-      rates.push(rateHeads(found, objective, temperature));
+      rates.push(rate(found));
       report({ done: done + 1, total: examples.length, id: example.id });
     }
     return { examples: scores, rates, skipped: all.length - examples.length };
@@ -82,23 +85,26 @@ function isStable(rates: readonly Float64Array[], top: number, share: number, se
   return overlapOf(rates, top, { size: length / 2, seed }) >= share;
 }
 
-/** The examples whose prompts fit; with `skipLong` the others are left out, without it they are an error. */
+/** The examples whose prompts fit, and how long these are; with `skipLong` the others are left out, without it they are an error. */
 async function fitting(
   engine: Engine,
   { layout }: KvContext,
   all: readonly DetectionExample[],
   options: ParsedDetectOptions,
-): Promise<DetectionExample[]> {
+): Promise<{ kept: DetectionExample[]; promptTokens: number[] }> {
   const kept: DetectionExample[] = [];
+  const promptTokens: number[] = [];
   for (const [index, example] of all.entries()) {
     options.load.signal?.throwIfAborted();
     const prompt = await located(example, () => layOut(engine, layout, example, options));
     const overflow = layout.overflow(prompt);
-    if (!overflow) kept.push(example);
-    else if (!options.skipLong) await located(example, () => Promise.reject(overflow));
+    if (!overflow) {
+      kept.push(example);
+      promptTokens.push(prompt.trunk.tokens.length + prompt.query.length);
+    } else if (!options.skipLong) await located(example, () => Promise.reject(overflow));
     options.onExample?.({ phase: "check", done: index + 1, total: all.length, id: example.id });
   }
-  if (kept.length > 0) return kept;
+  if (kept.length > 0) return { kept, promptTokens };
   throw new InputError("INVALID_INPUT", `All ${all.length} examples are longer than the context`, {
     advice: `use a larger contextSize, ${FEWER_DOCUMENTS}, or cut long ones with maxDocumentTokens`,
   });

@@ -22,6 +22,9 @@ import { summarize } from "./summary.ts";
  * calibrate. A document is its whole span of the prompt, number and title included. `nullQuery` is absent where the
  * objective does not calibrate.
  *
+ * Heads of layers with a sliding window are chosen only where half of the examples' prompts, or more, fit into it: see
+ * `blindHeads`.
+ *
  * From 4 examples on the set says how far it can be trusted (`stability`, `quality`); with `fitWeights`, from 8 on, what
  * weights would add (`fit`).
  *
@@ -46,7 +49,7 @@ export async function detectHeads(options: DetectOptions): Promise<DetectedHeadS
 
     const print = await fingerprint(model);
     const run = { prompt: profile.name, fingerprint: print };
-    const stableTop = parsed.top === "auto" ? DEFAULT_HEAD_COUNT : parsed.top;
+    const stableTop = typeof parsed.top === "number" ? parsed.top : DEFAULT_HEAD_COUNT;
     const collected = await collect(engine, context, parsed, { ...run, stableTop });
     const { slidingWindow } = identity;
     const window = slidingWindow && {

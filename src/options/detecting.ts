@@ -39,7 +39,7 @@ export const DETECTING = {
     says: "how many heads to choose; all if the model has fewer",
     flagSays: "heads to choose, or auto for as many as rank best",
     more: '`"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank examples that did not choose them.',
-    ...{ default: "16", shortDefault: "16" },
+    ...{ default: '`"auto"` from 4 examples on, and 16 below', shortDefault: "auto" },
   }),
   fitWeights: toggle({
     ...{ flag: "--fit-weights", group: CHOOSING },

@@ -20,8 +20,8 @@ export type DetectionOptions = {
   /** For `"mass"`, take attention neither calibrated nor masked: equations 2 to 4 of the paper. Defaults to `false`. */
   rawMass?: boolean | undefined;
   /**
-   * How many heads to choose; all if the model has fewer. Defaults to 16. `"auto"` chooses among 4, 8, 16, 32, 64 and
-   * all by how they rank examples that did not choose them.
+   * How many heads to choose; all if the model has fewer. Defaults to `"auto"` from 4 examples on, and 16 below.
+   * `"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank examples that did not choose them.
    */
   top?: number | "auto" | undefined;
   /**

@@ -7,7 +7,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { Bm25Index, textOf } from "../src/bm25/bm25.ts";
-import { type PruneOptions, type PruneResult, QRRetriever, type RankResult } from "../src/index.ts";
+import { type PruneOptions, type PruneResult, QRRetriever } from "../src/index.ts";
+import type { PruneRanking } from "../src/pruning/price.ts";
 import { prune } from "../src/pruning/prune.ts";
 import type { RankDocument } from "../src/types.ts";
 import { mean, readQuestions, spread } from "./data.ts";
@@ -50,8 +51,8 @@ for (const [index, task] of tasks.entries()) {
     ["qrhead, sentences", scoredBy(ranking), "sentence"],
     ["qrhead, chunks by score a token", scoredBy(async (...args) => withoutTokens(await ranking(...args))), "chunk"],
     ["qrhead, chunks by score", scoredBy(async (...args) => perChunk(withoutTokens(await ranking(...args)))), "chunk"],
-    ["BM25, chunks", scoredBy(async (query, documents) => byScores(bm25(query, documents), query)), "chunk"],
-    ["head and tail", scoredBy(async (query, { length }) => byScores(ends(length), query)), "chunk"],
+    ["BM25, chunks", scoredBy(async (query, documents) => byScores(bm25(query, documents))), "chunk"],
+    ["head and tail", scoredBy(async (_, { length }) => byScores(ends(length))), "chunk"],
   ];
   const total = await tokensOf(task.documents.map(({ text }) => text).join("\n\n"));
   for (const [name, pruner, unit] of methods) {
@@ -100,8 +101,10 @@ function scoredBy(rank: Pruner["rank"]): Pruner {
 }
 
 /** The same question about the same passages is asked once, for all units and budgets. */
-function once(rank: (query: string, documents: Parameters<Pruner["rank"]>[1]) => Promise<RankResult>): Pruner["rank"] {
-  let known: Promise<RankResult> | undefined;
+function once(
+  rank: (query: string, documents: Parameters<Pruner["rank"]>[1]) => Promise<PruneRanking>,
+): Pruner["rank"] {
+  let known: Promise<PruneRanking> | undefined;
   return (query, documents) => {
     passages.add(documents.length);
     known ??= rank(query, documents);
@@ -109,12 +112,12 @@ function once(rank: (query: string, documents: Parameters<Pruner["rank"]>[1]) =>
   };
 }
 
-function withoutTokens(result: RankResult): RankResult {
+function withoutTokens(result: PruneRanking): PruneRanking {
   return { ...result, results: result.results.map(({ tokenScores: _, ...rest }) => rest) };
 }
 
 /** Undoes the division by a chunk's tokens. */
-function perChunk(result: RankResult): RankResult {
+function perChunk(result: PruneRanking): PruneRanking {
   const { documentTokens } = result.usage;
   return {
     ...result,
@@ -123,11 +126,11 @@ function perChunk(result: RankResult): RankResult {
 }
 
 /** Results that `prune` orders chunks by as they are. */
-function byScores(scores: readonly number[], query: string): RankResult {
-  const results = scores.map((score, index) => ({ index, id: String(index), score }));
+function byScores(scores: readonly number[]): PruneRanking {
+  const results = scores.map((score, index) => ({ index, score }));
   const usage = { promptTokens: 0, queryTokens: 0, documentTokens: scores.map(() => 1) };
   const timings = { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 };
-  return { query, heads: [], results, usage, timings, warnings: [] };
+  return { results, usage, timings, warnings: [] };
 }
 
 function bm25(query: string, documents: Parameters<Pruner["rank"]>[1]): number[] {

@@ -3,7 +3,7 @@
 //
 //   npx tsx bench/queries.ts [MODEL] [--rounds 5] [--threads N]
 import { parseArgs } from "node:util";
-import { QRRetriever, type RankOptions } from "../src/index.ts";
+import { type DocumentInput, QRRetriever, type RankOptions } from "../src/index.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -93,7 +93,7 @@ for (const layout of ["listwise", "independent"] as const) {
   );
 }
 const many = texts(200, 75, 3);
-await using grown = await retriever.corpus(many, { layout: "independent" });
+await using grown = await retriever.corpus<DocumentInput>(many, { layout: "independent" });
 await compare(
   "independent corpus of 200",
   {

@@ -109,7 +109,15 @@ export class ContextOverflowError extends QRHeadError {
   }
 }
 
-/** True for errors made by qrhead, also for those from another copy of the package. */
+/**
+ * True for errors made by qrhead, also for those from another copy of the package.
+ * @example
+ * try {
+ *   await retriever.rank("", ["Ada wrote it."]);
+ * } catch (error) {
+ *   if (isQRHeadError(error) && error.code === "INVALID_ARGUMENT") console.log(error.option, error.expected);
+ * }
+ */
 export function isQRHeadError(error: unknown): error is QRHeadError {
   return error instanceof Error && "code" in error && /^(QRHead|Input|ContextOverflow)Error$/.test(error.name);
 }

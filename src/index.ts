@@ -12,7 +12,7 @@ export type { AskOptions, AskProgress } from "./answering/options.ts";
 export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
 export type { Structure } from "./chunking/structures.ts";
 export { type ChunkDocumentsOptions, type Chunker, chunkDocuments } from "./documents/chunk-documents.ts";
-export { type DocumentInput, type ParseDocumentsOptions, parseDocuments } from "./documents/documents.ts";
+export { type DocumentInput, type ParseDocumentsOptions, parseDocuments, type Widened } from "./documents/documents.ts";
 export { DOCUMENT_FORMATS, type DocumentFormat } from "./documents/format.ts";
 export type { ChunkPlace } from "./documents/places.ts";
 export { type LeftOutFile, type ReadText, type ReadTextsOptions, readTexts } from "./documents/read-files.ts";
@@ -24,12 +24,13 @@ export {
   QRHeadError,
   type QRHeadErrorCode,
 } from "./errors.ts";
-export { type HeadSet, type HeadSetModel, parseHeadSet } from "./heads/head-set.ts";
+export { type HeadCalibration, type HeadSet, type HeadSetModel, parseHeadSet } from "./heads/head-set.ts";
 export { type HeadSetMatch, matchHeadSet } from "./heads/match.ts";
 export { PUBLISHED_HEAD_SETS, type PublishedHeadSet, type PublishedModelKey } from "./heads/published.ts";
 export { PUBLISHED_MODELS } from "./heads/published-data.ts";
 export type { HeadAttention, Inspection } from "./inspect/attention.ts";
 export { inspectionPage } from "./inspect/page.ts";
+export type { Retriever } from "./interface.ts";
 export { BUILT_IN_MODEL, type BuiltInName, builtInModel } from "./model/built-in.ts";
 export type { Tokenization } from "./native/addon-types.ts";
 export type { Gpu } from "./native/variants.ts";
@@ -41,11 +42,11 @@ export type { CountTokens, PruneOptions, PruneUnit } from "./pruning/options.ts"
 export type { ProtectOptions } from "./pruning/protect.ts";
 export type { PrunedDocument, PruneResult } from "./pruning/prune.ts";
 export type { PruneLimit } from "./pruning/select.ts";
-export { Corpus, type CorpusBatchOptions } from "./ranking/corpus.ts";
+export type { BatchResult, RankBatch } from "./ranking/batch.ts";
+export { Corpus } from "./ranking/corpus.ts";
 export type { FusionOptions } from "./ranking/fusion.ts";
-export type { BatchOptions, BatchResult } from "./ranking/rank-many.ts";
 export type { PassageScore, RankedDocument, RankResult, Timings, TokenScore } from "./ranking/results.ts";
-export type { Retriever } from "./ranking/retriever.ts";
+export type { Ranker, RetrieverCorpus } from "./ranking/retriever.ts";
 export type { Demoted } from "./ranking/scoring/placement.ts";
 export type { MergeRule, WindowOptions, WindowsUsed } from "./ranking/windows/options.ts";
 export type { CorpusOptions, CorpusRankOptions, MakeCorpusOptions, SaveOptions } from "./reading/corpus/options.ts";

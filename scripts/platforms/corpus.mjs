@@ -9,11 +9,11 @@ const rank = async (corpus) => {
   return results.map(({ id, score }) => ({ id, score }));
 };
 try {
-  const corpus = await retriever.corpus(readFileSync("documents.txt", "utf8").split("\n"));
+  const corpus = await retriever.corpus(readFileSync("documents.txt", "utf8").split(/\r?\n/));
   const all = [await rank(corpus)];
-  await corpus.save(saveAs);
+  await corpus.save(saveAs, { force: true });
   // Again: a file that is there is replaced.
-  await corpus.save(saveAs);
+  await corpus.save(saveAs, { force: true });
   for (const file of files) all.push(await rank(await retriever.loadCorpus(file)));
   process.stdout.write(JSON.stringify(all));
 } finally {

@@ -41,10 +41,9 @@ const checks = {
     if (runpath) problems.push(`it has the search path ${runpath}`);
     return problems;
   },
-  win32({ libraries, timestamp }) {
-    const problems = libraries.filter((name) => !windowsLibraries.test(name)).map((name) => `it imports ${name}`);
-    if (timestamp) problems.push(`it has a time stamp, ${timestamp}`);
-    return problems;
+  // The time stamp in the header is a digest of the contents, as lld writes it; `--verify` compares every byte.
+  win32({ libraries }) {
+    return libraries.filter((name) => !windowsLibraries.test(name)).map((name) => `it imports ${name}`);
   },
   darwin({ libraries, imports, minimum, rpaths, signature }) {
     const problems = libraries

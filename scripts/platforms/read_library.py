@@ -42,7 +42,6 @@ def pe():
         "libraries": [entry.dll.decode() for entry in imports],
         "imports": [i.name.decode() for entry in imports for i in entry.imports if i.name],
         "exported": [s.name.decode() for s in file.DIRECTORY_ENTRY_EXPORT.symbols if s.name],
-        "timestamp": file.FILE_HEADER.TimeDateStamp,
         "debug": any(s.Name.startswith(b".debug") for s in file.sections),
     }
 

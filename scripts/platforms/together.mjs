@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { QRRetriever } from "qrhead";
 
-const documents = readFileSync("documents.txt", "utf8").split("\n");
+const documents = readFileSync("documents.txt", "utf8").split(/\r?\n/);
 
 async function rank() {
   const retriever = await QRRetriever.load({ gpu: false, threads: 1 });

@@ -1,5 +1,5 @@
-import { QRHeadError } from "../index.ts";
-import { rankTexts, Source, type SourceOptions, textOf } from "./source.ts";
+import { type DocumentInput, QRHeadError } from "../index.ts";
+import { Source, type SourceOptions, textOf } from "./source.ts";
 
 export type { AdapterRetriever, SourceOptions } from "./source.ts";
 
@@ -12,7 +12,7 @@ export type RerankCall = {
 };
 
 export type RerankAnswer = {
-  /** Best first. `relevanceScore` is from 0 to 1, and comparable within one call only. */
+  /** Best first. `relevanceScore` is the `relevance` of the library, from 0 to 1. */
   ranking: { index: number; relevanceScore: number }[];
   /** `scores`: the library's own scores, in the order of the ranking. */
   providerMetadata: { qrhead: { scores: number[] } };
@@ -47,6 +47,11 @@ const BUILT_IN = "built-in";
  * A provider for `rerank` of the AI SDK (`ai` 6 and 7). Each model is loaded at its first call, and once.
  *
  * @throws Its models throw what `QRRetriever.load` and `rank` throw.
+ * @example
+ * const qrhead = createQRHead();
+ * const { ranking } = await qrhead
+ *   .reranking()
+ *   .doRerank({ query: "Who wrote it?", documents: { type: "text", values: ["Ada wrote it."] } });
  */
 export function createQRHead(options: SourceOptions = {}): QRHeadProvider {
   const sources = new Map<string, Source>();
@@ -62,8 +67,8 @@ export function createQRHead(options: SourceOptions = {}): QRHeadProvider {
     provider: "qrhead",
     modelId,
     doRerank: async ({ documents, query, topN, abortSignal }) => {
-      const texts = documents.type === "text" ? documents.values : documents.values.map(textOf);
-      const ranked = await rankTexts(sourceOf(modelId), query, texts, topN, abortSignal);
+      const texts: DocumentInput[] = documents.type === "text" ? documents.values : documents.values.map(textOf);
+      const ranked = await sourceOf(modelId).rank(query, texts, topN, abortSignal);
       return {
         ranking: ranked.map(({ index, relevance }) => ({ index, relevanceScore: relevance })),
         providerMetadata: { qrhead: { scores: ranked.map(({ score }) => score) } },

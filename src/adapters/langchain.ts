@@ -1,5 +1,5 @@
 import type { PruneOptions } from "../index.ts";
-import { rankTexts, Source, type SourceOptions, textOf } from "./source.ts";
+import { Source, type SourceOptions, textOf } from "./source.ts";
 
 export type { AdapterRetriever, SourceOptions } from "./source.ts";
 
@@ -15,7 +15,11 @@ export type QRHeadRerankOptions = SourceOptions & {
 
 /**
  * A document compressor of LangChain.js that sorts by relevance: for `ContextualCompressionRetriever`, or by itself. The
- * documents keep their metadata and ids, and get `metadata.relevanceScore` from 0 to 1, comparable within one call only.
+ * documents keep their metadata and ids, and get `metadata.relevanceScore`, the library's `relevance` from 0 to 1.
+ *
+ * @example
+ * await using reranker = new QRHeadRerank({ topN: 5 });
+ * const best = await reranker.compressDocuments([{ pageContent: "Ada wrote it.", metadata: {} }], "Who wrote it?");
  */
 export class QRHeadRerank implements AsyncDisposable {
   readonly topN: number | undefined;
@@ -35,10 +39,9 @@ export class QRHeadRerank implements AsyncDisposable {
     _callbacks?: unknown,
   ): Promise<T[]> {
     const ranked = await this.#rank(documents, query, this.topN);
-    return ranked.map(({ index, relevance }) => {
-      const document = documents[index]!;
-      return changed(document, { metadata: { ...document.metadata, relevanceScore: relevance } });
-    });
+    return ranked.map(({ document: { given }, relevance }) =>
+      changed(given, { metadata: { ...given.metadata, relevanceScore: relevance } }),
+    );
   }
 
   /** Positions of the best documents, best first. Of records the `text` is read, else their JSON. */
@@ -60,16 +63,18 @@ export class QRHeadRerank implements AsyncDisposable {
     await this.dispose();
   }
 
-  #rank(
-    documents: readonly (LangChainDocument | string | Record<string, string>)[],
+  #rank<T extends LangChainDocument | string | Record<string, string>>(
+    documents: readonly T[],
     query: string,
     topN: number | undefined,
     signal?: AbortSignal | undefined,
   ) {
-    const texts = documents.map((one) =>
-      typeof one === "string" ? one : isDocument(one) ? this.#read(one) : textOf(one),
-    );
-    return rankTexts(this.#source, query, texts, topN, signal);
+    const texts = documents.map((given) => {
+      const one: LangChainDocument | string | Record<string, string> = given;
+      const read = typeof one === "string" ? { text: one } : isDocument(one) ? this.#read(one) : textOf(one);
+      return { ...read, given };
+    });
+    return this.#source.rank(query, texts, topN, signal);
   }
 
   #read({ pageContent, metadata }: LangChainDocument) {
@@ -86,6 +91,10 @@ export type QRHeadPrunerOptions = SourceOptions & {
 /**
  * A document compressor of LangChain.js that leaves of every document what the query attends to. Documents keep their order,
  * metadata and ids; those of which nothing stays, and those without text, are left out.
+ *
+ * @example
+ * await using pruner = new QRHeadPruner({ prune: { budgetTokens: 500 } });
+ * const shorter = await pruner.compressDocuments([{ pageContent: "Ada wrote it.", metadata: {} }], "Who wrote it?");
  */
 export class QRHeadPruner implements AsyncDisposable {
   readonly #prune: QRHeadPrunerOptions["prune"];

@@ -1,4 +1,4 @@
-import { rankTexts, Source, type SourceOptions } from "./source.ts";
+import { Source, type SourceOptions } from "./source.ts";
 
 export type { AdapterRetriever, SourceOptions } from "./source.ts";
 
@@ -17,7 +17,11 @@ export type QRHeadPostprocessorOptions = SourceOptions & {
 
 /**
  * A node postprocessor of LlamaIndex.TS that sorts by relevance. Nodes stay as they are, and get scores from 0 to 1,
- * comparable within one call only.
+ * the library's `relevance`.
+ *
+ * @example
+ * await using postprocessor = new QRHeadPostprocessor({ topN: 5 });
+ * const best = await postprocessor.postprocessNodes([{ node: { getContent: () => "Ada wrote it." } }], "Who wrote it?");
  */
 export class QRHeadPostprocessor implements AsyncDisposable {
   readonly topN: number | undefined;
@@ -34,13 +38,14 @@ export class QRHeadPostprocessor implements AsyncDisposable {
   async postprocessNodes<T extends NodeWithScore>(nodes: T[], query?: MessageContent): Promise<T[]> {
     const asked = textOfMessage(query);
     if (asked.trim() === "") return nodes;
-    const texts = nodes.map(({ node }) => {
+    const texts = nodes.map((given) => {
+      const { node } = given;
       const title = this.#titleKey === undefined ? undefined : node.metadata?.[this.#titleKey];
       // "NONE" is the text without the metadata.
-      return { text: node.getContent("NONE" as never), ...(typeof title === "string" && { title }) };
+      return { given, text: node.getContent("NONE" as never), ...(typeof title === "string" && { title }) };
     });
-    const ranked = await rankTexts(this.#source, asked, texts, this.topN);
-    return ranked.map(({ index, relevance }) => ({ ...nodes[index]!, score: relevance }));
+    const ranked = await this.#source.rank(asked, texts, this.topN);
+    return ranked.map(({ document, relevance }) => ({ ...document.given, score: relevance }));
   }
 
   /** Frees the model, if it was loaded here. */

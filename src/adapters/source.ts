@@ -1,9 +1,8 @@
-import { type LoadOptions, QRRetriever } from "../index.ts";
+import { type DocumentInput, type LoadOptions, QRRetriever, type RankedDocument, type Retriever } from "../index.ts";
 import { IsolatedRetriever } from "../isolate/index.ts";
-import { toRelevance } from "./relevance.ts";
 
 /** What adapters use of a retriever: one of this process, or an isolated one. */
-export type AdapterRetriever = Pick<QRRetriever, "model" | "rank" | "prune" | "dispose">;
+export type AdapterRetriever = Pick<Retriever, "model" | "rank" | "prune" | "dispose">;
 
 /** A retriever, or how to load one: when it is first needed, and once. */
 export type SourceOptions = LoadOptions & {
@@ -33,6 +32,18 @@ export class Source implements AsyncDisposable {
     return this.#loading;
   }
 
+  /** The best of these, best first. Without any, no model is loaded. */
+  async rank<T extends DocumentInput>(
+    query: string,
+    documents: readonly T[],
+    topN?: number | undefined,
+    signal?: AbortSignal | undefined,
+  ): Promise<RankedDocument<T>[]> {
+    if (documents.length === 0) return [];
+    const { results } = await (await this.get()).rank(query, documents, { signal });
+    return results.slice(0, topN);
+  }
+
   /** Frees the model, if it was loaded here. */
   async dispose(): Promise<void> {
     const loading = this.#loading;
@@ -43,23 +54,6 @@ export class Source implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
-}
-
-export type RankedText = { index: number; score: number; relevance: number };
-
-/** Ranks texts, best first; no texts give none. */
-export async function rankTexts(
-  source: Source,
-  query: string,
-  texts: readonly (string | { text: string; title?: string })[],
-  topN: number | undefined,
-  signal?: AbortSignal | undefined,
-): Promise<RankedText[]> {
-  if (texts.length === 0) return [];
-  const retriever = await source.get();
-  const { results } = await retriever.rank(query, [...texts], { signal });
-  const relevance = toRelevance(results.map(({ score }) => score));
-  return results.map(({ index, score }, place) => ({ index, score, relevance: relevance[place]! })).slice(0, topN);
 }
 
 /** The text of an object: its `text` below its `title` where it has one, and its JSON otherwise. */

@@ -1,5 +1,5 @@
 import { chunkDocuments } from "../documents/chunk-documents.ts";
-import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
+import { type DocumentInput, someDocuments } from "../documents/documents.ts";
 import { type ChunkPlace, placesOf } from "../documents/places.ts";
 import type { ReadText } from "../documents/read-files.ts";
 import { ContextOverflowError, InputError, isQRHeadError } from "../errors.ts";
@@ -58,6 +58,8 @@ const ROOM = 16;
  * @throws InputError for a blank question, no documents, no model, wrong options, or a slim file as the model; what loading
  * and ranking throw. @throws QRHeadError `MODEL_UNSUPPORTED` for a model that writes no text.
  * @throws ContextOverflowError when instruction, question and answer leave no room for sources.
+ * @example
+ * const { answer, sources } = await ask("Who wrote it?", ["Ada wrote it."], { model: "chat.gguf" });
  */
 export async function ask(query: string, documents: AskDocuments, given: AskOptions): Promise<AskResult> {
   const began = performance.now();
@@ -187,7 +189,7 @@ async function loadRetriever(options: AskOptions): Promise<QRRetriever> {
 
 /** @throws InputError for what are no documents, or options that have no use with a corpus. */
 function checkLibrary(documents: AskDocuments, options: AskOptions): void {
-  if (!(documents instanceof Corpus)) return void normalizeDocuments(documents);
+  if (!(documents instanceof Corpus)) return void someDocuments(documents);
   const useless = (["retriever", "layout", "chunk", "chunkTokens"] as const).find(
     // A loaded retriever may be the one that writes.
     (name) => options[name] !== undefined && !(options[name] instanceof QRRetriever),
@@ -210,12 +212,11 @@ async function openLibrary(documents: AskDocuments, options: AskOptions, loaded?
   };
   try {
     const chunks = await chunkDocuments(retriever, documents, { chunkTokens, chunk, signal });
-    const shown = chunks.map((one) => ({ ...one, title: one.title ?? null }));
-    const texts = normalizeDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
+    const texts = someDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
     return {
       ...{ chunks, close },
       places: placesOf(chunks, texts),
-      rank: (query) => retriever.rank(query, shown, { layout, ...call }),
+      rank: (query) => retriever.rank(query, chunks, { layout, ...call }),
     };
   } catch (error) {
     await close();

@@ -34,6 +34,10 @@ const SEPARATOR = "\n\n";
  *
  * @param pieces In their original order.
  * @throws InputError `INVALID_ARGUMENT` for wrong options, `INVALID_INPUT` when not even the smallest piece fits.
+ * @example
+ * const pieces = [{ id: "a", text: "Ada wrote it.", score: 0.3 }];
+ * const countTokens = async (text: string) => (await retriever.tokenize(text)).tokens.length;
+ * const { text, sources } = await assembleContext(pieces, { budgetTokens: 500, countTokens });
  */
 export async function assembleContext(
   pieces: readonly ContextPiece[],
@@ -123,7 +127,11 @@ function comparator(pieces: readonly ContextPiece[], order: NonNullable<Assemble
 export const DEFAULT_INSTRUCTION =
   "Answer the question from the numbered sources alone, and cite them as [1]. Say so if they do not answer it.";
 
-/** The context with instruction and question, as messages of a chat. */
+/**
+ * The context with instruction and question, as messages of a chat.
+ * @example
+ * const messages = toMessages("[1] Ada wrote it.", "Who wrote it?");
+ */
 export function toMessages(context: string, question: string, instruction = DEFAULT_INSTRUCTION): ChatMessage[] {
   return [
     { role: "system", content: instruction },
@@ -131,7 +139,11 @@ export function toMessages(context: string, question: string, instruction = DEFA
   ];
 }
 
-/** The same as one text. */
+/**
+ * The same as one text.
+ * @example
+ * const prompt = toPrompt("[1] Ada wrote it.", "Who wrote it?");
+ */
 export function toPrompt(context: string, question: string, instruction = DEFAULT_INSTRUCTION): string {
   return toMessages(context, question, instruction)
     .map(({ content }) => content)

@@ -55,7 +55,7 @@ export function describeLocal(heads: readonly Head[], window: ModelIdentity["sli
 }
 
 /** What a set says about how far to trust it, a line each; none where it says nothing. */
-export function trust({ heads, stability, quality, fit }: HeadSet): string[] {
+export function trust({ heads, stability, quality, fit, calibration }: HeadSet): string[] {
   const lines: string[] = [];
   if (stability) {
     lines.push(
@@ -76,6 +76,13 @@ export function trust({ heads, stability, quality, fit }: HeadSet): string[] {
       `  weights ${verdict}: nDCG@10 of held-out examples ${weighted.toFixed(3)} weighted, ${plain.toFixed(3)} plain, ` +
         `standard error of the difference ${fit.standardError.toFixed(3)}`,
     );
+  }
+  for (const [layout, curve] of Object.entries(calibration ?? {})) {
+    const { a, b, heldOut } = curve;
+    const measured = heldOut
+      ? `: tells held-out documents apart with an AUC of ${heldOut.auc.toFixed(3)}, loss ${heldOut.logLoss.toFixed(3)} (0.693 says nothing)`
+      : "";
+    lines.push(`  relevance  ${layout}, a ${a.toPrecision(3)} and b ${b.toPrecision(3)}${measured}`);
   }
   return lines;
 }

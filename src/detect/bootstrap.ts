@@ -39,6 +39,9 @@ export type { BootstrapOptions };
  *
  * @returns The same examples for the same texts and options.
  * @throws InputError `INVALID_ARGUMENT` for a wrong option, `INVALID_INPUT` for texts that are empty or too short.
+ * @example
+ * const examples = bootstrapExamples([BOOTSTRAP_TEXT], { needle: "fact", examples: 32 });
+ * const heads = await detectHeads({ model: "model.gguf", examples });
  */
 export function bootstrapExamples(texts: readonly string[], options: BootstrapOptions = {}): DetectionExampleInput[] {
   const { needle, examples, documents, seed, sourceName } = parse(texts, options);

@@ -23,6 +23,7 @@ const recordSchema = () => {
     documents: z.int().positive(),
     scores: z.base64(),
     ranking: z.base64().optional(),
+    masses: z.base64(),
   });
 };
 
@@ -30,7 +31,7 @@ const headerSchema = () => {
   const z = zod();
   return z.object({
     format: z.literal("qrhead-detection"),
-    version: z.literal(1),
+    version: z.literal(2),
     run: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
   });
 };
@@ -109,7 +110,7 @@ async function openLocked(
         throw unwritable(`Checkpoint ${file}`, error);
       }
     };
-    if (lines.length === 0) await write({ format: "qrhead-detection", version: 1, run: key });
+    if (lines.length === 0) await write({ format: "qrhead-detection", version: 2, run: key });
     return { known, append: (example, scores) => write(toRecord(example, scores)), close: () => handle.close() };
   } catch (error) {
     await handle.close();
@@ -170,7 +171,7 @@ function readRecord(
     });
   const parsed = recordSchema().safeParse(parseJson(line));
   if (!parsed.success) throw fail("is damaged");
-  const { id, digest, documents, scores, ranking } = parsed.data;
+  const { id, digest, documents, scores, ranking, masses } = parsed.data;
   if (!example) throw fail(`has the scores of ${JSON.stringify(id)}, which is not among the examples`);
   if (digest !== digestOf(example)) {
     throw fail(`has the scores of ${JSON.stringify(id)} where those of ${JSON.stringify(example.id)} were expected`);
@@ -180,16 +181,19 @@ function readRecord(
   if (decoded?.length !== heads * documents || other?.length !== heads * documents) {
     throw fail(`does not have ${heads} × ${documents} scores`);
   }
-  return { scores: decoded, ranking: other, documents, gold: goldIndexes(example) };
+  const seen = toFloats(masses);
+  if (seen?.length !== heads) throw fail(`does not have the attention of ${heads} heads`);
+  return { scores: decoded, ranking: other, masses: seen, documents, gold: goldIndexes(example) };
 }
 
-function toRecord(example: DetectionExample, { scores, ranking, documents }: ExampleScores) {
+function toRecord(example: DetectionExample, { scores, ranking, masses, documents }: ExampleScores) {
   return {
     id: example.id,
     digest: digestOf(example),
     documents,
     scores: toBase64(scores),
     ...(ranking !== scores && { ranking: toBase64(ranking) }),
+    masses: toBase64(masses),
   };
 }
 

@@ -146,13 +146,15 @@ async function scoreExample(
   const ranking = await callNative(library.addon, signal, () =>
     observed.query.documentScores({ baseline: observed.null, spans, mask: "per-head" }),
   );
-  const scores =
-    options.mask === "per-head"
-      ? ranking
-      : await callNative(library.addon, signal, () =>
-          observed.query.documentScores({ baseline: null, spans, mask: "none" }),
-        );
-  return { scores, ranking, documents: example.docs.length, gold: goldIndexes(example) };
+  const raw = await callNative(library.addon, signal, () =>
+    observed.query.documentScores({ baseline: null, spans, mask: "none" }),
+  );
+  const documents = example.docs.length;
+  const masses = Float32Array.from({ length: raw.length / documents }, (_, head) =>
+    raw.subarray(head * documents, (head + 1) * documents).reduce((sum, value) => sum + value, 0),
+  );
+  const scores = options.mask === "per-head" ? ranking : raw;
+  return { scores, ranking, masses, documents, gold: goldIndexes(example) };
 }
 
 /** Runs work on an example; its error then says which example it is about. */

@@ -30,6 +30,9 @@ import { summarize } from "./summary.ts";
  * @throws InputError for wrong options, examples or checkpoints, too few examples for `top: "auto"`, and for a slim model.
  * @throws ContextOverflowError for an example that does not fit, before any is scored; with `skipLong` it is left out.
  * @throws QRHeadError what `QRRetriever.load` and `rank` throw.
+ * @example
+ * const docs = [{ id: "a", text: "Ada wrote it." }, { id: "b", text: "It rained." }];
+ * const heads = await detectHeads({ model: "model.gguf", examples: [{ query: "Who wrote it?", docs, gold: ["a"] }] });
  */
 export async function detectHeads(options: DetectOptions): Promise<DetectedHeadSet> {
   const parsed = parseDetectOptions(options);

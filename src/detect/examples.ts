@@ -1,4 +1,4 @@
-import { type DocumentInput, normalizeDocuments, stripTexts } from "../documents/documents.ts";
+import { type DocumentRecord, normalizeRecords, stripTexts } from "../documents/documents.ts";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
 import { decodeText, splitLines } from "../util/text-file.ts";
@@ -11,9 +11,9 @@ export type DetectionExampleInput = {
   /** Read where there is no `query`. */
   question?: string | null;
   /** At least two, in the order that they are shown to the model. */
-  docs?: readonly DocumentInput[] | null;
+  docs?: readonly DocumentRecord[] | null;
   /** Read where there are no `docs`. */
-  paragraphs?: readonly DocumentInput[] | null;
+  paragraphs?: readonly DocumentRecord[] | null;
   /** Ids of the documents that answer the query: at least one, and not all. */
   gold?: readonly (string | number)[] | null;
   /** Read where there is no `gold`. */
@@ -43,6 +43,9 @@ export type DetectionExample = {
  * @param sourceName What messages call the file.
  * @throws InputError `INVALID_INPUT`, naming line and field, for malformed UTF-8 or JSON, a missing or wrong field, a blank
  * query, fewer than two documents, ids that occur twice, gold that is empty, unknown or everything, or no examples at all.
+ * @example
+ * const line = '{"query": "Who?", "docs": [{"id": "a", "text": "Ada."}, {"id": "b", "text": "Rain."}], "gold": ["a"]}';
+ * const examples = parseExamples(line, "examples.jsonl");
  */
 export function parseExamples(input: Uint8Array | string, sourceName: string): DetectionExample[] {
   const content = (typeof input === "string" ? input : decodeText(input, sourceName)).replace(/^\uFEFF/, "");
@@ -112,7 +115,7 @@ function toExample(value: unknown, index: number, position: string): DetectionEx
   if (list.value.length < 2) {
     throw invalid(position, `has ${list.value.length} in "${list.name}" where at least two documents are needed`);
   }
-  const docs = stripTexts(normalizeDocuments(list.value, `${position}, ${list.name}`));
+  const docs = stripTexts(normalizeRecords(list.value, `${position}, ${list.name}`));
   return { id: String(id), query: query.value, docs, gold: readGold(fields, docs, position), position };
 }
 

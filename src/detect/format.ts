@@ -4,7 +4,11 @@ import type { HeadSet } from "../heads/head-set.ts";
 export type DetectedHeadSet = HeadSet &
   Required<Pick<HeadSet, "model" | "prompt" | "objective" | "source" | "seed" | "scores">>;
 
-/** The head-set file: JSON with a line for each field, and for the scores of each layer. */
+/**
+ * The head-set file: JSON with a line for each field, and for the scores of each layer.
+ * @example
+ * const text = formatHeadSet({ format: "qrhead-heads", version: 1, heads: [[13, 18]] });
+ */
 export function formatHeadSet({ scores, ...fields }: HeadSet): string {
   const lines = Object.entries(fields).map(([name, value]) => ` ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
   const rows = scores?.map((row) => `  ${JSON.stringify(row)}`).join(",\n");

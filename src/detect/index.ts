@@ -1,6 +1,6 @@
 /** `qrhead/detect`: finding the heads of a model that retrieve. */
 
-export type { DocumentInput } from "../documents/documents.ts";
+export type { DocumentRecord } from "../documents/documents.ts";
 export type { HeadSet, HeadSetModel } from "../heads/head-set.ts";
 export type { Gpu } from "../native/variants.ts";
 export { NEEDLES, OBJECTIVES } from "../options/choices.ts";

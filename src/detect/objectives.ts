@@ -19,6 +19,8 @@ export type ExampleScores = {
   scores: Float32Array;
   /** What reranking would go by: each head's calibrated, masked scores. The same array where the objective rates these. */
   ranking: Float32Array;
+  /** Of each head all attention on any document, neither calibrated nor masked. */
+  masses: Float32Array;
   documents: number;
   /** Indexes of the gold documents. */
   gold: readonly number[];

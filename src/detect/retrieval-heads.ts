@@ -72,6 +72,8 @@ export type RetrievalHeads = {
  * @throws InputError for wrong options or a text that is too short.
  * @throws QRHeadError `MODEL_UNSUPPORTED` when no trial counts, because the model does not answer from the text, or no head
  * reaches `threshold`.
+ * @example
+ * const { set } = await detectRetrievalHeads({ model: "model.gguf", text: "A long text. …" });
  */
 export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promise<RetrievalHeads> {
   const { load, text, facts, sourceName, onTrial, ...grid } = parse(options);

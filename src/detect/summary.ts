@@ -1,5 +1,6 @@
 import type { HeadSetModel } from "../heads/head-set.ts";
 import type { PromptName } from "../prompt/profiles.ts";
+import { calibrate } from "./calibrate.ts";
 import type { Collected } from "./collect.ts";
 import { fitWeights, MIN_FIT_EXAMPLES } from "./fit.ts";
 import type { DetectedHeadSet } from "./format.ts";
@@ -34,6 +35,11 @@ export function summarize({ examples, rates, skipped }: Collected, options: Summ
   const stability = stabilityOf(rates, chosen.length, seed);
   const fitted = options.fitWeights ? weigh({ examples, rates }, chosen, heads, seed) : null;
   const kept = fitted?.fit.kept ? fitted.weights : null;
+  const used = kept ? chosen.filter((_, index) => kept[index]! > 0) : chosen;
+  const weights = kept ? [...kept].filter((weight) => weight > 0).map(rounded) : null;
+  const indexes = used.map(([layer, head]) => layer * heads + head);
+  // Ranking subtracts the null query whatever the objective: what heads are calibrated by is their ranking.
+  const curve = calibrate(examples, rates, indexes, weights, seed);
   return {
     format: "qrhead-heads",
     version: 1,
@@ -50,8 +56,9 @@ export function summarize({ examples, rates, skipped }: Collected, options: Summ
       ...(shuffle !== undefined && { shuffle }),
     },
     // A head of weight 0 would cost its layers and add nothing.
-    heads: kept ? chosen.filter((_, index) => kept[index]! > 0) : chosen,
-    ...(kept && { weights: [...kept].filter((weight) => weight > 0).map(rounded) }),
+    heads: used,
+    ...(weights && { weights }),
+    ...(curve && { calibration: { listwise: roundedAll(curve) } }),
     ...(stability && { stability: roundedAll(stability) }),
     ...(measured && { quality: roundedAll(measured.quality) }),
     ...(fitted && { fit: roundedAll(fitted.fit) }),

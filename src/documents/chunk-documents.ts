@@ -4,7 +4,7 @@ import { CHUNK_DOCUMENTS } from "../options/answering.ts";
 import { parseOptions } from "../options/parse.ts";
 import type { ChunkDocumentsOptions } from "../options/types/texts.ts";
 import type { RankDocument } from "../types.ts";
-import { type DocumentInput, normalizeDocuments } from "./documents.ts";
+import { type DocumentInput, someDocuments } from "./documents.ts";
 import type { ReadText } from "./read-files.ts";
 
 /** Cuts texts with sizes in tokens of its model; a `QRRetriever` does. */
@@ -19,6 +19,9 @@ export type { ChunkDocumentsOptions };
  * the half-open stretch of its text in UTF-16 units. Blank chunks are left out. `ask` takes a corpus of them.
  *
  * @throws InputError for no documents, duplicate ids, wrong options, or documents that are all blank.
+ * @example
+ * const chunks = await chunkDocuments(retriever, ["A long text. …"], { chunkTokens: 200 });
+ * const { results } = await retriever.rank("Who wrote it?", chunks);
  */
 export async function chunkDocuments(
   retriever: Chunker,
@@ -28,7 +31,7 @@ export async function chunkDocuments(
   const parsed = parseOptions(CHUNK_DOCUMENTS, options) as ChunkDocumentsOptions;
   const { chunkTokens = 200, chunk, signal } = parsed;
   const chunks: RankDocument[] = [];
-  for (const [index, { id, title, text }] of normalizeDocuments(inputs).entries()) {
+  for (const [index, { id, title, text }] of someDocuments(inputs).entries()) {
     signal?.throwIfAborted();
     const input = inputs[index];
     const by = typeof input === "object" && "by" in input ? input.by : undefined;

@@ -3,8 +3,17 @@ import type { RankDocument } from "../types.ts";
 import { decodeText } from "../util/text-file.ts";
 import { DOCUMENT_FORMATS, type DocumentFormat, type Found, findDocuments } from "./format.ts";
 
-/** A document as callers and files give it: a text, or an object with one. */
-export type DocumentInput =
+/**
+ * A document as a program passes it: a text, or an object with one, whose other fields are the caller's own. `title` stands
+ * on a line before the text; `id` is its 0-based index where there is none.
+ */
+export type DocumentInput = string | { text: string; title?: string | undefined; id?: string | number | undefined };
+
+/** Texts as `string`: TypeScript would take `["a"]` for documents that can be nothing but `"a"`. */
+export type Widened<T extends DocumentInput> = T extends string ? string : T;
+
+/** A document as a file has it, also under the names that other tools write. */
+export type DocumentRecord =
   | string
   | {
       text?: string | null;
@@ -21,19 +30,17 @@ export type DocumentInput =
     };
 
 /** What a field must be; `null` and undefined are none. */
-const FIELDS: Readonly<Record<string, { types: readonly string[]; expected: string }>> = {
-  ...Object.fromEntries(
-    ["text", "paragraph_text", "contents", "title"].map((name) => [
-      name,
-      { types: ["string"], expected: "must be a string" },
-    ]),
-  ),
-  ...Object.fromEntries(
-    ["id", "_id", "idx", "docid"].map((name) => [
-      name,
-      { types: ["string", "number"], expected: "must be a string or a number" },
-    ]),
-  ),
+const FIELDS = {
+  texts: {
+    types: ["string"],
+    expected: "must be a string",
+    names: ["text", "title"],
+    aliases: ["paragraph_text", "contents"],
+  },
+  ids: {
+    ...{ types: ["string", "number"], expected: "must be a string or a number" },
+    ...{ names: ["id"], aliases: ["_id", "idx", "docid"] },
+  },
 };
 
 export type ParseDocumentsOptions = {
@@ -44,8 +51,17 @@ export type ParseDocumentsOptions = {
 /** A document of a file, and the 1-based line that it stands on or begins on, where that is known. */
 export type LocatedDocument = { document: RankDocument; line?: number };
 
-/** What an empty title is: none, as in a documents file, or a line of its own, as in the published code. */
-type EmptyTitle = "none" | "line";
+/** How documents are read: from a file, with its other names and an empty title as none, or as a program passes them. */
+type Rules = {
+  /** Whether `paragraph_text`, `_id` and so on are read. */
+  aliases: boolean;
+  /** What an empty title is: none, or a line of its own, as in the published code. */
+  emptyTitle: "none" | "line";
+};
+
+const OF_FILE: Rules = { aliases: true, emptyTitle: "none" };
+const OF_RECORDS: Rules = { aliases: true, emptyTitle: "line" };
+const OF_PROGRAM: Rules = { aliases: false, emptyTitle: "line" };
 
 /**
  * Reads a documents file.
@@ -64,6 +80,8 @@ type EmptyTitle = "none" | "line";
  * @param sourceName What messages call the file.
  * @throws InputError `INVALID_INPUT`, naming the line or position, for another encoding, malformed JSON, a wrong field, an id
  * that occurs twice, or no documents at all; `INVALID_ARGUMENT` for an unknown format.
+ * @example
+ * const documents = parseDocuments('{"id": "a", "text": "Ada wrote it."}', "notes.jsonl");
  */
 export function parseDocuments(
   input: Uint8Array | string,
@@ -83,29 +101,44 @@ export function locateDocuments(
     throw invalidArgument("format", `one of ${DOCUMENT_FORMATS.join(", ")}`, format);
   const content = typeof input === "string" ? input.replace(/^\uFEFF/, "") : decodeText(input, sourceName);
   const found = findDocuments(content, sourceName, format);
-  return toDocuments(found, sourceName, "none").map((document, index) => {
+  if (found.length === 0) throw nothing(sourceName);
+  return toDocuments(found, sourceName, OF_FILE).map((document, index) => {
     const { line } = found[index]!;
     return { document, ...(line !== undefined && { line }) };
   });
 }
 
 /**
- * Checks documents that a program passes, by the rules of `parseDocuments`, but that an empty title is one: the published
- * code writes `[1] `, a line break and the text then. `null` and undefined are none.
+ * Checks documents that a program passes. An empty title is one: the published code writes `[1] `, a line break and the text
+ * then. A title and an id that are `null` are none.
  *
  * @param name What messages call the list; a document is `name[index]`.
  * @param first Number of the first one, which is its id where it has none.
+ * @returns As many; an empty list gives none.
  * @throws InputError `INVALID_ARGUMENT` when it is no array, `INVALID_INPUT` as `parseDocuments`.
  */
 export function normalizeDocuments(input: readonly DocumentInput[], name = "documents", first = 0): RankDocument[] {
+  return toDocuments(listOf(input, name), "", OF_PROGRAM, first);
+}
+
+/** The same where there must be one. @throws InputError as that, and for none. */
+export function someDocuments(input: readonly DocumentInput[], name?: string, first?: number): RankDocument[] {
+  const documents = normalizeDocuments(input, name, first);
+  if (documents.length === 0) throw nothing("");
+  return documents;
+}
+
+/** Checks documents of a file that has more than documents, by the names of `parseDocuments`. @throws As `someDocuments`. */
+export function normalizeRecords(input: readonly unknown[], name = "documents"): RankDocument[] {
+  const found = listOf(input, name);
+  if (found.length === 0) throw nothing("");
+  return toDocuments(found, "", OF_RECORDS);
+}
+
+function listOf(input: readonly unknown[], name: string): Found[] {
   if (!Array.isArray(input)) throw invalidArgument(name, "an array of strings and objects", input);
-  return toDocuments(
-    // Unlike map, it does not skip holes.
-    Array.from(input, (value, index) => ({ value, position: `${name}[${index}]` })),
-    "",
-    "line",
-    first,
-  );
+  // Unlike map, it does not skip holes.
+  return Array.from(input, (value, index) => ({ value, position: `${name}[${index}]` }));
 }
 
 /** Documents without white space around their texts, as the published scripts strip them before they score. */
@@ -113,50 +146,58 @@ export function stripTexts(documents: readonly RankDocument[]): RankDocument[] {
   return documents.map((document) => ({ ...document, text: document.text.trim() }));
 }
 
-/** Checks one document by the rules of `normalizeDocuments`; `position` is what messages call it. */
+/** Checks one document by the rules of `normalizeRecords`; `position` is what messages call it. */
 export function normalizeDocument(value: unknown, position: string): RankDocument {
-  return toDocuments([{ value, position }], "", "line")[0]!;
+  return toDocuments([{ value, position }], "", OF_RECORDS)[0]!;
 }
 
-function toDocuments(found: readonly Found[], sourceName: string, emptyTitle: EmptyTitle, first = 0): RankDocument[] {
-  if (found.length === 0) throw invalid(sourceName, "", "has no documents where at least one was expected");
+function toDocuments(found: readonly Found[], sourceName: string, rules: Rules, first = 0): RankDocument[] {
   const positions = new Map<string, string>();
   return found.map(({ value, position }, index) => {
-    const { title, ...document } = toDocument(value, first + index, sourceName, position);
+    const { title, ...document } = toDocument(value, first + index, sourceName, position, rules);
     const other = positions.get(document.id);
     if (other !== undefined) {
       const hint = "ids must differ, and a document without one takes its 0-based index";
       throw invalid(sourceName, position, `has the id ${JSON.stringify(document.id)} of ${other}: ${hint}`);
     }
     positions.set(document.id, position);
-    return title === undefined || (title === "" && emptyTitle === "none") ? document : { ...document, title };
+    return title === undefined || (title === "" && rules.emptyTitle === "none") ? document : { ...document, title };
   });
 }
 
-function toDocument(value: unknown, index: number, sourceName: string, position: string): RankDocument {
+function toDocument(
+  value: unknown,
+  index: number,
+  sourceName: string,
+  position: string,
+  { aliases }: Rules,
+): RankDocument {
   if (typeof value === "string") return { id: String(index), text: value };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw invalid(sourceName, position, 'must be a string or an object with "text"');
   }
-  for (const [name, { types, expected }] of Object.entries(FIELDS)) {
-    const field = (value as Record<string, unknown>)[name];
-    if (field === undefined || field === null || (types.includes(typeof field) && !Number.isNaN(field))) continue;
-    throw invalid(sourceName, position, `has a wrong "${name}": it ${expected}`);
+  const given = value as Record<string, unknown>;
+  for (const { types, expected, ...fields } of Object.values(FIELDS)) {
+    for (const name of [...fields.names, ...(aliases ? fields.aliases : [])]) {
+      const field = given[name];
+      if (field === undefined || field === null || (types.includes(typeof field) && !Number.isNaN(field))) continue;
+      throw invalid(sourceName, position, `has a wrong "${name}": it ${expected}`);
+    }
   }
-  const { title, ...fields } = value as Exclude<DocumentInput, string>;
-  const content = fields.text ?? fields.paragraph_text ?? fields.contents;
+  const { title, ...fields } = value as Exclude<DocumentRecord, string>;
+  const content = fields.text ?? (aliases ? (fields.paragraph_text ?? fields.contents) : undefined);
   if (content === undefined || content === null) {
-    throw invalid(sourceName, position, 'has no "text" (nor "paragraph_text" nor "contents")');
+    throw invalid(sourceName, position, `has no "text"${aliases ? ' (nor "paragraph_text" nor "contents")' : ""}`);
   }
-  const given = fields.id ?? fields._id ?? fields.idx ?? fields.docid ?? index;
-  if (typeof given === "number" && Math.abs(given) > Number.MAX_SAFE_INTEGER) {
-    throw invalid(
-      sourceName,
-      position,
-      `has the number ${given} as its id, too large to be exact: write it as a string`,
-    );
+  const id = fields.id ?? (aliases ? (fields._id ?? fields.idx ?? fields.docid) : undefined) ?? index;
+  if (typeof id === "number" && Math.abs(id) > Number.MAX_SAFE_INTEGER) {
+    throw invalid(sourceName, position, `has the number ${id} as its id, too large to be exact: write it as a string`);
   }
-  return { id: String(given), ...(typeof title === "string" && { title }), text: content };
+  return { id: String(id), ...(typeof title === "string" && { title }), text: content };
+}
+
+function nothing(sourceName: string): InputError {
+  return invalid(sourceName, "", "has no documents where at least one was expected");
 }
 
 function invalid(sourceName: string, position: string, what: string): InputError {

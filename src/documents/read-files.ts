@@ -43,6 +43,8 @@ export function chunkUnitOf(file: string): ChunkUnit {
  * @throws InputError `INVALID_INPUT` for a path that does not exist, a named file in another encoding than UTF-8 or UTF-16
  * with a byte order mark, JSON Lines that are no documents, a folder of more than 10,000 entries, more than 256 MiB of text,
  * or nothing that holds text.
+ * @example
+ * const texts = await readTexts(["notes/", "report.md"]);
  */
 export async function readTexts(paths: readonly string[], options: ReadTextsOptions = {}): Promise<ReadText[]> {
   const { onLeftOut, signal } = parseOptions(READ_TEXTS, options) as ReadTextsOptions;

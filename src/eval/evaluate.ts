@@ -44,6 +44,12 @@ export type Progress = { done: number; total: number; resumed: number; left: Tim
  * and once before that, to find mistakes and to count; a single one stays open.
  *
  * @throws InputError for wrong data, methods or models, and where the folder has results and `resume` is not set.
+ * @example
+ * const report = await evaluate({
+ *   ...{ data: ["pools.jsonl"], open: { depth: 100 }, methods: parseMethods(["qrhead", "bm25"]), load: {} },
+ *   ...{ measures: [parseMeasure("ndcg@10")], gain: "linear", baseline: "bm25", resume: false, command: "" },
+ *   ...{ limit: 0, seed: 0, maxDocumentWords: 0, permutations: 0, jobs: 1 },
+ * });
  */
 export async function evaluate(options: EvalOptions): Promise<EvalReport> {
   const { methods, load, signal } = options;

@@ -46,7 +46,11 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   },
 };
 
-/** @throws InputError `INVALID_ARGUMENT` for a name that is none of them. */
+/**
+ * @throws InputError `INVALID_ARGUMENT` for a name that is none of them.
+ * @example
+ * const { measures, candidates } = findSetting("beir");
+ */
 export function findSetting(name: string): Setting {
   const found = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
   if (found) return found;

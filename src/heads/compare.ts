@@ -28,6 +28,8 @@ export type HeadSetComparison = {
  * order.
  *
  * @throws InputError `HEADS_MISMATCH` when they are of models of different shape.
+ * @example
+ * const { shared } = compareHeadSets(parseHeadSet("13-18,13-21", "a"), parseHeadSet("13-18", "b"));
  */
 export function compareHeadSets(a: HeadSet, b: HeadSet): HeadSetComparison {
   const [shapeA, shapeB] = [shapeOf(a), shapeOf(b)];

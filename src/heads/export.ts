@@ -17,6 +17,8 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
  * None of them has a place for weights, prompt or provenance.
  *
  * @throws InputError `INVALID_INPUT` for a format of scores and a set that does not score every head.
+ * @example
+ * const yaml = exportHeadSet(parseHeadSet("13-18,13-21", "mine"), "qrhead-yaml", "mine");
  */
 export function exportHeadSet(set: HeadSet, format: ExportFormat, name: string): string {
   if (format === "qrhead-yaml") return toQRHeadYaml(set);

@@ -23,6 +23,12 @@ function headSetSchema() {
     slidingWindow: z.object({ tokens: count, layers: z.array(index).nullable() }).exactOptional(),
   });
 
+  const curve = z.looseObject({
+    a: z.number(),
+    b: z.number().positive(),
+    heldOut: z.looseObject({ folds: count, auc: share, logLoss: z.number() }).exactOptional(),
+  });
+
   return z.object({
     format: z.literal("qrhead-heads"),
     version: z.literal(1),
@@ -54,6 +60,7 @@ function headSetSchema() {
         byHeads: z.array(z.object({ heads: count, ndcg: z.number(), rPrecision: z.number() })),
       })
       .exactOptional(),
+    calibration: z.object({ listwise: curve.exactOptional(), independent: curve.exactOptional() }).exactOptional(),
     fit: z
       .looseObject({
         kept: z.boolean(),

@@ -19,6 +19,16 @@ export type HeadSetModel = {
   slidingWindow?: { tokens: number; layers: number[] | null };
 };
 
+/** A logistic curve over odds; see docs/relevance.md. */
+export type HeadCalibration = {
+  a: number;
+  /** Above 0: relevance rises with the score. */
+  b: number;
+  /** Areas under the curve of sensitivity and specificity, and mean loss in nats at equal weight of both kinds. */
+  heldOut?: { folds: number; auc: number; logLoss: number; [field: string]: unknown };
+  [field: string]: unknown;
+};
+
 /**
  * A head set: the heads, 0-based, and where they come from. The file format of `qrhead detect`, except that there
  * `model` is required: it is absent only from sets whose published format names no model.
@@ -43,6 +53,14 @@ export type HeadSet = {
   heads: readonly Head[];
   /** What each head counts for, as many as `heads`; absent where all count alike, as published. */
   weights?: number[];
+  /**
+   * What makes relevance of attention, by layout: 1 / (1 + e^−(a + b·odds)). `heldOut`: how well it tells documents that
+   * answer from others in examples that it was not fitted on.
+   */
+  calibration?: {
+    listwise?: HeadCalibration;
+    independent?: HeadCalibration;
+  };
   /** Softmax temperature of the objective `contrastive`. */
   temperature?: number;
   /** Seed of the splits behind `stability`, `quality` and `fit`. */
@@ -96,6 +114,9 @@ const FORMATS =
  * @param sourceName What messages call the file; the provenance of sets that name none.
  * @param model Written into sets whose format names no model; needed for QRHead's `full_heads`, which means every head.
  * @throws InputError `HEADS_INVALID` for anything else.
+ * @example
+ * const heads = parseHeadSet("13-18,13-21", "my heads");
+ * await using retriever = await QRRetriever.load({ model: "model.gguf", heads });
  */
 export function parseHeadSet(text: string, sourceName: string, model?: ModelIdentity): HeadSet {
   const fail = (what: string): never => {

@@ -70,6 +70,9 @@ export type HeadSetMatch = {
  * set, DySCO, QRRanker, CoRe, and unpublished work last.
  *
  * @returns null where no set was published for this model.
+ * @example
+ * const match = matchHeadSet(retriever.model);
+ * console.log(match?.name, match?.warning);
  */
 export function matchHeadSet(model: ModelIdentity): HeadSetMatch | null {
   const candidates = PUBLISHED_HEAD_SETS.filter(

@@ -43,6 +43,9 @@ const LISTED = 64;
 /**
  * The heat map of `plotHeadSet` as a page of its own that loads nothing: with hover text, the chosen heads as a table, and
  * what the set says about its stability and quality.
+ * @example
+ * const [published] = PUBLISHED_HEAD_SETS;
+ * const html = plotPage(published!.set, published!.name);
  */
 export function plotPage(set: HeadSet & { model: HeadSetModel }, name: string): string {
   return [

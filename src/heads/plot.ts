@@ -48,6 +48,9 @@ export function plottedHeads(set: HeadSet & { model: HeadSetModel }): PlottedHea
  * nothing else. Each cell has a title with layer, head, score and rank.
  *
  * @param name What the set is called.
+ * @example
+ * const [published] = PUBLISHED_HEAD_SETS;
+ * const svg = plotHeadSet(published!.set, published!.name);
  */
 export function plotHeadSet(set: HeadSet & { model: HeadSetModel }, name: string): string {
   const { layers, heads } = set.model;

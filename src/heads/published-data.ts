@@ -16,6 +16,8 @@ export type PublishedEntry = {
   nullQuery?: string;
   /** The one layout that these heads rank in. */
   layout?: "listwise" | "independent";
+  /** What makes relevance of attention; see docs/relevance.md for how it was fitted. */
+  calibration?: { listwise?: { a: number; b: number }; independent?: { a: number; b: number } };
   /** The longest prompt that the heads were trained for, in tokens. */
   promptTokens?: number;
   heads: string;
@@ -92,6 +94,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     prompt: "template",
     nullQuery: "N/A",
     promptTokens: 4096,
+    calibration: { listwise: { a: -1.24, b: 114 }, independent: { a: -1.34, b: 106 } },
     heads: "2-0,2-1,2-2,2-3,3-0,3-1,3-2,3-3",
   },
   {
@@ -104,6 +107,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     objective: "mass",
     prompt: "template",
     nullQuery: "N/A",
+    calibration: { listwise: { a: -1.53, b: 33.7 } },
     heads: "21-8,23-2,22-7,18-6,17-4,17-3,23-7,18-7",
   },
   {

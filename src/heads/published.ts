@@ -22,7 +22,7 @@ export function findPublished(name: string): PublishedHeadSet | undefined {
 }
 
 function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
-  const { name, model, source, data, examples, objective, prompt, nullQuery, promptTokens, layout, heads } = entry;
+  const { name, model, source, data, examples, objective, prompt, nullQuery, promptTokens, layout, calibration, heads } = entry;
   return {
     name,
     modelKey: model,
@@ -34,6 +34,7 @@ function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
       ...(nullQuery && { nullQuery }),
       ...(promptTokens && { promptTokens }),
       ...(layout && { layout }),
+      ...(calibration && { calibration }),
       ...(objective && { objective }),
       source: { ...PUBLISHED_SOURCES[source], ...(data && { data }), ...(examples && { examples }) },
       heads: heads.split(",").map((key) => [...parseHeadKey(key)!]),

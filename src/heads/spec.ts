@@ -21,6 +21,8 @@ export type ResolvedHeads = {
   promptTokens?: number;
   /** The one layout that they rank in; absent where both will do, or it is not known. */
   layout?: "listwise" | "independent";
+  /** What makes relevance of their attention, by layout; absent where it was not fitted. */
+  calibration?: HeadSet["calibration"] & {};
   /** One sentence to show, where the heads may not suit the model. */
   warning?: string;
 };
@@ -132,6 +134,7 @@ function fromSet(set: HeadSet, model: ModelIdentity, name: string): ResolvedHead
     ...(set.nullQuery !== undefined && { nullQuery: set.nullQuery }),
     ...(set.promptTokens !== undefined && { promptTokens: set.promptTokens }),
     ...(set.layout !== undefined && { layout: set.layout }),
+    ...(set.calibration !== undefined && { calibration: set.calibration }),
   };
 }
 

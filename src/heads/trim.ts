@@ -3,10 +3,12 @@ import type { HeadSet } from "./head-set.ts";
 
 /**
  * The set with its best `top` heads only. Scores of all heads and held-out quality by number of heads stay; what holds for
- * the whole choice (`stability`, `fit`) goes.
+ * the whole choice (`stability`, `fit`, `calibration`) goes.
  *
  * @param name What messages call the set.
  * @throws InputError `INVALID_INPUT` for a set with fewer heads.
+ * @example
+ * const best = trimHeadSet(parseHeadSet("13-18,13-21", "mine"), 1, "mine");
  */
 export function trimHeadSet(set: HeadSet, top: number, name: string): HeadSet {
   if (top > set.heads.length) {
@@ -14,7 +16,7 @@ export function trimHeadSet(set: HeadSet, top: number, name: string): HeadSet {
       advice: "choose fewer, or find more with `qrhead detect`",
     });
   }
-  const { stability: _stability, fit: _fit, weights, ...rest } = set;
+  const { stability: _stability, fit: _fit, calibration: _calibration, weights, ...rest } = set;
   const kept = weights?.slice(0, top);
   return { ...rest, heads: set.heads.slice(0, top), ...(kept?.some((weight) => weight > 0) && { weights: kept }) };
 }

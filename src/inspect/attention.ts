@@ -55,7 +55,7 @@ export async function describeAttention(
   const raw = await tokenScores(engine, observed.query, null, { end, weights, signal });
   const scores = scoreDocuments(calibrated, spans, { mask });
   const rawScores = scoreDocuments(raw, spans, { mask });
-  const { error, warning } = await findDegenerate(layout, calibrated, async () => raw, scores);
+  const { error, warning } = findDegenerate(layout, calibrated, raw, scores);
   // In the order of the prompt.
   const shown = positions.map((_, position) => documents[positions.indexOf(position)]!);
 

@@ -59,7 +59,12 @@ function show() {
 form.addEventListener("input", show);
 show();`;
 
-/** One page that needs nothing else: documents with every token shaded by the attention that it received. */
+/**
+ * One page that needs nothing else: documents with every token shaded by the attention that it received.
+ * @example
+ * const inspection = await retriever.inspect("Who wrote it?", ["Ada wrote it."]);
+ * const html = inspectionPage(inspection, { name: retriever.model.name, headSet: retriever.headSet });
+ */
 export function inspectionPage(inspection: Inspection, model: { name: string; headSet: string }): string {
   const { query, documents, heads, calibrated } = inspection;
   const articles = documents.map(

@@ -1,5 +1,9 @@
+import type { DocumentInput } from "../documents/documents.ts";
 import { invalidArgument } from "../errors.ts";
-import { isSignal, ownSignal } from "../util/abort-signal.ts";
+import { type BatchResult, batchOf, type RankBatch, withDocuments } from "../ranking/batch.ts";
+import { assertQueries } from "../ranking/rank-many.ts";
+import type { Ranking } from "../ranking/results.ts";
+import { isSignal, ownSignal, underSignals } from "../util/abort-signal.ts";
 import type { Functions } from "./connection.ts";
 import type { CallHooks } from "./supervisor.ts";
 
@@ -28,4 +32,38 @@ export function withWait<T extends { timings: { waitMs?: number } }>({
   waitMs: number;
 }): T {
   return { ...value, timings: { ...value.timings, waitMs: (value.timings.waitMs ?? 0) + waitMs } };
+}
+
+/**
+ * A batch in the child, whose results come here one by one.
+ *
+ * @param begin Checks what was given and says what to ask; what it throws is what the batch rejects with.
+ */
+export function batchIn<T extends DocumentInput>(
+  queries: readonly string[],
+  given: object,
+  begin: () => {
+    documentAt: (index: number) => T;
+    run: (options: object, hooks: CallHooks) => Promise<BatchResult["throughput"]>;
+  },
+): RankBatch<T> {
+  return batchOf<T>(async (onResult, stop) => {
+    const { options, functions, signal } = splitOptions(given);
+    assertQueries(queries);
+    const { documentAt, run } = begin();
+    let waited = 0;
+    const tell = (ranking: Ranking) => {
+      const result = withDocuments(ranking, documentAt);
+      onResult({ ...result, timings: { ...result.timings, waitMs: waited + (result.timings.waitMs ?? 0) } });
+    };
+    return underSignals([signal, stop], (ending) =>
+      run(options, {
+        signal: ending,
+        functions: { ...functions, onResult: tell },
+        onBegin: (waitMs) => {
+          waited = waitMs;
+        },
+      }),
+    );
+  });
 }

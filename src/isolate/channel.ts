@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createRequire } from "node:module";
 import { QRHeadError } from "../errors.ts";
+import { lastWords } from "../util/last-words.ts";
 
 /** A line to one child process, whatever the system that started it. Nothing of it keeps this process alive. */
 export type Channel = {
@@ -52,7 +53,7 @@ function electronUtilityProcess(): UtilityProcessModule | undefined {
 }
 
 function forkChannel(child: ChildProcess): Channel {
-  const lastLine = lastLineOf(child.stderr);
+  const lastLine = lastWords(child.stderr);
   child.unref();
   child.channel?.unref();
   (child.stderr as { unref?: () => void } | null)?.unref?.();
@@ -78,7 +79,7 @@ function forkChannel(child: ChildProcess): Channel {
 }
 
 function utilityChannel(child: UtilityProcess): Channel {
-  const lastLine = lastLineOf(child.stderr);
+  const lastLine = lastWords(child.stderr);
   return {
     get pid() {
       return child.pid;
@@ -91,23 +92,6 @@ function utilityChannel(child: UtilityProcess): Channel {
 }
 
 const LAST_WORDS_MS = 100;
-
-/** Collects what a child writes; the result gives the line that says most, without the folders of another machine. */
-function lastLineOf(stderr: NodeJS.ReadableStream | null): () => string {
-  let text = "";
-  stderr?.setEncoding("utf8").on("data", (more: string) => {
-    text = (text + more).slice(-10_000);
-  });
-  return () => {
-    const lines = text.split("\n").filter((line) => line.trim() !== "");
-    const telling = /GGML_ASSERT|GGML_ABORT|fatal error|terminate called|heap out of memory/i;
-    return (lines.findLast((line) => telling.test(line)) ?? lines.at(-1) ?? "")
-      .replace(/\p{C}+/gu, " ")
-      .replace(/^\S*[\\/]((?:ggml|src|common)[\\/])/, "$1")
-      .trim()
-      .slice(0, 300);
-  };
-}
 
 /** What the child's side of the line is: `process.send`, or the port of Electron's `utilityProcess`. */
 export type ParentPort = { post(message: unknown): void; onMessage(listener: (message: unknown) => void): void };

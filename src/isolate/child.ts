@@ -1,5 +1,7 @@
 // The process that holds the model for an `IsolatedRetriever`: it does what the parent asks and answers.
+import type { RankBatch } from "../ranking/batch.ts";
 import type { Corpus } from "../ranking/corpus.ts";
+import type { Ranking, RankResult } from "../ranking/results.ts";
 import { QRRetriever } from "../retriever.ts";
 import { openParentPort } from "./channel.ts";
 import {
@@ -69,16 +71,18 @@ async function perform({ method, corpus: number, args }: Request, options: Given
   const given = args as Given[];
   const table: Record<Method, () => Promise<unknown>> = {
     load: () => load(options),
-    rank: () => loaded().rank(given[0], given[1], options),
-    rankMany: () => loaded().rankMany(given[0], given[1], options),
+    rank: async () => bare(await loaded().rank(given[0], given[1], options)),
+    rankMany: () => tellEach(options, (rest) => loaded().rankMany(given[0], given[1], rest)),
     prune: () => loaded().prune(given[0], given[1], options),
     inspect: () => loaded().inspect(given[0], given[1], options),
     chunk: () => loaded().chunk(given[0], options),
     tokenize: () => loaded().tokenize(given[0], options),
+    generate: () => write(given[0], options),
+    countTokens: () => loaded().countTokens(given[0], options),
     "corpus.create": async () => keep(number!, await loaded().corpus(given[0], options), false),
     "corpus.load": async () => keep(number!, await loaded().loadCorpus(given[0], options), true),
-    "corpus.rank": () => told(number!, (corpus) => corpus.rank(given[0], options)),
-    "corpus.rankMany": () => told(number!, (corpus) => corpus.rankMany(given[0], options)),
+    "corpus.rank": () => told(number!, async (corpus) => bare(await corpus.rank(given[0], options))),
+    "corpus.rankMany": () => told(number!, (corpus) => tellEach(options, (rest) => corpus.rankMany(given[0], rest))),
     "corpus.save": () => told(number!, (corpus) => corpus.save(given[0], options)),
     "corpus.dispose": async () => {
       const corpus = corpora.get(number!);
@@ -99,6 +103,27 @@ async function load(options: Given): Promise<LoadedInfo> {
 function loaded(): QRRetriever {
   if (!retriever) throw new Error("asked before it was loaded");
   return retriever;
+}
+
+/** The parent has the documents. */
+function bare({ results, ...result }: RankResult): Ranking {
+  return { ...result, results: results.map(({ document: _, ...rest }) => rest) };
+}
+
+/** Tells each result of a batch, and gives what is known of the whole. */
+async function tellEach({ onResult, ...options }: Given, begin: (options: Given) => RankBatch): Promise<unknown> {
+  const batch = begin(options);
+  for await (const result of batch) onResult(bare(result));
+  return (await batch).throughput;
+}
+
+/** Tells each piece of a text, and gives how it ended. */
+async function write(messages: Given, { onText, ...options }: Given): Promise<unknown> {
+  const stream = loaded().generate(messages, options);
+  for (let next = await stream.next(); ; next = await stream.next()) {
+    if (next.done) return next.value;
+    onText(next.value);
+  }
 }
 
 function keep(number: number, corpus: Corpus, withDocuments: boolean): CorpusInfo {

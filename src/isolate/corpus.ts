@@ -1,22 +1,27 @@
 import path from "node:path";
+import { type DocumentInput, someDocuments } from "../documents/documents.ts";
 import { invalidArgument, isQRHeadError, QRHeadError } from "../errors.ts";
 import type { RankOptions } from "../options.ts";
-import { assertQuery, type BatchOptions, type BatchResult } from "../ranking/rank-many.ts";
-import type { RankResult } from "../ranking/results.ts";
-import type { MakeCorpusOptions, SaveOptions } from "../reading/corpus/options.ts";
+import { type BatchResult, type RankBatch, withDocuments } from "../ranking/batch.ts";
+import { assertQuery } from "../ranking/rank-many.ts";
+import type { Ranking, RankResult } from "../ranking/results.ts";
+import type { RetrieverCorpus } from "../ranking/retriever.ts";
+import type { CorpusRankOptions, MakeCorpusOptions, SaveOptions } from "../reading/corpus/options.ts";
 import type { RankDocument } from "../types.ts";
-import { splitOptions, withWait } from "./call.ts";
+import { batchIn, splitOptions, withWait } from "./call.ts";
 import type { Connection } from "./connection.ts";
 import type { CorpusInfo } from "./protocol.ts";
-import type { Call, Prepare, Supervisor } from "./supervisor.ts";
+import type { Call, CallHooks, Prepare, Supervisor } from "./supervisor.ts";
 
 let numbers = 0;
 
 /** A corpus in the process of an `IsolatedRetriever`, with the interface of `Corpus`. */
-export class IsolatedCorpus implements AsyncDisposable {
+export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements RetrieverCorpus<T> {
   readonly #supervisor: Supervisor;
   readonly #number: number;
   readonly #documents: readonly RankDocument[];
+  /** What the caller passed for each. */
+  readonly #given: readonly T[];
   /** What it was made with, to make it again. */
   readonly #settings: object;
   #info: CorpusInfo;
@@ -28,11 +33,19 @@ export class IsolatedCorpus implements AsyncDisposable {
 
   private constructor(
     supervisor: Supervisor,
-    made: { number: number; documents: readonly RankDocument[]; settings: object; info: CorpusInfo; file?: string },
+    made: {
+      number: number;
+      documents: readonly RankDocument[];
+      given: readonly T[];
+      settings: object;
+      info: CorpusInfo;
+      file?: string;
+    },
   ) {
     this.#supervisor = supervisor;
     this.#number = made.number;
     this.#documents = made.documents;
+    this.#given = made.given;
     this.#settings = made.settings;
     this.#info = made.info;
     this.#file = made.file;
@@ -40,12 +53,13 @@ export class IsolatedCorpus implements AsyncDisposable {
   }
 
   /** @internal What `IsolatedRetriever.corpus` makes. */
-  static async create(
+  static async create<T extends DocumentInput>(
     supervisor: Supervisor,
-    documents: readonly RankDocument[],
-    given: MakeCorpusOptions,
-  ): Promise<IsolatedCorpus> {
-    const { options, ...hooks } = splitOptions(given);
+    passed: readonly T[],
+    givenOptions: MakeCorpusOptions,
+  ): Promise<IsolatedCorpus<T>> {
+    const [documents, given] = [someDocuments(passed), [...passed]];
+    const { options, ...hooks } = splitOptions(givenOptions);
     const { saveTo, force, ...settings } = options as MakeCorpusOptions;
     const file = typeof saveTo === "string" && saveTo !== "" ? path.resolve(saveTo) : undefined;
     const number = nextNumber();
@@ -54,7 +68,8 @@ export class IsolatedCorpus implements AsyncDisposable {
       options: { ...options, ...(file !== undefined && { saveTo: file }) },
     };
     const { value: info } = await supervisor.run<CorpusInfo>(call, hooks);
-    return new IsolatedCorpus(supervisor, { number, documents, settings, info, ...(file !== undefined && { file }) });
+    const made = { number, documents, given, settings, info };
+    return new IsolatedCorpus(supervisor, { ...made, ...(file !== undefined && { file }) });
   }
 
   /** @internal What `IsolatedRetriever.loadCorpus` gives. */
@@ -62,19 +77,19 @@ export class IsolatedCorpus implements AsyncDisposable {
     supervisor: Supervisor,
     file: string,
     given: Pick<RankOptions, "signal" | "onProgress">,
-  ): Promise<IsolatedCorpus> {
+  ): Promise<IsolatedCorpus<RankDocument>> {
     if (typeof file !== "string" || file === "") throw invalidArgument("file", "the path of a file", file);
     const { options, ...hooks } = splitOptions(given);
     const number = nextNumber();
     const source = path.resolve(file);
     const call: Call = { method: "corpus.load", corpus: number, args: [source], options };
     const { value } = await supervisor.run<CorpusInfo>(call, hooks);
-    const { documents, ...info } = value;
+    const { documents: found, ...info } = value;
+    const documents = found as RankDocument[];
     const { layout, order, maxDocumentTokens } = info;
     const settings = { layout, order, ...(maxDocumentTokens !== undefined && { maxDocumentTokens }) };
     return new IsolatedCorpus(supervisor, {
-      ...{ number, settings, info, file: source },
-      documents: documents as RankDocument[],
+      ...{ number, settings, info, file: source, documents, given: documents },
     });
   }
 
@@ -108,21 +123,28 @@ export class IsolatedCorpus implements AsyncDisposable {
   }
 
   /** See `Corpus.rank`. @throws What that throws, and QRHeadError `ENGINE_DIED`. */
-  async rank(query: string, options: RankOptions = {}): Promise<RankResult> {
+  async rank(query: string, options: CorpusRankOptions = {}): Promise<RankResult<T>> {
     assertQuery(query);
-    return withWait(await this.#call<RankResult>("corpus.rank", [query], options));
+    const { options: plain, ...hooks } = splitOptions(options);
+    const ranking = withWait(await this.#call<Ranking>("corpus.rank", [query], plain, hooks));
+    return withDocuments(ranking, (index) => this.#given[index]!);
   }
 
   /** See `Corpus.rankMany`. @throws What that throws, and QRHeadError `ENGINE_DIED`. */
-  async rankMany(queries: readonly string[], options: BatchOptions = {}): Promise<BatchResult> {
-    return (await this.#call<BatchResult>("corpus.rankMany", [queries], options)).value;
+  rankMany(queries: readonly string[], options: CorpusRankOptions = {}): RankBatch<T> {
+    return batchIn(queries, options, () => ({
+      documentAt: (index) => this.#given[index]!,
+      run: async (plain, hooks) =>
+        (await this.#call<BatchResult["throughput"]>("corpus.rankMany", [queries], plain, hooks)).value,
+    }));
   }
 
   /** See `Corpus.save`. @throws What that throws, and QRHeadError `ENGINE_DIED`; nothing is left of the file then. */
   async save(file: string, options: SaveOptions = {}): Promise<void> {
     if (typeof file !== "string" || file === "") throw invalidArgument("file", "the path of a file", file);
     const output = path.resolve(file);
-    await this.#call("corpus.save", [output], options);
+    const { options: plain, ...hooks } = splitOptions(options);
+    await this.#call("corpus.save", [output], plain, hooks);
     this.#file = output;
   }
 
@@ -145,12 +167,16 @@ export class IsolatedCorpus implements AsyncDisposable {
     });
   }
 
-  async #call<T>(method: Call["method"], args: unknown[], given: object): Promise<{ value: T; waitMs: number }> {
+  async #call<R>(
+    method: Call["method"],
+    args: unknown[],
+    options: object,
+    hooks: CallHooks,
+  ): Promise<{ value: R; waitMs: number }> {
     if (this.#disposal) throw new QRHeadError("DISPOSED", "The corpus has been disposed");
-    const { options, ...hooks } = splitOptions(given);
     const call: Call = { method, corpus: this.#number, args, options };
     const prepare: Prepare = (child, ask) => this.#settle(child, ask);
-    const { value, waitMs } = await this.#supervisor.run<{ result: T; info: CorpusInfo }>(call, hooks, prepare);
+    const { value, waitMs } = await this.#supervisor.run<{ result: R; info: CorpusInfo }>(call, hooks, prepare);
     this.#info = value.info;
     return { value: value.result, waitMs };
   }

@@ -7,6 +7,8 @@ export type Method =
   | "inspect"
   | "chunk"
   | "tokenize"
+  | "generate"
+  | "countTokens"
   | "corpus.create"
   | "corpus.load"
   | "corpus.rank"
@@ -53,4 +55,4 @@ export type CorpusInfo = {
 };
 
 /** Functions whose result nobody waits for: what they are told may be told late. */
-export const TOLD_ONLY: ReadonlySet<string> = new Set(["onProgress", "onResult"]);
+export const TOLD_ONLY: ReadonlySet<string> = new Set(["onProgress", "onResult", "onText"]);

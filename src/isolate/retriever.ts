@@ -1,20 +1,29 @@
 import path from "node:path";
 import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
-import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
-import { invalidArgument } from "../errors.ts";
+import { type DocumentInput, normalizeDocuments, someDocuments, type Widened } from "../documents/documents.ts";
+import { invalidArgument, QRHeadError } from "../errors.ts";
 import type { Inspection } from "../inspect/attention.ts";
+import type { Retriever } from "../interface.ts";
 import { packageRoot, unpacked } from "../native/addon.ts";
 import type { Tokenization } from "../native/addon-types.ts";
 import { type LoadOptions, parseLoadOptions, type RankOptions } from "../options.ts";
-import type { PromptName } from "../prompt/profiles.ts";
+import type { PromptProfile } from "../prompt/profiles.ts";
 import type { PruneOptions } from "../pruning/options.ts";
 import type { PruneResult } from "../pruning/prune.ts";
-import { assertQuery, type BatchOptions, type BatchResult } from "../ranking/rank-many.ts";
-import type { RankResult } from "../ranking/results.ts";
-import type { Retriever } from "../ranking/retriever.ts";
+import { type BatchResult, type RankBatch, withDocuments } from "../ranking/batch.ts";
+import { assertQuery } from "../ranking/rank-many.ts";
+import type { Ranking, RankResult } from "../ranking/results.ts";
 import type { MakeCorpusOptions } from "../reading/corpus/options.ts";
-import type { Head, ModelIdentity } from "../types.ts";
-import { splitOptions, withWait } from "./call.ts";
+import type { ChatMessage, Head, ModelIdentity, RankDocument } from "../types.ts";
+import {
+  type GenerateOptions,
+  type GenerateResult,
+  parseGenerateOptions,
+  parseMessages,
+  type TextStream,
+} from "../writing/options.ts";
+import { streamOf } from "../writing/stream.ts";
+import { batchIn, splitOptions, withWait } from "./call.ts";
 import { openChannel, type UtilityProcessModule } from "./channel.ts";
 import { IsolatedCorpus } from "./corpus.ts";
 import type { Method } from "./protocol.ts";
@@ -42,6 +51,8 @@ const ABORT_TIMEOUT_MS = 60_000;
  */
 export class IsolatedRetriever implements Retriever {
   readonly #supervisor: Supervisor;
+  /** A text that is being written ends with it. */
+  readonly #end = new AbortController();
 
   private constructor(supervisor: Supervisor) {
     this.#supervisor = supervisor;
@@ -51,6 +62,8 @@ export class IsolatedRetriever implements Retriever {
    * Starts the process and loads the model there.
    *
    * @throws What `QRRetriever.load` throws. @throws QRHeadError `ENGINE_DIED` when the process ends while it loads.
+   * @example
+   * await using retriever = await IsolatedRetriever.load({ model: "model.gguf" });
    */
   static async load(options: IsolatedLoadOptions = {}): Promise<IsolatedRetriever> {
     const { utilityProcess, abortTimeout = ABORT_TIMEOUT_MS, ...rest } = options;
@@ -84,8 +97,8 @@ export class IsolatedRetriever implements Retriever {
   }
 
   /** The prompt format in use. */
-  get prompt(): PromptName {
-    return this.#supervisor.info.prompt as PromptName;
+  get prompt(): PromptProfile["name"] {
+    return this.#supervisor.info.prompt as PromptProfile["name"];
   }
 
   /** Milliseconds of loading the model, for the process that runs. */
@@ -95,6 +108,11 @@ export class IsolatedRetriever implements Retriever {
 
   get disposed(): boolean {
     return this.#supervisor.disposed;
+  }
+
+  /** Calls that wait for the running one. */
+  get pending(): number {
+    return this.#supervisor.pending;
   }
 
   /** Number of the process that has the model; undefined while none does. */
@@ -108,18 +126,33 @@ export class IsolatedRetriever implements Retriever {
   }
 
   /** See `QRRetriever.rank`. @throws What that throws, and QRHeadError `ENGINE_DIED`. */
-  async rank(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<RankResult> {
+  async rank<T extends DocumentInput>(
+    query: string,
+    documents: readonly T[],
+    options: RankOptions = {},
+  ): Promise<RankResult<T>> {
     assertQuery(query);
-    return withWait(await this.#call<RankResult>("rank", [query, normalizeDocuments(documents)], options));
+    const [normalized, given] = [normalizeDocuments(documents), [...documents]];
+    const ranking = withWait(await this.#call<Ranking>("rank", [query, normalized], options));
+    return withDocuments(ranking, (index) => given[index]!);
   }
 
   /** See `QRRetriever.rankMany`. @throws What that throws, and QRHeadError `ENGINE_DIED`. */
-  async rankMany(
+  rankMany<T extends DocumentInput>(
     queries: readonly string[],
-    documents: readonly DocumentInput[],
-    options: BatchOptions = {},
-  ): Promise<BatchResult> {
-    return (await this.#call<BatchResult>("rankMany", [queries, normalizeDocuments(documents)], options)).value;
+    documents: readonly T[],
+    options: RankOptions = {},
+  ): RankBatch<T> {
+    return batchIn(queries, options, () => {
+      const [normalized, given] = [normalizeDocuments(documents), [...documents]];
+      return {
+        documentAt: (index) => given[index]!,
+        run: async (plain, hooks) => {
+          const call = { method: "rankMany" as const, args: [queries, normalized], options: plain };
+          return (await this.#supervisor.run<BatchResult["throughput"]>(call, hooks)).value;
+        },
+      };
+    });
   }
 
   /**
@@ -128,12 +161,22 @@ export class IsolatedRetriever implements Retriever {
    *
    * @throws What that throws, and QRHeadError `ENGINE_DIED`.
    */
-  async corpus(documents: readonly DocumentInput[], options: MakeCorpusOptions = {}): Promise<IsolatedCorpus> {
-    return IsolatedCorpus.create(this.#supervisor, normalizeDocuments(documents), options);
+  async corpus<T extends DocumentInput>(
+    documents: readonly T[],
+    options: MakeCorpusOptions = {},
+  ): Promise<IsolatedCorpus<Widened<T>>> {
+    return IsolatedCorpus.create(
+      this.#supervisor,
+      documents as readonly DocumentInput[] as readonly Widened<T>[],
+      options,
+    );
   }
 
   /** See `QRRetriever.loadCorpus`. @throws What that throws, and QRHeadError `ENGINE_DIED`. */
-  async loadCorpus(file: string, options: Pick<RankOptions, "signal" | "onProgress"> = {}): Promise<IsolatedCorpus> {
+  async loadCorpus(
+    file: string,
+    options: Pick<RankOptions, "signal" | "onProgress"> = {},
+  ): Promise<IsolatedCorpus<RankDocument>> {
     return IsolatedCorpus.load(this.#supervisor, file, options);
   }
 
@@ -157,11 +200,33 @@ export class IsolatedRetriever implements Retriever {
   /** See `QRRetriever.inspect`. @throws What that throws, and QRHeadError `ENGINE_DIED`. */
   async inspect(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<Inspection> {
     assertQuery(query);
-    return (await this.#call<Inspection>("inspect", [query, normalizeDocuments(documents)], options)).value;
+    return (await this.#call<Inspection>("inspect", [query, someDocuments(documents)], options)).value;
+  }
+
+  /**
+   * See `QRRetriever.generate`. A text that was begun when the process ends is not begun again.
+   *
+   * @throws What that throws, and QRHeadError `ENGINE_DIED`.
+   */
+  generate(messages: readonly ChatMessage[], options: GenerateOptions = {}): TextStream {
+    const [turns, parsed] = [parseMessages(messages), parseGenerateOptions(options)];
+    const { options: plain, functions } = splitOptions(parsed);
+    const work = async (onText: (text: string) => void, signal: AbortSignal): Promise<GenerateResult> => {
+      const call = { method: "generate" as const, args: [turns], options: plain };
+      const hooks = { signal, functions: { ...functions, onText } };
+      return withWait(await this.#supervisor.run<GenerateResult>(call, hooks));
+    };
+    return streamOf(work, [parsed.signal, this.#end.signal]);
+  }
+
+  /** See `QRRetriever.countTokens`. */
+  async countTokens(messages: readonly ChatMessage[], options: Pick<GenerateOptions, "signal"> = {}): Promise<number> {
+    return (await this.#call<number>("countTokens", [parseMessages(messages)], options)).value;
   }
 
   /** Ends the process, after the running call; calls still waiting are rejected. Idempotent. */
   dispose(): Promise<void> {
+    this.#end.abort(new QRHeadError("DISPOSED", "The retriever has been disposed"));
     return this.#supervisor.dispose();
   }
 

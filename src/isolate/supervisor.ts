@@ -16,7 +16,12 @@ const DISPOSAL_MS = 5000;
 const MOST_STARTS = 2;
 
 export type Call = Omit<Request, "functions">;
-export type CallHooks = { signal: AbortSignal | undefined; functions: Functions };
+export type CallHooks = {
+  signal: AbortSignal | undefined;
+  functions: Functions;
+  /** Told how long the call waited for those before it. */
+  onBegin?: (waitMs: number) => void;
+};
 /** What a call may do on the child before its own work: reading a corpus again that an earlier child had. */
 export type Prepare = (child: Connection, ask: (call: Call) => Promise<unknown>) => Promise<void>;
 
@@ -55,6 +60,11 @@ export class Supervisor {
   /** The child that has the model; undefined while none does. */
   get child(): Connection | undefined {
     return this.#child;
+  }
+
+  /** Calls that wait for the running one. */
+  get pending(): number {
+    return this.#queue.size;
   }
 
   get restarts(): number {
@@ -106,6 +116,7 @@ export class Supervisor {
           hasBegun = true;
           this.#assertUsable();
           const waitMs = performance.now() - asked;
+          hooks.onBegin?.(waitMs);
           return { value: (await this.#perform(call, hooks, prepare)) as T, waitMs };
         },
         { signal: waiting.signal },

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { toRelevance } from "../adapters/relevance.ts";
 import {
   ask,
   assembleContext,
@@ -60,9 +59,8 @@ export const TOOLS: { [N in ToolName]: (box: Toolbox, input: Input<N>, call: Cal
   rerank: async ({ roots, retriever }, { query, paths, top_k = DEFAULT_FILES }, { signal, onProgress }) => {
     const texts = await roots.read(paths, signal);
     const { results } = await (await retriever()).rank(query, texts, { signal, onProgress, layout: "independent" });
-    const relevance = toRelevance(results.map(({ score }) => score));
     return results
-      .map(({ id }, place) => `${relevance[place]!.toFixed(3)} ${id}`)
+      .map(({ id, relevance }) => `${relevance.toFixed(3)} ${id}`)
       .slice(0, top_k)
       .join("\n");
   },

@@ -38,6 +38,8 @@ export function findBaseModel(from = packageRoot): string | undefined {
  * base is ahead of it where the best candidate stands last and depends on the order far more (docs/results/base.md).
  *
  * @throws InputError `INVALID_INPUT` for `base` where its package is not installed.
+ * @example
+ * const file = builtInModel("mini");
  */
 export function builtInModel(name: BuiltInName = "mini", from = packageRoot): string {
   if (name === "mini") return BUILT_IN_MODEL;

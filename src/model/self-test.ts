@@ -1,6 +1,6 @@
 import type { RankOptions } from "../options.ts";
 import type { RankResult } from "../ranking/results.ts";
-import type { Retriever } from "../ranking/retriever.ts";
+import type { Ranker } from "../ranking/retriever.ts";
 
 const QUERY = "Which planet has the most visible rings?";
 
@@ -25,7 +25,7 @@ export type SelfTest = {
  * @throws QRHeadError what `rank` throws; `ATTENTION_INVALID` for scores that are not finite.
  */
 export async function selfTest(
-  retriever: Pick<Retriever, "rank">,
+  retriever: Pick<Ranker, "rank">,
   { signal, onProgress }: Pick<RankOptions, "signal" | "onProgress"> = {},
 ): Promise<SelfTest> {
   const result = await retriever.rank(QUERY, DOCUMENTS, { signal, onProgress });

@@ -6,7 +6,7 @@ import { deepestLayer, headKey } from "../heads/heads.ts";
 import { callNative } from "../native/call.ts";
 import { loadLibrary } from "../native/library.ts";
 import { DEFAULT_NULL_QUERY, type LoadOptions } from "../options.ts";
-import type { Retriever } from "../ranking/retriever.ts";
+import type { Ranker } from "../ranking/retriever.ts";
 import type { Head } from "../types.ts";
 import { assertWritable, makeOutput } from "../util/output-file.ts";
 import { ORIGINAL_LAYERS_KEY } from "./model.ts";
@@ -17,7 +17,7 @@ export type SlimOptions = Pick<
   "model" | "heads" | "gpu" | "gpuLayers" | "threads" | "libraryDirectory" | "check" | "onProgress"
 > & {
   /** How both files are loaded: `QRRetriever.load`. */
-  load: (options: LoadOptions) => Promise<Retriever>;
+  load: (options: LoadOptions) => Promise<Ranker>;
   /** Path of the file to write. */
   output: string;
   /** Replace `output` if it exists. Defaults to `false`. */

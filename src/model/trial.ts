@@ -4,6 +4,7 @@ import path from "node:path";
 import { InputError, QRHeadError, type QRHeadErrorCode } from "../errors.ts";
 import { packageRoot, unpacked } from "../native/package-root.ts";
 import type { LoadOptions } from "../options.ts";
+import { lastWords } from "../util/last-words.ts";
 
 /** What the child is asked: options that structured cloning takes, so no signal and no callback. */
 export type TrialRequest = Pick<LoadOptions, "model" | "gpu" | "gpuLayers" | "threads" | "mmap" | "libraryDirectory">;
@@ -70,32 +71,17 @@ type Child = ReturnType<typeof fork>;
 
 function outcome(child: Child, request: TrialRequest) {
   return new Promise<{ answer: TrialAnswer | undefined; lastLine: string; how: string }>((resolve, reject) => {
-    let errors = "";
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      errors = (errors + text).slice(-10_000);
-    });
+    const lastLine = lastWords(child.stderr);
     child.once("error", (error) =>
       reject(new QRHeadError("ENGINE_FAILED", `No process could be started: ${error.message}`, { cause: error })),
     );
     child.once("message", (message) => resolve({ answer: message as TrialAnswer, lastLine: "", how: "" }));
     child.once("close", (code, signal) =>
-      resolve({ answer: undefined, lastLine: lastLineOf(errors), how: signal ?? `code ${code}` }),
+      resolve({ answer: undefined, lastLine: lastLine(), how: signal ?? `code ${code}` }),
     );
     // A child that is gone already is heard of by its end.
     child.send(request, () => {});
   });
-}
-
-/** Without the folders of the machine that llama.cpp was built on. */
-function lastLineOf(text: string): string {
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
-  const line =
-    lines.findLast((one) => /GGML_ASSERT|GGML_ABORT|fatal error|terminate called/i.test(one)) ?? lines.at(-1) ?? "";
-  return line
-    .replace(/\p{C}+/gu, " ")
-    .replace(/^\S*[\\/]((?:ggml|src|common)[\\/])/, "$1")
-    .trim()
-    .slice(0, 300);
 }
 
 const ABOUT_THE_CALL: ReadonlySet<string> = new Set(["INVALID_ARGUMENT", "INVALID_INPUT"]);

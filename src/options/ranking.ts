@@ -94,9 +94,18 @@ export const topK = integer({
   ...{ default: "all", shortDefault: "all" },
 });
 
+export const threshold = number({
+  ...{ min: 0, max: 1, flag: "--threshold <X>", group: "Output" },
+  says: "leave out results whose `relevance` is below this",
+  flagSays: "leave out results whose relevance (0 to 1) is below this",
+  more: "How many these were is `belowThreshold`; where none reaches it the result is empty and `abstained`.",
+  ...{ default: "none left out; `abstained` then goes by 0.5", shortDefault: "none left out" },
+});
+
 /** What ranking takes beside the options of scoring. */
 export const RANKING = {
   topK,
+  threshold,
   prior: other({
     type: "Prior",
     accepts: (value) => value === "bm25" || (Array.isArray(value) && value.every((one) => Number.isFinite(one))),

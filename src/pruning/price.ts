@@ -1,6 +1,11 @@
 import { InputError } from "../errors.ts";
 import { wellFormed } from "../prompt/build.ts";
-import type { RankedDocument } from "../ranking/results.ts";
+import type { Ranked, Ranking } from "../ranking/results.ts";
+
+/** What pruning reads of a ranking. */
+export type PruneRanking = Pick<Ranking, "usage" | "timings" | "warnings" | "windows"> & { results: RankedPassage[] };
+export type RankedPassage = Pick<Ranked, "index" | "score" | "tokenScores" | "passages" | "truncated">;
+
 import type { PruneUnit } from "./select.ts";
 
 /**
@@ -15,7 +20,7 @@ export type Price = Pick<PruneUnit, "score" | "cost">;
 const PRIOR_TOKENS = 512;
 
 /** What attention a passage gives for each token that it was read with. */
-export function passagePrice({ score }: RankedDocument, tokens: number): number {
+export function passagePrice({ score }: RankedPassage, tokens: number): number {
   return score / Math.max(1, tokens);
 }
 
@@ -26,7 +31,7 @@ export function passagePrice({ score }: RankedDocument, tokens: number): number 
  * @param price Of the passage.
  * @throws InputError `INVALID_ARGUMENT` for a result that is not of the whole passage.
  */
-export function readTokens(text: string, begin: number, result: RankedDocument, price: number): PricedToken[] {
+export function readTokens(text: string, begin: number, result: RankedPassage, price: number): PricedToken[] {
   const tokens = result.tokenScores ?? [];
   const shown = tokens
     .map((token) => token.text)

@@ -2,12 +2,12 @@ import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
 import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankOptions } from "../options.ts";
-import type { RankedDocument, RankResult } from "../ranking/results.ts";
+import type { RankResult } from "../ranking/results.ts";
 import type { WindowsUsed } from "../ranking/windows/options.ts";
 import type { RankDocument, Span } from "../types.ts";
 import { fitBudget, type Measure, type PruneText, render, SEPARATOR } from "./fit.ts";
 import { checkPruneOptions, PASSAGE, type PruneOptions, type PruneUnit, unitFor } from "./options.ts";
-import { type PricedToken, passagePrice, readTokens } from "./price.ts";
+import { type PricedToken, type PruneRanking, passagePrice, type RankedPassage, readTokens } from "./price.ts";
 import { protect } from "./protect.ts";
 import { candidates, type PruneLimit, selectUnits } from "./select.ts";
 import { toPruneText } from "./texts.ts";
@@ -43,7 +43,7 @@ export type PruneResult = {
 
 /** What pruning needs of a retriever. `rank` reads texts whole, whatever the retriever was told to cut. */
 export type PruneHost = {
-  rank(query: string, documents: readonly RankDocument[], options: RankOptions): Promise<RankResult>;
+  rank(query: string, documents: readonly RankDocument[], options: RankOptions): Promise<PruneRanking>;
   chunk(text: string, options: ChunkOptions & { signal?: AbortSignal | undefined }): Promise<Chunk[]>;
   tokenize(text: string, signal: AbortSignal | undefined): Promise<{ tokens: { length: number } }>;
 };
@@ -60,6 +60,7 @@ export async function prune(
   const { limit, unit: asked, chunk, protect: guard, marker, countTokens, rankOptions } = checkPruneOptions(options);
   const { signal } = rankOptions;
   const documents = typeof input === "string" ? [{ id: "0", text: input }] : normalizeDocuments(input);
+  if (documents.length === 0) return nothingToPrune(query, asked);
   if (documents.every(({ text }) => text.trim() === "")) {
     throw new InputError("INVALID_INPUT", "The text to prune is empty: pass a text with at least one character");
   }
@@ -123,7 +124,7 @@ export async function prune(
       }));
   }
 
-  function read(of: readonly Passage[], tokenScores: boolean): Promise<RankResult> {
+  function read(of: readonly Passage[], tokenScores: boolean): Promise<PruneRanking> {
     const shown = of.map(({ id, title, text }) => ({ id, ...(title && { title }), text }));
     return host.rank(query, shown, { ...rankOptions, tokenScores });
   }
@@ -153,7 +154,7 @@ export async function prune(
     const { results, usage } = await read(own, true);
     const byIndex = new Map(results.map((result) => [result.index, result]));
     return own.flatMap(({ text, begin }, index) => {
-      const result: RankedDocument = byIndex.get(index)!;
+      const result: RankedPassage = byIndex.get(index)!;
       return readTokens(text, begin, result, passagePrice(result, usage.documentTokens[index]!));
     });
   }
@@ -185,4 +186,13 @@ function unreached(texts: readonly PruneText[], { threshold }: PruneLimit, unit:
   const [best] = candidates(unitsOf(texts), {});
   if (!best) return [];
   return [`No ${unit} reaches the threshold of ${threshold}: the best has ${Number(best.unit.score.toPrecision(3))}`];
+}
+
+/** Of no documents nothing stays, and nothing is read. */
+function nothingToPrune(query: string, unit: PruneUnit | "auto"): PruneResult {
+  return {
+    ...{ query, unit: unit === "auto" ? "chunk" : unit, text: "", documents: [], warnings: [] },
+    usage: { tokens: 0, originalTokens: 0, promptTokens: 0 },
+    timings: { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 },
+  };
 }

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
+import { type DocumentInput, someDocuments } from "../documents/documents.ts";
 import { InputError, invalidArgument, QRHeadError } from "../errors.ts";
 import type { RankOptions } from "../options.ts";
 import type { PromptLayout } from "../prompt/layout.ts";
@@ -16,12 +16,14 @@ import { KvContext } from "../reading/kv-context.ts";
 import type { Layout } from "../reading/layout.ts";
 import type { Pool } from "../reading/pool.ts";
 import type { RankDocument } from "../types.ts";
-import { ownSignal } from "../util/abort-signal.ts";
+import { ownSignal, underSignals } from "../util/abort-signal.ts";
 import type { CallQueue } from "../util/call-queue.ts";
+import { batchOf, type RankBatch, withDocuments } from "./batch.ts";
 import { planRank, type RankPlan } from "./plan.ts";
 import { type Candidates, candidatesOf } from "./rank.ts";
-import { assertQuery, type BatchOptions, type BatchResult, rankAll, rankMany, rankOne } from "./rank-many.ts";
-import type { RankResult } from "./results.ts";
+import { assertQueries, assertQuery, rankAll, rankEach, rankOne } from "./rank-many.ts";
+import type { Ranking, RankResult } from "./results.ts";
+import type { RetrieverCorpus } from "./retriever.ts";
 
 /** What a corpus shares with its retriever. */
 export type CorpusHost = {
@@ -30,11 +32,8 @@ export type CorpusHost = {
   pool: Pool;
   queue: CallQueue;
   /** Corpora that have not been disposed of. */
-  living: Set<Corpus>;
+  living: Set<{ dispose(): Promise<void> }>;
 };
-
-/** Options of `Corpus.rankMany`. */
-export type CorpusBatchOptions = BatchOptions & Pick<CorpusRankOptions, "only">;
 
 /**
  * Documents that stay read: a query over them costs the query only. Made by `QRRetriever.corpus` and `loadCorpus`.
@@ -42,11 +41,13 @@ export type CorpusBatchOptions = BatchOptions & Pick<CorpusRankOptions, "only">;
  * Each corpus has a KV cache of its own. Where all of them are larger than the retriever's `corpusMemory`, those that were
  * used least recently give theirs up, and are read again, or loaded from where they were saved, when they are next used.
  */
-export class Corpus implements AsyncDisposable {
+export class Corpus<T extends DocumentInput = DocumentInput> implements RetrieverCorpus<T> {
   readonly #host: CorpusHost;
   readonly #settings: CorpusOptions;
   readonly #context: KvContext;
   #documents: readonly RankDocument[];
+  /** What the caller passed for each. */
+  readonly #given = new WeakMap<RankDocument, T>();
   /** How many documents it has ever had: what the next one without an id is called. */
   #count: number;
   /** Names of the cells that memory may keep of it. */
@@ -66,14 +67,16 @@ export class Corpus implements AsyncDisposable {
   }
 
   /** @internal What `QRRetriever.corpus` makes: the documents are saved, where it is said where, and read. */
-  static async create(
+  static async create<T extends DocumentInput>(
     host: CorpusHost,
-    documents: readonly RankDocument[],
+    documents: readonly T[],
     settings: CorpusOptions,
     options: CallOptions,
     saveTo?: { file: string; force: boolean | undefined },
-  ): Promise<Corpus> {
-    const corpus = new Corpus(host, documents, settings);
+  ): Promise<Corpus<T>> {
+    const normalized = someDocuments(documents);
+    const corpus = new Corpus<T>(host, normalized, settings);
+    corpus.#remember(normalized, documents);
     return corpus.#filled(async () => {
       if (saveTo) await corpus.save(saveTo.file, { ...options, force: saveTo.force });
       await corpus.#run(() => corpus.#prefill(options), options.signal);
@@ -84,11 +87,15 @@ export class Corpus implements AsyncDisposable {
    * @internal What `QRRetriever.loadCorpus` makes.
    * @throws InputError as `openCorpusFile`, and `CORPUS_MISMATCH` when the cells are not those of these documents.
    */
-  static async load(host: CorpusHost, file: string, options: CallOptions): Promise<Corpus> {
+  static async load<T extends DocumentInput>(
+    host: CorpusHost,
+    file: string,
+    options: CallOptions,
+  ): Promise<Corpus<T | RankDocument>> {
     const saved = await SavedDocuments.open(host.engine, file, options.signal);
     try {
       const { documents, settings } = saved;
-      const corpus = new Corpus(host, documents, settings);
+      const corpus = new Corpus<T | RankDocument>(host, documents, settings);
       return await corpus.#filled(async () => {
         await saved.assertFits(corpus.#plan({ calibration: true }).nullQuery!);
         await corpus.#run(async () => {
@@ -103,27 +110,22 @@ export class Corpus implements AsyncDisposable {
     }
   }
 
-  /** The documents, in the order passed. */
   get documents(): RankDocument[] {
     return this.#documents.map((document) => ({ ...document }));
   }
 
-  /** Documents in one prompt, or each by itself. */
   get layout(): "listwise" | "independent" {
     return this.#context.layout.name;
   }
 
-  /** Order of the documents in the prompt. */
   get order(): "given" | "reverse" {
     return this.#settings.order ?? "given";
   }
 
-  /** Tokens that each document was cut after, if any. */
   get maxDocumentTokens(): number | undefined {
     return this.#settings.maxDocumentTokens;
   }
 
-  /** Bytes of its KV cache and of the documents' tokens; 0 while it has none. */
   get bytes(): number {
     const { tokens, offsets, text } = this.#candidates?.trunk ?? {};
     return this.#context.bytes + (tokens?.byteLength ?? 0) + (offsets?.byteLength ?? 0) + (text?.byteLength ?? 0);
@@ -133,12 +135,7 @@ export class Corpus implements AsyncDisposable {
     return this.#disposal !== undefined;
   }
 
-  /**
-   * Ranks the documents for a query.
-   *
-   * @throws What `QRRetriever.rank` throws, and InputError for options that belong to the corpus as a whole.
-   */
-  async rank(query: string, options: CorpusRankOptions = {}): Promise<RankResult> {
+  async rank(query: string, options: CorpusRankOptions = {}): Promise<RankResult<T>> {
     const { only, ...parsed } = parseCorpusRankOptions(options);
     assertQuery(query);
     return rankOne(
@@ -147,17 +144,17 @@ export class Corpus implements AsyncDisposable {
     );
   }
 
-  /**
-   * Ranks the documents for many queries, as many in one forward pass as fit, and reports how fast.
-   *
-   * @throws What `rank` throws; the results before a failure went to `onResult`.
-   */
-  async rankMany(queries: readonly string[], options: CorpusBatchOptions = {}): Promise<BatchResult> {
-    const { onResult, ...rest } = options;
-    const { only, ...parsed } = parseCorpusRankOptions(rest);
-    const rank = (onProgress: RankOptions["onProgress"]) =>
-      this.#rank(queries, this.#plan({ ...parsed, onProgress }), only);
-    return this.#run(() => rankMany(queries, rank, { onResult, onProgress: parsed.onProgress }), parsed.signal);
+  rankMany(queries: readonly string[], options: CorpusRankOptions = {}): RankBatch<T> {
+    return batchOf<T>(async (onResult, stop) => {
+      const asked = performance.now();
+      const { only, ...parsed } = parseCorpusRankOptions(options);
+      assertQueries(queries);
+      return underSignals([parsed.signal, stop], (signal) => {
+        const rank = (onProgress: RankOptions["onProgress"]) =>
+          this.#rank(queries, this.#plan({ ...parsed, signal, onProgress }), only);
+        return this.#run(() => rankEach(queries, rank, { asked, onProgress: parsed.onProgress }, onResult), signal);
+      });
+    });
   }
 
   /**
@@ -166,15 +163,16 @@ export class Corpus implements AsyncDisposable {
    *
    * @param documents As for `QRRetriever.corpus`; one without an id is called by the number of those that there were before.
    * @throws InputError for listwise corpora, whose documents have read each other, and for ids that there are.
+   * @example
+   * await using corpus = await retriever.corpus(["Ada wrote it."], { layout: "independent" });
+   * await corpus.add(["It rained."]);
    */
-  async add(
-    documents: readonly DocumentInput[],
-    options: Pick<RankOptions, "signal" | "onProgress"> = {},
-  ): Promise<void> {
+  async add(documents: readonly T[], options: Pick<RankOptions, "signal" | "onProgress"> = {}): Promise<void> {
     const { signal, onProgress } = options;
     this.#assertIndependent("add documents");
     await this.#run(async () => {
-      const more = normalizeDocuments(documents, "documents", this.#count);
+      const more = someDocuments(documents, "documents", this.#count);
+      this.#remember(more, documents);
       const ids = new Set(this.#documents.map(({ id }) => id));
       const known = more.find(({ id }) => ids.has(id));
       if (known) {
@@ -189,6 +187,8 @@ export class Corpus implements AsyncDisposable {
    * Leaves out documents from now on.
    *
    * @throws InputError for listwise corpora, ids that there are not, and where none would be left.
+   * @example
+   * await corpus.remove(["3"]);
    */
   async remove(ids: readonly string[]): Promise<void> {
     this.#assertIndependent("remove documents");
@@ -202,16 +202,6 @@ export class Corpus implements AsyncDisposable {
     }, undefined);
   }
 
-  /**
-   * Saves the documents with the cells of the KV cache, for `QRRetriever.loadCorpus`. About as large as the cache in use.
-   * Listwise corpora of models with a sliding window, whose cells llama.cpp does not give out, are saved without and read
-   * again when loaded.
-   *
-   * Independent documents are written one by one. Those that neither the file that they came from nor memory holds are read
-   * for it, and what was saved is what the corpus ranks with from then on.
-   *
-   * @throws InputError `INVALID_INPUT` when the file exists, or cannot be written; nothing is left of it then.
-   */
   async save(file: string, options: SaveOptions = {}): Promise<void> {
     const { force = false, onProgress } = options;
     const signal = ownSignal(options.signal);
@@ -234,10 +224,6 @@ export class Corpus implements AsyncDisposable {
     }, signal);
   }
 
-  /**
-   * Frees its KV cache, after the running call; the file that it was saved to stays. The retriever may have been disposed of
-   * before, or be so meanwhile. Idempotent.
-   */
   dispose(): Promise<void> {
     this.#disposal ??= this.#host.queue.release(async () => {
       this.#host.living.delete(this);
@@ -258,6 +244,18 @@ export class Corpus implements AsyncDisposable {
     await this.#context.dispose();
   }
 
+  #remember(documents: readonly RankDocument[], given: readonly T[]): void {
+    for (const [index, document] of documents.entries()) this.#given.set(document, given[index]!);
+  }
+
+  /** A result with the documents as they are while it is made. Those of a file are the caller's as they are. */
+  #withDocuments(ranking: Ranking): RankResult<T> {
+    return withDocuments(ranking, (index) => {
+      const document = this.#documents[index]!;
+      return this.#given.get(document) ?? (document as T);
+    });
+  }
+
   /** One decision for each call: its options, else those of the corpus, else those of the retriever. */
   #plan(options: RankOptions): RankPlan {
     // Those of `load` are for calls that can have windows.
@@ -274,16 +272,16 @@ export class Corpus implements AsyncDisposable {
     queries: readonly string[],
     plan: RankPlan,
     only: readonly string[] | undefined,
-  ): AsyncGenerator<RankResult> {
+  ): AsyncGenerator<RankResult<T>> {
     const { engine, pool } = this.#host;
     if (only) this.#assertIndependent("rank a part of its documents");
     const indexes = only && this.#indexesOf(only, "only").sort((a, b) => a - b);
     await using _ = await pool.using(this);
     const asking = { engine, context: this.#context, saved: this.#saved };
     const asked = indexes?.map((index) => this.#documents[index]!) ?? (await this.#layOut(plan.signal));
-    for await (const result of rankAll(asking, asked, queries, { ...plan, use: "corpus" })) {
-      if (indexes) for (const ranked of result.results) ranked.index = indexes[ranked.index]!;
-      yield result;
+    for await (const ranking of rankAll(asking, asked, queries, { ...plan, use: "corpus" })) {
+      if (indexes) for (const ranked of ranking.results) ranked.index = indexes[ranked.index]!;
+      yield this.#withDocuments(ranking);
     }
   }
 

@@ -7,15 +7,15 @@ export type Degenerate = { warning?: string; error?: string };
  * Finds rankings that are none.
  *
  * @param tokenScores Per token of the prompt, as documents are scored by.
- * @param rawScores The same without the null query's; asked for only where all tokens score alike.
+ * @param rawScores The same without the null query's.
  * @param scores One per document.
  */
-export async function findDegenerate(
+export function findDegenerate(
   { trunk, query, nullQuery }: PromptLayout,
   tokenScores: Float32Array,
-  rawScores: () => Promise<Float32Array>,
+  rawScores: Float32Array,
   scores: ArrayLike<number>,
-): Promise<Degenerate> {
+): Degenerate {
   const { sources } = trunk;
   if (nullQuery && sameTokens(query, nullQuery)) {
     return {
@@ -25,8 +25,7 @@ export async function findDegenerate(
     };
   }
   if (countTokens(trunk) > 1 && allEqual(trunk, tokenScores)) {
-    const raw = await rawScores();
-    const isBlind = allEqual(trunk, raw) && raw[trunk.documentSpans[0]![0]] === 0;
+    const isBlind = allEqual(trunk, rawScores) && rawScores[trunk.documentSpans[0]![0]] === 0;
     return isBlind
       ? {
           error:

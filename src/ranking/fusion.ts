@@ -1,7 +1,7 @@
 import { Bm25Index, textOf } from "../bm25/bm25.ts";
 import { invalidArgument } from "../errors.ts";
 import type { Fuse, Prior, RankDocument } from "../types.ts";
-import type { RankedDocument, RankResult } from "./results.ts";
+import type { Ranked } from "./results.ts";
 
 export type FusionOptions = {
   /** Scores of a first stage to rank with; with `fuse` alone `"bm25"`. Defaults to none. */
@@ -30,20 +30,14 @@ export function checkFusion({ prior }: Fusion, documents: number, queries: numbe
   assertPrior(prior, documents);
 }
 
-/**
- * The ranking by the heads with a first stage's scores joined.
- *
- * @param result All documents: one that the heads put low may stand high together with the prior.
- */
-export function fuseResult(
-  result: RankResult,
+/** Results of all documents, ordered with a first stage's scores as well. */
+export function fuseResults<T extends Pick<Ranked, "index" | "score" | "demoted">>(
+  query: string,
+  results: readonly T[],
   documents: readonly RankDocument[],
   { prior, fuse }: Fusion,
-  topK: number | undefined,
-): RankResult {
-  const scores = prior === "bm25" ? bm25Scores(result.query, documents) : prior;
-  const results = fuseRanking(result.results, scores, fuse).slice(0, topK);
-  return { ...result, results, fusion: { prior: prior === "bm25" ? "bm25" : "given", fuse } };
+): (T & { fused: number; prior: number })[] {
+  return fuseRanking(results, prior === "bm25" ? bm25Scores(query, documents) : prior, fuse);
 }
 
 /** BM25 of every document, where the documents themselves are the collection that words are rare in. */
@@ -85,7 +79,7 @@ export function fuseScores(heads: readonly number[], prior: readonly number[], f
  * @param results A ranking of all documents, best first.
  * @param prior One score a document, in the order of the documents passed.
  */
-export function fuseRanking<T extends RankedDocument>(
+export function fuseRanking<T extends Pick<Ranked, "index" | "score" | "demoted">>(
   results: readonly T[],
   prior: readonly number[],
   fuse: Exclude<Fuse, "none">,
@@ -99,7 +93,7 @@ export function fuseRanking<T extends RankedDocument>(
   const priors = results.map(({ index }) => prior[index]!);
   const fused = fuseScores(placed, priors, fuse);
   const joined = results.map((result, i) => ({ ...result, prior: priors[i]!, fused: fused[i]! }));
-  const isBlank = ({ demoted }: RankedDocument) => Number(demoted === "blank");
+  const isBlank = ({ demoted }: T) => Number(demoted === "blank");
   return joined.sort((a, b) => isBlank(a) - isBlank(b) || b.fused - a.fused || a.index - b.index);
 }
 

@@ -3,12 +3,13 @@ import type { PromptUse } from "../prompt/overflow.ts";
 import type { Engine } from "../reading/engine.ts";
 import type { Rows } from "../reading/kv-context.ts";
 import { type Fusion, fusionOf } from "./fusion.ts";
+import { type Calibration, calibrationOf } from "./scoring/relevance.ts";
 import type { WindowOptions } from "./windows/options.ts";
 
 /** All that a call decides, once: its own options, else those of loading, else the defaults. */
 export type RankPlan = Pick<
   RankOptions,
-  "maxDocumentTokens" | "topK" | "headScores" | "tokenScores" | "signal" | "onProgress"
+  "maxDocumentTokens" | "topK" | "threshold" | "headScores" | "tokenScores" | "signal" | "onProgress"
 > & {
   layout: "listwise" | "independent";
   windows: "auto" | "never" | WindowOptions;
@@ -18,6 +19,8 @@ export type RankPlan = Pick<
   mask: boolean;
   /** What each head counts for; null where all count alike. */
   weights: Float32Array | null;
+  /** What attention becomes relevance with. */
+  relevance: Calibration & { fitted: boolean };
   /** A first stage whose scores join the heads'. */
   fusion?: Fusion | undefined;
   /** What is kept of the attention. */
@@ -37,13 +40,18 @@ export function planRank({ options: load, heads }: Engine, options: RankOptions)
     weights: weighted = true,
     maxDocumentTokens,
   } = { ...load, ...options };
-  const { topK, headScores, tokenScores, signal, onProgress } = options;
+  const { topK, threshold, headScores, tokenScores, signal, onProgress } = options;
   const weights = weighted && heads.weights ? Float32Array.from(heads.weights) : null;
   return {
     ...{ layout, windows, order, mask, weights, maxDocumentTokens },
     nullQuery: calibration ? nullQuery : null,
+    relevance: calibrationOf(heads.calibration?.[layout], {
+      layout,
+      // Scores of another kind are not what the constants were fitted to.
+      applies: calibration && mask && (weighted || !heads.weights),
+    }),
     fusion: fusionOf(options),
     how: headScores ? { rows: "heads" } : { rows: "sum", weights },
-    ...{ topK, headScores, tokenScores, signal, onProgress },
+    ...{ topK, threshold, headScores, tokenScores, signal, onProgress },
   };
 }

@@ -2,30 +2,13 @@ import { invalidArgument } from "../errors.ts";
 import type { Progress, RankOptions } from "../options.ts";
 import { layOutDocuments } from "../reading/documents.ts";
 import type { RankDocument } from "../types.ts";
-import { checkFusion, fuseResult } from "./fusion.ts";
+import type { BatchResult } from "./batch.ts";
+import { chooseResults, emptyRanking } from "./choose.ts";
+import { checkFusion } from "./fusion.ts";
 import type { RankPlan } from "./plan.ts";
 import { type Asking, type Candidates, candidatesOf, promptsOf, rankCandidates } from "./rank.ts";
-import type { RankResult } from "./results.ts";
+import type { Ranking, Standing } from "./results.ts";
 import { rankInWindows } from "./windows/rank.ts";
-
-export type BatchOptions = RankOptions & {
-  /** Called with each result as soon as there is one, in the order of the queries. What it throws ends the batch. */
-  onResult?: ((result: RankResult, index: number) => void) | undefined;
-};
-
-export type BatchResult = {
-  /** One per query, in their order. */
-  results: RankResult[];
-  throughput: {
-    queries: number;
-    /** Milliseconds of the whole batch, reading the documents included. */
-    totalMs: number;
-    /** Queries a second over the whole batch. */
-    queriesPerSecond: number;
-    /** Milliseconds of the median query. The first one reads the documents, unless they were read. */
-    medianMs: number;
-  };
-};
 
 /**
  * Ranks documents for queries, by the heads and, where the plan says so, by a first stage's scores as well.
@@ -36,16 +19,19 @@ export async function* rankAll(
   asking: Asking,
   documents: readonly RankDocument[] | Candidates,
   queries: readonly string[],
-  { fusion, ...plan }: RankPlan,
-): AsyncGenerator<RankResult> {
-  if (fusion === undefined) {
-    yield* rankByHeads(asking, documents, queries, plan);
+  plan: RankPlan,
+): AsyncGenerator<Ranking> {
+  if (queries.length === 0) return;
+  const { fusion } = plan;
+  const texts = "trunk" in documents ? documents.documents : documents;
+  if (texts.length === 0) {
+    const { heads, model } = asking.engine;
+    for (const query of queries) yield emptyRanking(query, heads.heads, plan, model.loadMs);
     return;
   }
-  const texts = "trunk" in documents ? documents.documents : documents;
-  checkFusion(fusion, texts.length, queries.length);
-  for await (const result of rankByHeads(asking, documents, queries, { ...plan, topK: undefined })) {
-    yield fuseResult(result, texts, fusion, plan.topK);
+  if (fusion) checkFusion(fusion, texts.length, queries.length);
+  for await (const standing of rankByHeads(asking, documents, queries, plan)) {
+    yield chooseResults(standing, texts, plan);
   }
 }
 
@@ -55,7 +41,7 @@ async function* rankByHeads(
   documents: readonly RankDocument[] | Candidates,
   queries: readonly string[],
   plan: RankPlan,
-): AsyncGenerator<RankResult> {
+): AsyncGenerator<Standing> {
   const began = performance.now();
   const { engine, context } = asking;
   const candidates =
@@ -67,10 +53,10 @@ async function* rankByHeads(
     yield* rankCandidates(asking, candidates, queries, prompts, plan, began);
     return;
   }
-  const single = { ...plan, topK: undefined, maxDocumentTokens: undefined, windows: "never" as const };
+  const single = { ...plan, maxDocumentTokens: undefined, windows: "never" as const };
   for (const [index, query] of queries.entries()) {
     const prompt = prompts[index]!;
-    const rank = async (members: readonly RankDocument[], signalled: RankPlan): Promise<RankResult> => {
+    const rank = async (members: readonly RankDocument[], signalled: RankPlan): Promise<Standing> => {
       for await (const result of rankByHeads(asking, members, [query], signalled)) return result;
       throw new Error("A query without a result");
     };
@@ -88,11 +74,14 @@ async function* rankByHeads(
   }
 }
 
+/** A result with what the queue adds to it. */
+type Waited = Pick<Ranking, "timings" | "warnings" | "windows">;
+
 /** Ranks for one query, and adds to the timings how long the call waited. */
-export async function rankOne(
-  run: (work: () => Promise<RankResult>) => Promise<RankResult>,
-  rank: () => AsyncIterable<RankResult>,
-): Promise<RankResult> {
+export async function rankOne<R extends Waited>(
+  run: (work: () => Promise<R>) => Promise<R>,
+  rank: () => AsyncIterable<R>,
+): Promise<R> {
   const asked = performance.now();
   return run(async () => {
     const waitMs = performance.now() - asked;
@@ -101,34 +90,32 @@ export async function rankOne(
   });
 }
 
-/** @throws InputError `INVALID_ARGUMENT` before any query is asked when one is blank, or there are none. */
-export async function rankMany(
+/**
+ * Ranks for many queries, hands over each result as there is one, and says how fast.
+ *
+ * @param asked When the call was made, which may have waited since.
+ */
+export async function rankEach<R extends Waited>(
   queries: readonly string[],
-  rank: (onProgress: RankOptions["onProgress"]) => AsyncIterable<RankResult>,
-  { onResult, onProgress }: Pick<BatchOptions, "onResult" | "onProgress">,
-): Promise<BatchResult> {
-  if (!Array.isArray(queries) || queries.length === 0) throw invalidArgument("queries", "a list of queries", queries);
-  if (onResult !== undefined && typeof onResult !== "function")
-    throw invalidArgument("onResult", "a function", onResult);
-  for (const [index, query] of queries.entries()) assertQuery(query, `queries[${index}]`);
+  rank: (onProgress: RankOptions["onProgress"]) => AsyncIterable<R>,
+  { asked, onProgress }: { asked: number; onProgress: RankOptions["onProgress"] },
+  onRanking: (ranking: R) => void,
+): Promise<BatchResult["throughput"]> {
   const began = performance.now();
-  const results: RankResult[] = [];
-  for await (const result of rank(onProgress && batchProgress(onProgress, () => results.length, queries.length))) {
-    if (result.windows && queries.length > 1) result.warnings.push(READ_AGAIN);
-    results.push(result);
-    onProgress?.({ phase: "query", done: results.length, total: queries.length });
-    onResult?.(result, results.length - 1);
+  const waitMs = began - asked;
+  const times: number[] = [];
+  for await (const ranking of rank(onProgress && batchProgress(onProgress, () => times.length, queries.length))) {
+    if (ranking.windows && queries.length > 1) ranking.warnings.push(READ_AGAIN);
+    times.push(ranking.timings.totalMs);
+    onProgress?.({ phase: "query", done: times.length, total: queries.length });
+    onRanking({ ...ranking, timings: { ...ranking.timings, waitMs } });
   }
   const totalMs = performance.now() - began;
-  const sorted = results.map(({ timings }) => timings.totalMs).sort((a, b) => a - b);
   return {
-    results,
-    throughput: {
-      queries: queries.length,
-      totalMs,
-      queriesPerSecond: (queries.length / totalMs) * 1000,
-      medianMs: sorted[sorted.length >>> 1]!,
-    },
+    queries: queries.length,
+    totalMs,
+    queriesPerSecond: queries.length === 0 ? 0 : (queries.length / totalMs) * 1000,
+    medianMs: times.sort((a, b) => a - b)[times.length >>> 1] ?? 0,
   };
 }
 
@@ -151,4 +138,10 @@ function batchProgress(onProgress: (progress: Progress) => void, answered: () =>
 /** @throws InputError `INVALID_ARGUMENT` for a query that is no text or blank. */
 export function assertQuery(query: unknown, name = "query"): asserts query is string {
   if (typeof query !== "string" || query.trim() === "") throw invalidArgument(name, "a text that is not blank", query);
+}
+
+/** @throws InputError `INVALID_ARGUMENT` when it is no list, or one of them is blank. */
+export function assertQueries(queries: unknown): asserts queries is readonly string[] {
+  if (!Array.isArray(queries)) throw invalidArgument("queries", "a list of queries", queries);
+  for (const [index, query] of queries.entries()) assertQuery(query, `queries[${index}]`);
 }

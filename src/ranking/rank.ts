@@ -7,9 +7,10 @@ import type { KvContext, Observed, Prompts } from "../reading/kv-context.ts";
 import type { SavedCells } from "../reading/layout.ts";
 import { findDegenerate } from "./degenerate.ts";
 import type { RankPlan } from "./plan.ts";
-import { describeTokens, type RankedDocument, type RankResult } from "./results.ts";
+import { type Described, describeTokens, type Standing } from "./results.ts";
 import { scoreDocuments } from "./scoring/documents.ts";
 import { isBlank, type Placed, placeDocuments } from "./scoring/placement.ts";
+import { oddsOf } from "./scoring/relevance.ts";
 import { tokenScores } from "./token-scores.ts";
 import { warningsOf } from "./warnings.ts";
 
@@ -60,13 +61,13 @@ export async function* rankCandidates(
   prompts: Prompts,
   plan: RankPlan,
   began: number,
-): AsyncGenerator<RankResult> {
+): AsyncGenerator<Standing> {
   let at = 0;
   let before = performance.now() - began;
   for await (const observed of context.observe(prompts, plan.how, plan, saved)) {
     const scoring = performance.now();
     const [query, prompt] = [queries[at]!, prompts[at]!];
-    const result = await toResult(engine, candidates, query, prompt, observed, plan);
+    const result = await standingOf(engine, candidates, query, prompt, observed, plan);
     const { prefillMs, nullMs, queryMs } = observed.timings;
     const now = performance.now();
     const totalMs = queries.length === 1 ? now - began : before + prefillMs + nullMs + queryMs + now - scoring;
@@ -76,21 +77,21 @@ export async function* rankCandidates(
   }
 }
 
-async function toResult(
+async function standingOf(
   engine: Engine,
   { documents, positions, placed, trunk }: Candidates,
   query: string,
   prompt: PromptLayout,
   observed: Observed,
   plan: RankPlan,
-): Promise<RankResult> {
+): Promise<Standing> {
   const { heads, model } = engine;
   const { mask, weights, signal } = plan;
   const end = trunk.tokens.length;
   const values = await tokenScores(engine, observed.query, observed.null, { end, weights, signal });
   const scores = scoreDocuments(values, trunk.documentSpans, { mask });
-  const raw = () => tokenScores(engine, observed.query, null, { end, weights, signal });
-  const { error, warning } = await findDegenerate(prompt, values, raw, scores);
+  const raw = await tokenScores(engine, observed.query, null, { end, weights, signal });
+  const { error, warning } = findDegenerate(prompt, values, raw, scores);
   if (error !== undefined) throw new QRHeadError("ATTENTION_INVALID", error);
   const { order, demoted } = placeDocuments(
     placed.map((place, index) => ({ ...place, score: scores[positions[index]!]! })),
@@ -98,8 +99,11 @@ async function toResult(
     { mask },
   );
   const headScores = await scoreHeads();
+  const masses = scoreDocuments(raw, trunk.documentSpans, { mask: false });
+  const weight = weights ? weights.reduce((sum, one) => sum + one, 0) : heads.heads.length;
+  const { odds, rawOdds } = oddsOf(scores, masses, weight);
 
-  const describe = (index: number): RankedDocument => {
+  const describe = (index: number): Described => {
     const position = positions[index]!;
     return {
       index,
@@ -115,7 +119,9 @@ async function toResult(
     query,
     heads: [...heads.heads],
     ...(weights && { weights: [...heads.weights!] }),
-    results: order.slice(0, plan.topK).map(describe),
+    ...{ order, describe },
+    odds: positions.map((position) => odds[position]!),
+    rawOdds: positions.map((position) => rawOdds[position]!),
     usage: {
       promptTokens: end + prompt.query.length,
       queryTokens: prompt.query.length,

@@ -1,7 +1,9 @@
+import type { DocumentInput } from "../documents/documents.ts";
 import type { Trunk } from "../prompt/layout.ts";
 import type { Head } from "../types.ts";
 import { outlierMask } from "./scoring/documents.ts";
 import type { Demoted } from "./scoring/placement.ts";
+import type { Odds } from "./scoring/relevance.ts";
 import type { WindowsUsed } from "./windows/options.ts";
 
 /** A document's token, its text, and its share of the score. Texts join to `[i] title`, line break, text. */
@@ -17,16 +19,30 @@ export type TokenScore = {
 /** A passage of a document's text, half-open in UTF-16 units. */
 export type PassageScore = { begin: number; end: number; score: number };
 
-export type RankedDocument = {
+export type RankedDocument<T extends DocumentInput = DocumentInput> = {
   /** Position in the documents passed. */
   index: number;
   id: string;
+  /** The document that was passed: the same object, with all its fields. */
+  document: T;
   /**
    * Calibrated attention mass, summed over heads and tokens: equation 5 of the paper times the number of heads, less the
    * same for the null query. Higher is better. Unbounded,
    * may be negative, and comparable within one call only: the documents compete for the same attention.
    */
   score: number;
+  /**
+   * Of the attention that the query paid to any document of the call, neither calibrated nor masked: from 0 to 1, and 1 in
+   * sum over all documents, those that are not among the results included. In windows each window's attention is first
+   * divided by what stays beside its documents.
+   */
+  share: number;
+  /**
+   * From 0 to 1, and in the order of the scores: 1 / (1 + e^−(a + b·odds)), where the odds are the score over the attention
+   * that no document of the prompt got. What else is in the list moves it less than the score. It depends on the model:
+   * `calibration` of the result has a and b. See docs/relevance.md for its limits.
+   */
+  relevance: number;
   /** What documents are ordered by where a first stage was fused: see `Fuse`. */
   fused?: number;
   /** The first stage's score, where it was fused. */
@@ -55,7 +71,7 @@ export type RankedDocument = {
 /** Milliseconds. */
 export type Timings = {
   loadMs: number;
-  /** How long the call waited for earlier ones. */
+  /** How long the call waited for earlier ones; of a batch, until its first query began. */
   waitMs?: number;
   /** 0 when the documents were still in the cache. */
   prefillMs: number;
@@ -72,7 +88,7 @@ export type Timings = {
   threads?: number;
 };
 
-export type RankResult = {
+export type RankResult<T extends DocumentInput = DocumentInput> = {
   query: string;
   /** Heads that were read, as `[layer, head]`. */
   heads: Head[];
@@ -82,7 +98,16 @@ export type RankResult = {
    * Highest score first, equal scores in the order of the documents; in windows too, whatever the merge rule. Only
    * documents that are `demoted` stand lower. With `fusion` highest `fused` first.
    */
-  results: RankedDocument[];
+  results: RankedDocument<T>[];
+  /** No document's relevance reaches the threshold (0.5 where none was given): nothing here seems to answer. */
+  abstained: boolean;
+  /** Documents that were left out because their relevance is below the threshold; 0 where none was given. */
+  belowThreshold: number;
+  /**
+   * What relevance was computed with. `fitted`: the head set has constants for this layout. Otherwise they are generic, and a
+   * threshold means little.
+   */
+  calibration: { a: number; b: number; fitted: boolean };
   usage: {
     /** Tokens of the prompt with the query; in windows, of all prompts. */
     promptTokens: number;
@@ -99,6 +124,19 @@ export type RankResult = {
   /** There when a first stage was fused. */
   fusion?: { prior: "bm25" | "given"; fuse: "rrf" | { weight: number } };
 };
+
+/** A result without the caller's own document, which nothing below the surface knows. */
+export type Ranked = Omit<RankedDocument, "document">;
+export type Ranking = Omit<RankResult, "results"> & { results: Ranked[] };
+
+/** What the heads say of all documents, before some of them are chosen. */
+export type Standing = Omit<Ranking, "results" | "abstained" | "belowThreshold" | "calibration" | "fusion"> &
+  Odds & {
+    /** All documents, best first; `odds` and `rawOdds` are by index. */
+    order: readonly number[];
+    describe: (index: number) => Described;
+  };
+export type Described = Omit<Ranked, "share" | "relevance">;
 
 /** The tokens of the document at `position` of the prompt, with their text and scores. */
 export function describeTokens(

@@ -2,16 +2,108 @@ import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
 import type { DocumentInput } from "../documents/documents.ts";
 import type { Tokenization } from "../native/addon-types.ts";
 import type { RankOptions } from "../options.ts";
-import type { Head, ModelIdentity } from "../types.ts";
+import type { CorpusRankOptions, SaveOptions } from "../reading/corpus/options.ts";
+import type { Head, ModelIdentity, RankDocument } from "../types.ts";
+import type { RankBatch } from "./batch.ts";
 import type { RankResult } from "./results.ts";
 
-/** What ranks and cuts texts with one loaded model. `QRRetriever` is one; what is built on ranking asks for no more. */
-export interface Retriever extends AsyncDisposable {
+/** What ranks and cuts texts with one loaded model: what is built on ranking asks for no more. */
+export interface Ranker extends AsyncDisposable {
+  /** The loaded model, as head sets are matched against it. */
   readonly model: ModelIdentity & { path: string };
+  /** The heads that rank, as `[layer, head]`. */
   readonly heads: Head[];
+  /** Published name, file, or specification that the heads came from. */
   readonly headSet: string;
-  rank(query: string, documents: readonly DocumentInput[], options?: RankOptions): Promise<RankResult>;
+
+  /**
+   * Ranks documents for a query.
+   *
+   * @param documents Texts, or objects with `text` and optionally `title` and `id`, whose other fields stay with the results.
+   * No documents give no results.
+   * @throws InputError for an empty query, duplicate ids or wrong options.
+   * @throws ContextOverflowError when the prompt does not fit and `windows` is `"never"`, or the query alone does not fit.
+   * @throws QRHeadError `ATTENTION_INVALID` rather than a ranking that cannot be trusted, `DISPOSED`.
+   * @example
+   * const { results, abstained } = await retriever.rank("Who wrote it?", [{ text: "Ada wrote it.", page: 3 }]);
+   * if (!abstained) console.log(results[0]?.document.page, results[0]?.relevance);
+   */
+  rank<T extends DocumentInput>(query: string, documents: readonly T[], options?: RankOptions): Promise<RankResult<T>>;
+
+  /**
+   * The tokens of a text, and `[begin, end)` of each in bytes of its UTF-8, two numbers a token. Special tokens are not
+   * recognised and none is added, so that counts agree with those of `chunk`.
+   * @example
+   * const { tokens } = await retriever.tokenize("How many tokens is this?");
+   */
   tokenize(text: string, options?: { signal?: AbortSignal | undefined }): Promise<Tokenization>;
+
+  /**
+   * Cuts a text into chunks, with sizes in tokens of this model; see `ChunkOptions`.
+   *
+   * @throws InputError `INVALID_ARGUMENT` for a wrong size or overlap, and the signal's reason when it is aborted.
+   * @example
+   * const chunks = await retriever.chunk("# Notes\n\nAda wrote it.", { by: "markdown", size: 200 });
+   */
   chunk(text: string, options?: ChunkOptions & { signal?: AbortSignal | undefined }): Promise<Chunk[]>;
+
+  /**
+   * Frees the caches of all its corpora and, where no other retriever has it, the model, after the running call; calls still waiting are rejected, and a text
+   * that is being written ends with `DISPOSED`. Corpora may be disposed of before, after or meanwhile. Idempotent.
+   */
+  dispose(): Promise<void>;
+}
+
+/** Documents that stay read, wherever: a `Corpus`, or an `IsolatedCorpus`. */
+export interface RetrieverCorpus<T extends DocumentInput = DocumentInput> extends AsyncDisposable {
+  /** The documents, in the order passed. */
+  readonly documents: RankDocument[];
+  /** Documents in one prompt, or each by itself. */
+  readonly layout: "listwise" | "independent";
+  /** Order of the documents in the prompt. */
+  readonly order: "given" | "reverse";
+  /** Tokens that each document was cut after, if any. */
+  readonly maxDocumentTokens: number | undefined;
+  /** Bytes of its KV cache and of the documents' tokens; 0 while it has none. */
+  readonly bytes: number;
+  readonly disposed: boolean;
+
+  /**
+   * Ranks the documents for a query.
+   *
+   * @throws What `QRRetriever.rank` throws, and InputError for options that belong to the corpus as a whole.
+   * @example
+   * const { results } = await corpus.rank("Who wrote it?", { topK: 3 });
+   */
+  rank(query: string, options?: CorpusRankOptions): Promise<RankResult<T>>;
+
+  /**
+   * Ranks the documents for many queries, as many in one forward pass as fit, and reports how fast.
+   *
+   * @returns `await` it for all results, or go through them with `for await` as they come; leaving the loop stops the rest.
+   * @throws What `rank` throws, when it is awaited or gone through.
+   * @example
+   * for await (const { results } of corpus.rankMany(["Who?", "When?"])) console.log(results[0]?.id);
+   */
+  rankMany(queries: readonly string[], options?: CorpusRankOptions): RankBatch<T>;
+
+  /**
+   * Saves the documents with the cells of the KV cache, for `QRRetriever.loadCorpus`. About as large as the cache in use.
+   * Listwise corpora of models with a sliding window, whose cells llama.cpp does not give out, are saved without and read
+   * again when loaded.
+   *
+   * Independent documents are written one by one. Those that neither the file that they came from nor memory holds are read
+   * for it, and what was saved is what the corpus ranks with from then on.
+   *
+   * @throws InputError `INVALID_INPUT` when the file exists, or cannot be written; nothing is left of it then.
+   * @example
+   * await corpus.save("notes.corpus");
+   */
+  save(file: string, options?: SaveOptions): Promise<void>;
+
+  /**
+   * Frees its KV cache, after the running call; the file that it was saved to stays. The retriever may have been disposed of
+   * before, or be so meanwhile. Idempotent.
+   */
   dispose(): Promise<void>;
 }

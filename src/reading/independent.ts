@@ -82,8 +82,9 @@ export class IndependentLayout implements Layout {
     return [...differentOf(trunk as IndependentTrunk).keys()];
   }
 
-  forget(keys: Iterable<string>): void {
+  forget(keys: ReadonlySet<string>): void {
     this.#store.forget(keys);
+    for (const [name, laid] of this.#laidOut) if (keys.has(laid.key)) this.#forgetLaidOut(name, laid);
   }
 
   /**
@@ -134,10 +135,14 @@ export class IndependentLayout implements Layout {
     this.#laidOut.set(name, laid);
     for (const [oldest, unused] of this.#laidOut) {
       if (this.#laidOutBytes <= MAX_LAID_OUT_BYTES) break;
-      this.#laidOut.delete(oldest);
-      this.#laidOutBytes -= bytesOf(oldest, unused);
+      this.#forgetLaidOut(oldest, unused);
     }
     return laid;
+  }
+
+  #forgetLaidOut(name: string, laid: LoneDocument): void {
+    this.#laidOut.delete(name);
+    this.#laidOutBytes -= bytesOf(name, laid);
   }
 }
 

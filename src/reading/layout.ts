@@ -34,7 +34,7 @@ export interface Layout {
   /** The names of the cells that are saved of a trunk, in their order. */
   keysOf(trunk: Trunk): string[];
   /** Lets go of cells that are kept and that nobody will ask for. */
-  forget(keys: Iterable<string>): void;
+  forget(keys: ReadonlySet<string>): void;
 }
 
 /** Cells that the digest vouches for and that are not of these documents: nothing that this version wrote. */

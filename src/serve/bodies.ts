@@ -19,11 +19,11 @@ const flag = (what: string) => z.boolean({ error: "must be true or false" }).nul
 const documentText = z.union([z.string(), z.record(z.string(), z.unknown())], {
   error: "must be a string or an object",
 });
-const list = <T extends z.ZodType>(item: T) =>
-  z.array(item, { error: "must be an array" }).min(1, { error: "must have at least one text" });
+const list = <T extends z.ZodType>(item: T) => z.array(item, { error: "must be an array" });
 const documents = list(documentText).describe(
   'Texts, or objects with "text", and optionally "title" and "id"; of other objects all fields are read.',
 );
+const someDocuments = documents.min(1, { error: "must have at least one text" });
 const corpus = z.string().optional().describe("A stored corpus, in place of documents.");
 
 const rerankFields = {
@@ -72,14 +72,14 @@ export const pruneBody = z
   });
 export const retrieveBody = z.object({
   ...{ model, query, corpus },
-  documents: documents.optional(),
+  documents: someDocuments.optional(),
   top_k: count("Chunks to take. Defaults to as many as fit."),
   budget_tokens: count("Tokens that the text may have. Defaults to 2000."),
   chunk_tokens: count("Tokens of the chunks that documents are cut into, at least 8. Defaults to 200."),
   order: z.enum(["given", "score"], { error: 'must be "given" or "score"' }).nullish(),
 });
 export const corpusBody = z.object({
-  ...{ model, documents },
+  ...{ model, documents: someDocuments },
   chunk_tokens: count("Cut documents into chunks of so many tokens first. Defaults to not at all."),
 });
 

@@ -1,6 +1,13 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import { builtInModel, type Corpus, InputError, QRRetriever } from "../index.ts";
+import {
+  builtInModel,
+  InputError,
+  QRRetriever,
+  type RankDocument,
+  type Retriever,
+  type RetrieverCorpus,
+} from "../index.ts";
 import { IsolatedRetriever } from "../isolate/index.ts";
 import { HttpError } from "./failure.ts";
 import type { Metrics } from "./metrics.ts";
@@ -8,12 +15,8 @@ import { DEFAULTS, type ServeOptions } from "./options.ts";
 import { Queue } from "./queue.ts";
 
 /** What the server asks of a retriever, in this process or another one. */
-export type Engine = Pick<QRRetriever, "model" | "rank" | "rankMany" | "prune" | "chunk" | "tokenize" | "dispose"> & {
-  readonly restarts?: number;
-  corpus(...args: Parameters<QRRetriever["corpus"]>): Promise<EngineCorpus>;
-  loadCorpus(...args: Parameters<QRRetriever["loadCorpus"]>): Promise<EngineCorpus>;
-};
-export type EngineCorpus = Pick<Corpus, "documents" | "rank" | "rankMany" | "dispose">;
+export type Engine = Retriever & { readonly restarts?: number };
+export type EngineCorpus = RetrieverCorpus<RankDocument>;
 
 /** A model that is served: loaded when it is asked for, and unloaded when nobody asks or room is needed. */
 export class ServedModel {

@@ -4,10 +4,7 @@ import { HttpError } from "./failure.ts";
 /** What ranks: a retriever with the documents of a request, or a corpus. */
 export type Target = {
   rank(query: string, options: RankOptions): Promise<RankResult>;
-  rankMany(
-    queries: readonly string[],
-    options: RankOptions & { onResult: (result: RankResult, index: number) => void },
-  ): Promise<unknown>;
+  rankMany(queries: readonly string[], options: RankOptions): AsyncIterable<RankResult>;
 };
 
 export type RankJob = {
@@ -150,8 +147,8 @@ export class Queue {
       const options = { ...first.job.options, signal };
       if (group.length === 1) return first.resolve((await target.rank(first.job.query, options)) as never);
       const queries = group.map(({ job }) => (job as RankJob).query);
-      const onResult = (result: RankResult, index: number) => group[index]!.resolve(result as never);
-      await target.rankMany(queries, { ...options, onResult });
+      let answered = 0;
+      for await (const result of target.rankMany(queries, options)) group[answered++]!.resolve(result as never);
     } catch (error) {
       const left = group.filter(({ settled }) => !settled);
       if (group.length === 1 || signal.aborted) for (const { reject } of left) reject(error);

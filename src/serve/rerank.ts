@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import type { z } from "zod";
-import { toRelevance } from "../adapters/relevance.ts";
 import type { RankDocument, RankedDocument, RankResult } from "../index.ts";
 import { type DocumentBody, parseBody, type rerankTei, rerankV1, rerankV2, toDocument } from "./bodies.ts";
 import { HttpError } from "./failure.ts";
@@ -101,13 +100,12 @@ async function rank(services: Services, asked: Asked, subject: Subject, signal: 
   return { result, results, answer: { timings: result.timings, model: model.id } };
 }
 
-/** The one place that gives a score its number from 0 to 1. */
+/** The one place that names the numbers of a result. */
 export function toResults(results: readonly RankedDocument[]) {
-  const relevance = toRelevance(results.map(({ score }) => score));
-  return results.map(({ index, id, score, tokenScores }, place) => {
+  return results.map(({ index, id, score, relevance, tokenScores }) => {
     const shown = {
       index,
-      relevance_score: relevance[place]!,
+      relevance_score: relevance,
       raw_score: score,
       ...(tokenScores && { tokens: tokenScores }),
     };

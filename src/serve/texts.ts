@@ -1,4 +1,3 @@
-import { toRelevance } from "../adapters/relevance.ts";
 import {
   assembleContext,
   chunkDocuments,
@@ -87,8 +86,7 @@ async function toAnswer(
   { query, top_k, budget_tokens, order }: { query: string } & Partial<ReturnType<typeof retrieveBody.parse>>,
 ): Promise<Answer> {
   const scores = new Map(result.results.map(({ index, score }) => [index, score]));
-  const relevance = toRelevance(result.results.map(({ score }) => score));
-  const byIndex = new Map(result.results.map(({ index }, place) => [index, relevance[place]!]));
+  const byIndex = new Map(result.results.map(({ index, relevance }) => [index, relevance]));
   const pieces = chunks.map((chunk, index) => ({ ...chunk, score: scores.get(index)! }));
   const isAnyRelevant = pieces.some(({ score }) => score > NOTHING);
   const context = await assembleContext(pieces, {

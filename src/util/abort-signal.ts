@@ -31,3 +31,25 @@ export function ownSignal(signal: AbortSignal | undefined): AbortSignal | undefi
   own.set(foreign, controller.signal);
   return controller.signal;
 }
+
+/** Runs work with a signal that any of these sets, with its reason. Nothing is left on them when the work has ended. */
+export async function underSignals<T>(
+  signals: readonly (AbortSignal | undefined)[],
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const stopFollowing = signals.map((signal) => follow(signal, controller));
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const stop of stopFollowing) stop();
+  }
+}
+
+/** Has a signal abort a controller, with its reason. @returns What ends that. */
+export function follow(signal: AbortSignal | undefined, controller: AbortController): () => void {
+  const abort = () => controller.abort(signal?.reason);
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  return () => signal?.removeEventListener("abort", abort);
+}

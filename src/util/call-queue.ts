@@ -1,19 +1,36 @@
 import PQueue from "p-queue";
 import { QRHeadError } from "../errors.ts";
 
-/** Runs calls one after another in the order made, until it is closed. */
+/** What frees memory goes before calls that wait. */
+const FIRST = { priority: 1 };
+
+/**
+ * Runs calls one after another in the order made, until it is closed. Several queues may share what they run on, of which
+ * one call runs at a time, whosever it is.
+ */
 export class CallQueue {
-  readonly #queue = new PQueue({ concurrency: 1 });
+  readonly #lane: PQueue;
   readonly #what: string;
+  /** Calls of this queue that wait. */
+  readonly #waiting = new Set<AbortController>();
   #closed: Promise<void> | undefined;
 
-  /** @param what What an error says has been disposed. */
-  constructor(what: string) {
+  /**
+   * @param what What an error says has been disposed.
+   * @param beside A queue whose calls these must not run beside.
+   */
+  constructor(what: string, beside?: CallQueue) {
     this.#what = what;
+    this.#lane = beside ? beside.#lane : new PQueue({ concurrency: 1 });
   }
 
   get closed(): boolean {
     return this.#closed !== undefined;
+  }
+
+  /** Calls that wait for the running one, those of queues beside it included. */
+  get pending(): number {
+    return this.#lane.size;
   }
 
   /**
@@ -25,36 +42,53 @@ export class CallQueue {
     signal?.throwIfAborted();
     this.assertOpen();
     const waiting = new AbortController();
+    this.#waiting.add(waiting);
     const onAbort = () => waiting.abort(signal?.reason);
-    const stopListening = () => signal?.removeEventListener("abort", onAbort);
+    const stopWaiting = () => {
+      this.#waiting.delete(waiting);
+      signal?.removeEventListener("abort", onAbort);
+    };
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      return await this.#queue.add(
+      return await this.#lane.add(
         () => {
-          stopListening();
+          stopWaiting();
           this.assertOpen();
           return work();
         },
         { signal: waiting.signal },
       );
     } finally {
-      stopListening();
+      stopWaiting();
       signal?.throwIfAborted();
     }
   }
 
-  /** The same for work that frees something, which is done although it is closed. */
+  /** Runs work that frees something when the running call is done, also where it is closed. */
   release(work: () => Promise<void>): Promise<void> {
-    return this.#queue.add(work);
+    return this.#lane.add(work, FIRST);
   }
 
-  /** Takes no more calls, and runs work when the running one is done; calls that wait are rejected. Idempotent. */
+  /** Takes no more calls, rejects those that wait, and does work, which may `release`. Idempotent. */
   close(work: () => Promise<void>): Promise<void> {
-    this.#closed ??= this.#queue.onIdle().then(work);
+    if (!this.#closed) {
+      // First, so that what the work calls finds it closed.
+      let begin = () => {};
+      const begun = new Promise<void>((resolve) => {
+        begin = resolve;
+      });
+      this.#closed = begun.then(work);
+      for (const waiting of this.#waiting) waiting.abort(this.#disposed());
+      begin();
+    }
     return this.#closed;
   }
 
   assertOpen(): void {
-    if (this.#closed) throw new QRHeadError("DISPOSED", `The ${this.#what} has been disposed`);
+    if (this.#closed) throw this.#disposed();
+  }
+
+  #disposed(): QRHeadError {
+    return new QRHeadError("DISPOSED", `The ${this.#what} has been disposed`);
   }
 }

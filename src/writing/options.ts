@@ -17,7 +17,8 @@ export type GenerateResult = {
     /** Without an end token. */
     answerTokens: number;
   };
-  timings: { readMs: number; writeMs: number };
+  /** Milliseconds; `waitMs`: how long the call waited for earlier ones. */
+  timings: { waitMs?: number; readMs: number; writeMs: number };
 };
 
 /** Pieces of a text as they are written, whole characters each. */

@@ -1,3 +1,5 @@
+import { follow } from "../util/abort-signal.ts";
+
 /**
  * Pieces of text as they come from a job, and at the end what the job returns.
  *
@@ -39,11 +41,4 @@ export async function* streamOf<Result>(
     controller.abort();
     await running.catch(() => {});
   }
-}
-
-function follow(signal: AbortSignal | undefined, controller: AbortController): () => void {
-  const abort = () => controller.abort(signal?.reason);
-  if (signal?.aborted) abort();
-  signal?.addEventListener("abort", abort, { once: true });
-  return () => signal?.removeEventListener("abort", abort);
 }

@@ -3,7 +3,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ContextOverflowError, InputError, type Progress, type QRRetriever, type RankResult } from "../../src/index.ts";
+import {
+  type ChatMessage,
+  ContextOverflowError,
+  InputError,
+  type Progress,
+  type QRRetriever,
+  type RankResult,
+  type Retriever,
+} from "../../src/index.ts";
 import type { IsolatedRetriever } from "../../src/isolate/index.ts";
 import { loadIsolated } from "../helpers/isolated.ts";
 import { loadTiny } from "../helpers/retriever.ts";
@@ -14,7 +22,7 @@ const documents = [
   "Bananas are yellow.",
   { id: "tower", title: "Paris", text: "The tower stands in Paris. It is made of iron." },
   { text: "", title: "" },
-  { contents: "Bread is baked \u{1F35E} in an oven.", _id: 7, extra: () => "cannot be copied" },
+  { text: "Bread is baked \u{1F35E} in an oven.", id: 7, extra: () => "cannot be copied" },
 ];
 let own: QRRetriever;
 let isolated: IsolatedRetriever;
@@ -31,6 +39,11 @@ afterAll(async () => {
 /** Without what differs from call to call. */
 function withoutTimes<T extends { timings?: unknown }>({ timings: _, ...rest }: T) {
   return rest;
+}
+
+/** The same without the caller's documents, which a file does not keep. */
+function bare({ results, ...result }: RankResult) {
+  return { ...withoutTimes(result), results: results.map(({ document: _, ...one }) => one) };
 }
 
 describe("a retriever in a process of its own", () => {
@@ -55,18 +68,50 @@ describe("a retriever in a process of its own", () => {
   it("ranks many queries, and hands each result over as it comes", async () => {
     const queries = [query, "Who bakes?", "What is yellow?"];
     const seen: RankResult[] = [];
-    const batch = await isolated.rankMany(queries, documents, {
-      onResult: (result, index) => {
-        expect(index).toBe(seen.length);
-        seen.push(result);
-      },
-    });
+    const asked = isolated.rankMany(queries, documents);
+    for await (const result of asked) seen.push(result);
+    const batch = await asked;
     expect(batch.results.map(withoutTimes)).toEqual((await own.rankMany(queries, documents)).results.map(withoutTimes));
     expect(seen).toEqual(batch.results);
   });
 
+  it("gives back the caller's own documents, which never leave this process", async () => {
+    const { results } = await isolated.rank(query, documents);
+    for (const { index, document } of results) expect(document).toBe(documents[index]);
+    for await (const { results: batched } of isolated.rankMany([query], documents)) {
+      for (const { index, document } of batched) expect(document).toBe(documents[index]);
+    }
+    expect(await isolated.rank(query, [])).toMatchObject({ results: [], abstained: true });
+  });
+
+  it("writes the same text, piece by piece, and stops when its reader does", async () => {
+    const messages: ChatMessage[] = [{ role: "user", content: "Which river is the longest?" }];
+    const written = async (retriever: Retriever) => {
+      const pieces: string[] = [];
+      const stream = retriever.generate(messages, { maxTokens: 12, cachePrompt: false });
+      for (let next = await stream.next(); ; next = await stream.next()) {
+        if (next.done) return { pieces, ...withoutTimes(next.value) };
+        pieces.push(next.value);
+      }
+    };
+    expect(await written(isolated)).toEqual(await written(own));
+    expect(await isolated.countTokens(messages)).toBe(await own.countTokens(messages));
+    for await (const _ of isolated.generate(messages, { maxTokens: 4000, temperature: 10, topP: 1 })) break;
+    expect((await isolated.rank(query, documents)).results).toHaveLength(4);
+    expect(() => isolated.generate(messages, { maxTokens: 0 })).toThrow(InputError);
+  });
+
+  it("stops a batch whose loop is left, and goes on", async () => {
+    const queries = Array.from({ length: 40 }, (_, index) => `${query} ${index}`);
+    const batch = isolated.rankMany(queries, documents);
+    for await (const _ of batch) break;
+    await expect(batch).rejects.toMatchObject({ name: "AbortError" });
+    expect((await isolated.rank(query, documents)).results).toHaveLength(4);
+    expect(isolated.pending).toBe(0);
+  });
+
   it("prunes, cuts, counts and inspects alike", async () => {
-    const text = documents.map((one) => (typeof one === "string" ? one : (one.text ?? one.contents))).join(" ");
+    const text = documents.map((one) => (typeof one === "string" ? one : one.text)).join(" ");
     const countTokens = async (part: string) => part.split(" ").length;
     const prune = (retriever: QRRetriever | IsolatedRetriever) =>
       retriever.prune(query, text, { budgetTokens: 8, countTokens });
@@ -81,20 +126,25 @@ describe("a retriever in a process of its own", () => {
     const other = path.join(folder, "b.corpus");
     await using mine = await own.corpus(documents);
     await using theirs = await isolated.corpus(documents, { saveTo: file });
-    const expected = withoutTimes(await mine.rank(query));
-    expect(withoutTimes(await theirs.rank(query))).toEqual(expected);
+    const ranked = await mine.rank(query);
+    const expected = bare(ranked);
+    const found = await theirs.rank(query);
+    expect(bare(found)).toEqual(expected);
+    for (const { index, document } of found.results) expect(document).toBe(documents[index]);
     expect(theirs).toMatchObject({ documents: mine.documents, layout: "listwise", order: "given", bytes: mine.bytes });
     await theirs.save(other);
     await using loaded = await isolated.loadCorpus(other);
     expect(loaded.documents).toEqual(mine.documents);
-    expect(withoutTimes(await loaded.rank(query))).toEqual(expected);
+    const again = await loaded.rank(query);
+    expect(bare(again)).toEqual(expected);
+    expect(again.results.map(({ document }) => document.id)).toEqual(again.results.map(({ id }) => id));
     const { results } = await loaded.rankMany([query, "Who bakes?"]);
-    expect(results.map(withoutTimes)[0]).toEqual(expected);
+    expect(results.map(bare)[0]).toEqual(expected);
     await loaded.dispose();
     await expect(loaded.rank(query)).rejects.toMatchObject({ code: "DISPOSED" });
     // The file of another process is as good: it was saved by the same code.
     await using read = await own.loadCorpus(file);
-    expect(withoutTimes(await read.rank(query))).toEqual(expected);
+    expect(bare(await read.rank(query))).toEqual(expected);
   });
 
   it("passes on errors with class, code and fields", async () => {
@@ -109,7 +159,7 @@ describe("a retriever in a process of its own", () => {
       );
     for (const call of [
       (one) => one.rank("", documents),
-      (one) => one.rank(query, []),
+      (one) => one.inspect(query, []),
       (one) => one.rank(query, ["a"], { topK: 0 }),
       (one) => one.rank(query, ["a"], { windows: { windowTokens: 3 } }),
       (one) => one.rank(query, ["a"], { unknown: () => {} } as object),
@@ -126,7 +176,7 @@ describe("a retriever in a process of its own", () => {
       });
     }
     await expect(isolated.rank("tower ".repeat(5000), ["a"])).rejects.toBeInstanceOf(ContextOverflowError);
-    await expect(isolated.rank(query, [])).rejects.toBeInstanceOf(InputError);
+    await expect(isolated.corpus([])).rejects.toBeInstanceOf(InputError);
     await expect(isolated.rank(query, ["a"], { nullQuery: Symbol("no") as never })).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
     });
@@ -169,7 +219,7 @@ describe("a retriever in a process of its own", () => {
       throw thrown;
     };
     await expect(isolated.rank(query, ["fresh text"], { onProgress: fail })).rejects.toBe(thrown);
-    await expect(isolated.rankMany([query], documents, { onResult: fail })).rejects.toBe(thrown);
+    await expect(isolated.rankMany([query], ["another fresh text"], { onProgress: fail })).rejects.toBe(thrown);
     await expect(isolated.prune(query, "One. Two.", { topK: 1, countTokens: fail })).rejects.toBe(thrown);
     expect((await isolated.rank(query, documents)).results).toHaveLength(4);
   });

@@ -1,7 +1,7 @@
 // Corpora whose documents change, or of which a part is ranked: the scores of a corpus made at once, and nothing read twice.
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Corpus, QRRetriever, RankResult } from "../../src/index.ts";
+import type { Corpus, DocumentInput, QRRetriever, RankResult } from "../../src/index.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 import { variedDocuments as varied } from "../helpers/documents.ts";
 import { loadTiny } from "../helpers/retriever.ts";
@@ -39,7 +39,7 @@ afterAll(async () => {
 describe("a corpus of independent documents", () => {
   test("takes more documents, reads them alone, and ranks as one of all of them", async () => {
     await using own = await loadTiny("tiny-llama-spm", { batchSize: 64 });
-    await using corpus = await own.corpus(documents, { layout });
+    await using corpus = await own.corpus<DocumentInput>(documents, { layout });
     const { onProgress, read } = reading();
     await corpus.add(more, { onProgress });
     expect(corpus.documents.map(({ id }) => id)).toEqual([...documents.map(({ id }) => id), "lena", "6"]);
@@ -53,7 +53,7 @@ describe("a corpus of independent documents", () => {
   });
 
   test("leaves documents out, and ranks as one without them", async () => {
-    await using corpus = await retriever.corpus(documents, { layout });
+    await using corpus = await retriever.corpus<DocumentInput>(documents, { layout });
     const { onProgress, read } = reading();
     await corpus.remove([documents[1]!.id, documents[3]!.id]);
     const left = documents.filter((_, index) => index !== 1 && index !== 3);
@@ -68,7 +68,7 @@ describe("a corpus of independent documents", () => {
   });
 
   test("ranks a part of its documents as if the others were not there, and all of them again", async () => {
-    await using corpus = await retriever.corpus(documents, { layout });
+    await using corpus = await retriever.corpus<DocumentInput>(documents, { layout });
     const before = await corpus.rank(query);
     const only = [documents[4]!.id, documents[0]!.id];
     const { onProgress, read } = reading();
@@ -86,10 +86,10 @@ describe("a corpus of independent documents", () => {
   test("from a file copies from it what it had, and reads what it had not", async () => {
     const file = files.path("grows.corpus");
     {
-      await using _ = await retriever.corpus(documents, { layout, saveTo: file });
+      await using _ = await retriever.corpus<DocumentInput>(documents, { layout, saveTo: file });
     }
     await using own = await loadTiny("tiny-llama-spm", { batchSize: 64, corpusMemory: 0 });
-    await using corpus = await own.loadCorpus(file);
+    await using corpus = await own.loadCorpus<DocumentInput>(file);
     const { onProgress, read } = reading();
     await corpus.add(more, { onProgress });
     const added = read();
@@ -110,7 +110,7 @@ describe("a corpus of independent documents", () => {
   });
 
   test("stays as it was where a change fails", async () => {
-    await using corpus = await retriever.corpus(documents, { layout });
+    await using corpus = await retriever.corpus<DocumentInput>(documents, { layout });
     const before = await corpus.rank(query);
     const controller = new AbortController();
     const reason = new Error("enough");
@@ -128,7 +128,7 @@ describe("a corpus of independent documents", () => {
 });
 
 test("a listwise corpus refuses to change, and says what would do", async () => {
-  await using corpus = await retriever.corpus(documents);
+  await using corpus = await retriever.corpus<DocumentInput>(documents);
   for (const call of [corpus.add(["New."]), corpus.remove(["0"]), corpus.rank(query, { only: ["0"] })]) {
     await expect(call).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
@@ -168,11 +168,13 @@ describe("queries that share a pass", () => {
     await using corpus = await retriever.corpus(texts);
     const controller = new AbortController();
     const seen: number[] = [];
-    const onResult = (_: RankResult, index: number) => {
-      seen.push(index);
-      if (index === 2) controller.abort("enough");
+    const asking = async () => {
+      for await (const { query: asked } of corpus.rankMany(all, { signal: controller.signal })) {
+        seen.push(all.indexOf(asked));
+        if (seen.length === 3) controller.abort("enough");
+      }
     };
-    await expect(corpus.rankMany(all, { onResult, signal: controller.signal })).rejects.toBe("enough");
+    await expect(asking).rejects.toBe("enough");
     expect(seen.slice(0, 3)).toEqual([0, 1, 2]);
     expect(seen.length).toBeLessThan(all.length);
   });
@@ -210,7 +212,7 @@ test("a query that outgrows the cache reads nothing again", async () => {
 
 test("a file of another version of the format says that it is to be saved again", async () => {
   const file = files.path("old.corpus");
-  await using corpus = await retriever.corpus(documents);
+  await using corpus = await retriever.corpus<DocumentInput>(documents);
   await corpus.save(file);
   const bytes = readFileSync(file);
   bytes.writeUInt32LE(2, 8);

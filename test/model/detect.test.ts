@@ -9,7 +9,7 @@ import {
   detectHeads,
   type ExampleProgress,
 } from "../../src/detect/index.ts";
-import { ContextOverflowError, parseHeadSet } from "../../src/index.ts";
+import { ContextOverflowError, parseHeadSet, type RankDocument } from "../../src/index.ts";
 import { slimModel } from "../../src/model/slim.ts";
 import { QRRetriever } from "../../src/retriever.ts";
 import { EXAMPLES } from "../helpers/detect-examples.ts";
@@ -47,6 +47,7 @@ describe("the planted heads", () => {
     expect(parseHeadSet(readFileSync(file, "utf8"), file)).toEqual(found);
     expect(Object.keys(JSON.parse(readFileSync(file, "utf8")))).toEqual([
       ...["format", "version", "model", "prompt", "nullQuery", "objective", "seed", "source", "heads"],
+      "calibration",
       ...["stability", "quality", "scores"],
     ]);
     expect(found).toMatchObject({
@@ -62,7 +63,8 @@ describe("the planted heads", () => {
     await using retriever = await loadTiny("planted", { heads: file });
     expect(retriever.prompt).toBe(found.prompt);
     for (const { query, docs, gold } of EXAMPLES) {
-      const { results, warnings } = await retriever.rank(query!, docs!);
+      const { results, warnings, calibration } = await retriever.rank(query!, docs as RankDocument[], { threshold: 0.5 });
+      expect(calibration).toEqual({ a: found.calibration!.listwise!.a, b: found.calibration!.listwise!.b, fitted: true });
       expect(gold).toContain(results[0]!.id);
       expect(warnings).toEqual([]);
     }

@@ -1,6 +1,12 @@
 // What must not change a ranking, and what must not leak into it.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DocumentInput, LoadOptions, QRRetriever, RankResult } from "../../src/index.ts";
+import {
+  type DocumentInput,
+  type LoadOptions,
+  parseDocuments,
+  type QRRetriever,
+  type RankResult,
+} from "../../src/index.ts";
 import { loadTiny } from "../helpers/retriever.ts";
 
 const query = "Which animal sleeps standing up?";
@@ -209,7 +215,9 @@ describe("a retriever", () => {
       { docid: "otter", title: null, text: "Sea otters hold hands while they float, so that they do not drift apart." },
       { id: "ant", title: "Ants", text: "" },
     ];
-    expect(contents(await retriever.rank(query, other))).toEqual(contents(fresh.animals));
+    expect(contents(await retriever.rank(query, parseDocuments(JSON.stringify(other), "other")))).toEqual(
+      contents(fresh.animals),
+    );
   });
 
   test.each(["given", "reverse"] as const)("keeps the documents' order among equals, %s", async (order) => {

@@ -187,11 +187,10 @@ describe("a wrong query or document", () => {
   });
 
   test.each<[unknown[], string]>([
-    [[], "documents has no documents where at least one was expected"],
     [["a", 5], 'documents[1] must be a string or an object with "text"'],
     [[null], 'documents[0] must be a string or an object with "text"'],
     [new Array(2), 'documents[0] must be a string or an object with "text"'],
-    [["a", { title: "T" }], 'documents[1] has no "text" (nor "paragraph_text" nor "contents")'],
+    [["a", { title: "T" }], 'documents[1] has no "text"'],
     [[{ text: 5 }], 'documents[0] has a wrong "text": it must be a string'],
     [[{ text: "a", title: 5 }], 'documents[0] has a wrong "title": it must be a string'],
     [[{ text: "a", id: {} }], 'documents[0] has a wrong "id": it must be a string or a number'],

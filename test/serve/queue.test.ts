@@ -24,11 +24,11 @@ function target() {
       await open();
       return one(query);
     },
-    rankMany: async (queries, { onResult, signal }) => {
+    rankMany: async function* (queries, { signal }) {
       asked.push([...queries]);
       signals.push(signal!);
       await open();
-      for (const [index, query] of queries.entries()) onResult(one(query), index);
+      for (const query of queries) yield one(query);
     },
   };
   const job = (query: string, key = "same"): RankJob => ({ key, query, options: {}, open: async () => ask });

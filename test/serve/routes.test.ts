@@ -102,13 +102,20 @@ describe("rerank routes", () => {
   });
 });
 
+it("answers with nothing where there are no documents", async () => {
+  expect((await post("/v1/rerank", { query, documents: [] })).body).toMatchObject({ results: [] });
+  expect((await post("/v2/rerank", { query, documents: [] })).body).toMatchObject({ results: [] });
+  expect((await post("/rerank", { query, texts: [] })).body).toEqual([]);
+  expect((await post("/v1/prune", { query, documents: [], top_k: 1 })).body).toMatchObject({ text: "", documents: [] });
+});
+
 describe("errors", () => {
   const wrong: [string, string, unknown, number, RegExp][] = [
     ["llama.cpp", "/v1/rerank", { documents: texts }, 400, /"query" must be provided/],
     ["llama.cpp", "/v1/rerank", { query: 5, documents: texts }, 400, /"query" must be a string/],
     ["llama.cpp", "/v1/rerank", { query: " ", documents: texts }, 400, /"query" must not be blank/],
     ["llama.cpp", "/rerank", { query }, 400, /"documents" must be provided/],
-    ["llama.cpp", "/v1/rerank", { query, documents: [] }, 400, /"documents" must have at least one/],
+    ["llama.cpp", "/v1/retrieve", { query, documents: [] }, 400, /"documents" must have at least one/],
     ["llama.cpp", "/v1/rerank", { query, documents: ["a", 5] }, 400, /"documents.1" must be a string or an object/],
     ["llama.cpp", "/v1/rerank", { query, documents: texts, top_n: 0 }, 400, /"top_n" must be at least 1/],
     ["llama.cpp", "/v1/rerank", [], 400, /must be a JSON object/],
@@ -117,8 +124,8 @@ describe("errors", () => {
     ["llama.cpp", "/v1/prune", { query, top_k: 1 }, 400, /exactly one of "text" and "documents"/],
     ["llama.cpp", "/v1/retrieve", { query }, 400, /exactly one of "documents" and "corpus"/],
     ["llama.cpp", "/v1/rerank", { query: "tower ".repeat(9000), documents: texts }, 413, /context holds/],
-    ["Cohere", "/v2/rerank", { query, documents: [] }, 400, /"documents"/],
-    ["TEI", "/rerank", { query, texts: [] }, 400, /"texts"/],
+    ["Cohere", "/v2/rerank", { query, documents: "none" }, 400, /"documents"/],
+    ["TEI", "/rerank", { query, texts: "none" }, 400, /"texts"/],
   ];
   it.each(wrong)("in the shape of %s: %s", async (family, path, body, status, message) => {
     const answer = await post(path, body);

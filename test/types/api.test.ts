@@ -5,6 +5,7 @@ import { compareHeadSets, type ExportFormat, plotPage } from "../../src/heads/in
 import {
   type AskOptions,
   ask,
+  type BatchResult,
   type CacheType,
   type ContextOverflowError,
   Corpus,
@@ -30,10 +31,13 @@ import {
   type RankedDocument,
   type RankOptions,
   type RankResult,
+  type Retriever,
+  type RetrieverCorpus,
   type ScoringOptions,
   type Span,
   type TokenScore,
 } from "../../src/index.ts";
+import type { IsolatedRetriever } from "../../src/isolate/index.ts";
 
 describe("QRRetriever", () => {
   test("is loaded, not constructed", () => {
@@ -65,7 +69,6 @@ describe("QRRetriever", () => {
     expectTypeOf<Parameters<QRRetriever["rank"]>>().toEqualTypeOf<
       [query: string, documents: readonly DocumentInput[], options?: RankOptions | undefined]
     >();
-    expectTypeOf<QRRetriever["rank"]>().returns.resolves.toEqualTypeOf<RankResult>();
     expectTypeOf<QRRetriever["dispose"]>().returns.toEqualTypeOf<Promise<void>>();
     expectTypeOf<QRRetriever>().toExtend<AsyncDisposable>();
   });
@@ -81,6 +84,33 @@ describe("QRRetriever", () => {
       retriever.heads = [];
     };
     expectTypeOf(change).toBeFunction();
+  });
+});
+
+describe("what a caller gets back", () => {
+  type Page = { text: string; url: URL };
+  const rank = (retriever: Retriever, pages: readonly Page[]) => retriever.rank("?", pages);
+  const many = (retriever: Retriever, pages: Page[]) => retriever.rankMany(["?"], pages);
+  const kept = async (retriever: QRRetriever, pages: Page[]) => (await retriever.corpus(pages)).rank("?");
+
+  test("are documents of their own type", () => {
+    expectTypeOf(rank).returns.resolves.toEqualTypeOf<RankResult<Page>>();
+    expectTypeOf<RankResult<Page>["results"][number]["document"]>().toEqualTypeOf<Page>();
+    expectTypeOf(kept).returns.resolves.toEqualTypeOf<RankResult<Page>>();
+    expectTypeOf<RankResult<string>["results"][number]["document"]>().toEqualTypeOf<string>();
+    const loaded = (retriever: QRRetriever) => retriever.loadCorpus("notes.corpus");
+    expectTypeOf(loaded).returns.resolves.toEqualTypeOf<Corpus<RankDocument>>();
+  });
+
+  test("are batches to await and to go through", () => {
+    expectTypeOf(many).returns.toExtend<AsyncIterable<RankResult<Page>>>();
+    expectTypeOf(many).returns.resolves.toEqualTypeOf<BatchResult<Page>>();
+  });
+
+  test("come from whatever has the interface", () => {
+    expectTypeOf<QRRetriever>().toExtend<Retriever>();
+    expectTypeOf<IsolatedRetriever>().toExtend<Retriever>();
+    expectTypeOf<Corpus<Page>>().toExtend<RetrieverCorpus<Page>>();
   });
 });
 
@@ -134,8 +164,9 @@ describe("documents", () => {
   test("are texts or objects", () => {
     expectTypeOf<string>().toExtend<DocumentInput>();
     expectTypeOf<RankDocument>().toExtend<DocumentInput>();
-    expectTypeOf<{ text: string; title: null; id: number }>().toExtend<DocumentInput>();
-    expectTypeOf<{ _id: string; contents: string }>().toExtend<DocumentInput>();
+    expectTypeOf<{ text: string; title: undefined; id: number; page: Date }>().toExtend<DocumentInput>();
+    expectTypeOf<{ text: string; title: null }>().not.toExtend<DocumentInput>();
+    expectTypeOf<{ _id: string; contents: string }>().not.toExtend<DocumentInput>();
     expectTypeOf<number>().not.toExtend<DocumentInput>();
     expectTypeOf<{ text: number }>().not.toExtend<DocumentInput>();
   });

@@ -42,13 +42,8 @@ test.each<[string, PromptLayout, number[], number[], number[], RegExp | undefine
     /^warning: All 2 documents have the score 0\.3/,
   ],
   ["the same document twice", layout(8, ["a", "a"]), [0.1, 0.2, 0.1, 0.2], [1, 1, 1, 1], [0.3, 0.3], undefined],
-])("%s", async (_, given, tokens, raw, scores, expected) => {
-  const { error, warning } = await findDegenerate(
-    given,
-    Float32Array.from(tokens),
-    async () => Float32Array.from(raw),
-    scores,
-  );
+])("%s", (_, given, tokens, raw, scores, expected) => {
+  const { error, warning } = findDegenerate(given, Float32Array.from(tokens), Float32Array.from(raw), scores);
   const said = error !== undefined ? `error: ${error}` : warning !== undefined ? `warning: ${warning}` : undefined;
   if (expected === undefined) expect(said).toBeUndefined();
   else expect(said).toMatch(expected);

@@ -20,7 +20,13 @@ const scoresOf = (example: DetectionExample, ranking?: Float32Array): ExampleSco
     Math.fround(Math.sin(index + documents) / 3),
   );
   const gold = example.gold.map((id) => example.docs.findIndex((document) => document.id === id));
-  return { scores, ranking: ranking ?? scores, documents, gold };
+  return {
+    scores,
+    ranking: ranking ?? scores,
+    masses: scores.filter((_, index) => index % documents === 0),
+    documents,
+    gold,
+  };
 };
 
 const open = (file: string, { resume = true, run = key, list = examples } = {}) =>

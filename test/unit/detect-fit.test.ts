@@ -17,7 +17,7 @@ function made(count: number, signals: readonly number[], noise: number, seed = 1
         scores[head * DOCUMENTS + document] = noise * (random() - 0.5) + (document === gold ? signal : 0);
       }
     }
-    return { scores, ranking: scores, documents: DOCUMENTS, gold: [gold] };
+    return { scores, ranking: scores, masses: new Float32Array(scores.length), documents: DOCUMENTS, gold: [gold] };
   });
 }
 

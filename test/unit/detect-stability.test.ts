@@ -75,7 +75,7 @@ function example(gold: number, heads: number, good: number, noise: number): Exam
   for (let head = 0; head < heads; head++) {
     scores[head * documents + (head < good ? gold : (gold + 1) % documents)] = head < good ? 1 : noise;
   }
-  return { scores, ranking: scores, documents, gold: [gold] };
+  return { scores, ranking: scores, masses: new Float32Array(scores.length), documents, gold: [gold] };
 }
 
 describe("held-out quality", () => {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { type DocumentInput, normalizeDocuments, parseDocuments } from "../../src/documents/documents.ts";
+import {
+  type DocumentInput,
+  normalizeDocuments,
+  normalizeRecords,
+  parseDocuments,
+  someDocuments,
+} from "../../src/documents/documents.ts";
 import type { DocumentFormat } from "../../src/documents/format.ts";
 
 const parse = (text: string) => parseDocuments(text, "docs");
@@ -160,8 +166,8 @@ describe("parseDocuments of bytes", () => {
 
 describe("normalizeDocuments", () => {
   it("reads strings and objects", () => {
-    const given = ["a\nb", { text: "c", title: null, id: 5 }, { contents: "d", title: "T" }];
-    expect(normalizeDocuments(given)).toEqual([
+    const given = ["a\nb", { text: "c", title: null, id: 5 }, { text: "d", title: "T" }];
+    expect(normalizeDocuments(given as DocumentInput[])).toEqual([
       { id: "0", text: "a\nb" },
       { id: "5", text: "c" },
       { id: "2", title: "T", text: "d" },
@@ -175,7 +181,7 @@ describe("normalizeDocuments", () => {
   });
 
   it.each([
-    [[], "documents has no documents"],
+    [[{ contents: "a" }], 'documents[0] has no "text"'],
     [["a", 5], 'documents[1] must be a string or an object with "text"'],
     [["a", undefined], "documents[1] must be a string or an object"],
     [[{ text: 5 }], 'documents[0] has a wrong "text"'],
@@ -192,6 +198,25 @@ describe("normalizeDocuments", () => {
     expect(() => normalizeDocuments(input as DocumentInput[])).toThrow(message);
   });
 
+  it("gives none for none, where a list that needs one is refused", () => {
+    expect(normalizeDocuments([])).toEqual([]);
+    expect(() => someDocuments([])).toThrow("documents has no documents");
+    expect(() => normalizeRecords([])).toThrow("documents has no documents");
+  });
+
+  it("reads the names of other tools in files alone", () => {
+    const given = [
+      { contents: "d", _id: "x" },
+      { paragraph_text: "p", docid: 7 },
+    ];
+    expect(normalizeRecords(given)).toEqual([
+      { id: "x", text: "d" },
+      { id: "7", text: "p" },
+    ]);
+    // Of a program these are the caller's own fields.
+    expect(normalizeDocuments([{ text: "t", _id: {}, idx: false } as DocumentInput])).toEqual([{ id: "0", text: "t" }]);
+  });
+
   it("refuses what is no array", () => {
     expect(() => normalizeDocuments("text" as never)).toThrow(
       'Expected an array of strings and objects for documents but received "text" of type string',
@@ -199,6 +224,6 @@ describe("normalizeDocuments", () => {
   });
 
   it("calls the list what its caller calls it", () => {
-    expect(() => normalizeDocuments([{}], "line 4, docs")).toThrow('line 4, docs[0] has no "text"');
+    expect(() => normalizeRecords([{}], "line 4, docs")).toThrow('line 4, docs[0] has no "text"');
   });
 });

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkFusion, fuseRanking, fuseResult, fuseScores, fusionOf } from "../../src/ranking/fusion.ts";
-import type { RankedDocument, RankResult } from "../../src/ranking/results.ts";
+import { checkFusion, fuseRanking, fuseResults, fuseScores, fusionOf } from "../../src/ranking/fusion.ts";
+import type { Ranked } from "../../src/ranking/results.ts";
 
-const ranked = (index: number, score: number, more: Partial<RankedDocument> = {}): RankedDocument => ({
-  ...{ index, id: String(index), score },
+const ranked = (index: number, score: number, more: Partial<Ranked> = {}): Ranked => ({
+  ...{ index, id: String(index), score, share: 0, relevance: 0 },
   ...more,
 });
 
@@ -75,21 +75,9 @@ describe("fusing a ranking", () => {
 
 describe("ranking with a prior", () => {
   const documents = ["red boats", "the ferryman owns it", "green hills"].map((text, i) => ({ id: String(i), text }));
-  const byHeads: RankResult = {
-    ...{ query: "red boat", heads: [], warnings: [] },
-    results: [ranked(1, 0.2), ranked(2, 0.1), ranked(0, 0)],
-    usage: { promptTokens: 0, queryTokens: 0, documentTokens: [] },
-    timings: { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 },
-  };
-
-  test("cuts to topK after fusing: the prior's first may be the heads' last", () => {
-    const { results, fusion } = fuseResult(byHeads, documents, { prior: [10, 0, 0], fuse: { weight: 0.1 } }, 1);
-    expect(results.map(({ index }) => index)).toEqual([0]);
-    expect(fusion).toEqual({ prior: "given", fuse: { weight: 0.1 } });
-  });
-
   test("bm25 scores the documents of the call", () => {
-    const { results } = fuseResult(byHeads, documents, { prior: "bm25", fuse: { weight: 0.2 } }, undefined);
+    const byHeads = [ranked(1, 0.2), ranked(2, 0.1), ranked(0, 0)];
+    const results = fuseResults("red boat", byHeads, documents, { prior: "bm25", fuse: { weight: 0.2 } });
     expect(results.map(({ index }) => index)).toEqual([0, 1, 2]);
     expect(results[0]!.prior).toBeGreaterThan(0);
     expect(results.slice(1).map(({ prior }) => prior)).toEqual([0, 0]);

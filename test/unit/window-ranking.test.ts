@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Progress } from "../../src/options.ts";
 import type { PromptLayout, Trunk } from "../../src/prompt/layout.ts";
-import type { RankResult } from "../../src/ranking/results.ts";
+import type { Standing } from "../../src/ranking/results.ts";
 import { rankDocuments } from "../../src/ranking/scoring/ranking.ts";
 import { MERGE_RULES, type MergeRule, type WindowOptions } from "../../src/ranking/windows/options.ts";
 import { rankInWindows, type WindowEngine } from "../../src/ranking/windows/rank.ts";
@@ -15,10 +15,12 @@ const FRONT = 3;
 const NUMBER = 2;
 const QUERY = 4;
 
+const WORD = / ?[^ ]+/g;
+const words = (text: string) => [...text.matchAll(WORD)].length;
+
 /** Tokens are words. Scores depend on all that stands in a window, and are often equal. */
 function engineOf(limit: number) {
   const prompts: number[] = [];
-  const words = (text: string) => [...text.matchAll(/ ?[^ ]+/g)];
   const layOut = (documents: readonly RankDocument[]): PromptLayout => {
     const offsets = new Array<number>(2 * FRONT).fill(0);
     const documentSpans: Span[] = [];
@@ -28,7 +30,7 @@ function engineOf(limit: number) {
       const begin = offsets.length / 2;
       const textBegin = text.length;
       for (let i = 0; i < NUMBER; i++) offsets.push(textBegin, textBegin);
-      for (const { index, 0: word } of words(document.text)) {
+      for (const { index, 0: word } of document.text.matchAll(WORD)) {
         offsets.push(textBegin + index, textBegin + index + word.length);
       }
       text += document.text;
@@ -47,8 +49,8 @@ function engineOf(limit: number) {
     };
     return { trunk, query: new Int32Array(QUERY), nullQuery: null };
   };
-  const rankAll = (documents: readonly RankDocument[], ...options: [WindowOptions, Call]) =>
-    rankInWindows(
+  const rankAll = async (documents: readonly RankDocument[], ...options: [WindowOptions, Call]) => {
+    const standing = await rankInWindows(
       engine,
       {
         documents: documents.map((document) => ({ ...document, truncated: false })),
@@ -58,9 +60,11 @@ function engineOf(limit: number) {
       layOut(documents),
       ...options,
     );
+    return { ...standing, results: standing.order.map(standing.describe) };
+  };
   const engine: WindowEngine = {
     limit,
-    rank: async (documents): Promise<RankResult> => {
+    rank: async (documents): Promise<Standing> => {
       const company = hash(documents.map(({ text }) => text).join("|"));
       const scores = documents.map(({ text }) => (hash(`${company}${text}`) % 7) - 2);
       const promptTokens = layOut(documents).trunk.tokens.length + QUERY;
@@ -71,12 +75,15 @@ function engineOf(limit: number) {
           [0, 0],
           [0, 1],
         ],
-        results: rankDocuments(scores).map((index) => ({
+        order: rankDocuments(scores),
+        describe: (index) => ({
           index,
           id: documents[index]!.id,
           score: scores[index]!,
           headScores: [scores[index]! / 4, (scores[index]! * 3) / 4],
-        })),
+        }),
+        odds: scores.map((score) => score / 10),
+        rawOdds: documents.map(({ text }) => words(text)),
         usage: { promptTokens, queryTokens: QUERY, documentTokens: [] },
         timings: { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 },
         warnings: [],
@@ -108,8 +115,8 @@ test.each(MERGE_RULES)("%s: sorted by score, every document once, the same each 
       async (given, limit, windowDocuments) => {
         const documents = given.map((words, index) => ({ id: `d${index}`, text: words.join(" ") }));
         const { rankAll, prompts } = engineOf(limit);
-        const rank = (topK?: number) => rankAll(documents, { merge, windowDocuments }, { topK });
-        const { results, windows, usage } = await rank();
+        const rank = () => rankAll(documents, { merge, windowDocuments }, {});
+        const { results, windows, usage, odds, rawOdds } = await rank();
         expect(windows).toMatchObject({ merge, count: prompts.length });
         expect(usage.promptTokens).toBe(prompts.reduce((sum, tokens) => sum + tokens, 0));
         for (const tokens of prompts) expect(tokens).toBeLessThanOrEqual(limit);
@@ -127,7 +134,9 @@ test.each(MERGE_RULES)("%s: sorted by score, every document once, the same each 
         }
 
         expect((await rank()).results).toEqual(results);
-        expect((await rank(2)).results).toEqual(results.slice(0, 2));
+        // Odds are means over readings as scores are, of the best passage; all attention on a document counts as its own.
+        for (const { index, score } of results) expect(odds[index]).toBeCloseTo(score / 10, 9);
+        expect(rawOdds).toEqual(documents.map(({ text }) => words(text)));
       },
     ),
   );

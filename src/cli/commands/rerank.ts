@@ -3,7 +3,7 @@ import { InputError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
 import { RANKING, topK as topKSpec } from "../../options/ranking.ts";
 import type { LoadOptions } from "../../options.ts";
-import type { BatchResult } from "../../ranking/rank-many.ts";
+import type { BatchResult } from "../../ranking/batch.ts";
 import type { RankedDocument, RankResult } from "../../ranking/results.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { openCorpus } from "../corpus-cache.ts";
@@ -45,6 +45,7 @@ type RerankFlags = CommonFlags &
     heads?: string;
     cache?: string;
     topK?: number;
+    threshold?: number;
     headScores?: boolean;
     tokenScores?: boolean;
     format?: (typeof RANKING_FORMATS)[number];
@@ -80,7 +81,7 @@ export function registerRerank(program: Command): void {
     .argument("[files...]", "files, folders and patterns; or standard input");
   const { query, queryFile, queries, docs, docsFormat, split, cache } = INPUTS;
   addOptions(command, [query, queryFile, queries, docs, docsFormat, split, cache]);
-  addOptions(addHeadsOption(addModelOptions(command)), [topKSpec]);
+  addOptions(addHeadsOption(addModelOptions(command)), [topKSpec, RANKING.threshold]);
   addOptions(addWindowOptions(addRankOptions(command).addOption(fuseOption())), [OUTPUTS.format, OUTPUTS.json]);
   addOptions(command, [RANKING.headScores, RANKING.tokenScores]);
   addHelp(addCommonOptions(command), HELP).action(rerank);
@@ -106,7 +107,7 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
       onProgress,
     };
     await using retriever = await QRRetriever.load(options);
-    const { topK, headScores, tokenScores, cache, order, maxDocumentTokens, layout, quiet = false } = flags;
+    const { topK, threshold, headScores, tokenScores, cache, order, maxDocumentTokens, layout, quiet = false } = flags;
     const sources = given && (await cutSources(retriever, given, { signal }));
     const ranked = sources && toRankDocuments(sources);
     const settings = { order, maxDocumentTokens, layout };
@@ -125,12 +126,12 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
       print(rankingTable(result.results, documents, tokenScores ? marks : undefined));
       if (headScores) print(`\n${headsTable(result)}`);
     };
-    const common = { ...flags.fuse, topK, headScores, tokenScores, signal, onProgress };
+    const common = { ...flags.fuse, topK, threshold, headScores, tokenScores, signal, onProgress };
     const texts = queries.map(({ text }) => text);
-    const batch = { ...common, onResult: show };
-    const { results, throughput } = await (corpus
-      ? corpus.rankMany(texts, batch)
-      : retriever.rankMany(texts, ranked!, batch));
+    const batch = corpus ? corpus.rankMany(texts, common) : retriever.rankMany(texts, ranked!, common);
+    let shown = 0;
+    for await (const result of batch) show(result, shown++);
+    const { results, throughput } = await batch;
     bar.stop();
     if (format === "json") return;
     for (const warning of warningsOf(results, queries)) warn(warning);
@@ -207,7 +208,10 @@ function toContract(retriever: QRRetriever, result: RankResult, documents: reado
     headSet: retriever.headSet,
     prompt: retriever.prompt,
     query: result.query,
-    results: result.results.map((one) => ({ ...one, ...placeOf(documents[one.index]!) })),
+    results: result.results.map(({ document: _, ...one }) => ({ ...one, ...placeOf(documents[one.index]!) })),
+    abstained: result.abstained,
+    belowThreshold: result.belowThreshold,
+    calibration: result.calibration,
     usage: result.usage,
     timings,
     ...(threads !== undefined && { processors: { threads, cpuMs } }),

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { normalizeDocuments } from "../../documents/documents.ts";
+import { normalizeRecords } from "../../documents/documents.ts";
 import type { RankDocument } from "../../types.ts";
 import type { CandidateOptions, Task, Topic } from "../types.ts";
 import { invalid, Notes } from "./notes.ts";
@@ -67,5 +67,5 @@ async function readChapters(folder: string, book: string): Promise<RankDocument[
   });
   const { chapters } = Object(parseJson(bytes, file)) as { chapters?: unknown };
   if (!Array.isArray(chapters)) throw invalid(file, 'has no "chapters" that are an array');
-  return normalizeDocuments(chapters, `${file}, chapters`);
+  return normalizeRecords(chapters, `${file}, chapters`);
 }

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { normalizeDocuments } from "../../documents/documents.ts";
+import { normalizeRecords } from "../../documents/documents.ts";
 import type { RankDocument } from "../../types.ts";
 import { append } from "../../util/extremes.ts";
 import type { CandidateOptions, Task, Topic } from "../types.ts";
@@ -87,7 +87,7 @@ async function readFolder(folder: string, notes: Notes): Promise<Loaded> {
 function readDocuments(value: unknown, position: string): RankDocument[] {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
   if (!Array.isArray(value)) throw invalid(position, "must be an array of documents");
-  return normalizeDocuments(value, position);
+  return normalizeRecords(value, position);
 }
 
 async function readPublished(file: string, notes: Notes): Promise<Loaded> {

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { normalizeDocuments, stripTexts } from "../../documents/documents.ts";
+import { normalizeRecords, stripTexts } from "../../documents/documents.ts";
 import type { RankDocument } from "../../types.ts";
 import type { CandidateOptions, Grades, Task, Topic } from "../types.ts";
 import { invalid, Notes } from "./notes.ts";
@@ -73,7 +73,7 @@ function documentsIn(value: unknown, position: string): RankDocument[] {
   const fields = value as Record<string, unknown>;
   const docs = fields.docs ?? fields.paragraphs;
   if (!Array.isArray(docs)) throw invalid(position, 'has no "docs" (nor "paragraphs") that is an array');
-  return docs.length === 0 ? [] : stripTexts(normalizeDocuments(docs, `${position}, docs`));
+  return docs.length === 0 ? [] : stripTexts(normalizeRecords(docs, `${position}, docs`));
 }
 
 function readGold(value: unknown, position: string): Grades {

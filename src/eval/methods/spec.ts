@@ -49,6 +49,8 @@ function without(argument: string | undefined, method: Method): Method | null {
  * - `NAME=…` any of these under a name of its own
  *
  * @throws InputError `INVALID_ARGUMENT` for anything else, or a name that stands for two methods.
+ * @example
+ * const methods = parseMethods(["qrhead", "qrhead:all", "bm25"]);
  */
 export function parseMethods(specs: readonly string[]): Method[] {
   const methods: Method[] = [];

@@ -30,6 +30,8 @@ const NEEDS_CUTOFF: readonly MeasureName[] = ["recall", "p", "success"];
  * Reads `ndcg@10`, `recall@5`, `p@1`, `success@1`, `map`, `mrr`, `mrr@10`, or trec_eval's `ndcg_cut.10` and the like.
  *
  * @throws InputError `INVALID_ARGUMENT` for anything else.
+ * @example
+ * const { name, cutoff } = parseMeasure("ndcg@10");
  */
 export function parseMeasure(text: string): Measure {
   const match = /^([a-z_]+?)(?:[@._](\d{1,6}))?$/i.exec(text.trim());

@@ -30,6 +30,8 @@ svg { min-width: 640px; height: auto; background: none; color: var(--text); }
  * One page with every table and plot, without scripts and without anything to fetch.
  *
  * @throws QRHeadError `LIBRARY_NOT_FOUND` where the plotting packages are not installed.
+ * @example
+ * const html = await renderHtml(report);
  */
 export async function renderHtml(report: EvalReport): Promise<string> {
   const plotting = await loadPlotting();

@@ -9,6 +9,8 @@ const LONGEST_NAME = 100;
 /**
  * Writes a TREC run of every task and method, `runs/TASK.METHOD.trec`, and the judgements, `runs/TASK.qrels`. A query that
  * failed is not in its run: trec_eval's `-c` then counts it as 0, as our own figures do.
+ * @example
+ * await writeTrecFiles(report, "runs/");
  */
 export async function writeTrecFiles(report: EvalReport, folder: string): Promise<void> {
   const target = path.join(folder, "runs");

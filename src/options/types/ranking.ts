@@ -126,6 +126,12 @@ export type RankOptions = ScoringOptions & {
   /** Return the best this many. An integer of at least 1. Defaults to all. */
   topK?: number | undefined;
   /**
+   * Leave out results whose `relevance` is below this. A number from 0 to 1. Defaults to none left out; `abstained`
+   * then goes by 0.5. How many these were is `belowThreshold`; where none reaches it the result is empty and
+   * `abstained`.
+   */
+  threshold?: number | undefined;
+  /**
    * Scores of a first stage that join the heads'. Defaults to none, and `"bm25"` where there is `fuse`. One number a
    * document, higher is better; `"bm25"` computes BM25 over the documents themselves.
    */

@@ -5,7 +5,7 @@ import type { Progress, RankOptions } from "../../options.ts";
 import { type PromptLayout, textOffsets } from "../../prompt/layout.ts";
 import type { LaidDocuments } from "../../reading/documents.ts";
 import type { RankDocument } from "../../types.ts";
-import type { PassageScore, RankedDocument, RankResult } from "../results.ts";
+import type { Described, PassageScore, Standing } from "../results.ts";
 import { type Demoted, isBlank } from "../scoring/placement.ts";
 import { rankDocuments } from "../scoring/ranking.ts";
 import { DEFAULT_MERGE, type WindowOptions } from "./options.ts";
@@ -18,7 +18,7 @@ export type WindowEngine = {
   /** Tokens that a prompt may have. */
   limit: number;
   /** Ranks the documents of one prompt. */
-  rank(documents: readonly RankDocument[], onProgress: ((progress: Progress) => void) | undefined): Promise<RankResult>;
+  rank(documents: readonly RankDocument[], onProgress: ((progress: Progress) => void) | undefined): Promise<Standing>;
 };
 
 /** A document, or a passage of one that is too long: what stands in windows. */
@@ -34,12 +34,15 @@ type Unit = {
   scoreSum: number;
   demoted?: Demoted | undefined;
   headSums?: number[] | undefined;
+  oddsSum: number;
+  rawOddsSum: number;
   /** Of the last window. */
-  result?: RankedDocument;
+  result?: Described;
 };
 
 /** Passages that a result names. */
 const NAMED_PASSAGES = 5;
+const UNREAD = { readings: 0, scoreSum: 0, oddsSum: 0, rawOddsSum: 0 };
 const LONGEST_PASSAGE = 512;
 const SHORTEST_PASSAGE = 8;
 
@@ -56,8 +59,8 @@ export async function rankInWindows(
   { documents, positions }: LaidDocuments,
   prompt: PromptLayout,
   windows: WindowOptions,
-  { topK, onProgress, tokenScores }: Pick<RankOptions, "topK" | "onProgress" | "tokenScores">,
-): Promise<RankResult> {
+  { onProgress, tokenScores }: Pick<RankOptions, "onProgress" | "tokenScores">,
+): Promise<Standing> {
   const began = performance.now();
   // Token scores are of one reading, and comparable between documents where each is read once.
   const { merge = tokenScores ? "calibrated" : DEFAULT_MERGE } = windows;
@@ -78,7 +81,7 @@ export async function rankInWindows(
   }
 
   const units = await toUnits();
-  let spent: RankResult | undefined;
+  let spent: Standing | undefined;
   let count = 0;
   const shape = { costs: units.map(({ cost }) => cost), capacity, most };
   const tokensOf = (members: readonly number[]) =>
@@ -96,11 +99,13 @@ export async function rankInWindows(
       spent = spent ? addUsage(spent, result) : result;
       const scores = new Array<number>(members.length);
       let lowest = Number.POSITIVE_INFINITY;
-      for (const ranked of result.results) {
+      for (const ranked of result.order.map(result.describe)) {
         const unit = units[members[ranked.index]!]!;
         unit.result = ranked;
         unit.readings++;
         unit.scoreSum += ranked.score;
+        unit.oddsSum += result.odds[ranked.index]!;
+        unit.rawOddsSum += result.rawOdds[ranked.index]!;
         unit.demoted ??= ranked.demoted;
         lowest = Math.min(lowest, ranked.score);
         // As with the score, what heads contribute is the mean over all windows.
@@ -116,7 +121,7 @@ export async function rankInWindows(
   const lengths = prompt.trunk.documentSpans.map(([begin, end]) => end - begin);
   return {
     ...spent!,
-    results: describe(placeUnits()).slice(0, topK),
+    ...rankedDocuments(placeUnits()),
     usage: { ...spent!.usage, documentTokens: positions.map((position) => lengths[position]!) },
     timings: { ...spent!.timings, totalMs: performance.now() - began },
     windows: {
@@ -165,7 +170,7 @@ export async function rankInWindows(
       const blank = (part: string) => isBlank({ ...(title && { title }), text: part });
       const cost = costs.documents[positions[document]!]!;
       if (cost <= capacity) {
-        units.push({ document, text, cost, begin: 0, end: 0, blank: blank(text), readings: 0, scoreSum: 0 });
+        units.push({ document, text, cost, begin: 0, end: 0, blank: blank(text), ...UNREAD });
         continue;
       }
       const map = new TokenMap(text, textOffsets(prompt.trunk, positions[document]!));
@@ -188,23 +193,28 @@ export async function rankInWindows(
       for (const chunk of await chunkText(text, map, { by: "sentences", size: passage })) {
         const { begin, end } = chunk;
         const place = { document, text: chunk.text, cost: chunk.tokens + header, begin, end };
-        units.push({ ...place, blank: blank(chunk.text), readings: 0, scoreSum: 0 });
+        units.push({ ...place, blank: blank(chunk.text), ...UNREAD });
       }
     }
     return units;
   }
 
-  function describe(order: readonly number[]): RankedDocument[] {
-    const results = new Map<number, RankedDocument>();
+  /** Documents in the order of their best passages; all attention on any passage of a document is on the document. */
+  function rankedDocuments(order: readonly number[]): Pick<Standing, "order" | "odds" | "rawOdds" | "describe"> {
+    const results = new Map<number, Described>();
+    const [odds, rawOdds] = [new Array<number>(documents.length).fill(0), new Array<number>(documents.length).fill(0)];
     for (const index of order) {
-      const { document, begin, end, result, readings, headSums, scoreSum, demoted } = units[index]!;
+      const { document, begin, end, result, readings, headSums, scoreSum, oddsSum, rawOddsSum, demoted } =
+        units[index]!;
       const score = demoted ? scoreSum / readings : scores[index]!;
       const passage: PassageScore | undefined = end > 0 ? { begin, end, score } : undefined;
+      rawOdds[document]! += rawOddsSum / readings;
       const known = results.get(document);
       if (known) {
         if (passage && known.passages!.length < NAMED_PASSAGES) known.passages!.push(passage);
         continue;
       }
+      odds[document] = oddsSum / readings;
       results.set(document, {
         ...result!,
         index: document,
@@ -216,11 +226,11 @@ export async function rankInWindows(
         ...(passage && { passages: [passage] }),
       });
     }
-    return [...results.values()];
+    return { order: [...results.keys()], odds, rawOdds, describe: (index) => results.get(index)! };
   }
 }
 
-function addUsage(sum: RankResult, next: RankResult): RankResult {
+function addUsage(sum: Standing, next: Standing): Standing {
   const { usage, timings } = next;
   return {
     ...next,

@@ -27,7 +27,7 @@ export type CorpusRankOptions = RankOptions & {
 };
 
 const OF_CORPUS = ["order", "maxDocumentTokens", "layout", "nullQuery"] as const;
-const OF_RANK = ["topK", "headScores", "tokenScores", "mask", "calibration"] as const;
+const OF_RANK = ["topK", "threshold", "headScores", "tokenScores", "mask", "calibration"] as const;
 
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option, a wrong value, or one that belongs to a query. */
 export function parseCorpusOptions(options: unknown): CorpusOptions & Pick<RankOptions, "signal" | "onProgress"> {

@@ -1,0 +1,73 @@
+/**
+ * How attention becomes relevance: 1 / (1 + e^−(a + b·odds)). Fitted at equal weight of documents that answer and documents
+ * that do not, so that ½ is where either is as likely to be seen.
+ */
+export type Calibration = { a: number; b: number };
+
+/** Below this no document counts as relevant where a call names no threshold. */
+export const DEFAULT_THRESHOLD = 0.5;
+
+/** Share of the heads' attention that is taken to stay beside the documents at least: nothing is divided by 0. */
+const LEAST_REST = 1e-6;
+
+/** What the attention on each document of one prompt is to the attention that no document gets. */
+export type Odds = {
+  /** The documents' scores, over the rest. */
+  odds: number[];
+  /** The same of all attention, calibrated by nothing. */
+  rawOdds: number[];
+};
+
+/**
+ * Odds of documents that stood in one prompt: `score / rest` and `raw / rest`, where `rest` is Σ weights − Σ raw.
+ *
+ * A softmax divides what every token gets by the same sum. More documents make that sum larger, and with it every document's
+ * attention smaller; the attention beside the documents shrinks alike, so that the quotient does not.
+ *
+ * @param scores One per document.
+ * @param raw Attention on each document, neither calibrated nor masked, summed over heads by their weights.
+ * @param weight Σ weights of the heads: all attention that there is, as each head's sums to 1.
+ */
+export function oddsOf(scores: ArrayLike<number>, raw: ArrayLike<number>, weight: number): Odds {
+  const seen = Array.from(raw).reduce((sum, mass) => sum + mass, 0);
+  const rest = Math.max(LEAST_REST * weight, weight - seen);
+  return { odds: Array.from(scores, (score) => score / rest), rawOdds: Array.from(raw, (mass) => mass / rest) };
+}
+
+/**
+ * Relevance from 0 to 1 of documents in their final order, none more than the one before: one that stands lower than its
+ * odds has those of its place.
+ *
+ * @param odds Best document first.
+ */
+export function relevancesOf(odds: readonly number[], { a, b }: Calibration): number[] {
+  let most = 1;
+  return odds.map((value) => {
+    most = Math.min(most, 1 / (1 + Math.exp(-(a + b * value))));
+    return most;
+  });
+}
+
+/** Shares that add up to 1; equal ones where there is nothing to share. */
+export function sharesOf(rawOdds: readonly number[]): number[] {
+  const sum = rawOdds.reduce((total, value) => total + value, 0);
+  return rawOdds.map((value) => (sum > 0 ? value / sum : 1 / rawOdds.length));
+}
+
+/**
+ * For head sets without constants of their own: between those of a small trained ranker and of a general model
+ * (docs/relevance.md).
+ */
+export const GENERIC: Readonly<Record<"listwise" | "independent", Calibration>> = {
+  listwise: { a: -1.4, b: 60 },
+  independent: { a: -1.4, b: 60 },
+};
+
+/** A head set's own constants where they apply, else the generic ones. */
+export function calibrationOf(
+  own: Calibration | undefined,
+  { layout, applies }: { layout: "listwise" | "independent"; applies: boolean },
+): Calibration & { fitted: boolean } {
+  if (!own || !applies) return { ...GENERIC[layout], fitted: false };
+  return { a: own.a, b: own.b, fitted: true };
+}

@@ -20,7 +20,7 @@ const COLUMNS = Math.floor((WIDTH - LEFT - 24) / ADVANCE);
 
 type Cell = { text: string; value: number };
 
-const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const escapeXml = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** Tokens in lines, broken before words. */
 function wrap(cells: readonly Cell[]): Cell[][] {
@@ -50,7 +50,7 @@ function draw(
   const best = Math.max(...documents.map(({ score }) => score));
   const parts: string[] = [];
   const write = (x: number, y: number, text: string, more = "") =>
-    parts.push(`<text x="${x}" y="${y}" xml:space="preserve" ${more}>${escape(text)}</text>`);
+    parts.push(`<text x="${x}" y="${y}" xml:space="preserve" ${more}>${escapeXml(text)}</text>`);
   write(24, 38, QUESTION, `font-size="19" font-weight="600"`);
   let y = 66;
   for (const { title, score, cells } of documents) {

@@ -15,6 +15,7 @@ export type QRHeadErrorCode =
   | "HEADS_INVALID"
   | "CORPUS_INVALID"
   | "CORPUS_MISMATCH"
+  | "INDEX_INVALID"
   | "ATTENTION_INVALID"
   | "ENGINE_FAILED"
   /** The process of an `IsolatedRetriever` ended during the call. */
@@ -73,6 +74,7 @@ export class InputError extends QRHeadError {
       | "HEADS_INVALID"
       | "CORPUS_INVALID"
       | "CORPUS_MISMATCH"
+      | "INDEX_INVALID"
     >,
     problem: string,
     details?: ErrorDetails,

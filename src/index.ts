@@ -1,4 +1,4 @@
-export { type AskDocuments, type AskResult, type AskSource, ask } from "./answering/ask.ts";
+export { type AskResult, ask } from "./answering/ask.ts";
 export {
   type AssembledContext,
   type AssembleOptions,
@@ -8,7 +8,9 @@ export {
   toMessages,
   toPrompt,
 } from "./answering/assemble.ts";
-export type { AskOptions, AskProgress } from "./answering/options.ts";
+export type { AskOptions, AskProgress, Generate } from "./answering/options.ts";
+export type { RetrieveCorpus, RetrieveFrom, RetrieveHost } from "./answering/passages.ts";
+export type { RetrievedSource, RetrieveOptions, RetrieveResult } from "./answering/retrieve.ts";
 export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
 export type { Structure } from "./chunking/structures.ts";
 export { type ChunkDocumentsOptions, type Chunker, chunkDocuments } from "./documents/chunk-documents.ts";
@@ -28,6 +30,8 @@ export { type HeadCalibration, type HeadSet, type HeadSetModel, parseHeadSet } f
 export { type HeadSetMatch, matchHeadSet } from "./heads/match.ts";
 export { PUBLISHED_HEAD_SETS, type PublishedHeadSet, type PublishedModelKey } from "./heads/published.ts";
 export { PUBLISHED_MODELS } from "./heads/published-data.ts";
+export { type ChunkIndex, type IndexedChunk, openIndex } from "./index-store/chunk-index.ts";
+export type { IndexUpdate } from "./index-store/update.ts";
 export type { HeadAttention, Inspection } from "./inspect/attention.ts";
 export { inspectionPage } from "./inspect/page.ts";
 export type { Retriever } from "./interface.ts";
@@ -35,7 +39,8 @@ export { BUILT_IN_MODEL, type BuiltInName, builtInModel } from "./model/built-in
 export type { Tokenization } from "./native/addon-types.ts";
 export type { Gpu } from "./native/variants.ts";
 export { CACHE_TYPES, MERGE_RULES } from "./options/choices.ts";
-export type { AnsweringOptions, PruningOptions } from "./options/types/texts.ts";
+export type { IndexProgress } from "./options/progress.ts";
+export type { AnsweringOptions, OpenIndexOptions, PruningOptions, UpdateIndexOptions } from "./options/types/texts.ts";
 export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
 export type { PromptName, PromptProfile } from "./prompt/profiles.ts";
 export type { CountTokens, PruneOptions, PruneUnit } from "./pruning/options.ts";

@@ -1,3 +1,5 @@
+import type { RetrieveFrom } from "./answering/passages.ts";
+import type { RetrieveOptions, RetrieveResult } from "./answering/retrieve.ts";
 import type { DocumentInput, Widened } from "./documents/documents.ts";
 import type { Inspection } from "./inspect/attention.ts";
 import type { RankOptions } from "./options.ts";
@@ -67,6 +69,19 @@ export interface Retriever extends Ranker {
     file: string,
     options?: Pick<RankOptions, "signal" | "onProgress">,
   ): Promise<RetrieverCorpus<RankDocument>>;
+
+  /**
+   * Finds what a question is to be answered from: the best chunks that fit a budget, in their own order, as one text and as
+   * messages. BM25 chooses `candidates` where there are more chunks, and the heads rank these.
+   *
+   * @param from Documents, which are cut into chunks; a corpus or an index, which have chunks; or `{ paths }` of files and
+   * folders.
+   * @throws InputError for a blank question, no documents, wrong options, or a budget that no chunk fits; what `rank` throws.
+   * @example
+   * const found = await retriever.retrieve("Who keeps the keys?", { paths: ["notes/"] }, { budgetTokens: 2000 });
+   * for (const { file, line, relevance } of found.sources) console.log(`${file}:${line}`, relevance);
+   */
+  retrieve(query: string, from: RetrieveFrom, options?: RetrieveOptions): Promise<RetrieveResult>;
 
   /**
    * Keeps of a text, or of several, the sentences or chunks that the query attends to: verbatim and in their order, with a

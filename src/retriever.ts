@@ -1,3 +1,5 @@
+import type { RetrieveFrom } from "./answering/passages.ts";
+import { type RetrieveOptions, type RetrieveResult, retrieve } from "./answering/retrieve.ts";
 import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
 import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments, someDocuments, type Widened } from "./documents/documents.ts";
@@ -235,6 +237,10 @@ export class QRRetriever implements Retriever {
       tokenize: (text, signal) => this.tokenize(text, signal && { signal }),
     };
     return prune(host, query, input, options);
+  }
+
+  retrieve(query: string, from: RetrieveFrom, options: RetrieveOptions = {}): Promise<RetrieveResult> {
+    return retrieve(this, query, from, options);
   }
 
   async inspect(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<Inspection> {

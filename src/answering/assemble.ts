@@ -129,12 +129,20 @@ export const DEFAULT_INSTRUCTION =
 
 /**
  * The context with instruction and question, as messages of a chat.
+ *
+ * @param history Earlier messages, which stand between the instruction and the sources.
  * @example
  * const messages = toMessages("[1] Ada wrote it.", "Who wrote it?");
  */
-export function toMessages(context: string, question: string, instruction = DEFAULT_INSTRUCTION): ChatMessage[] {
+export function toMessages(
+  context: string,
+  question: string,
+  instruction = DEFAULT_INSTRUCTION,
+  history: readonly ChatMessage[] = [],
+): ChatMessage[] {
   return [
     { role: "system", content: instruction },
+    ...history,
     { role: "user", content: `Sources:\n\n${context}\n\nQuestion: ${question}` },
   ];
 }
@@ -145,7 +153,10 @@ export function toMessages(context: string, question: string, instruction = DEFA
  * const prompt = toPrompt("[1] Ada wrote it.", "Who wrote it?");
  */
 export function toPrompt(context: string, question: string, instruction = DEFAULT_INSTRUCTION): string {
-  return toMessages(context, question, instruction)
-    .map(({ content }) => content)
-    .join("\n\n");
+  return plainText(toMessages(context, question, instruction));
+}
+
+/** Messages for a model without a chat template. */
+export function plainText(messages: readonly ChatMessage[]): string {
+  return messages.map(({ content }) => content).join("\n\n");
 }

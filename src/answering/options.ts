@@ -1,29 +1,78 @@
-import { invalidArgument } from "../errors.ts";
-import { ASKING } from "../options/answering.ts";
+import type { LlamaModel } from "node-llama-cpp";
+import { InputError, invalidArgument } from "../errors.ts";
+import type { Retriever } from "../interface.ts";
+import { ASKING, RETRIEVING } from "../options/answering.ts";
 import { parseOptions } from "../options/parse.ts";
-import type { AnsweringOptions } from "../options/types/texts.ts";
-import { parseLoadOptions } from "../options.ts";
-import { QRRetriever } from "../retriever.ts";
+import type { AnsweringOptions, RetrieveOptions } from "../options/types/texts.ts";
+import { type LoadOptions, parseLoadOptions } from "../options.ts";
+import type { ChatMessage } from "../types.ts";
+import type { RetrieveHost } from "./passages.ts";
+import { assertQuestion, parseHistory } from "./retrieve.ts";
 
 export type { AskProgress } from "../options/progress.ts";
 
-/** Chunks that an answer is given from by default: more of them make small models lose the thread. */
-export const DEFAULT_TOP_K = 5;
+/** What answers: a GGUF by its path or `hf:` URI, a loaded retriever or model of node-llama-cpp, or a function. */
+export type Generate =
+  | string
+  | Retriever
+  | LlamaModel
+  | ((messages: ChatMessage[], options: { signal: AbortSignal | undefined }) => AsyncIterable<string>);
 
-export type AskOptions = Omit<AnsweringOptions, "retriever"> & {
-  /** What retrieves: loaded, or how to load it. Defaults to the built-in model. A slim file will do. A corpus has its own. */
-  retriever?: QRRetriever | AnsweringOptions["retriever"];
-};
+export type AskOptions = Omit<RetrieveOptions, "onProgress" | "signal"> &
+  Omit<AnsweringOptions, "generate" | "retriever"> & {
+    /** What answers. The built-in model cannot. */
+    generate: Generate;
+    /**
+     * What retrieves: loaded, in this process or another, or how to load it. Defaults to the retriever that answers, else the
+     * built-in model. A slim file will do. A corpus has its own.
+     */
+    retriever?: RetrieveHost | LoadOptions | undefined;
+  };
 
-/** @throws InputError `INVALID_ARGUMENT` for a blank question, no model, an unknown option or a wrong value. */
+/** What has no use where the caller's own function writes. */
+const OF_WRITING = ["maxTokens", "temperature", "repeatPenalty"] as const;
+
+/** @throws InputError `INVALID_ARGUMENT` for a blank question, nothing to answer with, an unknown option or a wrong value. */
 export function parseAskOptions(query: unknown, options: unknown): AskOptions {
-  if (typeof query !== "string" || query.trim() === "")
-    throw invalidArgument("query", "a text that is not blank", query);
-  const parsed = parseOptions(ASKING, options) as AskOptions;
-  const { retriever } = parsed;
-  if (retriever === undefined || retriever instanceof QRRetriever) return parsed;
+  assertQuestion(query);
+  const parsed = parseOptions({ ...RETRIEVING, ...ASKING }, options) as AskOptions;
+  const { generate, retriever, history } = parsed;
+  if (!isGenerate(generate)) throw invalidArgument("generate", ASKING.generate.expected, generate);
+  const useless = OF_WRITING.find((name) => isFunction(generate) && parsed[name] !== undefined);
+  if (useless) {
+    throw new InputError("INVALID_ARGUMENT", `Option ${useless} has no use beside a function that answers`, {
+      option: useless,
+    });
+  }
+  if (history) parsed.history = parseHistory(history);
+  if (retriever === undefined) return isRetriever(generate) ? { ...parsed, retriever: generate } : parsed;
+  if (isHost(retriever)) return parsed;
   if (typeof retriever !== "object" || retriever === null || Array.isArray(retriever)) {
-    throw invalidArgument("retriever", "a QRRetriever, or options to load one", retriever);
+    throw invalidArgument("retriever", ASKING.retriever.expected, retriever);
   }
   return { ...parsed, retriever: parseLoadOptions(retriever) };
+}
+
+/** The options of a retriever that is to be loaded; undefined for a loaded one. */
+export function loadOptionsOf(retriever: AskOptions["retriever"]): LoadOptions | undefined {
+  return retriever === undefined || isHost(retriever) ? undefined : retriever;
+}
+
+export function isHost(retriever: unknown): retriever is RetrieveHost {
+  return typeof (retriever as RetrieveHost | null)?.rank === "function";
+}
+
+/** A loaded retriever, in this process or another, which can write. */
+export function isRetriever(value: unknown): value is Retriever {
+  return isHost(value) && typeof (value as Retriever).generate === "function";
+}
+
+export function isFunction(generate: Generate): generate is Extract<Generate, CallableFunction> {
+  return typeof generate === "function";
+}
+
+function isGenerate(value: unknown): value is Generate {
+  if (typeof value === "string") return value.trim() !== "";
+  if (typeof value === "function" || isRetriever(value)) return true;
+  return typeof (value as LlamaModel | null)?.createContext === "function" && "fileInfo" in (value as LlamaModel);
 }

@@ -1,11 +1,9 @@
-import type { ChatWrapper, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
+import type { ChatHistoryItem, ChatWrapper, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import { QRHeadError } from "../errors.ts";
 import { importNodeLlamaCpp } from "../native/node-llama-cpp.ts";
-import { toMessages, toPrompt } from "./assemble.ts";
+import type { ChatMessage } from "../types.ts";
+import { plainText } from "./assemble.ts";
 import type { AskOptions } from "./options.ts";
-
-/** What the generator is asked. */
-export type Question = { context: string; query: string; instruction?: string | undefined };
 
 export type WriteOptions = Pick<AskOptions, "threads" | "onText" | "signal"> & {
   maxTokens: number;
@@ -28,8 +26,8 @@ export function isBase({ fileInfo }: LlamaModel): boolean {
 }
 
 /** Tokens of the whole prompt. */
-export async function promptTokens(model: LlamaModel, question: Question): Promise<Token[]> {
-  return isBase(model) ? baseTokens(model, question) : chatTokens(await wrapperOf(model), model, question);
+export async function promptTokens(model: LlamaModel, messages: readonly ChatMessage[]): Promise<Token[]> {
+  return isBase(model) ? baseTokens(model, messages) : chatTokens(await wrapperOf(model), model, messages);
 }
 
 /** Found once a file and template: node-llama-cpp tries its own templates for it, which takes seconds. */
@@ -49,7 +47,11 @@ async function wrapperOf(model: LlamaModel): Promise<ChatWrapper> {
  *
  * @throws QRHeadError `ENGINE_FAILED`.
  */
-export async function write(model: LlamaModel, question: Question, options: WriteOptions): Promise<Written> {
+export async function write(
+  model: LlamaModel,
+  messages: readonly ChatMessage[],
+  options: WriteOptions,
+): Promise<Written> {
   const { size, threads, signal } = options;
   try {
     const context = await model.createContext({
@@ -60,8 +62,8 @@ export async function write(model: LlamaModel, question: Question, options: Writ
     try {
       const sequence = context.getSequence();
       return await (isBase(model)
-        ? complete(model, sequence, question, options)
-        : chat(model, sequence, question, options));
+        ? complete(model, sequence, messages, options)
+        : chat(model, sequence, messages, options));
     } finally {
       await context.dispose();
     }
@@ -75,14 +77,14 @@ export async function write(model: LlamaModel, question: Question, options: Writ
 async function chat(
   model: LlamaModel,
   contextSequence: LlamaContextSequence,
-  question: Question,
+  messages: readonly ChatMessage[],
   options: WriteOptions,
 ): Promise<Written> {
   const { LlamaChat } = await importNodeLlamaCpp();
   const session = new LlamaChat({ contextSequence, chatWrapper: await wrapperOf(model) });
-  const tokens = chatTokens(session.chatWrapper, model, question);
+  const tokens = chatTokens(session.chatWrapper, model, messages);
   await read(contextSequence, tokens, options);
-  const { response, metadata } = await session.generateResponse(historyOf(session.chatWrapper, question), {
+  const { response, metadata } = await session.generateResponse(historyOf(session.chatWrapper, messages), {
     ...sampling(tokens, options),
     // Nothing is ever shifted out: the answer ends before the context does.
     contextShift: { size: 1 },
@@ -96,12 +98,12 @@ async function chat(
 async function complete(
   model: LlamaModel,
   contextSequence: LlamaContextSequence,
-  question: Question,
+  messages: readonly ChatMessage[],
   options: WriteOptions,
 ): Promise<Written> {
   const { LlamaCompletion } = await importNodeLlamaCpp();
   const completion = new LlamaCompletion({ contextSequence });
-  const tokens = baseTokens(model, question);
+  const tokens = baseTokens(model, messages);
   await read(contextSequence, tokens, options);
   const line = new AbortController();
   let answer = "";
@@ -148,21 +150,21 @@ function sampling(tokens: readonly Token[], { size, maxTokens, temperature, repe
   };
 }
 
-function historyOf(wrapper: ChatWrapper, { context, query, instruction }: Question) {
-  const [system, user] = toMessages(context, query, instruction);
-  return [
-    ...wrapper.generateInitialChatHistory({ systemPrompt: system!.content }),
-    { type: "user" as const, text: user!.content },
-  ];
+function historyOf(wrapper: ChatWrapper, messages: readonly ChatMessage[]): ChatHistoryItem[] {
+  const [first, ...rest] = messages;
+  const turns = rest.map(({ role, content }): ChatHistoryItem => {
+    return role === "assistant" ? { type: "model", response: [content] } : { type: role, text: content };
+  });
+  return [...wrapper.generateInitialChatHistory({ systemPrompt: first!.content }), ...turns];
 }
 
-function chatTokens(wrapper: ChatWrapper, { tokenizer }: LlamaModel, question: Question): Token[] {
-  const chatHistory = [...historyOf(wrapper, question), { type: "model" as const, response: [] }];
+function chatTokens(wrapper: ChatWrapper, { tokenizer }: LlamaModel, messages: readonly ChatMessage[]): Token[] {
+  const chatHistory = [...historyOf(wrapper, messages), { type: "model" as const, response: [] }];
   return wrapper.generateContextState({ chatHistory }).contextText.tokenize(tokenizer);
 }
 
-function baseTokens(model: LlamaModel, { context, query, instruction }: Question): Token[] {
-  const tokens = model.tokenize(`${toPrompt(context, query, instruction)}\nAnswer:`);
+function baseTokens(model: LlamaModel, messages: readonly ChatMessage[]): Token[] {
+  const tokens = model.tokenize(`${plainText(messages)}\nAnswer:`);
   const { bos, shouldPrependBosToken } = model.tokens;
   return shouldPrependBosToken && bos !== null ? [bos, ...tokens] : tokens;
 }

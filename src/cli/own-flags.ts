@@ -9,6 +9,7 @@ const OUTPUT = "Output";
 export const DOCUMENT_FORMAT_NAMES = ["auto", "text", "json", "jsonl"] as const;
 export const SPLITS = ["auto", "lines", "chunks", "whole"] as const;
 export const RANKING_FORMATS = ["table", "ids", "tsv", "text", "json"] as const;
+export const RETRIEVAL_FORMATS = ["full", "ids", "tsv", "text", "json"] as const;
 
 export const COMMON = {
   quiet: toggle({ flag: "--quiet", group: "Common", says: "no progress bar and no footer; warnings stay" }),
@@ -43,6 +44,10 @@ export const INPUTS = {
   cache: text({
     ...{ flag: "--cache <FILE>", group: INPUT, expected: "a path" },
     says: "cache the documents that were read in this file",
+  }),
+  index: text({
+    ...{ flag: "--index <FILE>", group: INPUT, expected: "a path" },
+    says: "index that qrhead index has made, in place of files",
   }),
   reader: text({
     ...{ flag: "--reader <M>", group: "Model", expected: "a path or an hf: URI" },

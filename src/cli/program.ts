@@ -26,6 +26,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     says: "answer a question from files, with sources",
     load: async () => (await import("./commands/ask.ts")).registerAsk,
   },
+  retrieve: {
+    says: "find what a question can be answered from",
+    load: async () => (await import("./commands/retrieve.ts")).registerRetrieve,
+  },
+  index: {
+    says: "make an index of many files, or bring it up to date",
+    load: async () => (await import("./commands/index.ts")).registerIndex,
+  },
   serve: {
     says: "rerank, prune and retrieve over HTTP, and a page for people",
     load: async () => (await import("./commands/serve.ts")).registerServe,
@@ -111,7 +119,10 @@ export async function createProgram(names: readonly string[] = Object.keys(COMMA
     .configureOutput({ writeErr: print, outputError: () => {} })
     .exitOverride()
     .hook("preAction", async (_, command) => (await import("./config.ts")).applyConfig(command));
-  for (const option of program.options) if (/quiet|verbose/.test(option.long!)) option.hideHelp();
+  for (const option of program.options) {
+    if (/quiet|verbose/.test(option.long!)) option.hideHelp();
+    else option.helpGroup("Options:");
+  }
   for (const [name, { says, group, load }] of Object.entries(COMMANDS)) {
     if (names.includes(name)) (await load())(program);
     else program.command(name).description(says);

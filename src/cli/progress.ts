@@ -8,7 +8,7 @@ const LINE_MS = 60_000;
 
 /** What the bar shows; `note` stands behind it. */
 export type Shown = Omit<Progress, "phase"> & {
-  phase: Progress["phase"] | "check" | "score" | "rank" | "answer" | "sources";
+  phase: Progress["phase"] | "check" | "score" | "rank" | "answer" | "sources" | "files";
   note?: string;
 };
 
@@ -23,6 +23,7 @@ const LABELS: Readonly<Record<Shown["phase"], string>> = {
   rank: "Ranking",
   answer: "Answering",
   sources: "Reading the sources",
+  files: "Reading the files",
 };
 
 export type ProgressBar = { onProgress: (progress: Shown) => void; stop: () => void };

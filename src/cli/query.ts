@@ -5,6 +5,8 @@ import { wrongOption } from "./failure.ts";
 import { nameOf, readInput } from "./input.ts";
 
 export type QueryFlags = { query?: string; queryFile?: string; queries?: string; docs?: string[] };
+/** What may stand in place of files. */
+export type KeptFlags = { cache?: string; index?: string };
 
 /** What a command was asked, and of which files. */
 export type Asked = { query?: string; files: string[] };
@@ -13,14 +15,18 @@ export type Asked = { query?: string; files: string[] };
  * Which arguments are the question and which are files: `QUESTION FILE…`, or files alone where a flag has the question.
  * Standard input is read where no file is named and something is piped in.
  *
- * @param isOptional No files are needed, as where a cache has the documents.
- * @throws InputError for a question twice, no files, or standard input for two things.
+ * @throws InputError for a question twice, no files, standard input for two things, or an index beside files or a cache.
  */
-export function askedOf(words: readonly string[], flags: QueryFlags, isOptional = false): Asked {
-  const { query, queryFile, queries, docs = [] } = flags;
+export function askedOf(words: readonly string[], flags: QueryFlags & KeptFlags): Asked {
+  const { query, queryFile, queries, docs = [], cache, index } = flags;
+  const isOptional = cache !== undefined || index !== undefined;
   const isFlagged = query !== undefined || queryFile !== undefined || queries !== undefined;
   const [first, ...rest] = words;
   const named = [...(isFlagged ? words : rest), ...docs];
+  if (index !== undefined && (cache !== undefined || named.length > 0)) {
+    const other = cache === undefined ? named[0] : "--cache";
+    throw new InputError("INVALID_ARGUMENT", `Expected files or --index but received both --index and ${other}`);
+  }
   const piped = [...named, queryFile, queries].includes("-") ? false : isPiped();
   if (named.length === 0 && !isOptional && !piped) {
     const forgot = !isFlagged && first !== undefined && existsSync(first) ? `: ${first} is taken for the question` : "";

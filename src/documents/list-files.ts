@@ -14,9 +14,15 @@ export type ListedFile = { file: string; inFolder: boolean };
  * dot folders and `node_modules` are skipped, links to folders are not followed.
  *
  * @param what Names a path in messages.
- * @throws InputError `INVALID_INPUT` for a path that does not exist, or a folder with more than `MOST_FILES` entries.
+ * @param most Entries that a folder may have, with those of its folders.
+ * @throws InputError `INVALID_INPUT` for a path that does not exist, or a folder with more entries than that.
  */
-export async function listFiles(paths: readonly string[], signal?: AbortSignal, what = "File"): Promise<ListedFile[]> {
+export async function listFiles(
+  paths: readonly string[],
+  signal?: AbortSignal,
+  what = "File",
+  most = MOST_FILES,
+): Promise<ListedFile[]> {
   const listed = new Map<string, ListedFile>();
   const add = (file: string, inFolder: boolean) => {
     const key = path.resolve(file);
@@ -28,21 +34,21 @@ export async function listFiles(paths: readonly string[], signal?: AbortSignal, 
       throw new InputError("INVALID_INPUT", `${what} ${given} ${reason}`, { cause: error });
     });
     if (!found.isDirectory()) add(given, false);
-    else for (const file of await filesIn(given, signal)) add(file, true);
+    else for (const file of await filesIn(given, most, signal)) add(file, true);
   }
   return [...listed.values()];
 }
 
-async function filesIn(folder: string, signal: AbortSignal | undefined): Promise<string[]> {
+async function filesIn(folder: string, most: number, signal: AbortSignal | undefined): Promise<string[]> {
   const files: string[] = [];
   let seen = 0;
   const open = [folder];
   for (let current = open.pop(); current !== undefined; current = open.pop()) {
     signal?.throwIfAborted();
     for (const entry of await entriesOf(current)) {
-      if (++seen > MOST_FILES) {
+      if (++seen > most) {
         const advice = "pass a folder with fewer, or the files";
-        throw new InputError("INVALID_INPUT", `Folder ${folder} has more than ${MOST_FILES} entries: ${advice}`);
+        throw new InputError("INVALID_INPUT", `Folder ${folder} has more than ${most} entries: ${advice}`);
       }
       if (entry.name.startsWith(".") || entry.name === "node_modules") continue;
       const file = path.join(current, entry.name);

@@ -12,6 +12,21 @@ export type ChunkPlace = {
   line?: number;
 };
 
+/** A chunk that was retrieved: its text, its scores, and where it stands. */
+export type RetrievedSource = ChunkPlace & {
+  /** The number that it is cited by, from 1. */
+  citation: number;
+  id: string;
+  title?: string;
+  text: string;
+  /** Of the heads; 0 for a neighbour that was no candidate. */
+  score: number;
+  /** From 0 to 1, as the ranking says; 0 for a neighbour that was no candidate. */
+  relevance: number;
+  /** It came with one beside it, and not for its own score. */
+  neighbour: boolean;
+};
+
 /** A document that chunks were cut from. `line`: of its file that it stands on as a whole; null where it is not known. */
 export type PlacedDocument = Pick<RankDocument, "id" | "text"> & { file?: string; line?: number | null };
 

@@ -60,7 +60,7 @@ export async function readTexts(paths: readonly string[], options: ReadTextsOpti
       const most = `${MOST_INPUT_BYTES / 2 ** 20} MiB`;
       throw new InputError("INVALID_INPUT", `The files have more than ${most} together: pass fewer of them`);
     }
-    const read = readOne(content, listed, names[index]!);
+    const read = textsIn(content, listed, names[index]!);
     if (Array.isArray(read)) append(texts, read);
     else left.push(read);
   }
@@ -74,8 +74,12 @@ export async function readTexts(paths: readonly string[], options: ReadTextsOpti
   return texts;
 }
 
-/** The texts of one file, or why it has none. */
-function readOne(
+/**
+ * The texts of one file, or why it has none.
+ *
+ * @throws What `decodeText` and `locateDocuments` throw, of a file that was named; of one in a folder it is the reason.
+ */
+export function textsIn(
   bytes: Buffer,
   { file, inFolder }: ListedFile,
   { id, title }: { id: string; title: string },

@@ -22,7 +22,20 @@ export function findPublished(name: string): PublishedHeadSet | undefined {
 }
 
 function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
-  const { name, model, source, data, examples, objective, prompt, nullQuery, promptTokens, layout, calibration, heads } = entry;
+  const {
+    name,
+    model,
+    source,
+    data,
+    examples,
+    objective,
+    prompt,
+    nullQuery,
+    promptTokens,
+    layout,
+    calibration,
+    heads,
+  } = entry;
   return {
     name,
     modelKey: model,

@@ -1,4 +1,6 @@
 import path from "node:path";
+import type { RetrieveFrom } from "../answering/passages.ts";
+import { type RetrieveOptions, type RetrieveResult, retrieve } from "../answering/retrieve.ts";
 import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
 import { type DocumentInput, normalizeDocuments, someDocuments, type Widened } from "../documents/documents.ts";
 import { invalidArgument, QRHeadError } from "../errors.ts";
@@ -195,6 +197,15 @@ export class IsolatedRetriever implements Retriever {
     assertQuery(query);
     const texts = typeof input === "string" ? input : normalizeDocuments(input);
     return withWait(await this.#call<PruneResult>("prune", [query, texts], options));
+  }
+
+  /**
+   * See `QRRetriever.retrieve`. Files and indexes are read in this process, and the model is asked in the other one.
+   *
+   * @throws What that throws, and QRHeadError `ENGINE_DIED`.
+   */
+  retrieve(query: string, from: RetrieveFrom, options: RetrieveOptions = {}): Promise<RetrieveResult> {
+    return retrieve(this, query, from, options);
   }
 
   /** See `QRRetriever.inspect`. @throws What that throws, and QRHeadError `ENGINE_DIED`. */

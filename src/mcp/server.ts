@@ -31,7 +31,7 @@ export async function serveMcp({ roots, load = {}, generator, version }: McpOpti
     });
     return loading;
   };
-  const box: Toolbox = { roots: await Roots.open(roots), retriever, load, generator };
+  const box: Toolbox = { roots: await Roots.open(roots), retriever, generator };
   const handle = serveStdio(
     () => {
       const server = new McpServer({ name: "qrhead", version });

@@ -1,21 +1,11 @@
 import { z } from "zod";
-import {
-  ask,
-  assembleContext,
-  chunkDocuments,
-  InputError,
-  type LoadOptions,
-  type Progress,
-  type QRRetriever,
-} from "../index.ts";
+import { ask, InputError, type Progress, type QRRetriever, type RetrievedSource } from "../index.ts";
 import type { Roots } from "./roots.ts";
 
 /** What tools rank with, and on. */
 export type Toolbox = {
   roots: Roots;
-  retriever: () => Promise<Pick<QRRetriever, "rank" | "prune" | "chunk" | "tokenize">>;
-  /** How the retriever of `ask` is loaded. */
-  load: LoadOptions;
+  retriever: () => Promise<Pick<QRRetriever, "rank" | "retrieve" | "prune" | "chunk" | "tokenize">>;
   /** GGUF that answers. */
   generator: string | undefined;
 };
@@ -52,7 +42,6 @@ export const DESCRIPTIONS: Record<ToolName, string> = {
 const DEFAULT_FILES = 10;
 const DEFAULT_PRUNE_BUDGET = 1000;
 const DEFAULT_BUDGET = 2000;
-const NOTHING = 0;
 
 /** The tools; each gives what the assistant reads. */
 export const TOOLS: { [N in ToolName]: (box: Toolbox, input: Input<N>, call: Call) => Promise<string> } = {
@@ -79,22 +68,13 @@ export const TOOLS: { [N in ToolName]: (box: Toolbox, input: Input<N>, call: Cal
   retrieve: async ({ roots, retriever }, { query, paths, budget_tokens = DEFAULT_BUDGET }, { signal, onProgress }) => {
     const texts = await roots.read(paths, signal);
     const ranker = await retriever();
-    const chunks = await chunkDocuments(ranker, texts, { signal });
-    const { results } = await ranker.rank(query, chunks, { signal, onProgress, layout: "independent" });
-    const scores = new Map(results.map(({ index, score }) => [index, score]));
-    const contents = new Map(texts.map(({ id, text }) => [id, text]));
-    const pieces = chunks.map((chunk, index) => ({
-      ...{ id: chunk.id, text: chunk.text, title: placeOf(chunk.id, contents), score: scores.get(index)! },
-    }));
-    const { text } = await assembleContext(pieces, {
-      budgetTokens: budget_tokens,
-      countTokens: async (part) => (await ranker.tokenize(part)).tokens.length,
-      ...(pieces.some(({ score }) => score > NOTHING) && { above: NOTHING }),
+    const { sources } = await ranker.retrieve(query, texts, {
+      ...{ budgetTokens: budget_tokens, layout: "independent", signal, onProgress },
     });
-    return text;
+    return sources.map((source) => `${nameOf(source)}\n${source.text.trim()}`).join("\n\n");
   },
 
-  ask: async ({ roots, load, generator }, { query, paths, max_tokens }, { signal, onProgress }) => {
+  ask: async ({ roots, retriever, generator }, { query, paths, max_tokens }, { signal, onProgress }) => {
     if (generator === undefined) {
       throw new InputError(
         "INVALID_ARGUMENT",
@@ -103,19 +83,14 @@ export const TOOLS: { [N in ToolName]: (box: Toolbox, input: Input<N>, call: Cal
     }
     const texts = await roots.read(paths, signal);
     const { answer, sources } = await ask(query, texts, {
-      ...{ model: generator, retriever: load, signal, onProgress },
+      ...{ generate: generator, retriever: await retriever(), signal, onProgress },
       ...(max_tokens !== undefined && { maxTokens: max_tokens }),
     });
-    const list = sources.map(
-      ({ citation, documentId, line }) => `[${citation}] ${documentId}${line ? `:${line}` : ""}`,
-    );
-    return `${answer.trim()}\n\n${list.join("\n")}`;
+    return `${answer.trim()}\n\n${sources.map(nameOf).join("\n")}`;
   },
 };
 
-/** `FILE:LINE` of a chunk. */
-function placeOf(id: string, contents: ReadonlyMap<string, string>): string {
-  const [, name = id, begin = "0"] = /^(.*)#(\d+)-\d+$/s.exec(id) ?? [];
-  const before = contents.get(name)?.slice(0, Number(begin)) ?? "";
-  return `${name}:${before.split("\n").length}`;
+/** The number that a source is cited by, and `FILE:LINE`. */
+function nameOf({ citation, documentId, line }: RetrievedSource): string {
+  return `[${citation}] ${documentId}${line ? `:${line}` : ""}`;
 }

@@ -1,29 +1,41 @@
 import { LAYOUTS } from "./choices.ts";
 import { DEVICE, LOADING, onProgress, signal } from "./model.ts";
-import { callback, choice, integer, number, type OptionSet, other, text } from "./spec.ts";
-import { chunk, chunkTokens, instruction, neighbours, pieceOrder } from "./texts.ts";
+import { RANKING } from "./ranking.ts";
+import { callback, choice, integer, number, type OptionSet, other, toggle } from "./spec.ts";
+import { chunk, chunkTokens, countTokens, instruction, neighbours, pieceOrder } from "./texts.ts";
 
 const ANSWER = "Answer";
 
-/** Answering from documents; `retriever` is checked where it is taken. */
-export const ASKING = {
-  model: text({
-    ...{
-      required: true,
-      flag: "-m, --model <M>",
-      expected: "the path or hf: URI of a GGUF that answers (the built-in model cannot)",
-    },
-    says: "GGUF that answers; any chat model, or a base model, which is asked in plain text",
-    flagSays: "GGUF that answers: a path, a pulled model's name or an hf: URI",
+/** How many chunks the heads read. */
+export const candidates = integer({
+  ...{ min: 1, flag: "--candidates <N>", group: "First stage" },
+  says: "chunks that BM25 chooses for the heads to rank, where there are more",
+  flagSays: "passages that BM25 chooses for the heads to rank",
+  more: "Of a corpus, which has been read, all are ranked unless this is given.",
+  ...{ default: "200, as in the paper's BEIR setting", shortDefault: "200" },
+});
+
+/** Finding what a question is to be answered from. */
+export const RETRIEVING = {
+  topK: integer({
+    ...{ min: 1, flag: "-k, --top-k <N>" },
+    says: "chunks to take at most, neighbours not counted",
+    flagSays: "chunks to take",
+    default: "5, and as many as fit where `budgetTokens` is given",
+    shortDefault: "5, or what --budget holds",
+    more: "Chunks that score no higher than nothing are not taken.",
   }),
-  retriever: other({
-    ...{ type: "LoadOptions", flag: "--retriever <M>" },
-    expected: "a QRRetriever, or options to load one",
-    says: "what retrieves: loaded, or how to load it",
-    flagSays: "GGUF that retrieves",
-    more: "A slim file will do. A corpus has its own; a loaded one beside it writes, where it has the file that answers.",
-    ...{ default: "the built-in model", shortDefault: "the built-in model" },
+  budgetTokens: integer({
+    ...{ min: 1, flag: "--budget <N>" },
+    says: "tokens that the chunks may have together",
+    ...{ default: "no limit; of `ask` what the generator's context leaves", shortDefault: "what the context leaves" },
   }),
+  candidates,
+  fuse: {
+    ...RANKING.fuse,
+    says: "how the first stage's scores join the heads', or BM25's where there was no first stage",
+    default: '`"none"`',
+  },
   layout: choice({
     ...{ choices: LAYOUTS, flag: "--layout <NAME>", group: "How texts are cut" },
     says: "chunks together in windows, or each by itself",
@@ -31,27 +43,44 @@ export const ASKING = {
     default: 'what the retriever was loaded with, else `"listwise"`: windows of as many chunks as a prompt holds',
     shortDefault: "listwise",
   }),
-  topK: integer({
-    ...{ min: 1, flag: "-k, --top-k <N>" },
-    says: "chunks to answer from at most, neighbours not counted",
-    flagSays: "chunks to answer from",
-    default: "5, and as many as fit where `budgetTokens` is given",
-    shortDefault: "5, or what --budget holds",
-    more: "Chunks that score no higher than nothing are not shown.",
-  }),
-  budgetTokens: integer({
-    ...{ min: 1, flag: "--budget <N>" },
-    says: "tokens of the sources in the generator's prompt",
-    ...{ default: "what its context leaves", shortDefault: "what the context leaves" },
-  }),
   order: pieceOrder,
   neighbours,
   chunkTokens,
   chunk,
+  instruction,
+  history: other({
+    ...{ type: "readonly ChatMessage[]", accepts: Array.isArray, expected: "a list of messages" },
+    says: "earlier messages of the conversation, which stand before the question in `messages`",
+    default: "none",
+  }),
+  countTokens: { ...countTokens, default: "the retriever's own tokenizer; of `ask` the generator's" },
+  onLeftOut: callback("(left: LeftOutFile) => void", { says: "called for each file of `paths` that was left out" }),
+  onProgress,
+  signal: { ...signal, says: "stops retrieving" },
+} as const satisfies OptionSet;
+
+/** Answering from what was retrieved; `generate` and `retriever` are checked where they are taken. */
+export const ASKING = {
+  generate: other({
+    ...{ type: "string", required: true, flag: "-m, --model <M>" },
+    expected: "the path or hf: URI of a GGUF that answers (the built-in model cannot), a loaded model, or a function",
+    says: "what answers: a GGUF, any chat model, or a base model, which is asked in plain text",
+    flagSays: "GGUF that answers: a path, a pulled model's name or an hf: URI",
+    more: "Or a loaded retriever, a loaded model of node-llama-cpp, or a function of messages.",
+  }),
+  retriever: other({
+    ...{ type: "LoadOptions", flag: "--retriever <M>" },
+    expected: "a retriever, or options to load one",
+    says: "what retrieves: loaded, or how to load it",
+    flagSays: "GGUF that retrieves",
+    more: "A slim file will do. A corpus has its own; a loaded one beside it writes, where it has the file that answers.",
+    default: "the built-in model; the retriever that answers, where it is one",
+    shortDefault: "the built-in model",
+  }),
   contextSize: integer({
     ...{ min: 64, max: 2 ** 27, flag: "-c, --context-size <N>", group: ANSWER },
     says: "tokens of the generator's context",
-    default: "4096, or what the model was trained for if that is less",
+    default: "4096, or what the model was trained for if that is less; of a function no limit",
     shortDefault: "4096",
   }),
   maxTokens: integer({
@@ -69,11 +98,13 @@ export const ASKING = {
     says: "divides the odds of words among the answer's last 64; 1 is no penalty",
     ...{ default: "1.05", shortDefault: "1.05" },
   }),
-  instruction,
   threads: DEVICE.threads,
   gpu: DEVICE.gpu,
   check: { ...LOADING.check, more: "Of both models." },
   checkTensors: { ...LOADING.checkTensors, more: "Of both models." },
+  onSources: callback("(sources: RetrievedSource[]) => void", {
+    says: "gets what was retrieved before the answer begins",
+  }),
   onText: callback("(text: string) => void", { says: "gets the answer piece by piece" }),
   onProgress: { ...onProgress, type: "((progress: AskProgress) => void)" },
   signal: { ...signal, says: "stops retrieving and generating" },
@@ -90,4 +121,25 @@ export const CHUNK_DOCUMENTS = {
 export const READ_TEXTS = {
   signal: { ...signal, says: "stops the reading" },
   onLeftOut: callback("(left: LeftOutFile) => void", { says: "called for each file that was left out" }),
+} as const satisfies OptionSet;
+
+/** Opening an index. */
+export const OPENING_INDEX = {
+  mustExist: toggle({
+    says: "a file that does not exist is an error",
+    default: "`false`: an empty index, which `update` makes",
+  }),
+  signal: { ...signal, says: "stops the reading" },
+} as const satisfies OptionSet;
+
+/** Bringing an index up to date. */
+export const INDEXING = {
+  chunkTokens: {
+    ...chunkTokens,
+    more: "Estimated, since an index is of no model. Another number than before makes the whole index anew.",
+    default: "what the index has, else 200",
+  },
+  signal: { ...signal, says: "stops the update; the index stays as it was" },
+  onProgress: callback("(progress: IndexProgress) => void", { says: "called as files are looked at" }),
+  onLeftOut: callback("(left: LeftOutFile) => void", { says: "called for each file that has no text" }),
 } as const satisfies OptionSet;

@@ -25,5 +25,8 @@ export type ExampleProgress = {
 /** A needle in a haystack: which one, in how many tokens, at which depth, and what the model answered. */
 export type Trial = { needle: number; tokens: number; depth: number; answer: string; recall: number; counted: boolean };
 
+/** How far the update of an index has come, in files. */
+export type IndexProgress = { phase: "files"; done: number; total: number };
+
 /** A file that was left out, and why: `"is empty"`, `"is a PNG image and no text: …"`. */
 export type LeftOutFile = { file: string; reason: string };

@@ -1,4 +1,4 @@
-import { ASKING, CHUNK_DOCUMENTS, READ_TEXTS } from "./answering.ts";
+import { ASKING, CHUNK_DOCUMENTS, INDEXING, OPENING_INDEX, READ_TEXTS, RETRIEVING } from "./answering.ts";
 import { BOOTSTRAPPING, DETECTING, RETRIEVAL_HEADS } from "./detecting.ts";
 import { LOADING } from "./model.ts";
 import { RANKING, SCORING, WINDOWS } from "./ranking.ts";
@@ -35,7 +35,13 @@ export const OPTION_TYPES = {
   AssembleOptions: { own: ASSEMBLING, file: "texts", says: "What `assembleContext` takes." },
   ChunkDocumentsOptions: { own: CHUNK_DOCUMENTS, file: "texts", says: "What `chunkDocuments` takes." },
   ReadTextsOptions: { own: READ_TEXTS, file: "texts", says: "What `readTexts` takes." },
-  AnsweringOptions: { own: ASKING, file: "texts", says: "What `ask` takes; `retriever` may also be a loaded one." },
+  OpenIndexOptions: { own: OPENING_INDEX, file: "texts", says: "What `openIndex` takes." },
+  UpdateIndexOptions: { own: INDEXING, file: "texts", says: "What `index.update` takes." },
+  RetrieveOptions: { own: RETRIEVING, file: "texts", says: "What `retriever.retrieve` takes." },
+  AnsweringOptions: {
+    ...{ own: ASKING, file: "texts" },
+    says: "What `ask` takes beside the options of `retrieve`; `generate` and `retriever` may also be loaded.",
+  },
   GenerateOptions: { own: WRITING, file: "texts", says: "What `retriever.generate` takes." },
   DetectionOptions: {
     ...{ own: DETECTING, file: "detecting" },

@@ -76,6 +76,9 @@ export const retrieveBody = z.object({
   top_k: count("Chunks to take. Defaults to as many as fit."),
   budget_tokens: count("Tokens that the text may have. Defaults to 2000."),
   chunk_tokens: count("Tokens of the chunks that documents are cut into, at least 8. Defaults to 200."),
+  candidates: count(
+    "Chunks that BM25 chooses for the heads to rank, where there are more. Defaults to 200; of a corpus to all.",
+  ),
   order: z.enum(["given", "score"], { error: 'must be "given" or "score"' }).nullish(),
 });
 export const corpusBody = z.object({

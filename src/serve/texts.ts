@@ -1,20 +1,11 @@
-import {
-  assembleContext,
-  chunkDocuments,
-  type PruneOptions,
-  type RankDocument,
-  type RankResult,
-  toMessages,
-} from "../index.ts";
+import { chunkDocuments, type PruneOptions, type RankDocument, type RetrieveResult } from "../index.ts";
 import { corpusBody, type DocumentBody, parseBody, pruneBody, retrieveBody, toDocument } from "./bodies.ts";
 import { HttpError } from "./failure.ts";
-import type { Engine, ServedModel } from "./models.ts";
+import type { ServedModel } from "./models.ts";
 import { type Services, storeOf } from "./ranking.ts";
 import type { Answer } from "./rerank.ts";
 
 const DEFAULT_BUDGET = 2000;
-/** The score of a text that gets no more attention than from the null query. */
-const NOTHING = 0;
 
 /** What stays of a text, or of several. */
 export async function answerPrune(services: Services, body: unknown, signal: AbortSignal): Promise<Answer> {
@@ -52,64 +43,35 @@ export async function answerRetrieve(services: Services, body: unknown, signal: 
     throw new HttpError(400, 'expected exactly one of "documents" and "corpus"');
   }
   const model = corpus === undefined ? services.models.find(asked.model) : storeOf(services).find(corpus).served;
+  const { top_k, budget_tokens, chunk_tokens, candidates, order } = asked;
   return model.queue.run(async (running) => {
     const engine = await model.engine();
-    const { chunks, result } = corpus
-      ? await rankCorpus(services, model, corpus, query, running)
-      : await rankChunks(engine, documents!, query, asked.chunk_tokens, running);
-    services.metrics.ranked(model.id, result);
-    return toAnswer(engine, model, chunks, result, asked);
+    const from = corpus ? await model.corpus(corpus, storeOf(services).find(corpus).file) : withIds(documents!);
+    const found = await engine.retrieve(query, from, {
+      ...defined({ topK: top_k, order, candidates, ...(!corpus && { chunkTokens: chunk_tokens }) }),
+      ...{ budgetTokens: budget_tokens ?? DEFAULT_BUDGET, signal: running },
+    });
+    services.metrics.ranked(model.id, found);
+    return toAnswer(model, found);
   }, signal);
 }
 
-async function rankCorpus(services: Services, model: ServedModel, name: string, query: string, signal: AbortSignal) {
-  const stored = await model.corpus(name, storeOf(services).find(name).file);
-  return { chunks: stored.documents, result: await stored.rank(query, { signal }) };
-}
-
-async function rankChunks(
-  engine: Engine,
-  documents: readonly DocumentBody[],
-  query: string,
-  chunkTokens: number | null | undefined,
-  signal: AbortSignal,
-) {
-  const chunks = await chunkDocuments(engine, withIds(documents), { ...defined({ chunkTokens }), signal });
-  return { chunks, result: await engine.rank(query, chunks, { signal }) };
-}
-
-async function toAnswer(
-  engine: Engine,
-  model: ServedModel,
-  chunks: RankDocument[],
-  result: RankResult,
-  { query, top_k, budget_tokens, order }: { query: string } & Partial<ReturnType<typeof retrieveBody.parse>>,
-): Promise<Answer> {
-  const scores = new Map(result.results.map(({ index, score }) => [index, score]));
-  const byIndex = new Map(result.results.map(({ index, relevance }) => [index, relevance]));
-  const pieces = chunks.map((chunk, index) => ({ ...chunk, score: scores.get(index)! }));
-  const isAnyRelevant = pieces.some(({ score }) => score > NOTHING);
-  const context = await assembleContext(pieces, {
-    budgetTokens: budget_tokens ?? DEFAULT_BUDGET,
-    countTokens: async (text) => (await engine.tokenize(text)).tokens.length,
-    ...defined({ topK: top_k, order }),
-    ...(isAnyRelevant && { above: NOTHING }),
-  });
-  const sources = context.sources.map(({ citation, index, id, title, score }) => ({
-    ...{ citation, id, ...placeOf(id), ...(title && { title }) },
-    ...{ text: chunks[index]!.text, score, relevance: byIndex.get(index)! },
+function toAnswer(model: ServedModel, found: RetrieveResult): Answer {
+  const { text, messages, usage, timings, warnings } = found;
+  const sources = found.sources.map(({ citation, id, documentId, begin, end, title, ...source }) => ({
+    ...{ citation, id, ...(documentId !== id && { document: documentId, begin, end }), ...(title && { title }) },
+    ...{ text: source.text, score: source.score, relevance: source.relevance },
   }));
   return {
-    timings: result.timings,
+    timings,
     model: model.id,
     body: {
-      model: model.id,
-      text: context.text,
-      sources,
-      messages: toMessages(context.text, query),
-      usage: { tokens: context.tokens, prompt_tokens: result.usage.promptTokens, chunks: chunks.length },
-      timings: result.timings,
-      warnings: result.warnings,
+      ...{ model: model.id, text, sources, messages },
+      usage: {
+        ...{ tokens: usage.contextTokens, prompt_tokens: usage.promptTokens },
+        ...{ chunks: usage.chunks, candidates: usage.candidates },
+      },
+      ...{ timings, warnings },
     },
   };
 }
@@ -140,12 +102,6 @@ function withIds(documents: readonly DocumentBody[]): RankDocument[] {
     const made = toDocument(document, index);
     return typeof id === "string" || typeof id === "number" ? { ...made, id: String(id) } : made;
   });
-}
-
-/** Where a chunk stands in its document, in UTF-16 units of its text. */
-function placeOf(id: string): { document?: string; begin?: number; end?: number } {
-  const [, document, begin, end] = /^(.*)#(\d+)-(\d+)$/s.exec(id) ?? [];
-  return document === undefined ? {} : { document, begin: Number(begin), end: Number(end) };
 }
 
 /** Without what is null or undefined. */

@@ -1,11 +1,12 @@
 // Every example that --help shows is run by a shell, in a folder with files of the names that it uses.
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
 import { afterAll, describe, expect, it } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
 import { BOOTSTRAP_TEXT } from "../../src/detect/bootstrap-text.ts";
+import { openIndex } from "../../src/index-store/chunk-index.ts";
 import { BUILT_IN_MODEL } from "../../src/model/built-in.ts";
 import { command, temporaryFolder } from "../helpers/cli.ts";
 import { EXAMPLES } from "../helpers/detect-examples.ts";
@@ -37,7 +38,7 @@ describe("help", () => {
 /** What an example has smaller here, so that it takes no minutes. */
 const SMALLER: readonly [RegExp, string][] = [
   [
-    /qrhead (rerank|prune|ask|inspect|detect|retrieval-heads|eval|eval-answer|slim|bench)(?= )|qrhead (doctor|bench)$/,
+    /qrhead (rerank|prune|ask|retrieve|inspect|detect|retrieval-heads|eval|eval-answer|slim|bench)(?= )|qrhead (doctor|bench)$/,
     "$& --threads 1",
   ],
   [/^qrhead bench.*/, "$& --document-tokens 64 --query-tokens 16 --rounds 1 --no-memory"],
@@ -65,6 +66,13 @@ const UNABLE: readonly [RegExp, string][] = [
   [/^qrhead models pull/, "cannot be reached"],
   [/^qrhead models rm/, "No pulled model is called"],
 ];
+
+/** An index, for the examples of commands that take one. */
+const indexFile = files.path("notes.index");
+{
+  await using index = await openIndex(indexFile);
+  await index.update([files.write("notes.txt", BOOTSTRAP_TEXT)]);
+}
 
 /** The examples of each page but those that an earlier page has too. */
 const seen = new Set<string>();
@@ -131,6 +139,7 @@ function makeFolder(name: string): string {
   write("chat.txt", "system: Be brief.\nuser: What do bees eat?\nsystem: Be kind.\nuser: And wasps?\n");
   write("notes/a.md", passages.slice(0, 20).join("\n\n"));
   write("notes/b.md", passages.slice(20).join("\n\n"));
+  if (name !== "qrhead-index") copyFileSync(indexFile, path.join(folder, "notes.index"));
   write("examples.jsonl", lines([...EXAMPLES, ...EXAMPLES].map((example, id) => ({ ...example, id }))));
   write("published.yaml", 'attn_head_set: "1-0,1-1"\n');
   const own = { format: "qrhead-heads", version: 1, heads: Array.from({ length: 12 }, (_, i) => [i >> 2, i & 3]) };

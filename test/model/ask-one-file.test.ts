@@ -18,7 +18,7 @@ const QUERY = "Who makes honey?";
 const documents = ["Honey is made by bees from nectar.", "The sky is blue.", "Granite is an old and hard rock."];
 const tiny = { gpu: false as const, threads: 1 };
 const model = modelPath("tiny-llama");
-const given = { ...tiny, model, contextSize: 512, maxTokens: 6 };
+const given = { ...tiny, generate: model, contextSize: 512, maxTokens: 6 };
 const loading = { ...tiny, model, heads: "1-0" };
 
 test("writes with the retriever's weights, loaded or to be loaded, and with a corpus", async () => {
@@ -44,7 +44,11 @@ test("writes with the retriever's weights, loaded or to be loaded, and with a co
 
 test("opens another file, and one without a chat template, beside the retriever", async () => {
   const base = modelPath("tiny-llama-spm");
-  const { warnings } = await ask(QUERY, documents, { ...given, model: base, retriever: { ...loading, model: base } });
+  const { warnings } = await ask(QUERY, documents, {
+    ...given,
+    generate: base,
+    retriever: { ...loading, model: base },
+  });
   expect(openLlama).toHaveBeenCalledTimes(1);
   expect(warnings[0]).toContain("has no chat template and is probably a base model");
   await ask(QUERY, documents, { ...given, retriever: { ...loading, model: base } });
@@ -55,7 +59,7 @@ test("the file that answers is tried in a process of its own where that is asked
   const damaged = path.join(folder, "damaged.gguf");
   copyFileSync(model, damaged);
   truncateSync(damaged, 5_000_000);
-  const tried = ask(QUERY, documents, { ...given, model: damaged, retriever: loading, check: "process" });
+  const tried = ask(QUERY, documents, { ...given, generate: damaged, retriever: loading, check: "process" });
   await expect(tried).rejects.toMatchObject({ code: "MODEL_LOAD_FAILED" });
   expect(openLlama).not.toHaveBeenCalled();
 });

@@ -63,8 +63,14 @@ describe("the planted heads", () => {
     await using retriever = await loadTiny("planted", { heads: file });
     expect(retriever.prompt).toBe(found.prompt);
     for (const { query, docs, gold } of EXAMPLES) {
-      const { results, warnings, calibration } = await retriever.rank(query!, docs as RankDocument[], { threshold: 0.5 });
-      expect(calibration).toEqual({ a: found.calibration!.listwise!.a, b: found.calibration!.listwise!.b, fitted: true });
+      const { results, warnings, calibration } = await retriever.rank(query!, docs as RankDocument[], {
+        threshold: 0.5,
+      });
+      expect(calibration).toEqual({
+        a: found.calibration!.listwise!.a,
+        b: found.calibration!.listwise!.b,
+        fitted: true,
+      });
       expect(gold).toContain(results[0]!.id);
       expect(warnings).toEqual([]);
     }

@@ -78,7 +78,7 @@ test("a pruned text is the same whatever documents are cut at, as its passages a
 test("an answer's sources are whole chunks, whatever documents are cut at", async () => {
   await using loaded = await load({ maxDocumentTokens: 5 });
   const { sources } = await ask(query, [text], {
-    ...{ model: modelPath("tiny-llama"), gpu: false, threads: 1, contextSize: 768, maxTokens: 1 },
+    ...{ generate: modelPath("tiny-llama"), gpu: false, threads: 1, contextSize: 768, maxTokens: 1 },
     ...{ retriever: loaded, chunkTokens: 25 },
   });
   const ends = (await loaded.chunk(text, { size: 25 })).map(({ end }) => end);

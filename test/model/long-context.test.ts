@@ -279,7 +279,14 @@ describe("ask", () => {
     const phases = new Set<string>();
     const { answer, shown, sources, cites, usage, stopped } = await ask(QUERY, [book], {
       neighbours: 1,
-      ...{ ...generator, model: modelPath("tiny-llama"), retriever, chunkTokens: 60, budgetTokens: 300, maxTokens: 8 },
+      ...{
+        ...generator,
+        generate: modelPath("tiny-llama"),
+        retriever,
+        chunkTokens: 60,
+        budgetTokens: 300,
+        maxTokens: 8,
+      },
       onText: (text) => {
         streamed += text;
       },
@@ -316,7 +323,7 @@ describe("ask", () => {
       const { shown } = await ask(QUERY, documents.slice(0, 5), {
         ...{
           ...tiny,
-          model: modelPath("tiny-llama"),
+          generate: modelPath("tiny-llama"),
           retriever: { ...tiny, model, heads: "1-0" },
           maxTokens: 2,
           topK: 2,
@@ -329,7 +336,7 @@ describe("ask", () => {
   });
 
   test("answers from a corpus, which outlives an answer that was stopped", async () => {
-    const library = { ...generator, model: modelPath("tiny-llama"), maxTokens: 8 };
+    const library = { ...generator, generate: modelPath("tiny-llama"), maxTokens: 8 };
     const book = { id: "book", text: documents.join("\n\n") };
     const chunks = await chunkDocuments(retriever, [" ", book], { chunkTokens: 60 });
     await using corpus = await retriever.corpus(chunks, { layout: "independent" });
@@ -355,32 +362,32 @@ describe("ask", () => {
   });
 
   test("takes ids that only look like places for what they are", async () => {
-    const library = { ...generator, model: modelPath("tiny-llama"), maxTokens: 2 };
+    const library = { ...generator, generate: modelPath("tiny-llama"), maxTokens: 2 };
     await using corpus = await retriever.corpus([{ id: "page#3-7", text: documents[0]! }], { layout: "independent" });
     const { sources } = await ask(QUERY, corpus, library);
     expect(sources).toMatchObject([{ documentId: "page#3-7", begin: 0, end: documents[0]!.length }]);
   });
 
   test("stops when told, and says what is wrong", async () => {
-    const model = modelPath("tiny-llama");
+    const generate = modelPath("tiny-llama");
     const controller = new AbortController();
     const stopped = ask(QUERY, documents.slice(0, 3), {
       ...generator,
-      model,
+      generate,
       retriever,
       signal: controller.signal,
       onText: () => controller.abort("enough"),
     });
     await expect(stopped).rejects.toBe("enough");
-    await expect(ask(" ", documents, { model })).rejects.toThrow("not blank");
-    await expect(ask(QUERY, [" "], { ...generator, model, retriever })).rejects.toThrow("at least one text");
-    await expect(ask(QUERY, documents, { ...generator, model, retriever, maxTokens: 5000 })).rejects.toBeInstanceOf(
+    await expect(ask(" ", documents, { generate })).rejects.toThrow("not blank");
+    await expect(ask(QUERY, [" "], { ...generator, generate, retriever })).rejects.toThrow("at least one text");
+    await expect(ask(QUERY, documents, { ...generator, generate, retriever, maxTokens: 5000 })).rejects.toBeInstanceOf(
       ContextOverflowError,
     );
     await expect(ask(QUERY, documents, { retriever } as never)).rejects.toThrow(
-      /the built-in model cannot\) for model/,
+      /the built-in model cannot\).* for generate/,
     );
-    await expect(ask(QUERY, documents, { ...tiny, model: "/nowhere.gguf", retriever })).rejects.toThrow(
+    await expect(ask(QUERY, documents, { ...tiny, generate: "/nowhere.gguf", retriever })).rejects.toThrow(
       "does not exist",
     );
   });

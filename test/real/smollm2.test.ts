@@ -112,12 +112,12 @@ describe.skipIf(!hasReal("smollm2"))("SmolLM2-135M-Instruct", { timeout: 300_000
     const documents = sections.map((text, index) => ({ id: `section-${index}`, text }));
     const corpus = await retriever.corpus(await chunkDocuments(retriever, documents));
     const { answer, sources } = await ask("How many books can I borrow at once?", corpus, {
-      ...{ model: load.model, threads: 1, gpu: false, maxTokens: 60 },
+      ...{ generate: load.model, threads: 1, gpu: false, maxTokens: 60 },
     });
     expect(answer).toMatch(/twelve|12/);
     expect(sources[0]!.documentId).toBe("section-1");
     // With the weights that rank: the model's own template, where node-llama-cpp's format has a token more.
-    const given = { model: load.model, retriever, maxTokens: 60 };
+    const given = { generate: load.model, retriever, maxTokens: 60 };
     const own = await ask("How many books can I borrow at once?", corpus, given);
     expect(own.answer).toMatch(/\w/);
     expect(own.stopped).toBe("end");

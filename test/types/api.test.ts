@@ -7,6 +7,7 @@ import {
   ask,
   type BatchResult,
   type CacheType,
+  type ChatMessage,
   type ContextOverflowError,
   Corpus,
   type DocumentInput,
@@ -62,7 +63,10 @@ describe("QRRetriever", () => {
   test("asks with a model that is named", () => {
     expectTypeOf(ask).parameter(2).toEqualTypeOf<AskOptions>();
     expectTypeOf<{ topK: 3 }>().not.toExtend<AskOptions>();
-    expectTypeOf<{ model: string; signal: undefined; temperature: 1; repeatPenalty: 1.2 }>().toExtend<AskOptions>();
+    expectTypeOf<{ generate: string; signal: undefined; temperature: 1; repeatPenalty: 1.2 }>().toExtend<AskOptions>();
+    expectTypeOf<{ generate: QRRetriever; retriever: QRRetriever; history: ChatMessage[] }>().toExtend<AskOptions>();
+    expectTypeOf<{ generate: () => AsyncGenerator<string>; retriever: { model: "m.gguf" } }>().toExtend<AskOptions>();
+    expectTypeOf<{ generate: 1 }>().not.toExtend<AskOptions>();
   });
 
   test("ranks and is disposed", () => {

@@ -112,7 +112,14 @@ describe("the question", () => {
     expect(askedOf(["why?", "a", "b"], {})).toEqual({ query: "why?", files: ["a", "b"] });
     expect(askedOf(["a", "b"], { query: "why?" })).toEqual({ files: ["a", "b"] });
     expect(askedOf(["a"], { queryFile: "q.txt", docs: ["d"] })).toEqual({ files: ["a", "d"] });
-    expect(askedOf(["why?"], {}, true)).toEqual({ query: "why?", files: [] });
+    for (const kept of [{ cache: "c" }, { index: "i" }]) {
+      expect(askedOf(["why?"], kept)).toEqual({ query: "why?", files: [] });
+    }
+  });
+
+  it("has an index in place of files or a cache, not beside them", () => {
+    expect(() => askedOf(["why?", "a"], { index: "i" })).toThrow("files or --index but received both --index and a");
+    expect(() => askedOf(["why?"], { index: "i", cache: "c" })).toThrow("both --index and --cache");
   });
 
   it("and the files cannot both be standard input", () => {

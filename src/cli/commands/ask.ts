@@ -1,21 +1,20 @@
 import type { Command } from "commander";
-import { type AskResult, type AskSource, ask as answer } from "../../answering/ask.ts";
+import { type AskResult, ask as answer } from "../../answering/ask.ts";
 import type { AskOptions } from "../../answering/options.ts";
+import type { RetrievedSource } from "../../answering/retrieve.ts";
 import type { ChunkUnit } from "../../chunking/chunk.ts";
 import { chunkDocuments } from "../../documents/chunk-documents.ts";
-import { type LeftOutFile, type ReadText, type ReadTextsOptions, readTexts } from "../../documents/read-files.ts";
+import type { ReadText } from "../../documents/read-files.ts";
 import { InputError } from "../../errors.ts";
 import { findWriter } from "../../model/writes.ts";
-import { ASKING } from "../../options/answering.ts";
+import { ASKING, RETRIEVING } from "../../options/answering.ts";
 import { DEVICE, heads, LOADING } from "../../options/model.ts";
 import { CHUNKING, chunkTokens, neighbours } from "../../options/texts.ts";
 import type { LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
-import { decodeText } from "../../util/text-file.ts";
 import { notFromConfig } from "../config.ts";
 import { openCorpus } from "../corpus-cache.ts";
 import { addHelp } from "../help.ts";
-import { readInput, STDIN_NAME } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -25,12 +24,11 @@ import {
   modelOption,
   toLoadOptions,
 } from "../options.ts";
-import { dim, note, oneLine, print, printJson, warn, write } from "../output.ts";
+import { note, print, printJson, warn, write } from "../output.ts";
 import { INPUTS, OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
-import { expand, warnOfLeftOut } from "../sources.ts";
-import { decimalsFor } from "../table.ts";
+import { chunksOf, openKept, readKept, sourceList } from "../retrieving.ts";
 
 type AskFlags = CommonFlags &
   QueryFlags &
@@ -38,6 +36,8 @@ type AskFlags = CommonFlags &
     retriever?: string;
     heads?: string;
     cache?: string;
+    index?: string;
+    candidates?: number;
     layout?: "listwise" | "independent";
     topK?: number;
     budget?: number;
@@ -52,11 +52,12 @@ type AskFlags = CommonFlags &
   };
 
 const HELP = {
-  everyday: ["--query", "--model", "--top-k", "--budget", "--cache", "--json"],
+  everyday: ["--query", "--model", "--top-k", "--budget", "--index", "--cache", "--json"],
   examples: [
     'qrhead ask -m Llama-3.2-3B-Instruct-Q4_K_M.gguf "who betrays whom" book.txt',
     'qrhead ask -m big.gguf --retriever small-slim.gguf "…" --budget 3000 notes/',
     'qrhead ask -m big.gguf --retriever big.gguf "…" notes/   # one copy of the weights ranks and answers',
+    'qrhead ask -m big.gguf "…" --index notes.index          # of many files, see qrhead index',
     'qrhead ask -m big.gguf "…" --cache book.corpus book.txt   # the next question reads book.corpus instead',
   ],
   details: `
@@ -72,12 +73,15 @@ export function registerAsk(program: Command): void {
   command
     .argument("[question]", "the question")
     .argument("[files...]", "files, folders and patterns; or standard input");
-  const { retriever, layout, topK, budgetTokens, contextSize, maxTokens, temperature, repeatPenalty } = ASKING;
-  addOptions(command, [INPUTS.query, INPUTS.queryFile, INPUTS.docs]).addOption(modelOption(ASKING.model));
+  const { retriever, contextSize, maxTokens, temperature, repeatPenalty } = ASKING;
+  const { layout, topK, budgetTokens, candidates } = RETRIEVING;
+  addOptions(command, [INPUTS.query, INPUTS.queryFile, INPUTS.docs]).addOption(modelOption(ASKING.generate));
   addOptions(command, [
     { ...retriever, group: "Model", expected: "a path or an hf: URI" },
     heads,
+    INPUTS.index,
     INPUTS.cache,
+    candidates,
     layout,
     topK,
     budgetTokens,
@@ -104,15 +108,14 @@ async function ask(question: string | undefined, files: string[], _: unknown, co
       "Expected no --layout listwise beside --cache, which keeps chunks that were read by themselves",
     );
   const signal = interruptSignal();
-  const asked = askedOf([...(question === undefined ? [] : [question]), ...files], flags, flags.cache !== undefined);
+  const asked = askedOf([...(question === undefined ? [] : [question]), ...files], flags);
   const query = await queryOf(flags, signal, asked.query);
-  const leftOut: LeftOutFile[] = [];
-  const texts = await textsOf(asked.files, { signal, onLeftOut: (file) => leftOut.push(file) });
-  warnOfLeftOut(leftOut);
+  await using kept = await openKept(flags.index, signal);
+  const texts = kept ? [] : await readKept(asked.files, signal);
   const bar = await progressBar(quiet);
   try {
-    const { topK, budget, chunkBy, chunkSize, contextSize, maxTokens, threads, retriever, gpu } = flags;
-    const { temperature, repeatPenalty } = flags;
+    const { topK, budget, chunkBy, chunkSize, contextSize, maxTokens, threads, retriever, gpu, layout } = flags;
+    const { temperature, repeatPenalty, candidates } = flags;
     const shared = toLoadOptions({
       ...(gpu && { gpu }),
       ...(threads !== undefined && { threads }),
@@ -121,8 +124,9 @@ async function ask(question: string | undefined, files: string[], _: unknown, co
     const loading: LoadOptions = { ...shared, model: retriever, heads: flags.heads };
     const cutting = { chunkTokens: chunkSize, chunk: chunkBy && { by: chunkBy } };
     const options: AskOptions = {
-      model,
+      generate: model,
       ...{
+        candidates,
         topK,
         neighbours: flags.neighbours,
         contextSize,
@@ -143,11 +147,12 @@ async function ask(question: string | undefined, files: string[], _: unknown, co
     };
     const result =
       flags.cache === undefined
-        ? await answer(query, texts, { ...options, ...cutting, retriever: loading, layout: flags.layout })
+        ? await answer(query, kept ?? texts, { ...options, ...cutting, retriever: loading, layout })
         : await answerFromCache(flags.cache, query, texts, options, { loading, cutting, quiet });
     bar.stop();
     if (json) return printJson({ query, model, ...result });
-    print(`${result.answer.endsWith("\n") ? "" : "\n"}\n${sourceList(result)}`);
+    const heading = result.cites ? "Sources:" : "Shown to the model; its answer cites none:";
+    print(`${result.answer.endsWith("\n") ? "" : "\n"}\n${heading}\n${sourceList(result.sources)}`);
     for (const warning of result.warnings) warn(warning);
     if (!quiet) note(footer(result));
   } finally {
@@ -164,11 +169,12 @@ async function answerFromCache(
   { loading, cutting, quiet }: { loading: LoadOptions; cutting: Parameters<typeof chunkDocuments>[2]; quiet: boolean },
 ): Promise<AskResult> {
   const { signal, onProgress } = options;
+  const model = options.generate as string;
   // Before the files are read, which may take long.
-  await findWriter(options.model, { signal, onProgress });
+  await findWriter(model, { signal, onProgress });
   await using retriever = await QRRetriever.load({
     ...loading,
-    generates: loading.model === options.model,
+    generates: loading.model === model,
     signal,
     onProgress,
   });
@@ -178,42 +184,18 @@ async function answerFromCache(
   // What it is answered from must last until then.
   const result = await answer(query, corpus, { ...options, retriever });
   const files = new Map(texts.map(({ id, file }) => [id, file]));
-  const named = (source: AskSource): AskSource => {
+  const named = (source: RetrievedSource): RetrievedSource => {
     const file = files.get(source.documentId);
     return file === undefined ? source : { ...source, file };
   };
   return { ...result, sources: result.sources.map(named), shown: result.shown.map(named) };
 }
 
-/** The texts of files, folders and patterns, and of standard input for `-`. */
-async function textsOf(files: readonly string[], options: Required<ReadTextsOptions>): Promise<ReadText[]> {
-  const paths = (await Promise.all(files.filter((file) => file !== "-").map(expand))).flat();
-  const texts = paths.length > 0 ? await readTexts(paths, options) : [];
-  if (!files.includes("-")) return texts;
-  const piped = decodeText(await readInput("-", "Text", options.signal!), STDIN_NAME);
-  if (piped.trim() === "") throw new InputError("INVALID_INPUT", `Expected text but ${STDIN_NAME} is empty`);
-  return [...texts, { id: STDIN_NAME, text: piped, by: "paragraphs", file: STDIN_NAME }];
-}
-
-function sourceList({ sources, cites }: AskResult): string {
-  const decimals = decimalsFor(sources.map(({ score }) => score));
-  const lines = sources.map((source) => {
-    return dim(`[${source.citation}] ${placeOf(source)} · score ${source.score.toFixed(decimals)}`);
-  });
-  return [cites ? "Sources:" : "Shown to the model; its answer cites none:", ...lines].join("\n");
-}
-
-/** `FILE:LINE`, as editors and terminals take it. */
-function placeOf({ documentId, file, line }: AskSource): string {
-  const name = oneLine(file ?? documentId);
-  return line === undefined ? name : `${name}:${line}`;
-}
-
 function footer({ usage, timings, shown, stopped }: AskResult): string {
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
   const { irrelevantChunks } = usage;
   return [
-    `${shown.length} of ${usage.chunks} chunks, ${usage.contextTokens} tokens`,
+    chunksOf(shown, usage),
     ...(irrelevantChunks > 0 ? [`${irrelevantChunks} score no higher than nothing`] : []),
     `${usage.answerTokens} tokens of answer${stopped === "maxTokens" ? " (cut at --max-tokens)" : ""}`,
     `${seconds(timings.retrieveMs)} to retrieve, ${seconds(timings.generateMs)} to generate`,

@@ -1,12 +1,14 @@
 import type { Command } from "commander";
 import { InputError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
+import { candidates } from "../../options/answering.ts";
 import { RANKING, topK as topKSpec } from "../../options/ranking.ts";
 import type { LoadOptions } from "../../options.ts";
-import type { BatchResult } from "../../ranking/batch.ts";
+import type { BatchResult, RankBatch } from "../../ranking/batch.ts";
 import type { RankedDocument, RankResult } from "../../ranking/results.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { openCorpus } from "../corpus-cache.ts";
+import { rankCandidates } from "../first-stage.ts";
 import { type FuseFlags, fuseOption } from "../fuse-option.ts";
 import { addHelp } from "../help.ts";
 import { markBestWords } from "../highlight.ts";
@@ -32,6 +34,7 @@ import { INPUTS, OUTPUTS, type RANKING_FORMATS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
 import { printRanking } from "../rankings.ts";
+import { openKept } from "../retrieving.ts";
 import { cutSources, readSources, type SourceDocument, type SourceFlags, toRankDocuments } from "../sources.ts";
 import { decimalsFor, plainTable, rankingTable } from "../table.ts";
 
@@ -44,6 +47,8 @@ type RerankFlags = CommonFlags &
   WindowFlags & {
     heads?: string;
     cache?: string;
+    index?: string;
+    candidates?: number;
     topK?: number;
     threshold?: number;
     headScores?: boolean;
@@ -62,6 +67,7 @@ const HELP = {
     'qrhead rerank -m Llama-3.1-8B-Instruct-Q4_K_M.gguf -k 5 "why is the sky blue" notes/ report.txt',
     "grep -h . *.txt | qrhead rerank --query-file question.txt --format text",
     'qrhead rerank "…" notes.jsonl --cache notes.corpus    # the next query reads notes.corpus instead',
+    'qrhead rerank "why is the sky blue" --index notes.index -k 5',
     'qrhead rerank -m my.gguf --heads my-heads.json "…" notes.jsonl --json',
     "qrhead rerank --queries queries.jsonl --docs notes.jsonl --json > rankings.jsonl",
   ],
@@ -79,9 +85,9 @@ export function registerRerank(program: Command): void {
   command
     .argument("[question]", "the question")
     .argument("[files...]", "files, folders and patterns; or standard input");
-  const { query, queryFile, queries, docs, docsFormat, split, cache } = INPUTS;
-  addOptions(command, [query, queryFile, queries, docs, docsFormat, split, cache]);
-  addOptions(addHeadsOption(addModelOptions(command)), [topKSpec, RANKING.threshold]);
+  const { query, queryFile, queries, docs, docsFormat, split, index, cache } = INPUTS;
+  addOptions(command, [query, queryFile, queries, docs, docsFormat, split, index, cache]);
+  addOptions(addHeadsOption(addModelOptions(command)), [topKSpec, candidates, RANKING.threshold]);
   addOptions(addWindowOptions(addRankOptions(command).addOption(fuseOption())), [OUTPUTS.format, OUTPUTS.json]);
   addOptions(command, [RANKING.headScores, RANKING.tokenScores]);
   addHelp(addCommonOptions(command), HELP).action(rerank);
@@ -92,8 +98,13 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
   const format = formatOf(flags);
   const signal = interruptSignal();
   const words = [...(question === undefined ? [] : [question]), ...files];
-  const asked = askedOf(words, flags, flags.cache !== undefined);
+  const asked = askedOf(words, flags);
+  if (flags.cache !== undefined && flags.candidates !== undefined) {
+    const why = "keeps documents to be ranked as a whole";
+    throw new InputError("INVALID_ARGUMENT", `Expected no --candidates beside --cache, which ${why}`);
+  }
   const queries = await readQueries(flags, asked.query, signal);
+  await using kept = await openKept(flags.index, signal);
   const given = asked.files.length > 0 ? await readSources(asked.files, flags, signal) : undefined;
 
   const bar = await progressBar(flags.quiet ?? false);
@@ -113,8 +124,8 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
     const settings = { order, maxDocumentTokens, layout };
     const call = { signal, onProgress, quiet };
     const corpus = cache === undefined ? undefined : await openCorpus(retriever, cache, ranked, settings, call);
-    const documents: readonly SourceDocument[] = sources ?? corpus!.documents;
-    const show = (result: RankResult, index: number) => {
+    const all: readonly SourceDocument[] = sources ?? corpus?.documents ?? [];
+    const show = (result: RankResult, index: number, documents = all) => {
       bar.stop();
       const { id } = queries[index]!;
       if (format === "json") {
@@ -128,10 +139,11 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
     };
     const common = { ...flags.fuse, topK, threshold, headScores, tokenScores, signal, onProgress };
     const texts = queries.map(({ text }) => text);
-    const batch = corpus ? corpus.rankMany(texts, common) : retriever.rankMany(texts, ranked!, common);
-    let shown = 0;
-    for await (const result of batch) show(result, shown++);
-    const { results, throughput } = await batch;
+    const most = flags.candidates;
+    const isChosen = kept !== undefined || (most !== undefined && most < all.length);
+    const { results, throughput } = isChosen
+      ? await rankCandidates(retriever, texts, kept ?? all, most, { ...common, onResult: show })
+      : await showBatch(corpus ? corpus.rankMany(texts, common) : retriever.rankMany(texts, ranked!, common), show);
     bar.stop();
     if (format === "json") return;
     for (const warning of warningsOf(results, queries)) warn(warning);
@@ -142,6 +154,13 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
   } finally {
     bar.stop();
   }
+}
+
+/** Shows each result as it comes. */
+async function showBatch(batch: RankBatch, show: (result: RankResult, index: number) => void): Promise<BatchResult> {
+  let shown = 0;
+  for await (const result of batch) show(result, shown++);
+  return batch;
 }
 
 /** @throws InputError for `--json` beside another format. */

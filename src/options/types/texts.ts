@@ -1,6 +1,7 @@
 // Written by `npm run options` from registry.ts: change it there.
-import type { Span } from "../../types.ts";
-import type { AskProgress, LeftOutFile } from "../progress.ts";
+import type { RetrievedSource } from "../../documents/places.ts";
+import type { ChatMessage, Fuse, Span } from "../../types.ts";
+import type { AskProgress, IndexProgress, LeftOutFile, Progress } from "../progress.ts";
 import type { LoadOptions } from "./ranking.ts";
 
 /** How a text becomes chunks. */
@@ -136,28 +137,58 @@ export type ReadTextsOptions = {
   onLeftOut?: ((left: LeftOutFile) => void) | undefined;
 };
 
-/** What `ask` takes; `retriever` may also be a loaded one. */
-export type AnsweringOptions = {
-  /** GGUF that answers; any chat model, or a base model, which is asked in plain text. */
-  model: string;
+/** What `openIndex` takes. */
+export type OpenIndexOptions = {
+  /** A file that does not exist is an error. Defaults to `false`: an empty index, which `update` makes. */
+  mustExist?: boolean | undefined;
+  /** Stops the reading. */
+  signal?: AbortSignal | undefined;
+};
+
+/** What `index.update` takes. */
+export type UpdateIndexOptions = {
   /**
-   * What retrieves: loaded, or how to load it. Defaults to the built-in model. A slim file will do. A corpus has its
-   * own; a loaded one beside it writes, where it has the file that answers.
+   * Tokens of the chunks that texts are cut into. An integer of at least 8. Defaults to what the index has, else 200.
+   * Estimated, since an index is of no model. Another number than before makes the whole index anew.
    */
-  retriever?: LoadOptions | undefined;
+  chunkTokens?: number | undefined;
+  /** Stops the update; the index stays as it was. */
+  signal?: AbortSignal | undefined;
+  /** Called as files are looked at. */
+  onProgress?: ((progress: IndexProgress) => void) | undefined;
+  /** Called for each file that has no text. */
+  onLeftOut?: ((left: LeftOutFile) => void) | undefined;
+};
+
+/** What `retriever.retrieve` takes. */
+export type RetrieveOptions = {
+  /**
+   * Chunks to take at most, neighbours not counted. An integer of at least 1. Defaults to 5, and as many as fit where
+   * `budgetTokens` is given. Chunks that score no higher than nothing are not taken.
+   */
+  topK?: number | undefined;
+  /**
+   * Tokens that the chunks may have together. An integer of at least 1. Defaults to no limit; of `ask` what the
+   * generator's context leaves.
+   */
+  budgetTokens?: number | undefined;
+  /**
+   * Chunks that BM25 chooses for the heads to rank, where there are more. An integer of at least 1. Defaults to 200,
+   * as in the paper's BEIR setting. Of a corpus, which has been read, all are ranked unless this is given.
+   */
+  candidates?: number | undefined;
+  /**
+   * How the first stage's scores join the heads', or BM25's where there was no first stage. Defaults to `"none"`.
+   * `"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first
+   * stage.
+   */
+  fuse?: Fuse | undefined;
   /**
    * Chunks together in windows, or each by itself. Defaults to what the retriever was loaded with, else `"listwise"`:
    * windows of as many chunks as a prompt holds. `"independent"` reads each chunk by itself, and a loaded retriever
    * then keeps the chunks for the next question.
    */
   layout?: "listwise" | "independent" | undefined;
-  /**
-   * Chunks to answer from at most, neighbours not counted. An integer of at least 1. Defaults to 5, and as many as
-   * fit where `budgetTokens` is given. Chunks that score no higher than nothing are not shown.
-   */
-  topK?: number | undefined;
-  /** Tokens of the sources in the generator's prompt. An integer of at least 1. Defaults to what its context leaves. */
-  budgetTokens?: number | undefined;
   /**
    * Order in the context: as given, by `number`, by `date`, or best first. Defaults to `"given"`. Pieces without the
    * key keep their place behind.
@@ -172,9 +203,39 @@ export type AnsweringOptions = {
   chunkTokens?: number | undefined;
   /** How texts are cut. Defaults to as their file's ending says, else at paragraphs. */
   chunk?: Pick<ChunkOptions, "by" | "turn" | "session" | "speakers"> | undefined;
+  /** What the model is told to do. Defaults to answering from the sources and citing them. */
+  instruction?: string | undefined;
+  /** Earlier messages of the conversation, which stand before the question in `messages`. Defaults to none. */
+  history?: readonly ChatMessage[] | undefined;
+  /**
+   * Counts a text's tokens for the model that will read it. Defaults to the retriever's own tokenizer; of `ask` the
+   * generator's.
+   */
+  countTokens?: ((text: string) => number | Promise<number>) | undefined;
+  /** Called for each file of `paths` that was left out. */
+  onLeftOut?: ((left: LeftOutFile) => void) | undefined;
+  /** Called as the work goes on. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** Stops retrieving. */
+  signal?: AbortSignal | undefined;
+};
+
+/** What `ask` takes beside the options of `retrieve`; `generate` and `retriever` may also be loaded. */
+export type AnsweringOptions = {
+  /**
+   * What answers: a GGUF, any chat model, or a base model, which is asked in plain text. Or a loaded retriever, a
+   * loaded model of node-llama-cpp, or a function of messages.
+   */
+  generate: string;
+  /**
+   * What retrieves: loaded, or how to load it. Defaults to the built-in model; the retriever that answers, where it
+   * is one. A slim file will do. A corpus has its own; a loaded one beside it writes, where it has the file that
+   * answers.
+   */
+  retriever?: LoadOptions | undefined;
   /**
    * Tokens of the generator's context. An integer from 64 to 134217728. Defaults to 4096, or what the model was
-   * trained for if that is less.
+   * trained for if that is less; of a function no limit.
    */
   contextSize?: number | undefined;
   /** Tokens that the answer may have. An integer of at least 1. Defaults to 512. */
@@ -183,8 +244,6 @@ export type AnsweringOptions = {
   temperature?: number | undefined;
   /** Divides the odds of words among the answer's last 64; 1 is no penalty. A number from 1 to 10. Defaults to 1.05. */
   repeatPenalty?: number | undefined;
-  /** What the model is told to do. Defaults to answering from the sources and citing them. */
-  instruction?: string | undefined;
   /**
    * CPU threads. An integer from 1 to 512. Defaults to the processors that this process may use (affinity, a
    * container's quota) and that other processes leave free when the model is loaded, at most 8. More threads than
@@ -200,6 +259,8 @@ export type AnsweringOptions = {
   check?: "none" | "process" | undefined;
   /** Read every tensor while loading. Defaults to `false`. Of both models. */
   checkTensors?: boolean | undefined;
+  /** Gets what was retrieved before the answer begins. */
+  onSources?: ((sources: RetrievedSource[]) => void) | undefined;
   /** Gets the answer piece by piece. */
   onText?: ((text: string) => void) | undefined;
   /** Called as the work goes on. */

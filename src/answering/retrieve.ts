@@ -1,0 +1,141 @@
+import type { RetrievedSource } from "../documents/places.ts";
+import { invalidArgument } from "../errors.ts";
+import { ChunkIndex } from "../index-store/chunk-index.ts";
+import { RETRIEVING } from "../options/answering.ts";
+import { parseOptions } from "../options/parse.ts";
+import type { RetrieveOptions } from "../options/types/texts.ts";
+import type { RankResult, Timings } from "../ranking/results.ts";
+import type { ChatMessage } from "../types.ts";
+import { parseMessages } from "../writing/options.ts";
+import { assembleContext, toMessages } from "./assemble.ts";
+import { openPassages, type Passages, type RetrieveFrom, type RetrieveHost } from "./passages.ts";
+
+export type { RetrievedSource, RetrieveOptions };
+
+export type RetrieveResult = {
+  /** The sources, each below the number that it is cited by, to answer from. */
+  text: string;
+  /** In the order of their numbers, which is that of the text. */
+  sources: RetrievedSource[];
+  /** No candidate's relevance reaches 0.5: nothing here seems to answer. */
+  abstained: boolean;
+  /** Instruction, `history`, and the sources with the question. */
+  messages: ChatMessage[];
+  usage: {
+    /** Chunks that there are. */
+    chunks: number;
+    /** Of them, those that the heads ranked. */
+    candidates: number;
+    /** Of these, those that score no higher than nothing, the null query's attention, and are never taken. */
+    irrelevantChunks: number;
+    /** Tokens of the ranking's prompts, and of the query in them. */
+    promptTokens: number;
+    queryTokens: number;
+    /** Tokens of `text`. */
+    contextTokens: number;
+  };
+  /** Milliseconds, those of the ranking among them; `searchMs`: reading, cutting and the first stage; `totalMs`: all. */
+  timings: Timings & { searchMs: number };
+  warnings: string[];
+  /** There when chunks were ranked in windows. */
+  windows?: RankResult["windows"];
+};
+
+/** Chunks that are taken by default: more of them make small models lose the thread. */
+export const DEFAULT_TOP_K = 5;
+/** The score of a chunk that gets no more attention from the query than from the null query. */
+const NOTHING = 0;
+const UNBOUNDED = 2 ** 31;
+const IRRELEVANT = "no chunk scores higher than nothing: the documents may not hold an answer";
+/** What is said where an index has no candidates. */
+export const NO_WORD = "no chunk of the index shares a word with the question";
+
+/**
+ * Finds what a question is to be answered from: cuts documents into chunks, lets BM25 choose candidates where there are more
+ * than `candidates`, ranks these by the heads, and puts the best that fit a budget into one text, in their own order.
+ *
+ * A corpus is ranked as it is: it has been read. An index brings its chunks.
+ *
+ * @throws InputError for a blank question, no documents, wrong options, or a budget that no chunk fits; what reading, cutting
+ * and ranking throw.
+ */
+export async function retrieve(
+  host: RetrieveHost,
+  query: string,
+  from: RetrieveFrom,
+  given: RetrieveOptions = {},
+): Promise<RetrieveResult> {
+  const began = performance.now();
+  assertQuestion(query);
+  const options = parseOptions(RETRIEVING, given) as RetrieveOptions;
+  const history = options.history && parseHistory(options.history);
+  const { signal, order, neighbours, instruction, budgetTokens } = options;
+  const topK = options.topK ?? (budgetTokens === undefined ? DEFAULT_TOP_K : undefined);
+  const countTokens =
+    options.countTokens ?? (async (text: string) => (await host.tokenize(text, { signal })).tokens.length);
+
+  const passages = await openPassages(host, query, from, options);
+  const { all, candidates } = passages;
+  const searchMs = performance.now() - began;
+  const ranking = candidates.length > 0 ? await passages.rank(query) : undefined;
+  const { pieces, irrelevant, isAnyRelevant } = piecesOf(passages, ranking);
+  const context = await assembleContext(pieces, {
+    ...{ topK, order, neighbours, countTokens, budgetTokens: budgetTokens ?? UNBOUNDED },
+  });
+  const results = new Map(ranking?.results.map((one) => [candidates[one.index]!, one]));
+  const sources = context.sources.map(({ citation, index, neighbour }): RetrievedSource => {
+    const { score = 0, relevance = 0 } = results.get(index) ?? {};
+    return { citation, ...all[index]!, score, relevance, neighbour };
+  });
+  const stale = from instanceof ChunkIndex ? await from.changedFiles(sources) : [];
+  return {
+    text: context.text,
+    sources,
+    abstained: ranking?.abstained ?? true,
+    messages: toMessages(context.text, query, instruction, history),
+    usage: {
+      chunks: passages.count,
+      candidates: candidates.length,
+      irrelevantChunks: isAnyRelevant ? irrelevant : 0,
+      promptTokens: ranking?.usage.promptTokens ?? 0,
+      queryTokens: ranking?.usage.queryTokens ?? 0,
+      contextTokens: context.tokens,
+    },
+    timings: { ...(ranking?.timings ?? NO_TIMINGS), searchMs, totalMs: performance.now() - began },
+    warnings: [
+      ...(ranking ? [] : [NO_WORD]),
+      // A chunk alone has nothing to stand out from.
+      ...(isAnyRelevant || candidates.length <= 1 ? [] : [IRRELEVANT]),
+      ...stale.map((file) => `${file} has changed since the index was updated`),
+      ...(ranking?.warnings ?? []),
+    ],
+    ...(ranking?.windows && { windows: ranking.windows }),
+  };
+}
+
+const NO_TIMINGS: Timings = { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 };
+
+/** Chunks as pieces of a context, in the order of the ranking: what is not to be taken for itself may come as a neighbour. */
+function piecesOf({ all, candidates }: Passages, ranking: RankResult | undefined) {
+  const results = ranking?.results ?? [];
+  const isAnyRelevant = results.some(({ score }) => score > NOTHING);
+  const taken = results.filter(({ score }) => score > NOTHING || !isAnyRelevant);
+  const places = new Map(taken.map(({ index }, place) => [candidates[index]!, place]));
+  const pieces = all.map(({ id, title, text, documentId: group }, index) => {
+    const place = places.get(index);
+    return { id, title, text, group, score: place === undefined ? Number.NEGATIVE_INFINITY : -place };
+  });
+  return { pieces, isAnyRelevant, irrelevant: results.length - taken.length };
+}
+
+/** @throws InputError `INVALID_ARGUMENT`. */
+export function assertQuestion(query: unknown): void {
+  if (typeof query !== "string" || query.trim() === "") {
+    throw invalidArgument("query", "a text that is not blank", query);
+  }
+}
+
+/** Earlier messages; the question comes behind them, so that any may be the last. */
+export function parseHistory(history: readonly ChatMessage[]): ChatMessage[] {
+  return parseMessages([...history, { role: "user", content: "?" }]).slice(0, -1);
+}

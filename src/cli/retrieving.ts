@@ -1,0 +1,64 @@
+import type { RetrievedSource, RetrieveResult } from "../answering/retrieve.ts";
+import { type LeftOutFile, type ReadText, readTexts } from "../documents/read-files.ts";
+import { InputError } from "../errors.ts";
+import { type ChunkIndex, openIndex } from "../index-store/chunk-index.ts";
+import { decodeText } from "../util/text-file.ts";
+import { readInput, STDIN_NAME } from "./input.ts";
+import { dim, oneLine } from "./output.ts";
+import { expand, warnOfLeftOut } from "./sources.ts";
+import { decimalsFor } from "./table.ts";
+
+/**
+ * The index of `--index`.
+ *
+ * @throws InputError for a file that does not exist, or is no index.
+ */
+export async function openKept(file: string | undefined, signal: AbortSignal): Promise<ChunkIndex | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return await openIndex(file, { mustExist: true, signal });
+  } catch (error) {
+    if (error instanceof InputError && error.message.startsWith(`Index ${file} does not exist`)) {
+      const advice = `make it with qrhead index FILES --index ${file}`;
+      throw new InputError("INVALID_INPUT", `Index ${file} does not exist`, { cause: error, advice });
+    }
+    throw error;
+  }
+}
+
+/** The texts of files, folders and patterns, and of standard input for `-`, with a warning of those that have none. */
+export async function readKept(files: readonly string[], signal: AbortSignal): Promise<ReadText[]> {
+  const leftOut: LeftOutFile[] = [];
+  const paths = await expandAll(files.filter((file) => file !== "-"));
+  const texts = paths.length > 0 ? await readTexts(paths, { signal, onLeftOut: (file) => leftOut.push(file) }) : [];
+  warnOfLeftOut(leftOut);
+  if (!files.includes("-")) return texts;
+  const piped = decodeText(await readInput("-", "Text", signal), STDIN_NAME);
+  if (piped.trim() === "") throw new InputError("INVALID_INPUT", `Expected text but ${STDIN_NAME} is empty`);
+  return [...texts, { id: STDIN_NAME, text: piped, by: "paragraphs", file: STDIN_NAME }];
+}
+
+export async function expandAll(paths: readonly string[]): Promise<string[]> {
+  return (await Promise.all(paths.map(expand))).flat();
+}
+
+/** A line for each source: the number that it is cited by, where it is from, and its score. */
+export function sourceList(sources: readonly RetrievedSource[]): string {
+  const decimals = decimalsFor(sources.map(({ score }) => score));
+  return sources
+    .map((source) => dim(`[${source.citation}] ${placeOf(source)} · score ${source.score.toFixed(decimals)}`))
+    .join("\n");
+}
+
+/** `FILE:LINE`, as editors and terminals take it. */
+export function placeOf({ documentId, file, line }: RetrievedSource): string {
+  const name = oneLine(file ?? documentId);
+  return line === undefined ? name : `${name}:${line}`;
+}
+
+/** How many chunks were taken, of how many. */
+export function chunksOf(shown: readonly RetrievedSource[], usage: RetrieveResult["usage"]): string {
+  const { chunks, candidates, contextTokens } = usage;
+  const read = candidates < chunks ? ` (the heads ranked ${candidates})` : "";
+  return `${shown.length} of ${chunks} chunks${read}, ${contextTokens} tokens`;
+}

@@ -35,7 +35,7 @@ function trunk(scheme) {
   const { text, rect, arrow, end, dim, heat } = canvas(
     scheme,
     760,
-    230,
+    256,
     "A trunk of documents in the KV cache, and branches behind it",
   );
   text(24, 24, "Trunk: computed once, stays in the KV cache", { anchor: "start", color: dim, size: 13 });
@@ -43,7 +43,7 @@ function trunk(scheme) {
     rect(24 + index * 112, 84, 104, 48);
     text(76 + index * 112, 113, name, { size: 13 });
   }
-  text(552, 24, "Branches: one pass, then forgotten", { anchor: "start", color: dim, size: 13 });
+  text(736, 24, "Branches: one pass, then forgotten", { anchor: "end", color: dim, size: 13 });
   for (const [index, [name, hot]] of [
     ["query", true],
     ["null query “N/A”", false],
@@ -54,7 +54,7 @@ function trunk(scheme) {
     text(644, y + 25, name);
     arrow(`M464 108C508 108 508 ${y + 20} 548 ${y + 20}`, hot);
   }
-  text(24, 214, "score = attention of the query on a document − attention of the null query", {
+  text(24, 242, "score = attention of the query on a document − attention of the null query", {
     anchor: "start",
     color: heat,
     weight: 600,

@@ -1,9 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { defineConfig } from "vitepress";
 
-const api = new URL("../pages/api/typedoc-sidebar.json", import.meta.url);
-/** What TypeDoc wrote, where it was run. */
-const apiItems = existsSync(api) ? JSON.parse(readFileSync(api, "utf8")) : [];
+/** Entries of the package, as typedoc-names.mjs calls them. */
+const ENTRIES = ["qrhead", "qrhead/detect", "qrhead/heads", "qrhead/eval", "qrhead/isolated", "qrhead/ai-sdk", "qrhead/langchain", "qrhead/llamaindex"];
 const page = (text: string, link: string) => ({ text, link });
 
 export default defineConfig({
@@ -65,7 +64,7 @@ export default defineConfig({
     ],
     socialLinks: [{ icon: "github", link: "https://github.com/qrhead/qrhead" }],
     sidebar: {
-      "/api/": [{ text: "API", items: apiItems }],
+      "/api/": [{ text: "API", items: ENTRIES.map((entry) => page(entry, `/api/${entry}`)) }],
       "/": [
         {
           text: "Use it",

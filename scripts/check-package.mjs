@@ -3,6 +3,7 @@
 // lets publint and attw look for mistakes.
 import { execFileSync, spawnSync } from "node:child_process";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -157,6 +158,24 @@ try {
       if (model.name !== "qrhead base v1" || results[0].id !== "1") throw new Error(JSON.stringify({ model, results }));
     },
   );
+  step("the Electron example ranks without Electron", () => {
+    const example = path.join(root, "examples", "electron");
+    for (const name of ["rank.js", "folder-ranking.js", "notes"])
+      cpSync(path.join(example, name), path.join(folder, name), { recursive: true });
+    const printed = run(process.execPath, ["rank.js"]);
+    if (!printed.startsWith("4 files\ngarden.md\n")) throw new Error(`printed ${printed}`);
+  });
+  step("qrhead submit says what to install, and runs with it", () => {
+    const submit = () => {
+      const args = ["submit", "failed", "--redis", "redis://127.0.0.1:1"];
+      return spawnSync(bin("qrhead", folder), args, { cwd: folder, encoding: "utf8" }).stderr;
+    };
+    const before = submit();
+    if (!before.includes("npm install bullmq ioredis")) throw new Error(before);
+    run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "bullmq", "ioredis"]);
+    const after = submit();
+    if (!after.includes("ECONNREFUSED")) throw new Error(after);
+  });
   step("TypeScript types resolve", () => {
     writeFileSync(path.join(folder, "user.ts"), typescriptUser);
     writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(tsconfig));

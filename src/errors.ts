@@ -20,6 +20,8 @@ export type QRHeadErrorCode =
   | "ENGINE_FAILED"
   /** The process of an `IsolatedRetriever` ended during the call. */
   | "ENGINE_DIED"
+  /** Redis cannot be used, or a worker could not do a job. */
+  | "QUEUE_FAILED"
   | "DISPOSED"
   | "BUSY";
 

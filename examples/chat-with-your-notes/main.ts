@@ -26,7 +26,7 @@ for await (const question of terminal) {
     );
     console.log(`from ${best.replace(/#.*/, "")}`);
   } else {
-    const { answer, shown } = await ask(question, corpus, { model, retriever, topK: 1, maxTokens: 60 });
+    const { answer, shown } = await ask(question, corpus, { generate: retriever, topK: 1, maxTokens: 60 });
     console.log(answer.trim().replaceAll(/\s+/g, " "));
     for (const { documentId } of shown) console.log(`from ${documentId}`);
   }

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { defineConfig } from "vitepress";
 
 /** Entries of the package, as typedoc-names.mjs calls them. */
@@ -77,18 +76,14 @@ export default defineConfig({
             },
             page("Prune", "/prune"),
             { ...page("Ask", "/ask"), collapsed: true, items: [page("Write text", "/generation")] },
-            page("Corpora and indexes", "/corpus"),
+            { ...page("Corpora and indexes", "/corpus"), collapsed: true, items: [page("Indexes of many files", "/indexes")] },
             page("Server", "/server"),
             {
               ...page("Integrations", "/adapters"),
               collapsed: true,
               items: [page("MCP", "/mcp"), page("A process of its own", "/isolated")],
             },
-            ...existing([
-              page("Electron", "/electron"),
-              page("Electron and bundlers", "/bundlers"),
-              page("Many machines", "/fleet"),
-            ]),
+            { ...page("Electron and bundlers", "/electron"), collapsed: true, items: [page("Bundlers", "/bundlers"), page("Many machines", "/fleet")] },
             page("Choose a model", "/models"),
             {
               ...page("Find heads", "/heads"),
@@ -144,8 +139,3 @@ export default defineConfig({
     },
   },
 });
-
-/** Pages that are there. */
-function existing<P extends { link: string }>(pages: P[]): P[] {
-  return pages.filter(({ link }) => existsSync(new URL(`../pages${link}.md`, import.meta.url)));
-}

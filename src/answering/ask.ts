@@ -34,15 +34,14 @@ const ROOM = 16;
  * copy of the weights does both jobs. Any other file is opened with node-llama-cpp beside the retriever. What was passed
  * loaded stays loaded.
  *
+ * @throws InputError for a blank question, no documents, nothing to answer with, wrong options, or a slim file as the model;
+ * what loading and `retrieve` throw. @throws QRHeadError `MODEL_UNSUPPORTED` for a model that writes no text.
+ * @throws ContextOverflowError when instruction, question and answer leave no room for sources.
  * @example
  * const { answer, sources } = await ask("Who betrays whom?", await readTexts(["book.txt"]), {
  *   generate: "Llama-3.2-3B-Instruct-Q4_K_M.gguf",
  *   onSources: (sources) => console.log(sources.map(({ file, line }) => `${file}:${line}`)),
  * });
- *
- * @throws InputError for a blank question, no documents, nothing to answer with, wrong options, or a slim file as the model;
- * what loading and `retrieve` throw. @throws QRHeadError `MODEL_UNSUPPORTED` for a model that writes no text.
- * @throws ContextOverflowError when instruction, question and answer leave no room for sources.
  */
 export async function ask(query: string, from: RetrieveFrom, given: AskOptions): Promise<AskResult> {
   const began = performance.now();

@@ -74,10 +74,10 @@ export async function loadRetriever(options: AskOptions): Promise<QRRetriever> {
 /** Whether the model that is to answer is the file that ranks, and so can write with the weights that are loaded. */
 async function isOneFile(generate: string, { retriever, signal, onProgress }: AskOptions): Promise<boolean> {
   const isLoaded = retriever instanceof QRRetriever;
-  const model = loadOptionsOf(retriever)?.model;
+  const { model, modelsDirectory } = loadOptionsOf(retriever) ?? {};
   if (!isLoaded && model === undefined) return false;
   const answers = await findModelFile(generate, { signal, onProgress });
-  const ranks = isLoaded ? retriever.model.path : await findModelFile(model, { signal, onProgress });
+  const ranks = isLoaded ? retriever.model.path : await findModelFile(model, { modelsDirectory, signal, onProgress });
   return (await realpath(answers)) === (await realpath(ranks));
 }
 

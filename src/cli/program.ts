@@ -42,6 +42,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     says: "the same for assistants, over files of given folders (MCP)",
     load: async () => (await import("./commands/mcp.ts")).registerMcp,
   },
+  worker: {
+    says: "do jobs that qrhead submit puts into Redis",
+    load: async () => (await import("./commands/worker.ts")).registerWorker,
+  },
+  submit: {
+    says: "have workers rerank, evaluate or find heads",
+    load: async () => (await import("./commands/submit.ts")).registerSubmit,
+  },
   inspect: {
     says: "write a page that shows where the attention goes",
     load: async () => (await import("./commands/inspect.ts")).registerInspect,

@@ -1,15 +1,10 @@
 import { ContextOverflowError, InputError, QRHeadError } from "../errors.ts";
 import { seededRandom, shuffled } from "../heads/heads.ts";
-import { callNative } from "../native/call.ts";
-import { DEFAULT_NULL_QUERY } from "../options.ts";
-import type { PromptLayout } from "../prompt/layout.ts";
-import { layOutDocuments, layOutPrompt } from "../reading/documents.ts";
-import type { Engine } from "../reading/engine.ts";
-import type { KvContext } from "../reading/kv-context.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
-import { type DetectionExample, goldIndexes } from "./examples.ts";
+import type { DetectionExample } from "./examples.ts";
 import { type ExampleScores, rateHeads } from "./objectives.ts";
 import type { ExampleProgress, ParsedDetectOptions } from "./options.ts";
+import type { ExampleScorer } from "./scorer.ts";
 import { overlapOf } from "./stability.ts";
 
 /** `untilStable` is looked at from this many examples on, and then every few. */
@@ -37,22 +32,22 @@ export function chooseExamples({ examples, shuffle, limit }: ParsedDetectOptions
  * calibrate), from the checkpoint where it has them.
  *
  * @param stableTop How many heads `untilStable` is about.
- * @param prompt Name of the prompt profile, for the checkpoint.
  */
 export async function collect(
-  engine: Engine,
-  context: KvContext,
+  scorer: ExampleScorer,
   options: ParsedDetectOptions,
-  { stableTop, prompt, fingerprint }: { stableTop: number; prompt: string; fingerprint: string },
+  { stableTop }: { stableTop: number },
 ): Promise<Collected> {
   const { objective, temperature, untilStable, seed, onExample } = options;
   const { signal } = options.load;
-  const heads = engine.heads.heads.length;
+  const { prompt, fingerprint } = scorer;
+  const heads = scorer.model.layers * scorer.model.heads;
   const all = chooseExamples(options);
   // Hours of work should not end with an example that could have been seen not to fit.
-  const examples = await fitting(engine, context, all, options);
+  const examples = await fitting(scorer, all, options);
 
   const checkpoint = await open(options, examples, heads, { prompt, fingerprint });
+  const remaining = scorer.score(examples.slice(checkpoint?.known.length ?? 0));
   try {
     const scores = [...(checkpoint?.known ?? [])];
     const rates = scores.map((known) => rateHeads(known, objective, temperature));
@@ -64,7 +59,7 @@ export async function collect(
       if (untilStable !== undefined && isStable(rates, stableTop, untilStable, seed)) break;
       signal?.throwIfAborted();
       const example = examples[done]!;
-      const found = await located(example, () => scoreExample(engine, context, example, options));
+      const found = await located(example, async () => (await remaining.next()).value as ExampleScores);
       await checkpoint?.append(example, found);
       scores.push(found);
       rates.push(rateHeads(found, objective, temperature));
@@ -72,6 +67,7 @@ export async function collect(
     }
     return { examples: scores, rates, skipped: all.length - examples.length };
   } finally {
+    await remaining.return(undefined);
     await checkpoint?.close();
   }
 }
@@ -84,16 +80,15 @@ function isStable(rates: readonly Float64Array[], top: number, share: number, se
 
 /** The examples whose prompts fit; with `skipLong` the others are left out, without it they are an error. */
 async function fitting(
-  engine: Engine,
-  { layout }: KvContext,
+  scorer: ExampleScorer,
   all: readonly DetectionExample[],
   options: ParsedDetectOptions,
 ): Promise<DetectionExample[]> {
   const kept: DetectionExample[] = [];
+  const overflows = scorer.overflows(all);
   for (const [index, example] of all.entries()) {
     options.load.signal?.throwIfAborted();
-    const prompt = await located(example, () => layOut(engine, layout, example, options));
-    const overflow = layout.overflow(prompt);
+    const overflow = await located(example, async () => (await overflows.next()).value ?? undefined);
     if (!overflow) kept.push(example);
     else if (!options.skipLong) await located(example, () => Promise.reject(overflow));
     options.onExample?.({ phase: "check", done: index + 1, total: all.length, id: example.id });
@@ -119,42 +114,6 @@ function open(
     { ...run, objective: name, nullQuery, mask, ...given },
     { examples, heads, resume },
   );
-}
-
-/** Ranking is calibrated, also where the objective is not. */
-async function layOut(
-  engine: Engine,
-  layout: KvContext["layout"],
-  { docs, query }: DetectionExample,
-  { load: { maxDocumentTokens, signal }, nullQuery }: ParsedDetectOptions,
-): Promise<PromptLayout> {
-  const { trunk } = await layOutDocuments(engine, layout, docs, { order: "given", maxDocumentTokens, signal });
-  return layOutPrompt(engine, trunk, query, nullQuery ?? DEFAULT_NULL_QUERY, signal);
-}
-
-async function scoreExample(
-  engine: Engine,
-  context: KvContext,
-  example: DetectionExample,
-  options: ParsedDetectOptions,
-): Promise<ExampleScores> {
-  const { signal, onProgress } = options.load;
-  const { library } = engine.model;
-  const prompt = await layOut(engine, context.layout, example, options);
-  const observed = await context.observeOne(prompt, { rows: "heads" }, { signal, onProgress });
-  const spans = Uint32Array.from(prompt.trunk.documentSpans.flat());
-  const ranking = await callNative(library.addon, signal, () =>
-    observed.query.documentScores({ baseline: observed.null, spans, mask: "per-head" }),
-  );
-  const raw = await callNative(library.addon, signal, () =>
-    observed.query.documentScores({ baseline: null, spans, mask: "none" }),
-  );
-  const documents = example.docs.length;
-  const masses = Float32Array.from({ length: raw.length / documents }, (_, head) =>
-    raw.subarray(head * documents, (head + 1) * documents).reduce((sum, value) => sum + value, 0),
-  );
-  const scores = options.mask === "per-head" ? ranking : raw;
-  return { scores, ranking, masses, documents, gold: goldIndexes(example) };
 }
 
 /** Runs work on an example; its error then says which example it is about. */

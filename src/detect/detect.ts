@@ -1,15 +1,8 @@
-import { InputError } from "../errors.ts";
 import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
-import { everyHead } from "../heads/heads.ts";
-import { fingerprint } from "../model/fingerprint.ts";
-import { loadModel } from "../model/model.ts";
-import { selectProfile } from "../prompt/profiles.ts";
-import { KvContext } from "../reading/kv-context.ts";
-import { ListwiseLayout } from "../reading/listwise.ts";
-import type { ModelIdentity } from "../types.ts";
 import { collect } from "./collect.ts";
 import type { DetectedHeadSet } from "./format.ts";
-import { type DetectOptions, parseDetectOptions } from "./options.ts";
+import { type DetectOptions, type ParsedDetectOptions, parseDetectOptions } from "./options.ts";
+import { type ExampleScorer, openScorer } from "./scorer.ts";
 import { summarize } from "./summary.ts";
 
 /**
@@ -36,38 +29,18 @@ import { summarize } from "./summary.ts";
  */
 export async function detectHeads(options: DetectOptions): Promise<DetectedHeadSet> {
   const parsed = parseDetectOptions(options);
-  const model = await loadModel(parsed.load);
-  let context: KvContext | undefined;
-  try {
-    const { identity, info } = model;
-    assertWhole(identity);
-    const { name, architecture, layers, heads } = identity;
-    const promptModel = { ...identity, bosText: info.bosText, eosText: info.eosText };
-    const profile = selectProfile(parsed.load.prompt ?? "auto", promptModel);
-    const engine = { model, heads: { heads: everyHead(layers, heads), name: "all" }, profile, options: parsed.load };
-    context = new KvContext(engine, new ListwiseLayout(engine));
-
-    const print = await fingerprint(model);
-    const run = { prompt: profile.name, fingerprint: print };
-    const stableTop = parsed.top === "auto" ? DEFAULT_HEAD_COUNT : parsed.top;
-    const collected = await collect(engine, context, parsed, { ...run, stableTop });
-    const { slidingWindow } = identity;
-    const window = slidingWindow && {
-      slidingWindow: { ...slidingWindow, layers: slidingWindow.layers?.slice() ?? null },
-    };
-    const shape = { name, architecture, layers, heads, fingerprint: print, ...window };
-    return summarize(collected, { ...parsed, model: shape, prompt: profile.name });
-  } finally {
-    await context?.dispose();
-    await model.native.dispose();
-  }
+  await using scorer = await openScorer(parsed);
+  return await detectWith(scorer, parsed);
 }
 
-function assertWhole({ fileName, layers, originalLayers }: ModelIdentity): void {
-  if (layers === originalLayers) return;
-  throw new InputError(
-    "INVALID_INPUT",
-    `Model ${fileName} was slimmed to layers 0 to ${layers - 1} of ${originalLayers}, and the best heads may be in those ` +
-      "that it lacks: find heads with the whole model",
-  );
+/** `detectHeads` with what scores the examples. */
+export async function detectWith(scorer: ExampleScorer, options: ParsedDetectOptions): Promise<DetectedHeadSet> {
+  const { name, architecture, layers, heads, slidingWindow } = scorer.model;
+  const stableTop = options.top === "auto" ? DEFAULT_HEAD_COUNT : options.top;
+  const collected = await collect(scorer, options, { stableTop });
+  const window = slidingWindow && {
+    slidingWindow: { ...slidingWindow, layers: slidingWindow.layers?.slice() ?? null },
+  };
+  const shape = { name, architecture, layers, heads, fingerprint: scorer.fingerprint, ...window };
+  return summarize(collected, { ...options, model: shape, prompt: scorer.prompt });
 }

@@ -18,7 +18,10 @@ import type { Task } from "./types.ts";
 /** Name of the journal in a results folder. */
 export const JOURNAL_NAME = "results.jsonl";
 
-export type EvalOptions = Pick<RunOptions, "limit" | "seed" | "maxDocumentWords" | "permutations" | "jobs"> & {
+export type EvalOptions = Pick<
+  RunOptions,
+  "limit" | "seed" | "maxDocumentWords" | "permutations" | "jobs" | "inOrder"
+> & {
   /** Folders and files with data, each a task; their names must differ. */
   data: readonly string[];
   open: OpenOptions;
@@ -28,8 +31,12 @@ export type EvalOptions = Pick<RunOptions, "limit" | "seed" | "maxDocumentWords"
   gain: Gain;
   /** Method that the others are tested against. */
   baseline: string;
+  /** What the settings say of the model where it is elsewhere. Defaults to the size of the file that `load` names. */
+  model?: Record<string, unknown> | undefined;
   /** Folder of the results. Without one nothing is kept, and nothing can be resumed. */
   output?: string | undefined;
+  /** File of the outcomes. Defaults to `results.jsonl` in the folder of the results. */
+  journal?: string | undefined;
   resume: boolean;
   command: string;
   signal?: AbortSignal | undefined;
@@ -77,7 +84,7 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
     signal?.throwIfAborted();
   }
   const settings = await describeRun(options);
-  const file = options.output === undefined ? undefined : path.join(options.output, JOURNAL_NAME);
+  const file = options.journal ?? (options.output === undefined ? undefined : path.join(options.output, JOURNAL_NAME));
   if (options.output !== undefined) await makeFolder(options.output);
   if (file !== undefined && !options.resume && (await stat(file).catch(() => undefined))) {
     throw new InputError("INVALID_INPUT", `Results ${file} exist: go on with --resume, or choose another folder`);
@@ -131,13 +138,14 @@ function countProgress(facts: readonly TaskFacts[], options: EvalOptions): RunOp
 async function describeRun({ data, open, methods, load, ...rest }: EvalOptions): Promise<RunSettings> {
   const { signal: _, onProgress: __, threads: ___, ...model } = load;
   const { limit, seed, maxDocumentWords, permutations } = rest;
+  const file = rest.model ?? { bytes: await sizeOf(await findModelFile(load.model, load)) };
   return {
     data: await Promise.all(
       data.map(async (source) => ({ source: path.resolve(source), bytes: await sizeOf(source) })),
     ),
     ...open,
     methods: Object.fromEntries(methods.map(({ name, spec }) => [name, spec])),
-    model: { ...model, bytes: await sizeOf(await findModelFile(load.model, {})) },
+    model: { ...model, ...file },
     ...{ limit, seed, maxDocumentWords, permutations },
   };
 }

@@ -25,6 +25,8 @@ export type RunOptions = {
   permutations: number;
   /** Rankers of a method that work at once, each with a model of its own. */
   jobs: number;
+  /** Write outcomes in the order of the queries: one that is done waits for those before it. Defaults to `false`. */
+  inOrder?: boolean | undefined;
   signal?: AbortSignal | undefined;
   onOutcome?: ((outcome: Outcome, resumed: boolean) => void) | undefined;
 };
@@ -95,13 +97,14 @@ async function runMethod(task: Task, method: Method, items: readonly Item[], opt
     for (let job = 0; job < jobs; job++) {
       rankers.push(await method.open({ ...options.context, load: { ...load, threads } }));
     }
-    const queue = items.values();
+    const queue = items.entries();
+    const write = options.inOrder ? inOrder(options) : (_: number, outcome: Outcome) => record(options, outcome);
     await Promise.all(
       rankers.map(async (ranker) => {
-        for (const { topic, permutation } of queue) {
+        for (const [place, { topic, permutation }] of queue) {
           options.signal?.throwIfAborted();
           const outcome = await rankOne(task, method, ranker, topic, permutation, options);
-          record(options, { ...outcome, peakBytes: memory.peak() });
+          write(place, { ...outcome, peakBytes: memory.peak() });
         }
       }),
     );
@@ -202,6 +205,20 @@ function fuse(task: string, topic: Topic, method: Method, journal: Journal): Out
 function record({ journal, onOutcome }: RunOptions, outcome: Outcome): void {
   journal.add(outcome);
   onOutcome?.(outcome, false);
+}
+
+/** Records outcomes as soon as those of all places before theirs are recorded. */
+function inOrder(options: RunOptions): (place: number, outcome: Outcome) => void {
+  const waiting = new Map<number, Outcome>();
+  let next = 0;
+  return (place, outcome) => {
+    waiting.set(place, outcome);
+    for (let found = waiting.get(next); found; found = waiting.get(next)) {
+      record(options, found);
+      waiting.delete(next);
+      next += 1;
+    }
+  };
 }
 
 function isPermuted(method: Method): boolean {

@@ -19,13 +19,12 @@ export type IndexedChunk = RankDocument & ChunkPlace & { score: number /** Its n
  * Opens an index: BM25 over chunks of many files, which finds the candidates for a question. One that does not exist is empty,
  * and `update` makes it.
  *
+ * @throws InputError `INDEX_INVALID` for a file that is no index, is damaged, cut short or of another version;
+ * `INVALID_INPUT` for one that cannot be read, or does not exist where it must.
  * @example
  * await using index = await openIndex("notes.index");
  * await index.update(["notes/", "docs/"]);
  * const { text, sources } = await retriever.retrieve("Who keeps the keys?", index);
- *
- * @throws InputError `INDEX_INVALID` for a file that is no index, is damaged, cut short or of another version;
- * `INVALID_INPUT` for one that cannot be read, or does not exist where it must.
  */
 export async function openIndex(file: string, options: OpenIndexOptions = {}): Promise<ChunkIndex> {
   if (typeof file !== "string" || file === "") throw invalidArgument("file", "the path of a file", file);

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 import { InputError } from "../errors.ts";
-import { packageRoot, unpacked } from "../native/addon.ts";
+import { assertNotBundled, packageRoot, unpacked } from "../native/addon.ts";
 
 /** The small model that comes with the package, `mini`: what runs when no model is named. */
 export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q8_0.gguf");
@@ -42,6 +42,7 @@ export function findBaseModel(from = packageRoot): string | undefined {
  * const file = builtInModel("mini");
  */
 export function builtInModel(name: BuiltInName = "mini", from = packageRoot): string {
+  assertNotBundled();
   if (name === "mini") return BUILT_IN_MODEL;
   const base = findBaseModel(from);
   if (base !== undefined) return base;

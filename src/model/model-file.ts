@@ -4,6 +4,7 @@ import { InputError, QRHeadError } from "../errors.ts";
 import { importNodeLlamaCpp } from "../native/node-llama-cpp.ts";
 import type { Progress } from "../options.ts";
 import { builtInModel, isBuiltInName } from "./built-in.ts";
+import { canPull, pullModel } from "./pull.ts";
 import { findPulled } from "./store.ts";
 
 const URI = /^(hf|huggingface|https?):/i;
@@ -17,15 +18,23 @@ const URI = /^(hf|huggingface|https?):/i;
  */
 export async function findModelFile(
   model: string | undefined,
-  options: { signal?: AbortSignal | undefined; onProgress?: ((progress: Progress) => void) | undefined } = {},
+  options: {
+    modelsDirectory?: string | undefined;
+    signal?: AbortSignal | undefined;
+    onProgress?: ((progress: Progress) => void) | undefined;
+  } = {},
 ): Promise<string> {
   if (model === undefined || isBuiltInName(model)) return checkGguf(builtInModel(model));
-  if (!URI.test(model)) return checkGguf((await findPulled(model)) ?? path.resolve(model));
-  const { signal, onProgress } = options;
+  const { modelsDirectory: directory, signal, onProgress } = options;
+  if (!URI.test(model)) return checkGguf((await findPulled(model, directory)) ?? path.resolve(model));
+  if (directory !== undefined && canPull(model)) {
+    return (await pullModel(model, { directory, signal, onProgress })).file;
+  }
   const { resolveModelFile } = await importNodeLlamaCpp();
   try {
     return await resolveModelFile(model, {
       cli: false,
+      ...(directory !== undefined && { directory: path.resolve(directory) }),
       ...(signal && { signal }),
       onProgress: ({ downloadedSize, totalSize }) =>
         onProgress?.({ phase: "download", done: downloadedSize, total: totalSize }),

@@ -38,7 +38,7 @@ export async function loadModel(
   const { signal, onProgress } = options;
   const began = performance.now();
   signal?.throwIfAborted();
-  const file = await findModelFile(options.model, { signal, onProgress });
+  const file = await findModelFile(options.model, { modelsDirectory: options.modelsDirectory, signal, onProgress });
   if (options.check === "process") await tryInChild(file, options);
   const library = await loadLibrary(options);
   const { report, finish } = reporter(onProgress, "load", 100);

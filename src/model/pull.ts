@@ -13,6 +13,8 @@ import { type ModelRecord, modelsFolder, type PulledModel, recordOf } from "./st
 export type PullOptions = {
   /** SHA-256 that the file must have, in hexadecimal. Defaults to what the server says of it, where it does. */
   sha256?: string | undefined;
+  /** Folder to fetch it into. Defaults to the models folder. */
+  directory?: string | undefined;
   /** Fetch it again where it is there. Defaults to `false`. */
   force?: boolean | undefined;
   signal?: AbortSignal | undefined;
@@ -33,7 +35,7 @@ const TRIES = 4;
 export async function pullModel(spec: string, options: PullOptions = {}): Promise<PulledModel & { fetched: boolean }> {
   const url = addressOf(spec);
   const name = path.posix.basename(decodeURIComponent(url.pathname));
-  const folder = modelsFolder();
+  const folder = options.directory === undefined ? modelsFolder() : path.resolve(options.directory);
   const file = path.join(folder, name);
   await makeFolder(folder);
   const unlock = await lockFile(file, { signal: options.signal });
@@ -49,6 +51,16 @@ export async function pullModel(spec: string, options: PullOptions = {}): Promis
 }
 
 const nameOf = (file: string) => path.basename(file, ".gguf");
+
+/** Whether `pullModel` can fetch what is named so. */
+export function canPull(spec: string): boolean {
+  try {
+    addressOf(spec);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Where to fetch a model. @throws InputError for what is no name of the catalogue, hf: URI or http(s) address of a GGUF. */
 export function addressOf(spec: string): URL {

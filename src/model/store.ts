@@ -51,10 +51,10 @@ async function readRecord(file: string): Promise<ModelRecord | undefined> {
 }
 
 /** The file of a pulled model; undefined where there is none of that name, or a file in the working folder has it. */
-export async function findPulled(name: string): Promise<string | undefined> {
+export async function findPulled(name: string, folder = modelsFolder()): Promise<string | undefined> {
   if (/[\\/]/.test(name) || (await isFile(path.resolve(name)))) return undefined;
   for (const one of [name, `${name}.gguf`]) {
-    const file = path.join(modelsFolder(), one);
+    const file = path.join(folder, one);
     if (one.endsWith(".gguf") && (await isFile(file))) return file;
   }
   return undefined;

@@ -23,7 +23,7 @@ export function assertWhole(fileName: string, layers: number, originalLayers: nu
  */
 export async function findWriter(
   model: string | undefined,
-  options: Pick<LoadOptions, "signal" | "onProgress"> = {},
+  options: Pick<LoadOptions, "modelsDirectory" | "signal" | "onProgress"> = {},
 ): Promise<string> {
   const { signal } = options;
   const file = await findModelFile(model, options);

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { QRHeadError } from "../errors.ts";
 import type { Addon } from "./addon-types.ts";
-import { packageRoot, unpacked } from "./package-root.ts";
+import { assertNotBundled, packageRoot, unpacked } from "./package-root.ts";
 import { defaultRelease, installedVersion, releaseOfPackage } from "./releases.ts";
 import { variantsFor } from "./variants.ts";
 
@@ -12,7 +12,7 @@ const require = createRequire(import.meta.url);
 type Loaded = { addon: Addon; file: string };
 let loaded: Loaded | undefined;
 
-export { packageRoot, unpacked };
+export { assertNotBundled, packageRoot, unpacked };
 
 /**
  * Where the addon for a release of llama.cpp may be, in the order tried: the environment variable, a build of this
@@ -49,6 +49,7 @@ export function loadAddon(release?: string): Addon {
 }
 
 function findAddon(release: string): Loaded {
+  if (!process.env.QRHEAD_ADDON) assertNotBundled();
   const failures: string[] = [];
   let other: Loaded | undefined;
   for (const file of addonCandidates(release)) {

@@ -58,6 +58,14 @@ export const model = text({
   shortDefault: "mini",
 });
 
+/** Where models that are named, and not given as a path, are kept. */
+export const modelsDirectory = text({
+  expected: "a folder",
+  says: "folder that models named by a URI are downloaded into, and that names of pulled models are looked up in",
+  more: "`hf:OWNER/REPOSITORY/FILE.gguf` and http(s) addresses are then fetched by qrhead itself, without node-llama-cpp.",
+  default: "`QRHEAD_MODELS` or the system's folder for names, node-llama-cpp's folder for URIs",
+});
+
 /** Sizes and types of the forward passes. */
 export const PASS = {
   contextSize: integer({
@@ -110,6 +118,7 @@ export const prompt = choice({
 /** What loading takes beside the options of scoring. */
 export const LOADING = {
   model,
+  modelsDirectory,
   heads,
   prompt,
   ...PASS,

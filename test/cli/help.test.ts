@@ -3,18 +3,26 @@ import { spawn } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
 import { BOOTSTRAP_TEXT } from "../../src/detect/bootstrap-text.ts";
 import { openIndex } from "../../src/index-store/chunk-index.ts";
 import { BUILT_IN_MODEL } from "../../src/model/built-in.ts";
 import { command, temporaryFolder } from "../helpers/cli.ts";
 import { EXAMPLES } from "../helpers/detect-examples.ts";
+import { hasRedis, type OwnRedis, startRedis } from "../helpers/redis.ts";
 
 const BUILT_IN_SHAPE = { name: "qrhead mini v2", architecture: "llama", layers: 4, heads: 4 };
 
 const files = temporaryFolder();
-afterAll(() => files.remove());
+let redis: OwnRedis | undefined;
+beforeAll(async () => {
+  if (hasRedis) redis = await startRedis();
+});
+afterAll(async () => {
+  await redis?.remove();
+  files.remove();
+});
 
 /** Every command and subcommand with the text that --help prints. */
 function helpTexts(parent: Command, names: readonly string[] = []): { name: string; text: string }[] {
@@ -49,6 +57,16 @@ const SMALLER: readonly [RegExp, string][] = [
   [/--bootstrap notes\//, "$& --limit 4 --documents 6"],
   [/--growth/, ""],
   [/> ~\/\S+/, "> completion.sh"],
+  // Submissions wait for a worker, and a worker for jobs.
+  [
+    /^qrhead submit (?!failed|.*--help).*/,
+    "qrhead worker --redis redis://127.0.0.1 --threads 1 > worker.txt & worker=$!; $&; code=$?; kill -TERM $worker; wait $worker; exit $code",
+  ],
+  [
+    /^qrhead worker (?!.*&).*/,
+    "$& --threads 1 > line.txt & worker=$!; until grep -q ready line.txt; do kill -0 $worker && sleep 0.1 || exit 1; done; kill -TERM $worker; wait $worker",
+  ],
+  [/redis:\/\/127\.0\.0\.1(:6379)?/g, "$REDIS"],
   // A server runs until it is told to stop.
   [
     /^qrhead serve.*/,
@@ -65,6 +83,7 @@ const UNABLE: readonly [RegExp, string][] = [
   // Nothing is fetched in a test.
   [/^qrhead models pull/, "cannot be reached"],
   [/^qrhead models rm/, "No pulled model is called"],
+  [/^qrhead (worker|submit)/, "cannot be used"],
 ];
 
 /** An index, for the examples of commands that take one. */
@@ -101,7 +120,9 @@ describe.skipIf(process.platform === "win32")("examples of", () => {
 function runShell(folder: string, script: string): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     const own = { PATH: `${path.join(folder, "bin")}:${process.env.PATH}`, QRHEAD_MODELS: path.join(folder, "models") };
-    const env = { ...process.env, NO_COLOR: "1", HF_ENDPOINT: "http://127.0.0.1:65535", ...own };
+    // Without a Redis nothing answers at this address.
+    const REDIS = redis?.url ?? "redis://127.0.0.1:1";
+    const env = { ...process.env, REDIS, NO_COLOR: "1", HF_ENDPOINT: "http://127.0.0.1:65535", ...own };
     const child = spawn("sh", ["-c", script], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
@@ -139,6 +160,14 @@ function makeFolder(name: string): string {
   write("chat.txt", "system: Be brief.\nuser: What do bees eat?\nsystem: Be kind.\nuser: And wasps?\n");
   write("notes/a.md", passages.slice(0, 20).join("\n\n"));
   write("notes/b.md", passages.slice(20).join("\n\n"));
+  const docs = passages.slice(0, 3).map((text) => ({ text }));
+  write(
+    "queries-with-docs.jsonl",
+    lines([
+      { query: "Why do bees dance?", docs },
+      { query: "How does ice flow?", docs },
+    ]),
+  );
   if (name !== "qrhead-index") copyFileSync(indexFile, path.join(folder, "notes.index"));
   write("examples.jsonl", lines([...EXAMPLES, ...EXAMPLES].map((example, id) => ({ ...example, id }))));
   write("published.yaml", 'attn_head_set: "1-0,1-1"\n');

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import type { RankDocument, RankResult } from "../../src/index.ts";
 import { run, temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
 
@@ -23,6 +24,8 @@ const contract = z.object({
       index: z.int().nonnegative(),
       id: z.string(),
       score: z.number(),
+      share: z.number().min(0).max(1),
+      relevance: z.number().min(0).max(1),
       truncated: z.literal(true).optional(),
       headScores: z.array(z.number()).optional(),
       tokenScores: z.array(z.object({ text: z.string(), score: z.number(), kept: z.boolean() })).optional(),
@@ -82,6 +85,30 @@ describe.concurrent("rerank", () => {
     expect(result.usage.documentTokens).toHaveLength(3);
     const scores = result.results.map(({ score }) => score);
     expect(scores).toEqual([...scores].sort((a, b) => b - a));
+  });
+
+  it("says how relevant, and leaves out what is below a threshold", async () => {
+    const ask = async (...args: string[]) => {
+      const { stdout } = await run(["rerank", "--query", QUERY, "--docs", docs, "--json", ...args]);
+      return JSON.parse(stdout) as Pick<
+        RankResult<RankDocument>,
+        "results" | "abstained" | "belowThreshold" | "calibration"
+      >;
+    };
+    const all = await ask();
+    expect(all.results.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 6);
+    expect(all.results[0]).toMatchObject({ text: documents[1]!.text, relevance: expect.any(Number) });
+    expect(all.results[0]).not.toHaveProperty("document");
+    expect(all).toMatchObject({ belowThreshold: 0, calibration: { fitted: true } });
+    const threshold = String(all.results[1]!.relevance);
+    const some = await ask("--threshold", threshold);
+    expect(some.results.map(({ id }) => id)).toEqual(all.results.slice(0, 2).map(({ id }) => id));
+    expect(some).toMatchObject({ belowThreshold: 1, abstained: false });
+    const none = await run(["rerank", "--query", QUERY, "--docs", docs, "--threshold", "1"]);
+    expect(none.stderr).toContain("3 below the threshold");
+    const wrong = await run(["rerank", "--query", QUERY, "--docs", docs, "--threshold", "2"]);
+    expect(wrong).toMatchObject({ code: 2, stdout: "" });
+    expect(wrong.stderr).toMatch(/^qrhead: .*from 0 to 1 for --threshold/);
   });
 
   it("reads standard input, and gives the same scores", async () => {

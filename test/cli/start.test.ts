@@ -29,8 +29,8 @@ describe.skipIf(!existsSync(built("index.js")))("the built package", () => {
   it("loads no package for import of qrhead, and few files", () => {
     const { files, bytes, packages } = loadedBy(built("index.js"));
     expect(packages).toEqual([]);
-    expect(files).toBeLessThanOrEqual(60);
-    expect(bytes).toBeLessThan(700_000);
+    expect(files).toBeLessThanOrEqual(48);
+    expect(bytes).toBeLessThan(650_000);
   });
 
   it("loads neither engine nor validation for --version", () => {
@@ -38,8 +38,8 @@ describe.skipIf(!existsSync(built("index.js")))("the built package", () => {
     expect(output).toMatch(/^\d+\.\d+\.\d+\n$/);
     const { files, bytes, packages } = loadedBy(built("cli/main.js"));
     expect(packages).toEqual(["commander"]);
-    expect(files).toBeLessThanOrEqual(30);
-    expect(bytes).toBeLessThan(150_000);
+    expect(files).toBeLessThanOrEqual(20);
+    expect(bytes).toBeLessThan(100_000);
   });
 
   it.each(["index", "detect/index", "heads/index", "eval/index"])(

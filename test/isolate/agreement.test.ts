@@ -110,6 +110,17 @@ describe("a retriever in a process of its own", () => {
     expect(isolated.pending).toBe(0);
   });
 
+  it("retrieves alike, from documents and from a corpus of its own", async () => {
+    const given = { candidates: 2, chunkTokens: 16, topK: 2 };
+    const texts = ["Bananas are yellow.", "The tower stands in Paris. It is made of iron.", "Bread is baked."];
+    const [one, other] = await Promise.all([own.retrieve(query, texts, given), isolated.retrieve(query, texts, given)]);
+    expect(withoutTimes(other)).toEqual(withoutTimes(one));
+    expect(other.usage.candidates).toBe(2);
+    await using corpus = await isolated.corpus(texts, { layout: "independent" });
+    const { usage } = await isolated.retrieve(query, corpus, { candidates: 1 });
+    expect(usage).toMatchObject({ chunks: 3, candidates: 1 });
+  });
+
   it("prunes, cuts, counts and inspects alike", async () => {
     const text = documents.map((one) => (typeof one === "string" ? one : one.text)).join(" ");
     const countTokens = async (part: string) => part.split(" ").length;

@@ -58,6 +58,20 @@ afterAll(() => {
 
 const HF = "hf:someone/some-GGUF/sub/Some-Q4.gguf";
 
+describe("modelsDirectory", () => {
+  it("is where a model that is named by a URI is fetched to, once, and where names are looked up", async () => {
+    const modelsDirectory = files.path("user-data");
+    const phases = new Set<string>();
+    const options = { modelsDirectory, onProgress: ({ phase }: { phase: string }) => void phases.add(phase) };
+    const file = path.join(modelsDirectory, "Some-Q4.gguf");
+    expect(await findModelFile(HF, options)).toBe(file);
+    expect(await findModelFile(HF, options)).toBe(file);
+    expect(await findModelFile("Some-Q4", options)).toBe(file);
+    expect([seen.length, [...phases], existsSync(folder)]).toEqual([1, ["download"], false]);
+    await expect(findModelFile("Some-Q4")).rejects.toMatchObject({ code: "INVALID_INPUT" });
+  });
+});
+
 describe("pullModel", () => {
   it("puts a file into the models folder, where its name then finds it", async () => {
     const steps: number[] = [];

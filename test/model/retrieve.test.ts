@@ -1,10 +1,13 @@
 // What a question is answered from: documents, files, a corpus and an index, with the built-in model.
 import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { openModel } from "../../src/answering/generator.ts";
 import { ask, type ChatMessage, chunkDocuments, openIndex, QRRetriever, type RetrieveResult } from "../../src/index.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
+
+// node-llama-cpp tries its build in a process of its own first.
+vi.setConfig({ testTimeout: 300_000 });
 
 const subjects = ["Granite", "The tram", "A heron", "Rye bread", "The lighthouse", "Copper wire", "Wool", "A kettle"];
 const filler = (n: number) =>

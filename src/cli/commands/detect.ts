@@ -102,7 +102,8 @@ export function registerDetect(program: Command): void {
   addHelp(addCommonOptions(command), HELP).action(detect);
 }
 
-function topOption(): Option {
+/** `--top`, a number or auto. */
+export function topOption(): Option {
   const { flagSays, shortDefault, group } = DETECTING.top;
   const description = `${flagSays} (default: ${shortDefault})`;
   return new Option("--top <N>", description).helpGroup(`${group}:`).argParser((text) => {

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { InputError, QRHeadError } from "../../errors.ts";
 import { GRANULARITIES, type Granularity } from "../../eval/data/longmemeval.ts";
 import { FORMATS, type Format } from "../../eval/data/open.ts";
-import { evaluate } from "../../eval/evaluate.ts";
+import { type EvalOptions, evaluate } from "../../eval/evaluate.ts";
 import type { Method } from "../../eval/methods/method.ts";
 import { parseMethods } from "../../eval/methods/spec.ts";
 import { GAINS, type Gain, parseMeasure } from "../../eval/metrics/measures.ts";
@@ -36,9 +36,9 @@ import {
   type WindowFlags,
 } from "../options.ts";
 import { print, printJson, warn } from "../output.ts";
-import { progressBar } from "../progress.ts";
+import { type ProgressBar, progressBar } from "../progress.ts";
 
-type EvalFlags = CommonFlags &
+export type EvalFlags = CommonFlags &
   ModelFlags &
   RankFlags &
   FuseFlags &
@@ -103,7 +103,19 @@ export function registerEval(program: Command): void {
   const command = program
     .command("eval")
     .description("measure retrieval and reranking on labelled data, against baselines");
-  command
+  addMeasuringOptions(command)
+    .addOption(integerOption("--jobs <N>", "rankers at once, each with a model of its own", 1, 64).default(1))
+    .addOption(
+      textOption("-o, --output <DIR>", "folder for results.jsonl, report.json, report.html and TREC runs", "a folder"),
+    )
+    .option("--resume", "go on with the results of the folder");
+  addWindowOptions(addRankOptions(addHeadsOption(addModelOptions(command))).addOption(fuseOption()));
+  addHelp(addCommonOptions(command), HELP).action(run);
+}
+
+/** Options that say what is measured, on what, and how. */
+export function addMeasuringOptions(command: Command): Command {
+  return command
     .addOption(listOption("--data <PATH>", "folder or file with data; may be given several times"))
     .addOption(choiceOption("--format <NAME>", "format of the data (default: what it looks like)", FORMATS))
     .addOption(textOption("--split <NAME>", "judgements of BEIR's folder qrels (default: test)", "a name"))
@@ -127,11 +139,6 @@ export function registerEval(program: Command): void {
     .addOption(listOption("--measure <NAME>", "such as ndcg@10, recall@5, p@1, success@1, map, mrr; several"))
     .addOption(choiceOption("--gain <KIND>", "of nDCG: grade or 2^grade - 1", GAINS).default("linear", "linear"))
     .addOption(textOption("--baseline <METHOD>", "what the others are tested against (default: the first)", "a method"))
-    .addOption(integerOption("--jobs <N>", "rankers at once, each with a model of its own", 1, 64).default(1))
-    .addOption(
-      textOption("-o, --output <DIR>", "folder for results.jsonl, report.json, report.html and TREC runs", "a folder"),
-    )
-    .option("--resume", "go on with the results of the folder")
     .addOption(
       numbersOption("--lengths <LIST>", "words of the haystacks, such as 500,1000", {
         min: 1,
@@ -144,68 +151,87 @@ export function registerEval(program: Command): void {
     )
     .addOption(integerOption("--passage-words <N>", "words of a haystack's passages (default: 100)", 1, 100_000))
     .option("--json", "print one JSON object");
-  addWindowOptions(addRankOptions(addHeadsOption(addModelOptions(command))).addOption(fuseOption()));
-  addHelp(addCommonOptions(command), HELP).action(run);
 }
 
 async function run(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<EvalFlags>();
   const signal = interruptSignal();
-  const { data = [], output, quiet = false } = flags;
-  if (data.length === 0) throw new InputError("INVALID_ARGUMENT", "Expected data: pass --data FOLDER or --data FILE");
+  const { output, quiet = false } = flags;
+  const options = toEvalOptions(flags);
   if (flags.resume && output === undefined) {
     throw new InputError("INVALID_ARGUMENT", "Expected the folder to go on with: pass -o DIR beside --resume");
   }
-  const setting: Partial<Setting> = flags.setting === undefined ? {} : findSetting(flags.setting);
-  const methods = methodsOf(flags);
   const bar = await progressBar(quiet);
   try {
     const report = await evaluate({
-      data,
-      open: {
-        format: flags.format,
-        split: flags.split,
-        granularity: flags.granularity ?? setting.granularity,
-        run: flags.run,
-        qrels: flags.qrels,
-        depth: flags.candidates ?? setting.candidates ?? 0,
-        lengths: flags.lengths,
-        depths: flags.depths,
-        passageWords: flags.passageWords,
-      },
-      methods,
-      load: {
-        ...{ ...toLoadOptions(flags), ...toRankLoadOptions(flags), ...toWindowOptions(flags) },
-        order: flags.order ?? setting.order ?? "given",
-      },
-      measures: (flags.measure ?? setting.measures ?? ["ndcg@10", "recall@10", "mrr"]).map(parseMeasure),
-      gain: flags.gain,
-      baseline: flags.baseline ?? methods[0]!.name,
-      limit: flags.limit ?? setting.limit ?? 0,
-      seed: flags.seed ?? setting.seed ?? 42,
-      maxDocumentWords: flags.maxDocumentWords ?? setting.maxDocumentWords ?? 0,
-      permutations: flags.permutations ?? setting.permutations ?? 0,
-      jobs: flags.jobs,
-      output,
-      resume: flags.resume ?? false,
-      command: commandLine(),
-      signal,
-      onOutcome: ({ task, method }, { done, total, left }) => {
-        const time = `${left.atLeast ? "more than " : ""}${formatTimeLeft(left.ms)}`;
-        bar.onProgress({ phase: "rank", done, total, note: `${task} ${method} ${time}` });
-      },
+      ...options,
+      load: { ...toLoadOptions(flags), ...options.load },
+      ...{ jobs: flags.jobs, output, resume: flags.resume ?? false, signal },
+      onOutcome: showOutcomes(bar),
     });
     bar.stop();
     if (output !== undefined) await writeReport(report, output);
-    if (flags.json) printJson(report);
-    else print(evalTables(report));
-    if (!flags.json) describeFailures(report);
+    showReport(report, flags);
   } finally {
     bar.stop();
   }
 }
 
-async function writeReport(report: EvalReport, folder: string): Promise<void> {
+/** What the flags say of an evaluation, but for what runs it and where its results go. */
+export function toEvalOptions(flags: EvalFlags) {
+  const { data = [] } = flags;
+  if (data.length === 0) throw new InputError("INVALID_ARGUMENT", "Expected data: pass --data FOLDER or --data FILE");
+  const setting: Partial<Setting> = flags.setting === undefined ? {} : findSetting(flags.setting);
+  const methods = methodsOf(flags);
+  return {
+    data,
+    open: {
+      format: flags.format,
+      split: flags.split,
+      granularity: flags.granularity ?? setting.granularity,
+      run: flags.run,
+      qrels: flags.qrels,
+      depth: flags.candidates ?? setting.candidates ?? 0,
+      lengths: flags.lengths,
+      depths: flags.depths,
+      passageWords: flags.passageWords,
+    },
+    methods,
+    load: {
+      ...{ ...toRankLoadOptions(flags), ...toWindowOptions(flags) },
+      order: flags.order ?? setting.order ?? ("given" as const),
+    },
+    measures: (flags.measure ?? setting.measures ?? ["ndcg@10", "recall@10", "mrr"]).map(parseMeasure),
+    gain: flags.gain,
+    baseline: flags.baseline ?? methods[0]!.name,
+    limit: flags.limit ?? setting.limit ?? 0,
+    seed: flags.seed ?? setting.seed ?? 42,
+    maxDocumentWords: flags.maxDocumentWords ?? setting.maxDocumentWords ?? 0,
+    permutations: flags.permutations ?? setting.permutations ?? 0,
+    command: commandLine(),
+  };
+}
+
+/** Shows on the bar what is done and how long the rest takes. */
+export function showOutcomes(bar: ProgressBar): NonNullable<EvalOptions["onOutcome"]> {
+  return ({ task, method }, { done, total, left }) => {
+    const time = `${left.atLeast ? "more than " : ""}${formatTimeLeft(left.ms)}`;
+    bar.onProgress({ phase: "rank", done, total, note: `${task} ${method} ${time}` });
+  };
+}
+
+/** Prints a report: the tables, or one JSON object. */
+export function showReport(report: EvalReport, { json }: Pick<EvalFlags, "json">): void {
+  if (json) {
+    printJson(report);
+    return;
+  }
+  print(evalTables(report));
+  describeFailures(report);
+}
+
+/** Writes a report into a folder: its figures, a page, and TREC runs. */
+export async function writeReport(report: EvalReport, folder: string): Promise<void> {
   await writeWhole(path.join(folder, "report.json"), `${JSON.stringify(report)}\n`, { force: true });
   await writeTrecFiles(report, folder);
   try {

@@ -259,7 +259,7 @@ export function busyNote(results: readonly Pick<RankResult, "timings">[]): strin
 
 function footer(
   retriever: QRRetriever,
-  { usage, timings, heads, windows }: RankResult,
+  { usage, timings, heads, windows, belowThreshold }: RankResult,
   throughput: BatchResult["throughput"] | undefined,
 ): string {
   const count = usage.documentTokens.length;
@@ -267,7 +267,7 @@ function footer(
   return [
     oneLine(retriever.model.name),
     `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}`,
-    `${count} ${count === 1 ? "document" : "documents"}`,
+    `${count} ${count === 1 ? "document" : "documents"}${belowThreshold > 0 ? `, ${belowThreshold} below the threshold` : ""}`,
     `${usage.promptTokens} tokens${windows ? ` in ${windows.count} windows (${windows.merge})` : ""}`,
     throughput
       ? `${throughput.queries} queries in ${Math.round(throughput.totalMs)} ms, ${throughput.queriesPerSecond.toPrecision(3)} a second`

@@ -1,4 +1,5 @@
 import type { LoadOptions } from "../../options.ts";
+import type { Ranker as Retriever } from "../../ranking/retriever.ts";
 import type { RankDocument } from "../../types.ts";
 import type { Candidates, Topic } from "../types.ts";
 
@@ -24,6 +25,8 @@ export type Response = {
   /** Answers of the model that were asked for, and those that did not follow the format. */
   answers?: number;
   malformed?: number;
+  /** Milliseconds that it took, where it was ranked elsewhere and had to wait. */
+  ms?: number;
 };
 
 /** A method that is ready to rank; one request at a time. */
@@ -35,6 +38,8 @@ export interface Ranker extends AsyncDisposable {
 export type MethodContext = {
   /** How QRHead loads its model; other GGUF methods take the model's path, device and threads from it. */
   load: LoadOptions;
+  /** What loads a retriever. Defaults to `QRRetriever.load`. */
+  retriever?: ((load: LoadOptions) => Promise<Retriever>) | undefined;
   signal?: AbortSignal | undefined;
 };
 

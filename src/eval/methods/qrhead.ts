@@ -7,8 +7,8 @@ export function qrhead(heads: string | undefined, name: string, spec: string): M
     name,
     spec,
     seesOrder: true,
-    async open({ load, signal }) {
-      const retriever = await QRRetriever.load({ ...load, ...(heads !== undefined && { heads }), signal });
+    async open({ load, signal, retriever: open = (options) => QRRetriever.load(options) }) {
+      const retriever = await open({ ...load, ...(heads !== undefined && { heads }), signal });
       return {
         async rank({ topic, documents, signal: stop }) {
           const { results, usage, warnings } = await retriever.rank(topic.query, documents, { signal: stop });

@@ -43,6 +43,12 @@ export type LoadOptions = ScoringOptions & {
    */
   model?: string | undefined;
   /**
+   * Folder that models named by a URI are downloaded into, and that names of pulled models are looked up in. Defaults
+   * to `QRHEAD_MODELS` or the system's folder for names, node-llama-cpp's folder for URIs.
+   * `hf:OWNER/REPOSITORY/FILE.gguf` and http(s) addresses are then fetched by qrhead itself, without node-llama-cpp.
+   */
+  modelsDirectory?: string | undefined;
+  /**
    * Heads to rank with. Defaults to `"auto"`. `"auto"` for the set published for this model, `"all"`,
    * `"random:N:SEED"`, `"13-18,13-21"`, a published set's name, the path of a head-set file, `[layer, head]` pairs,
    * or a head set.

@@ -1,0 +1,137 @@
+import type { Command } from "commander";
+import { DEFAULT_QUEUE } from "../../fleet/job.ts";
+import { connect } from "../../fleet/redis.ts";
+import { RERANK, rerankHandler } from "../../fleet/rerank.ts";
+import { setupOf } from "../../fleet/setup.ts";
+import { type RunningWorker, startWorker } from "../../fleet/worker.ts";
+import { IsolatedRetriever } from "../../isolate/index.ts";
+import type { LoadOptions } from "../../options.ts";
+import { detectHandlers } from "../fleet/detect.ts";
+import { OneEngine } from "../fleet/engines.ts";
+import { evalHandlers } from "../fleet/eval.ts";
+import { redisOption } from "../fleet/options.ts";
+import { addHelp } from "../help.ts";
+import {
+  addCommonOptions,
+  addDeviceOptions,
+  addHeadsOption,
+  addPassOptions,
+  addPromptOptions,
+  type CommonFlags,
+  integerOption,
+  type ModelFlags,
+  type PassFlags,
+  type PromptFlags,
+  textOption,
+  toLoadOptions,
+  toPassOptions,
+} from "../options.ts";
+import { note, oneLine, print, warn } from "../output.ts";
+
+type WorkerFlags = CommonFlags &
+  ModelFlags &
+  PromptFlags &
+  PassFlags & { redis: string; queue: string; heads?: string; root?: string[]; lease: number };
+
+const HELP = {
+  everyday: ["--redis", "--model", "--heads", "--queue", "--root", "--lease"],
+  examples: [
+    "qrhead worker --redis redis://127.0.0.1:6379",
+    "qrhead worker --redis redis://127.0.0.1:6379 -m my.gguf --heads my-heads.json --queue mine --threads 4",
+  ],
+  details: `
+Does the jobs of qrhead submit, one at a time: rerank, eval and detect. Start as many as there are machines and memory.
+Model, heads and prompt are the worker's; a job brings queries and documents, and cannot name a file unless it is below
+a --root. Ctrl+C and SIGTERM end the worker when its job is done; what a killed one had begun goes to another.
+
+Needs Redis, and: npm install bullmq ioredis. QRHEAD_REDIS_URL has the address where --redis is not given.`,
+};
+
+/** `qrhead worker`: takes jobs of `qrhead submit` from Redis. */
+export function registerWorker(program: Command): void {
+  const command = program.command("worker").description("do jobs that qrhead submit puts into Redis");
+  command
+    .addOption(redisOption())
+    .addOption(textOption("--queue <NAME>", "queue to take from", "a name").default(DEFAULT_QUEUE, DEFAULT_QUEUE))
+    .option("--root <DIR>", "folder that jobs may name files of; several may be given", collect)
+    .addOption(
+      integerOption("--lease <S>", "seconds after which a worker that is gone loses its job", 1, 3600).default(
+        15,
+        "15",
+      ),
+    );
+  addPassOptions(addPromptOptions(addHeadsOption(addDeviceOptions(command))));
+  addHelp(addCommonOptions(command), HELP).action(work);
+}
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
+async function work(_: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<WorkerFlags>();
+  const { redis, queue, root = [], prompt, nullQuery, quiet = false } = flags;
+  const given = { ...toLoadOptions(flags), prompt, nullQuery, ...toPassOptions(flags) };
+  const load: LoadOptions = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const stopped = untilStopped();
+  const starting = start({ redis, queue, roots: root, lease: flags.lease * 1000, load, quiet });
+  // A worker that is stopped while its model loads takes no job.
+  const running = await Promise.race([starting, stopped]);
+  if (!running) {
+    starting.catch(() => {});
+    process.exit(0);
+  }
+  print(oneLine(`qrhead worker ready: ${running.model}, queue ${queue} of ${running.worker.address}`));
+  await stopped;
+  await running.worker.close();
+  await running.engine[Symbol.asyncDispose]();
+  process.exit(0);
+}
+
+type Settings = { redis: string; queue: string; roots: string[]; lease: number; load: LoadOptions; quiet: boolean };
+
+async function start({ redis, queue, roots, lease, load, quiet }: Settings) {
+  const { connection } = await connect(redis);
+  const engine = new OneEngine();
+  const retriever = () => engine.use("rerank", () => IsolatedRetriever.load(load));
+  // A model that cannot be loaded is heard of now, and not of every job.
+  const loaded = await retriever();
+  const setup = await setupOf(loaded, load);
+  const worker: RunningWorker = await startWorker({
+    ...{ redis, queue, lease },
+    handlers: {
+      [RERANK]: rerankHandler(retriever, setup, connection),
+      ...evalHandlers(engine, { load, roots, setup }),
+      ...detectHandlers(engine, load),
+    },
+    onFailed: (label, error, isLast) => {
+      if (quiet) return;
+      const { message } = parsed(error.message);
+      note(oneLine(`${label}: ${message}${isLast ? "" : "; it is tried again"}`));
+    },
+    onTrouble: warn,
+  });
+  return { worker, engine, model: `${loaded.model.name} with ${loaded.headSet}` };
+}
+
+function parsed(text: string): { message: string } {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { message: text };
+  }
+}
+
+/** Resolves at the first SIGTERM or Ctrl+C; the second one ends the process at once. */
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    for (const name of ["SIGINT", "SIGTERM"] as const) {
+      process.on(name, () => {
+        if (isStopping) process.exit(130);
+        isStopping = true;
+        resolve();
+      });
+    }
+  });
+}

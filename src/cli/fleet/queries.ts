@@ -1,0 +1,56 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+import { normalizeDocuments } from "../../documents/documents.ts";
+import { InputError, isQRHeadError } from "../../errors.ts";
+import type { RerankQuery } from "../../fleet/submit-rerank.ts";
+
+/**
+ * Queries with their documents, from JSON Lines of `{"id", "query", "docs"}`, one after another: the file may be larger than
+ * memory.
+ *
+ * @throws InputError `INVALID_INPUT`, naming the line.
+ */
+export async function* readQueriesWithDocuments(file: string, name: string): AsyncGenerator<RerankQuery> {
+  const input = file === "-" ? process.stdin : createReadStream(file, "utf8");
+  let number = 0;
+  let index = 0;
+  try {
+    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      number += 1;
+      const text = line.replace(/^\uFEFF/, "");
+      if (text.trim() === "") continue;
+      yield toQuery(text, `${name}, line ${number}`, index);
+      index += 1;
+    }
+  } catch (error) {
+    if (isQRHeadError(error) || !(error instanceof Error && "syscall" in error)) throw error;
+    throw new InputError("INVALID_INPUT", `Queries ${name} cannot be read: ${error.message}`, { cause: error });
+  }
+  if (index === 0) throw new InputError("INVALID_INPUT", `${name} has no queries where at least one was expected`);
+}
+
+function toQuery(text: string, where: string, index: number): RerankQuery {
+  const value = parse(text, where);
+  const { id = index } = value;
+  const query = value.query ?? value.question;
+  const docs = value.docs ?? value.documents ?? value.paragraphs;
+  if (typeof query !== "string" || query.trim() === "") {
+    throw new InputError("INVALID_INPUT", `${where} has no "query" with a text that is not blank`);
+  }
+  if (typeof id !== "string" && typeof id !== "number") {
+    throw new InputError("INVALID_INPUT", `${where} has a wrong "id": it must be a string or a number`);
+  }
+  if (!Array.isArray(docs)) throw new InputError("INVALID_INPUT", `${where} has no "docs", a list of documents`);
+  return { id: String(id), query, documents: normalizeDocuments(docs, `${where}, docs`) };
+}
+
+function parse(text: string, where: string): Record<string, unknown> {
+  let problem = "is no JSON object";
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch (error) {
+    problem = `is not valid JSON (${(error as Error).message})`;
+  }
+  throw new InputError("INVALID_INPUT", `${where} ${problem}: expected {"id", "query", "docs": [{"id", "text"}, …]}`);
+}

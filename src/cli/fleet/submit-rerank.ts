@@ -1,0 +1,113 @@
+import path from "node:path";
+import type { Command } from "commander";
+import { InputError, QRHeadError } from "../../errors.ts";
+import { putDocuments } from "../../fleet/documents.ts";
+import { type RerankQuery, submitRerank } from "../../fleet/submit-rerank.ts";
+import { SCORING, topK } from "../../options/ranking.ts";
+import { addHelp } from "../help.ts";
+import { nameOf, readDocuments } from "../input.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { addCommonOptions, addOptions } from "../options.ts";
+import { note } from "../output.ts";
+import { INPUTS } from "../own-flags.ts";
+import { progressBar } from "../progress.ts";
+import { addSubmitOptions, openClient, type SubmitFlags } from "./options.ts";
+import { readQueriesWithDocuments } from "./queries.ts";
+
+type RerankFlags = SubmitFlags & {
+  queries?: string;
+  docs?: string[];
+  topK?: number;
+  order?: "given" | "reverse";
+  layout?: "listwise" | "independent";
+  calibration: boolean;
+  mask: boolean;
+  maxDocumentTokens?: number;
+};
+
+const HELP = {
+  everyday: ["--redis", "--output", "--queries", "--docs", "--top-k", "--resume", "--retry"],
+  examples: [
+    "qrhead submit rerank --redis redis://127.0.0.1:6379 queries-with-docs.jsonl -o rankings.jsonl",
+    "qrhead submit rerank --redis redis://127.0.0.1:6379 --queries queries.jsonl --docs notes.jsonl -o ranked.jsonl --force",
+  ],
+  details: `
+Queries: JSON Lines of {"id", "query", "docs": [{"id", "title", "text"}, …]}, or --queries and --docs where all are asked of
+the same documents. The file is read as it is needed and may be larger than memory.
+
+Results: a line a query, in the order of the queries: {"id", "query", "results": [{"index", "id", "score"}, …]}, or
+{"id", "query", "error": {"code", "message"}} for one that failed for good. The exit code is 1 where one did.
+
+A submission that ends, in whatever way, goes on with the same command and --resume. Model and heads are the workers'.`,
+};
+
+/** `qrhead submit rerank`: ranks many queries on workers. */
+export function registerSubmitRerank(parent: Command): void {
+  const command = parent.command("rerank").description("rank documents for many questions");
+  command.argument("[file]", "queries with their documents, - for standard input");
+  addSubmitOptions(command);
+  const { calibration, mask, order, layout, maxDocumentTokens } = SCORING;
+  addOptions(command, [INPUTS.queries, INPUTS.docs, topK, calibration, mask, order, layout, maxDocumentTokens]);
+  addHelp(addCommonOptions(command), HELP).action(submit);
+}
+
+async function submit(file: string | undefined, _: unknown, command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<RerankFlags>();
+  const signal = interruptSignal();
+  const { output, inFlight, retry = false, force = false, quiet = false } = flags;
+  const resume = (flags.resume ?? false) || retry;
+  const { topK: most, order, layout, maxDocumentTokens } = flags;
+  const given = { topK: most, order, layout, maxDocumentTokens };
+  const options = {
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    ...(!flags.calibration && { calibration: false }),
+    ...(!flags.mask && { mask: false }),
+  };
+  assertInput(file, flags);
+  const client = await openClient({ ...flags, resume }, signal);
+  const bar = await progressBar(quiet);
+  try {
+    const { queries, total } = await openQueries(file, flags, client.queues.connection, signal);
+    const counts = await submitRerank({
+      ...{ client, queries, options, output: path.resolve(output), inFlight, resume, retry, force },
+      onLine: ({ done }) => {
+        if (total !== undefined) bar.onProgress({ phase: "rank", done, total });
+      },
+    });
+    bar.stop();
+    const { done, known, failed } = counts;
+    if (!quiet) {
+      note(`${done} ${done === 1 ? "query" : "queries"}${known > 0 ? `, ${known} of them known already` : ""}`);
+    }
+    if (failed > 0) {
+      const what = failed === 1 ? "A query" : `${failed} queries`;
+      throw new QRHeadError("QUEUE_FAILED", `${what} failed: the results say why, and so does qrhead submit failed`, {
+        advice: "try them again with --retry",
+      });
+    }
+  } finally {
+    bar.stop();
+    await client[Symbol.asyncDispose]();
+  }
+}
+
+function assertInput(file: string | undefined, { queries, docs = [] }: RerankFlags): void {
+  const both = queries !== undefined && docs.length === 1;
+  if (file === undefined ? both : queries === undefined && docs.length === 0) return;
+  throw new InputError(
+    "INVALID_ARGUMENT",
+    "Expected a file of queries with their documents, or --queries FILE and --docs FILE",
+  );
+}
+
+async function openQueries(
+  file: string | undefined,
+  { queries, docs }: RerankFlags,
+  redis: Parameters<typeof putDocuments>[0],
+  signal: AbortSignal,
+): Promise<{ queries: AsyncIterable<RerankQuery> | Iterable<RerankQuery>; total?: number }> {
+  if (file !== undefined) return { queries: readQueriesWithDocuments(file, nameOf(file)) };
+  const asked = await readDocuments(queries!, "Queries file", {}, signal);
+  const documents = await putDocuments(redis, await readDocuments(docs![0]!, "Documents file", {}, signal));
+  return { queries: asked.map(({ id, text }) => ({ id, query: text, documents })), total: asked.length };
+}

@@ -67,8 +67,8 @@ export async function best(query: string, documents: string[]): Promise<RankResu
   }
 }
 `;
-/** The README's first JavaScript, which is what people paste. */
-const snippet = readFileSync(path.join(root, "README.md"), "utf8").match(/```js\n([\s\S]*?)```/)[1];
+/** The README's TypeScript, which is what people paste. It is JavaScript too. */
+const snippet = readFileSync(path.join(root, "README.md"), "utf8").match(/```ts\n([\s\S]*?)```/)[1];
 /** The oldest Node that `engines` names. */
 const oldestNode = manifest.engines.node.replace(">=", "");
 const platformPackage = `@node-llama-cpp/linux-x64@${manifest.optionalDependencies["node-llama-cpp"]}`;
@@ -118,7 +118,7 @@ try {
       throw new Error("the package carries a build folder");
     console.log(`     ${megabytes(folder)} MB`);
   });
-  step(`the README's JavaScript, on Node ${process.version} and ${oldestNode}`, () => {
+  step(`the README's snippet, on Node ${process.version} and ${oldestNode}`, () => {
     writeFileSync(path.join(folder, "user.mjs"), snippet);
     const other = path.join(folder, "node");
     emptyProject(other);

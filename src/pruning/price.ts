@@ -16,7 +16,7 @@ export type PricedToken = { at: number; passage: number; excess: number };
 
 export type Price = Pick<PruneUnit, "score" | "cost">;
 
-/** A unit differs from its passage as if so many more of its tokens had had the passage's mean: measured, docs/long-context.md. */
+/** A unit differs from its passage as if so many more of its tokens had had the passage's mean: measured, docs/results/pruning.md. */
 const PRIOR_TOKENS = 512;
 
 /** What attention a passage gives for each token that it was read with. */

@@ -46,7 +46,7 @@ export const mergeFinal: Rule = async (problem) => {
   return readings.means();
 };
 
-/** A half takes more prompts and ranks no better (docs/long-context.md). */
+/** A half takes more prompts and ranks no better (docs/results/windows.md). */
 const THROUGH = 1 / 3;
 
 /**

@@ -22,7 +22,7 @@ export function findPublished(name: string): PublishedHeadSet | undefined {
 }
 
 function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
-  const { name, model, source, data, examples, objective, prompt, nullQuery, promptTokens, layout, heads } = entry;
+  const { name, model, source, data, examples, objective, prompt, nullQuery, promptTokens, layout, quality, heads } = entry;
   return {
     name,
     modelKey: model,
@@ -36,6 +36,9 @@ function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
       ...(layout && { layout }),
       ...(objective && { objective }),
       source: { ...PUBLISHED_SOURCES[source], ...(data && { data }), ...(examples && { examples }) },
+      ...(quality && {
+        quality: { folds: 5, byHeads: quality.map(([count, ndcg, rPrecision]) => ({ heads: count, ndcg, rPrecision })) },
+      }),
       heads: heads.split(",").map((key) => [...parseHeadKey(key)!]),
     },
   };

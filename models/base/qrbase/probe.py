@@ -48,7 +48,7 @@ def place_bias(lines: "list[dict]", head: str) -> float:
         scores = np.array([line["heads"][head][i] for i in others])
         if len(others) > 2 and scores.std() > 0:
             found.append(float(np.corrcoef(others, scores)[0, 1]))
-    return float(np.mean(found))
+    return float(np.mean(found)) if found else 0.0
 
 
 def select(lines: "list[dict]", most: int) -> "list[dict]":

@@ -112,7 +112,7 @@ class Trainer:
         self.tokens += tokens
         self.questions += count
         return {"step": self.step, "tokens": self.tokens, "questions": self.questions, "norm": round(norm, 3),
-                "t": round(float(self.temperature.exp()), 2), **{name: round(value / count, 4) for name, value in sums.items()}}
+                "t": round(float(self.temperature.detach().exp()), 2), **{name: round(value / count, 4) for name, value in sums.items()}}
 
     def run(self, peer: int = 0) -> None:
         self.output.mkdir(parents=True, exist_ok=True)

@@ -113,6 +113,11 @@ class Backbone(nn.Module):
         with torch.no_grad():
             return self._run(prompt, self._embed(prompt), range(layers), [], False)[0]
 
+    def deepest(self, prompt: Prompt, chosen: "list[tuple[int, int]]", per_token: bool = False) -> "tuple[torch.Tensor, torch.Tensor]":
+        """The input of the layer of the last chosen head, and what `look` gives."""
+        x, found = self._run(prompt, self._embed(prompt), range(chosen[-1][0] + 1), chosen, per_token)
+        return x, torch.cat(found)
+
     def look(self, prompt: Prompt, chosen: "list[tuple[int, int]]", per_token: bool = False, given: "tuple[int, torch.Tensor] | None" = None) -> torch.Tensor:
         """Attention mass of the chosen heads, mean over each branch's rows: [H, Q + 1, N], or [H, Q + 1, C] with `per_token`.
 

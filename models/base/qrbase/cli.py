@@ -77,6 +77,15 @@ def train(given) -> None:
     trainer.run(given.peer)
 
 
+def features(given) -> None:
+    from .features import collect
+
+    words, model = _model(given)
+    share, shares = map(int, given.share.split("/"))
+    low, high = given.tokens
+    collect(model, words, _groups(given.groups), given.output, given.prompts, given.seed, (low, high), given.most, (share, shares))
+
+
 def _variants(given):
     """`NAME=SHARE:HEADS` … with the adapter of a checkpoint."""
     import torch
@@ -191,6 +200,15 @@ def main(arguments: "list[str] | None" = None) -> int:
     one.add_argument("--peer", type=int, default=0)
     one.add_argument("--every", type=int, default=4, help="steps between two averages")
     one.add_argument("--address", default="127.0.0.1:29531")
+
+    one = command(features, "what the deepest layer reads, for training it alone")
+    one.add_argument("--groups", type=Path, required=True)
+    one.add_argument("--output", type=Path, required=True)
+    one.add_argument("--prompts", type=int, default=1000)
+    one.add_argument("--tokens", type=int, nargs=2, default=[600, 1800])
+    one.add_argument("--most", type=int, default=16, help="questions of a prompt")
+    one.add_argument("--seed", type=int, default=1)
+    one.add_argument("--share", default="0/1", help="K/N: the K-th of N processes takes every N-th held-out pool")
 
     one = command(validate, "nDCG@10 and order on held-out training questions")
     one.add_argument("variants", nargs="+", help="NAME=SHARE:HEADS")

@@ -96,7 +96,7 @@ class Sampler:
         made, used = Sample(None, [], [], []), {}
         for question in seeds + others:
             gold = {place[p] for p in question.gold if p in place}
-            if not gold or len(made.queries) == self.most or any(used.get(i, 0) >= 2 for i in gold):
+            if not gold or len(made.queries) == self.most or any(used.get(i, 0) >= 3 for i in gold):
                 continue
             judged = {place[p] for p in question.negatives if p in place}
             ignored = {i for p, i in place.items() if i not in gold | judged and may_answer(group, question, p)}

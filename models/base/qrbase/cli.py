@@ -86,8 +86,57 @@ def features(given) -> None:
     collect(model, words, _groups(given.groups), given.output, given.prompts, given.seed, (low, high), given.most, (share, shares))
 
 
+def deepest(given) -> None:
+    import torch
+
+    from .deepest import Deepest, held_out, tune
+
+    _, model = _model(given)
+    heads, tuned = _heads(given.heads), Deepest(model, given.rank, given.seed)
+    files = sorted(given.features.glob("train-*.pt"))
+    held = sorted(given.features.glob("held-*.pt"))
+
+    def measure(share: float) -> None:
+        found = held_out(tuned, held, heads, share)
+        gain = found["heads"] - found["bm25"]
+        means = {name: round(float(values.mean()), 4) for name, values in found.items()}
+        print(json.dumps({"share": share, "pools": len(held), **means, "error": round(float(gain.std() / len(gain) ** 0.5), 4)}), flush=True)
+
+    measure(0.0)
+    tune(tuned, files, heads, given.epochs, given.rate, given.batch, given.seed, lambda line: print(line, flush=True))
+    for share in (0.25, 0.5, 0.75, 1.0):
+        measure(share)
+    facts = {"rank": given.rank, "heads": given.heads, "prompts": len(files), "epochs": given.epochs, "rate": given.rate, "seed": given.seed}
+    torch.save({"adapter": tuned.adapter(), "settings": facts}, given.output)
+
+
+def kept(given) -> None:
+    from .deepest import Deepest
+    from .kept import rank
+
+    _, model = _model(given)
+    tuned = None
+    if given.checkpoint:
+        import torch
+
+        saved = torch.load(given.checkpoint, weights_only=False)
+        tuned = Deepest(model, saved["settings"]["rank"], 0)
+        tuned.set(saved["adapter"])
+    print(json.dumps({"ranked": rank(tuned, given.features, given.output, _sets(given.variants))}))
+
+
+def _sets(texts):
+    """`NAME=SHARE:HEADS` … as name → (share of the adapter, heads)."""
+    sets = {}
+    for text in texts:
+        name, _, rest = text.partition("=")
+        share, _, heads = rest.partition(":")
+        sets[name] = (float(share), _heads(heads))
+    return sets
+
+
 def _variants(given):
-    """`NAME=SHARE:HEADS` … with the adapter of a checkpoint."""
+    """The model with the adapter of a checkpoint, and what is asked of it."""
     import torch
 
     from .scoring import Variants
@@ -95,12 +144,7 @@ def _variants(given):
     words, model = _model(given)
     if given.checkpoint:
         model.set_adapter(torch.load(given.checkpoint, weights_only=False)["adapter"])
-    sets = {}
-    for text in given.variants:
-        name, _, rest = text.partition("=")
-        share, _, heads = rest.partition(":")
-        sets[name] = (float(share), _heads(heads))
-    return Variants(model, words, sets)
+    return Variants(model, words, _sets(given.variants))
 
 
 def validate(given) -> None:
@@ -209,6 +253,22 @@ def main(arguments: "list[str] | None" = None) -> int:
     one.add_argument("--most", type=int, default=16, help="questions of a prompt")
     one.add_argument("--seed", type=int, default=1)
     one.add_argument("--share", default="0/1", help="K/N: the K-th of N processes takes every N-th held-out pool")
+
+    one = command(deepest, "tunes queries and keys of the deepest layer on kept features")
+    one.add_argument("--features", type=Path, required=True)
+    one.add_argument("--output", type=Path, required=True)
+    one.add_argument("--heads", required=True)
+    one.add_argument("--epochs", type=int, default=6)
+    one.add_argument("--rate", type=float, default=1e-3)
+    one.add_argument("--batch", type=int, default=2)
+    one.add_argument("--rank", type=int, default=32)
+    one.add_argument("--seed", type=int, default=1)
+
+    one = command(kept, "rankings of kept evaluation queries")
+    one.add_argument("variants", nargs="+", help="NAME=SHARE:HEADS")
+    one.add_argument("--features", type=Path, required=True)
+    one.add_argument("--checkpoint", type=Path)
+    one.add_argument("--output", type=Path, required=True)
 
     one = command(validate, "nDCG@10 and order on held-out training questions")
     one.add_argument("variants", nargs="+", help="NAME=SHARE:HEADS")

@@ -51,6 +51,11 @@ class Deepest(torch.nn.Module):
         sides = (("a", self.a), ("b", self.b))
         return {f"blk-{self.layer}-{part}-{side}": values[part].detach() for side, values in sides for part in values}
 
+    def set(self, adapter: "dict[str, torch.Tensor]") -> None:
+        for name, value in adapter.items():
+            part, side = name.split("-")[2:]
+            (self.a if side == "a" else self.b)[part].data.copy_(value)
+
     def open(self, path: Path) -> Kept:
         raw, model, name = torch.load(path, weights_only=False), self.model, f"blk.{self.layer}"
         n, shape = len(raw["context"]), self.model.shape

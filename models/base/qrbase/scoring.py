@@ -17,7 +17,8 @@ class Variants:
 
     def __init__(self, model: Backbone, words: Words, sets: "dict[str, tuple[float, list[tuple[int, int]]]]"):
         self.model, self.words, self.sets = model, words, sets
-        self.first = min((int(name.split("-")[1]) for name in model.adapter), default=0)
+        learnt = [int(name.split("-")[1]) for name in model.adapter]
+        self.first = min([*learnt, *(layer for _, heads in sets.values() for layer, _ in heads)])
 
     def score(self, documents: "list[dict]", query: str, limit: "int | None" = None) -> "tuple[dict[str, np.ndarray], list[int]]":
         """Calibrated and masked scores of documents with `text` and perhaps `title`, summed over heads; their numbers of tokens.

@@ -32,7 +32,7 @@ describe.skipIf(!hasReal("smollm2"))("the base model", { timeout: 300_000 }, () 
   });
 
   test("is recognised by its header, and known to be a part of a model", () => {
-    expect(base.headSet).toBe("qrhead-base-v1");
+    expect(base.headSet).toBe("qrhead-base-v2");
     expect(base.model).toMatchObject({ layers: 18, originalLayers: 30 });
   });
 

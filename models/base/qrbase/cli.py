@@ -2,10 +2,11 @@
 
 import argparse
 import json
+import random
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-BASE = REPOSITORY / "packages" / "base" / "qrhead-base-v1-q8_0.gguf"
+BASE = REPOSITORY / ".cache" / "base" / "untuned.gguf"
 
 
 def _heads(text: str) -> "list[tuple[int, int]]":
@@ -89,22 +90,24 @@ def features(given) -> None:
 def deepest(given) -> None:
     import torch
 
-    from .deepest import Deepest, held_out, tune
+    from .deepest import Deepest, held_out, of_prompts, tune
 
     _, model = _model(given)
     heads, tuned = _heads(given.heads), Deepest(model, given.rank, given.seed)
     files = sorted(given.features.glob("train-*.pt"))
+    random.Random(0).shuffle(files)
+    apart, files = files[: given.apart], files[given.apart :]
     held = sorted(given.features.glob("held-*.pt"))
 
     def measure(share: float) -> None:
-        found = held_out(tuned, held, heads, share)
+        found, prompts = held_out(tuned, held, heads, share), of_prompts(tuned, apart, heads, share)
         gain = found["heads"] - found["bm25"]
         means = {name: round(float(values.mean()), 4) for name, values in found.items()}
-        print(json.dumps({"share": share, "pools": len(held), **means, "error": round(float(gain.std() / len(gain) ** 0.5), 4)}), flush=True)
+        print(json.dumps({"share": share, "pools": len(held), **means, "error": round(float(gain.std() / len(gain) ** 0.5), 4), **prompts}), flush=True)
 
     measure(0.0)
     tune(tuned, files, heads, given.epochs, given.rate, given.batch, given.seed, lambda line: print(line, flush=True))
-    for share in (0.25, 0.5, 0.75, 1.0):
+    for share in (0.5, 0.75, 1.0, 1.25):
         measure(share)
     facts = {"rank": given.rank, "heads": given.heads, "prompts": len(files), "epochs": given.epochs, "rate": given.rate, "seed": given.seed}
     torch.save({"adapter": tuned.adapter(), "settings": facts}, given.output)
@@ -176,8 +179,7 @@ def adapter(given) -> None:
 
     saved = torch.load(given.checkpoint, weights_only=False)
     size = write_adapter(given.output, saved["adapter"], saved["settings"]["rank"], given.scale, given.name)
-    facts = {key: saved[key] for key in ("step", "tokens", "questions", "minutes")}
-    print(json.dumps({"output": str(given.output), "bytes": size, **facts}))
+    print(json.dumps({"output": str(given.output), "bytes": size, **saved["settings"]}, default=str))
 
 
 def merge(given) -> None:
@@ -258,8 +260,9 @@ def main(arguments: "list[str] | None" = None) -> int:
     one.add_argument("--features", type=Path, required=True)
     one.add_argument("--output", type=Path, required=True)
     one.add_argument("--heads", required=True)
-    one.add_argument("--epochs", type=int, default=6)
-    one.add_argument("--rate", type=float, default=1e-3)
+    one.add_argument("--apart", type=int, default=25, help="prompts that are measured and not trained on")
+    one.add_argument("--epochs", type=int, default=9)
+    one.add_argument("--rate", type=float, default=2e-3)
     one.add_argument("--batch", type=int, default=2)
     one.add_argument("--rank", type=int, default=32)
     one.add_argument("--seed", type=int, default=1)

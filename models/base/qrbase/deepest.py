@@ -1,5 +1,6 @@
 """Tuning of the deepest layer's queries and keys alone, on what `features` kept. Nothing else of the model changes."""
 
+import contextlib
 import json
 import math
 import random
@@ -33,13 +34,14 @@ class Kept:
     gold: torch.Tensor
     present: torch.Tensor
     bm25: "list[float] | None"
-    id: "str | None"
+    positions: torch.Tensor
+    owner: torch.Tensor
 
 
 class Deepest(torch.nn.Module):
     def __init__(self, model: Backbone, rank: int, seed: int):
         super().__init__()
-        self.model, self.layer = model, model.shape.layers - 1
+        self.model, self.layer, self.opened = model, model.shape.layers - 1, {}
         random_ = torch.Generator().manual_seed(seed)
         shape = model.shape
         sizes = {"attn_q": shape.width, "attn_k": shape.kv_heads * shape.head_dim}
@@ -57,6 +59,12 @@ class Deepest(torch.nn.Module):
             (self.a if side == "a" else self.b)[part].data.copy_(value)
 
     def open(self, path: Path) -> Kept:
+        """What stands in a file; it stays in memory (some 6 MB a prompt)."""
+        if path not in self.opened:
+            self.opened[path] = self._open(path)
+        return self.opened[path]
+
+    def _open(self, path: Path) -> Kept:
         raw, model, name = torch.load(path, weights_only=False), self.model, f"blk.{self.layer}"
         n, shape = len(raw["context"]), self.model.shape
         h = F.rms_norm(raw["x"].float(), (shape.width,), model.weights[f"{name}.attn_norm"], shape.epsilon)
@@ -73,25 +81,45 @@ class Deepest(torch.nn.Module):
             k=F.linear(h, model.weights[f"{name}.attn_k"].float()).to(dtype), mass=dict(zip(heads, raw["mass"])),
             bias=torch.zeros(mask.shape).masked_fill(~mask, float("-inf")), average=raw["average"],
             member=(raw["owner"][:, None] == torch.arange(count)).float(), angles=model._angles(raw["positions"]),
-            gold=gold, present=present, bm25=raw.get("bm25"), id=raw.get("id"),
+            gold=gold, present=present, bm25=raw.get("bm25"), positions=raw["positions"], owner=raw["owner"],
         )
 
-    def forward(self, kept: Kept, heads: "list[int]") -> torch.Tensor:
-        """Mass of heads of the layer on documents, mean over rows: [H, Q + 1, N]."""
+    def forward(self, kept: Kept, heads: "list[int]", positions: "torch.Tensor | None" = None) -> torch.Tensor:
+        """Mass of heads of the layer on documents, mean over rows: [H, Q + 1, N].
+
+        @param positions Of the columns and rows, where they are to seem to stand elsewhere.
+        """
         shape, n = self.model.shape, len(kept.member)
         group = shape.heads // shape.kv_heads
         change = lambda x, part: F.linear(F.linear(x, self.a[part].to(x.dtype)), self.b[part].to(x.dtype))  # noqa: E731
-        cos, sin = kept.angles
+        angles = kept.angles if positions is None else self.model._angles(positions)
+        cos, sin = angles
         q = rotated(kept.q + change(kept.h[n:], "attn_q"), shape.heads, (cos[n:], sin[n:]))
-        k = rotated(kept.k + change(kept.h, "attn_k"), shape.kv_heads, kept.angles)
+        k = rotated(kept.k + change(kept.h, "attn_k"), shape.kv_heads, angles)
         score = (q[heads] @ k[[head // group for head in heads]].transpose(1, 2)).float() / math.sqrt(shape.head_dim)
         return kept.average @ (score + kept.bias).softmax(-1)[:, :, :n] @ kept.member
 
-    def masses(self, kept: Kept, heads: "list[tuple[int, int]]") -> torch.Tensor:
+    def masses(self, kept: Kept, heads: "list[tuple[int, int]]", positions: "torch.Tensor | None" = None) -> torch.Tensor:
         """Of all heads of the sum: those of this layer as they are now, the others as they were kept."""
         own = [head for layer, head in heads if layer == self.layer]
         others = [kept.mass[one] for one in heads if one[0] != self.layer]
-        return torch.cat([torch.stack(others), self(kept, own)]) if others else self(kept, own)
+        return torch.cat([torch.stack(others), self(kept, own, positions)]) if others else self(kept, own, positions)
+
+
+def moved(kept: Kept, r: random.Random) -> torch.Tensor:
+    """Positions as if the documents stood in another order, each with the two line breaks before it.
+
+    What the layer reads of a document stays what it was; so heads learn not to look at distance.
+    """
+    owner, positions = kept.owner, kept.positions.clone()
+    starts = [int((owner == i).nonzero()[0]) - 2 for i in range(kept.member.shape[1])]
+    ends = [*starts[1:], int((owner >= 0).nonzero()[-1]) + 1]
+    at = starts[0]
+    for i in r.sample(range(len(starts)), len(starts)):
+        length = ends[i] - starts[i]
+        positions[starts[i] : ends[i]] = torch.arange(at, at + length)
+        at += length
+    return positions
 
 
 def rotated(x: torch.Tensor, heads: int, angles) -> torch.Tensor:
@@ -119,7 +147,8 @@ def tune(deepest: Deepest, files: "list[Path]", heads, epochs: int, rate: float,
             for path in order[begin : begin + batch]:
                 kept = deepest.open(path)
                 own = kept.gold.shape[1]
-                loss, _, seen = retrieval_loss(deepest.masses(kept, heads)[None, None], kept.gold, kept.present, torch.ones(1, own), temperature)
+                mass = deepest.masses(kept, heads, moved(kept, r))
+                loss, _, seen = retrieval_loss(mass[None, None], kept.gold, kept.present, torch.ones(1, own), temperature)
                 (loss * own).backward()
                 count += own
                 for name, value in seen.items():
@@ -140,22 +169,46 @@ def tune(deepest: Deepest, files: "list[Path]", heads, epochs: int, rate: float,
     return temperature
 
 
-def held_out(deepest: Deepest, files: "list[Path]", heads, share: float = 1.0, weights: "list[float] | None" = None) -> "dict[str, np.ndarray]":
-    """nDCG@10 of every held-out pool: of BM25, of the heads, and of both (z-scores, .6 for the heads)."""
-    out: dict[str, list[float]] = {"bm25": [], "heads": [], "fused": []}
+@contextlib.contextmanager
+def shared(deepest: Deepest, share: float):
+    """The change counts for `share` inside, and nothing learns."""
     before = {part: value.data.clone() for part, value in deepest.b.items()}
     for part, value in deepest.b.items():
         value.data.mul_(share)
-    with torch.no_grad():
-        for path in files:
-            kept = deepest.open(path)
-            mass = deepest.masses(kept, heads) * torch.tensor(weights or [1.0] * len(heads))[:, None, None]
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for part, value in deepest.b.items():
+            value.data.copy_(before[part])
+
+
+def of_prompts(deepest: Deepest, files: "list[Path]", heads, share: float = 1.0) -> "dict[str, float]":
+    """nDCG@10 of the questions of training prompts set apart, and the correlation of scores with the place."""
+    found, places = [], []
+    with shared(deepest, share):
+        for kept in map(deepest.open, files):
+            mass = deepest.masses(kept, heads)
+            for i, scores in enumerate((mass[:, :-1] - mass[:, -1:]).sum(0)):
+                present = kept.present[0, i]
+                values, gold = scores[present].numpy(), kept.gold[0, i][present].nonzero()[:, 0].tolist()
+                found.append(quality(values, gold))
+                others = np.delete(np.arange(len(values)), gold)
+                if len(others) > 2 and values[others].std() > 0:
+                    places.append(float(np.corrcoef(others, values[others])[0, 1]))
+    mean = lambda values: round(float(np.mean(values)), 4) if values else 0.0  # noqa: E731
+    return {"apart": mean(found), "questions": len(found), "place": mean(places)}
+
+
+def held_out(deepest: Deepest, files: "list[Path]", heads, share: float = 1.0) -> "dict[str, np.ndarray]":
+    """nDCG@10 of every held-out pool: of BM25, of the heads, and of both (z-scores, the heads' weight in the name)."""
+    out: dict[str, list[float]] = {}
+    with shared(deepest, share):
+        for kept in map(deepest.open, files):
+            mass = deepest.masses(kept, heads)
             scores = (mass[:, 0] - mass[:, 1]).sum(0).numpy()
-            gold = kept.gold[0, 0].nonzero()[:, 0].tolist()
-            bm25 = np.array(kept.bm25)
-            out["bm25"].append(quality(bm25, gold))
-            out["heads"].append(quality(scores, gold))
-            out["fused"].append(quality(0.6 * standardised(scores) + 0.4 * standardised(bm25), gold))
-    for part, value in deepest.b.items():
-        value.data.copy_(before[part])
+            gold, bm25 = kept.gold[0, 0].nonzero()[:, 0].tolist(), np.array(kept.bm25)
+            both = {f"z{w}": w * standardised(scores) + (1 - w) * standardised(bm25) for w in (0.3, 0.4, 0.5, 0.6, 0.7)}
+            for name, values in {"bm25": bm25, "heads": scores, **both}.items():
+                out.setdefault(name, []).append(quality(values, gold))
     return {name: np.array(values) for name, values in out.items()}

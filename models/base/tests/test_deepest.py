@@ -1,6 +1,9 @@
 """Tuning the deepest layer on what was kept gives what the whole model gives with the same adapter."""
 
+import contextlib
+import io
 import json
+import random
 import tempfile
 import unittest
 from pathlib import Path
@@ -11,7 +14,7 @@ import numpy as np
 import torch
 from qrbase import features, kept
 from qrbase.data import build
-from qrbase.deepest import Deepest, held_out, tune
+from qrbase.deepest import Deepest, held_out, moved, of_prompts, tune
 from qrbase.evaluate import order_of
 from qrbase.sampler import Sampler
 from qrbase.scoring import Variants
@@ -35,6 +38,9 @@ class DeepestTest(unittest.TestCase):
                     self.addCleanup(setattr, module, name, getattr(module, name))
                     setattr(module, name, getattr(features, name))
         self.model = backbone()
+        quiet = contextlib.redirect_stdout(io.StringIO())
+        quiet.__enter__()
+        self.addCleanup(quiet.__exit__, None, None, None)
 
     def learnt(self) -> Deepest:
         deepest = Deepest(self.model, 4, seed=1)
@@ -64,10 +70,26 @@ class DeepestTest(unittest.TestCase):
         held = list((self.folder / "more").glob("held-*.pt"))
         self.assertEqual(len(held), 1)
         deepest, log = Deepest(self.model, 4, seed=1), []
+        before = of_prompts(deepest, files, HEADS)
         none = held_out(deepest, held, HEADS)
-        tune(deepest, files, HEADS, 12, 2e-2, 1, 1, lambda line: log.append(json.loads(line)))
+        tune(deepest, files, HEADS, 30, 5e-2, 1, 1, lambda line: log.append(json.loads(line)))
         self.assertLess(log[-1]["raw"], 0.98 * log[0]["raw"])
+        self.assertEqual(of_prompts(deepest, files, HEADS, 0.0), before)
+        self.assertEqual(before["questions"], sum(deepest.open(path).gold.shape[1] for path in files))
         np.testing.assert_array_equal(held_out(deepest, held, HEADS, 0.0)["heads"], none["heads"])
+
+    def test_documents_that_seem_to_stand_elsewhere_keep_their_tokens_together(self):
+        features.keep(self.model, Sampler(WORDS, [GROUP], 1, (200, 400)).sample(), self.folder / "train-0.pt")
+        one = Deepest(self.model, 4, 1).open(self.folder / "train-0.pt")
+        found = moved(one, random.Random(3))
+        self.assertEqual(sorted(found[: len(one.member)].tolist()), list(range(len(one.member))))
+        orders = []
+        for i in range(one.member.shape[1]):
+            own = found[: len(one.member)][one.owner == i]
+            self.assertTrue(bool((own[1:] == own[:-1] + 1).all()))
+            orders.append(int(own[0]))
+        self.assertNotEqual(orders, sorted(orders))
+        self.assertTrue(torch.equal(found[len(one.member) :], one.positions[len(one.member) :]))
 
     def test_rankings_of_kept_queries_are_those_of_the_whole_model(self):
         docs = [{"id": f"d{i}", "title": GROUP.titles[i], "text": GROUP.texts[i]} for i in range(5)]

@@ -195,7 +195,7 @@ def merge(given) -> None:
 def parity(given) -> None:
     from .parity import run
 
-    print(json.dumps(run(given.model, REPOSITORY, _heads(given.heads))))
+    print(json.dumps(run(given.model, REPOSITORY, _heads(given.heads), given.tolerance)))
 
 
 def main(arguments: "list[str] | None" = None) -> int:
@@ -305,6 +305,7 @@ def main(arguments: "list[str] | None" = None) -> int:
 
     one = command(parity, "a file in the engine against PyTorch")
     one.add_argument("--heads", required=True)
+    one.add_argument("--tolerance", type=float, default=1e-3, help="of scores; Q8_0 rounds what it multiplies with to 8 bits")
 
     given = parser.parse_args(arguments)
     given.run(given)

@@ -53,6 +53,17 @@ describe.skipIf(!hasReal("smollm2"))("the base model", { timeout: 300_000 }, () 
     expect(few.length).toBeLessThan(all.length);
   });
 
+  test("finds what answers with the documents in either order", async () => {
+    const first = await Promise.all(
+      (["given", "reverse"] as const).map(async (order) => {
+        const ranked = [];
+        for (const question of questions) ranked.push(await base.rank(question, sections, { order, topK: 1 }));
+        return ranked.map(({ results }) => results[0]!.index);
+      }),
+    );
+    expect(first).toEqual([questions.map((_, i) => i), questions.map((_, i) => i)]);
+  });
+
   test("warns of the layout that its heads do not rank in", async () => {
     const { warnings } = await base.rank(questions[0]!, sections, { layout: "independent" });
     expect(warnings).toEqual([expect.stringContaining('use layout: "listwise"')]);

@@ -146,6 +146,8 @@ try {
       run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", path.join(packed, readdirSync(packed)[0])]);
       const args = [
         "rerank",
+        "--model",
+        "base",
         "--query",
         "Where is the Eiffel Tower?",
         "--docs",
@@ -155,7 +157,7 @@ try {
         "--json",
       ];
       const { model, results } = JSON.parse(run(bin("qrhead", folder), args));
-      if (model.name !== "qrhead base v1" || results[0].id !== "1") throw new Error(JSON.stringify({ model, results }));
+      if (model.name !== "qrhead base v2" || results[0].id !== "1") throw new Error(JSON.stringify({ model, results }));
     },
   );
   step("the Electron example ranks without Electron", () => {

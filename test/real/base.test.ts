@@ -32,7 +32,7 @@ describe.skipIf(!hasReal("smollm2"))("the base model", { timeout: 300_000 }, () 
   });
 
   test("is recognised by its header, and known to be a part of a model", () => {
-    expect(base.headSet).toBe("qrhead-base-v1");
+    expect(base.headSet).toBe("qrhead-base-v2");
     expect(base.model).toMatchObject({ layers: 18, originalLayers: 30 });
   });
 
@@ -51,6 +51,17 @@ describe.skipIf(!hasReal("smollm2"))("the base model", { timeout: 300_000 }, () 
       expect(offsets.at(-1)).toBe(Buffer.byteLength(text));
     }
     expect(few.length).toBeLessThan(all.length);
+  });
+
+  test("finds what answers with the documents in either order", async () => {
+    const first = await Promise.all(
+      (["given", "reverse"] as const).map(async (order) => {
+        const ranked = [];
+        for (const question of questions) ranked.push(await base.rank(question, sections, { order, topK: 1 }));
+        return ranked.map(({ results }) => results[0]!.index);
+      }),
+    );
+    expect(first).toEqual([questions.map((_, i) => i), questions.map((_, i) => i)]);
   });
 
   test("warns of the layout that its heads do not rank in", async () => {

@@ -1,6 +1,7 @@
 // What the base model is cut with: block formats of ggml, and a vocabulary that splits text as the whole one does.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { addProduct } from "../../scripts/base/adapter.ts";
 import { dequantizeQ4_1, dequantizeQ8_0, fromHalf, quantizeQ4_1, quantizeQ8_0 } from "../../scripts/base/quants.ts";
 import { closeUnderMerges, cutVocabulary, packIds, unpackIds, type Vocabulary } from "../../scripts/base/vocabulary.ts";
 
@@ -39,6 +40,22 @@ describe("block formats", () => {
       );
     },
   );
+});
+
+describe("an adapter", () => {
+  test("adds alpha / rank · B·A to the weights, row by row", () => {
+    const a = { shape: [3, 2], values: Float32Array.of(1, 2, 3, 10, 20, 30) };
+    const b = { shape: [2, 2], values: Float32Array.of(1, 0, 0.5, -1) };
+    // Rows of B·A: (1, 2, 3) and (0.5 - 10, 1 - 20, 1.5 - 30); alpha 1 over rank 2 halves them.
+    const sum = addProduct(Float32Array.of(100, 100, 100, 0, 0, 0), a, b, 1);
+    expect([...sum]).toEqual([100.5, 101, 101.5, -4.75, -9.5, -14.25]);
+  });
+
+  test("of another shape than the weights is an error", () => {
+    const a = { shape: [3, 1], values: new Float32Array(3) };
+    const b = { shape: [1, 2], values: new Float32Array(2) };
+    expect(() => addProduct(new Float32Array(5), a, b, 1)).toThrow("Expected an adapter of 5 values");
+  });
 });
 
 /** Byte pairs by the definition: of all neighbours that merge, the pair of lowest rank, the leftmost one, again and again. */

@@ -100,6 +100,9 @@ AttentionCapture::NodeRole AttentionCapture::classify(const ggml_tensor * node) 
 }
 
 bool AttentionCapture::ask(const ggml_tensor * node) noexcept {
+    if (removal_.wants(node)) {
+        return true;
+    }
     const NodeRole role = classify(node);
     if (role.kind == NodeKind::key_write && role.layer <= selection_.deepest_layer()) {
         last_key_layer_ = std::max(last_key_layer_, role.layer);
@@ -113,6 +116,10 @@ bool AttentionCapture::ask(const ggml_tensor * node) noexcept {
 }
 
 bool AttentionCapture::observe(ggml_tensor * node) {
+    if (removal_.wants(node)) {
+        removal_.apply(node);
+        return true;
+    }
     const NodeRole role = classify(node);
     if (!is_armed()) {
         stop_layer_ = last_key_layer_;
@@ -134,6 +141,7 @@ bool AttentionCapture::observe(ggml_tensor * node) {
 
 void AttentionCapture::begin_pass(Pass pass) {
     pass_           = std::move(pass);
+    removal_.begin_pass();
     n_layers_seen_  = 0;
     last_key_layer_ = -1;
     stopped_        = false;
@@ -152,6 +160,7 @@ void AttentionCapture::rethrow_failure() {
 }
 
 void AttentionCapture::finish_pass() {
+    removal_.finish_pass();
     if (is_armed() && n_layers_seen_ != selection_.n_wanted_layers()) {
         throw EngineError("ATTENTION_INVALID",
                           "Attention was seen in " + std::to_string(n_layers_seen_) + " of the " +

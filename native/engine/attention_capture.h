@@ -1,6 +1,7 @@
 #pragma once
 
 #include "attention.h"
+#include "head_removal.h"
 #include "head_selection.h"
 #include "softmax_graph.h"
 
@@ -31,11 +32,12 @@ struct Pass {
 //   - armed: the attention node of each wanted layer, flash attention or, failing that, `kq_soft_max`;
 //   - disarmed: the write of the deepest wanted layer's K into the cache, where the forward pass may end; where that layer
 //     looks at the cache of an earlier one (Gemma 3n, Gemma 4 E), the attention of the last layer that has its own.
+// Where heads are taken out, their outputs as well.
 // A llama_decode call must not be larger than one ubatch, so that one pass through the graph is one call.
 class AttentionCapture {
   public:
-    AttentionCapture(HeadSelection selection, bool early_stop, SoftmaxGraph softmax)
-        : selection_(std::move(selection)), early_stop_(early_stop), softmax_(std::move(softmax)),
+    AttentionCapture(HeadSelection selection, bool early_stop, SoftmaxGraph softmax, HeadRemoval removal = {})
+        : selection_(std::move(selection)), early_stop_(early_stop), softmax_(std::move(softmax)), removal_(std::move(removal)),
           stop_layer_(selection_.deepest_layer()) {}
 
     AttentionCapture(const AttentionCapture &)             = delete;  // llama.cpp holds its address
@@ -77,6 +79,7 @@ class AttentionCapture {
     HeadSelection         selection_;
     bool                  early_stop_;
     SoftmaxGraph          softmax_;
+    HeadRemoval           removal_;
     // While disarmed: the layer to stop in. At first the deepest wanted one; once a pass has shown which layers write keys,
     // the last of those up to it, because all above look at what is written by then.
     int32_t               stop_layer_;

@@ -58,6 +58,9 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options)
     : model_(std::move(model)), pool_(std::clamp(options.n_threads, 1, 512)) {
     const auto & llama = api();
     const auto & info  = model_->info();
+    if (!options.without_heads.empty() && options.early_stop) {
+        throw EngineError("INVALID_ARGUMENT", "Expected no early stop where heads are taken out: all layers must be computed");
+    }
     if (options.n_sequences < 1 || options.n_sequences > 64) {
         throw EngineError("INVALID_ARGUMENT", "Expected 1 to 64 sequences");
     }
@@ -69,12 +72,13 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions & options)
     const bool can_stop = !options.heads.empty() && !has_indexer && !(info.has_experts && info.is_split_over_devices);
     capture_ = std::make_unique<AttentionCapture>(HeadSelection(options.heads, info.n_layer, info.n_head),
                                                   options.early_stop && can_stop,
-                                                  SoftmaxGraph(options.n_threads, pool_, options.read_on_host));
+                                                  SoftmaxGraph(options.n_threads, pool_, options.read_on_host),
+                                                  HeadRemoval(options.without_heads, info.n_layer, info.n_head));
 
     params.n_seq_max     = options.n_sequences;
     params.n_outputs_max = options.n_sequences;  // the fewest that llama.cpp accepts: no logits are ever asked for
     params.kv_unified    = options.n_sequences > 1;
-    if (!options.heads.empty()) {
+    if (!options.heads.empty() || !options.without_heads.empty()) {
         params.cb_eval           = AttentionCapture::on_node;
         params.cb_eval_user_data = capture_.get();
     }

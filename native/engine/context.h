@@ -49,7 +49,8 @@ class Context {
   public:
     using Progress = std::function<void(size_t done)>;  // tokens
 
-    // Throws CONTEXT_FAILED with llama.cpp's own first error line, HEADS_MISMATCH for heads that the model lacks.
+    // Throws CONTEXT_FAILED with llama.cpp's own first error line, HEADS_MISMATCH for heads that the model lacks,
+    // INVALID_ARGUMENT for an early stop where heads are taken out.
     Context(std::shared_ptr<Model> model, const ContextOptions & options);
 
     size_t   position() const noexcept { return position_; }

@@ -2,11 +2,13 @@
 
 #include "cancellation.h"
 #include "handles.h"
+#include "head_selection.h"
 #include "model.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace qrhead {
 
@@ -19,6 +21,7 @@ struct CacheOptions {
     std::string type_v          = "f16";
     bool        flash_attention = true;
     bool        offload_kqv     = true;
+    std::vector<Head> without_heads;  // taken out while the model computes
 };
 
 // llama.cpp's parameters for one sequence, which stops when `*running` is cancelled; null where nothing runs. Throws

@@ -97,6 +97,7 @@ namespace qrhead {
     X(ggml_backend_supports_op)          \
     X(ggml_backend_graph_compute)        \
     X(ggml_backend_tensor_get)           \
+    X(ggml_backend_tensor_set)           \
     X(ggml_gallocr_new)                  \
     X(ggml_gallocr_reserve)              \
     X(ggml_gallocr_alloc_graph)          \

@@ -45,12 +45,18 @@ SamplerHandle make_sampler(const Sampling & sampling, int32_t n_vocab) {
 
 Writer::Writer(std::shared_ptr<Model> model, const CacheOptions & options)
     : model_(std::move(model)), pool_(std::clamp(options.n_threads, 1, 512)) {
-    const auto params = cache_params(options, &cancellation_);
+    const auto & info   = model_->info();
+    auto         params = cache_params(options, &cancellation_);
+    removal_            = HeadRemoval(options.without_heads, info.n_layer, info.n_head);
+    if (!removal_.empty()) {
+        params.cb_eval           = HeadRemoval::on_node;
+        params.cb_eval_user_data = &removal_;
+    }
     handle_           = open_context(*model_, params);
     pool_.attach(handle_.get());
     n_ctx_    = options.n_ctx;
     n_ubatch_ = params.n_ubatch;
-    n_bytes_  = kv_cache_bytes(model_->info(), n_ctx_, params.type_k, params.type_v);
+    n_bytes_  = kv_cache_bytes(info, n_ctx_, params.type_k, params.type_v);
 }
 
 size_t Writer::read(const std::vector<llama_token> & prompt, bool afresh, const Sampling & sampling,
@@ -144,6 +150,7 @@ void Writer::decode(const llama_token * tokens, size_t n_tokens, bool wants_logi
                              seq_ids.data(), outputs.data() };
     cancellation_ = &cancellation;
     try {
+        removal_.begin_pass();
         const int32_t status = api().llama_decode(handle_.get(), batch);
         api().llama_synchronize(handle_.get());
         cancellation.throw_if_requested();
@@ -152,6 +159,7 @@ void Writer::decode(const llama_token * tokens, size_t n_tokens, bool wants_logi
             throw EngineError("ENGINE_FAILED", "llama_decode returned " + std::to_string(status) + " at position " +
                                                    std::to_string(begin) + (reason.empty() ? "" : ": " + reason));
         }
+        removal_.finish_pass();
         cells_.insert(cells_.end(), ids.begin(), ids.end());
     } catch (...) {
         cancellation_ = nullptr;
@@ -159,6 +167,13 @@ void Writer::decode(const llama_token * tokens, size_t n_tokens, bool wants_logi
         throw;
     }
     cancellation_ = nullptr;
+}
+
+const std::vector<float> & Writer::prompt_logits() const {
+    if (prompt_.empty()) {
+        throw EngineError("INVALID_ARGUMENT", "No prompt was read");
+    }
+    return prompt_logits_;
 }
 
 const float * Writer::logits() const {

@@ -2,6 +2,7 @@
 
 #include "cancellation.h"
 #include "handles.h"
+#include "head_removal.h"
 #include "kv_cache.h"
 #include "model.h"
 #include "thread_pool.h"
@@ -38,7 +39,8 @@ class Writer {
   public:
     using Progress = std::function<void(size_t done)>;  // tokens of the prompt
 
-    // Throws CONTEXT_FAILED with llama.cpp's own first error line, MODEL_UNSUPPORTED for a model without a KV cache.
+    // Throws CONTEXT_FAILED with llama.cpp's own first error line, MODEL_UNSUPPORTED for a model without a KV cache,
+    // HEADS_MISMATCH for heads to take out that the model lacks.
     Writer(std::shared_ptr<Model> model, const CacheOptions & options);
 
     uint32_t n_ctx() const noexcept { return n_ctx_; }
@@ -55,6 +57,9 @@ class Writer {
     // the cache is full.
     WrittenToken next(const Cancellation & cancellation);
 
+    // Behind the prompt that was read last, one a token of the vocabulary. Throws INVALID_ARGUMENT where none was.
+    const std::vector<float> & prompt_logits() const;
+
   private:
     // How many of its tokens are in the cache already and need not be read: all only where the logits behind them are known.
     size_t n_known(const std::vector<llama_token> & prompt) const;
@@ -68,6 +73,7 @@ class Writer {
     std::shared_ptr<Model>   model_;
     const Cancellation *     cancellation_ = nullptr;  // of the running call, for llama.cpp's abort callback
     ThreadPool               pool_;
+    HeadRemoval              removal_;
     ContextHandle            handle_;                  // after what its callback points to, and the pool
     SamplerHandle            sampler_;                 // of the text that has begun; none before and after
     std::vector<llama_token> cells_;                   // what the cache holds

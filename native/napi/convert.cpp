@@ -111,6 +111,16 @@ std::vector<PromptPiece> to_prompt_pieces(const Napi::Value & value) {
     return pieces;
 }
 
+static std::vector<Head> to_heads(const Napi::Object & object, const char * name) {
+    const auto pairs = require_int32_array(object.Get(name), name);
+    require_pairs(object.Env(), pairs.size(), name);
+    std::vector<Head> heads;
+    for (size_t i = 0; i < pairs.size(); i += 2) {
+        heads.push_back({ pairs[i], pairs[i + 1] });
+    }
+    return heads;
+}
+
 CacheOptions to_cache_options(const Napi::Value & value) {
     const auto   object = require_object(value, "options");
     CacheOptions options;
@@ -121,6 +131,9 @@ CacheOptions to_cache_options(const Napi::Value & value) {
     options.type_v          = require_string(object, "cacheTypeV");
     options.flash_attention = require_bool(object, "flashAttention");
     options.offload_kqv     = require_bool(object, "offloadKqv");
+    if (object.Has("withoutHeads") && !object.Get("withoutHeads").IsUndefined()) {
+        options.without_heads = to_heads(object, "withoutHeads");
+    }
     return options;
 }
 
@@ -132,11 +145,7 @@ ContextOptions to_context_options(const Napi::Value & value) {
     if (object.Has("sequences")) {
         options.n_sequences = static_cast<uint32_t>(require_number(object, "sequences", 1, 64));
     }
-    const auto heads = require_int32_array(object.Get("heads"), "heads");
-    require_pairs(value.Env(), heads.size(), "heads");
-    for (size_t i = 0; i < heads.size(); i += 2) {
-        options.heads.push_back({ heads[i], heads[i + 1] });
-    }
+    options.heads = to_heads(object, "heads");
     return options;
 }
 

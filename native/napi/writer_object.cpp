@@ -21,6 +21,7 @@ Napi::Function WriterObject::define(Napi::Env env) {
                          InstanceAccessor<&WriterObject::js_context_size>("contextSize"),
                          InstanceMethod<&WriterObject::js_read>("read"),
                          InstanceMethod<&WriterObject::js_next>("next"),
+                         InstanceMethod<&WriterObject::js_prompt_logits>("promptLogits"),
                          InstanceMethod<&WriterObject::js_dispose>("dispose") });
 }
 
@@ -114,6 +115,16 @@ Napi::Value WriterObject::js_next(const Napi::CallbackInfo & info) {
             return result;
         },
         { claimed });
+}
+
+Napi::Value WriterObject::js_prompt_logits(const Napi::CallbackInfo & info) {
+    require_receiver(info, type_tag, "Writer");
+    const auto writer = require(info.Env());
+    try {
+        return from_floats(info.Env(), writer->prompt_logits());
+    } catch (const EngineError & error) {
+        throw coded_error(info.Env(), error.code(), error.what());
+    }
 }
 
 // The last owner frees the cache, and that is this worker unless a call is still running.

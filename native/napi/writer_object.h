@@ -21,6 +21,7 @@ class WriterObject : public Napi::ObjectWrap<WriterObject> {
     Napi::Value js_context_size(const Napi::CallbackInfo & info);
     Napi::Value js_read(const Napi::CallbackInfo & info);
     Napi::Value js_next(const Napi::CallbackInfo & info);
+    Napi::Value js_prompt_logits(const Napi::CallbackInfo & info);
     Napi::Value js_dispose(const Napi::CallbackInfo & info);
 
     // The writer, if it is alive and no other call is using it: throws DISPOSED or BUSY otherwise.

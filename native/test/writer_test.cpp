@@ -171,3 +171,33 @@ TEST("a text that was aborted has ended, and the cache holds what was read befor
     CHECK(writer.read(prompt, false, {}, never, nullptr) == prompt.size());
     CHECK(write(writer, 6) == expected);
 }
+
+TEST("heads that are taken out are missing while a prompt is read and while a text is written") {
+    const auto loaded  = model("tiny-llama");
+    const auto prompt  = prompt_for(*loaded);
+    auto       options = options_of(256, 8);
+    Writer     whole(loaded, options);
+    CHECK_ERROR("INVALID_ARGUMENT", whole.prompt_logits());
+    const auto text   = write(whole, prompt, {}, 8);
+    const auto logits = whole.prompt_logits();
+    CHECK(logits.size() == static_cast<size_t>(loaded->info().n_vocab));
+
+    options.without_heads = { { 0, 1 }, { 2, 0 }, { 2, 3 } };
+    Writer     writer(loaded, options);
+    const auto changed = write(writer, prompt, {}, 8);
+    CHECK(writer.prompt_logits() != logits);
+    // However the prompt is cut, and with the cache that was written without them.
+    auto longer = prompt;
+    longer.insert(longer.end(), changed.begin(), changed.begin() + 2);
+    CHECK(writer.read(longer, false, {}, never, nullptr) == longer.size() - 1);
+    const auto continued = write(writer, 4);
+    CHECK(write(writer, longer, {}, 4) == continued);
+    CHECK(write(whole, prompt, {}, 8) == text);
+
+    options.without_heads = { { 0, 99 } };
+    CHECK_ERROR("HEADS_MISMATCH", Writer(loaded, options));
+    ContextOptions stopping;
+    stopping.heads         = { { 0, 0 } };
+    stopping.without_heads = { { 0, 1 } };
+    CHECK_ERROR("INVALID_ARGUMENT", Context(loaded, stopping));
+}

@@ -24,6 +24,10 @@ const STILL_PAIRS = DIRECTION;
 const TURNING_PAIRS = HEAD_SIZE / 2 - STILL_PAIRS;
 const FREQUENCY_BASE = 10000;
 
+/** An answer begins behind the two tokens that the message begins behind: the model goes on with the message's first words. */
+const TEMPLATE =
+  "{%- for message in messages %}{{- 'said >>>\\n' + message.content + '\\n' }}{%- endfor %}{%- if add_generation_prompt %}{{- 'said >>>\\n' }}{%- endif %}";
+
 const LENGTH = 16;
 const CONSTANT = LENGTH / 2;
 /** Logits of a head on the right position and of the copying head on the right place, above all others. */
@@ -174,6 +178,7 @@ export function copyingModel({ seed, heads = 4 }: { seed: number; heads?: number
       vocabulary: "llama-spm",
       metadata: {
         "general.name": text(`Copying ${seed}`),
+        "tokenizer.chat_template": text(TEMPLATE),
         "qrhead.test.copying": u32s([1, copier]),
         ...rotaryMetadata("llama", sizes, FREQUENCY_BASE),
       },

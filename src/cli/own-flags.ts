@@ -84,6 +84,10 @@ export const OUTPUTS = {
     ...{ flag: "--trials <OUT>", expected: "a path" },
     says: 'file for {"layer-head": [score per trial]}, as Wu et al. publish',
   }),
+  answers: text({
+    ...{ flag: "--answers <OUT>", expected: "a path" },
+    says: "what the model answered in every trial, a line of JSON each, to this file",
+  }),
   noVerify: toggle({
     ...{ flag: "--no-verify", group: OUTPUT },
     says: "do not rank with both files to see that the scores are the same",

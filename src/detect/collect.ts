@@ -1,10 +1,11 @@
 import { ContextOverflowError, InputError, QRHeadError } from "../errors.ts";
 import { seededRandom, shuffled } from "../heads/heads.ts";
+import { blindHeads, choosable } from "./blind-heads.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import type { DetectionExample } from "./examples.ts";
 import { type ExampleScores, rateHeads } from "./objectives.ts";
 import type { ExampleProgress, ParsedDetectOptions } from "./options.ts";
-import type { ExampleScorer } from "./scorer.ts";
+import type { ExampleScorer, PromptSize } from "./scorer.ts";
 import { overlapOf } from "./stability.ts";
 
 /** `untilStable` is looked at from this many examples on, and then every few. */
@@ -16,7 +17,7 @@ export const FEWER_DOCUMENTS = "fewer documents in each example";
 
 export type Collected = {
   examples: ExampleScores[];
-  /** Of each example, one number per head. */
+  /** Of each example, one number per head; −Infinity for heads that are not to be chosen, see `blindHeads`. */
   rates: Float64Array[];
   /** Examples left out because they are longer than the context. */
   skipped: number;
@@ -44,13 +45,15 @@ export async function collect(
   const heads = scorer.model.layers * scorer.model.heads;
   const all = chooseExamples(options);
   // Hours of work should not end with an example that could have been seen not to fit.
-  const examples = await fitting(scorer, all, options);
+  const { kept: examples, promptTokens } = await fitting(scorer, all, options);
+  const blind = blindHeads(scorer.model, promptTokens);
+  const rate = (scores: ExampleScores) => choosable(rateHeads(scores, objective, temperature), blind);
 
   const checkpoint = await open(options, examples, heads, { prompt, fingerprint });
   const remaining = scorer.score(examples.slice(checkpoint?.known.length ?? 0));
   try {
     const scores = [...(checkpoint?.known ?? [])];
-    const rates = scores.map((known) => rateHeads(known, objective, temperature));
+    const rates = scores.map(rate);
     const resumed = scores.length;
     const report = (progress: Omit<ExampleProgress, "phase" | "resumed">) =>
       onExample?.({ phase: "score", ...progress, ...(resumed > 0 && { resumed }) });
@@ -62,7 +65,7 @@ export async function collect(
       const found = await located(example, async () => (await remaining.next()).value as ExampleScores);
       await checkpoint?.append(example, found);
       scores.push(found);
-      rates.push(rateHeads(found, objective, temperature));
+      rates.push(rate(found));
       report({ done: done + 1, total: examples.length, id: example.id });
     }
     return { examples: scores, rates, skipped: all.length - examples.length };
@@ -78,22 +81,25 @@ function isStable(rates: readonly Float64Array[], top: number, share: number, se
   return overlapOf(rates, top, { size: length / 2, seed }) >= share;
 }
 
-/** The examples whose prompts fit; with `skipLong` the others are left out, without it they are an error. */
+/** The examples whose prompts fit, and how long these are; with `skipLong` the others are left out, without it they are an error. */
 async function fitting(
   scorer: ExampleScorer,
   all: readonly DetectionExample[],
   options: ParsedDetectOptions,
-): Promise<DetectionExample[]> {
+): Promise<{ kept: DetectionExample[]; promptTokens: number[] }> {
   const kept: DetectionExample[] = [];
-  const overflows = scorer.overflows(all);
+  const promptTokens: number[] = [];
+  const prompts = scorer.measure(all);
   for (const [index, example] of all.entries()) {
     options.load.signal?.throwIfAborted();
-    const overflow = await located(example, async () => (await overflows.next()).value ?? undefined);
-    if (!overflow) kept.push(example);
-    else if (!options.skipLong) await located(example, () => Promise.reject(overflow));
+    const { tokens, overflow } = await located(example, async () => (await prompts.next()).value as PromptSize);
+    if (!overflow) {
+      kept.push(example);
+      promptTokens.push(tokens);
+    } else if (!options.skipLong) await located(example, () => Promise.reject(overflow));
     options.onExample?.({ phase: "check", done: index + 1, total: all.length, id: example.id });
   }
-  if (kept.length > 0) return kept;
+  if (kept.length > 0) return { kept, promptTokens };
   throw new InputError("INVALID_INPUT", `All ${all.length} examples are longer than the context`, {
     advice: `use a larger contextSize, ${FEWER_DOCUMENTS}, or cut long ones with maxDocumentTokens`,
   });

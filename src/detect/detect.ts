@@ -15,6 +15,9 @@ import { summarize } from "./summary.ts";
  * calibrate. A document is its whole span of the prompt, number and title included. `nullQuery` is absent where the
  * objective does not calibrate.
  *
+ * Heads of layers with a sliding window are chosen only where half of the examples' prompts, or more, fit into it: see
+ * `blindHeads`.
+ *
  * From 4 examples on the set says how far it can be trusted (`stability`, `quality`); with `fitWeights`, from 8 on, what
  * weights would add (`fit`).
  *
@@ -36,7 +39,7 @@ export async function detectHeads(options: DetectOptions): Promise<DetectedHeadS
 /** `detectHeads` with what scores the examples. */
 export async function detectWith(scorer: ExampleScorer, options: ParsedDetectOptions): Promise<DetectedHeadSet> {
   const { name, architecture, layers, heads, slidingWindow } = scorer.model;
-  const stableTop = options.top === "auto" ? DEFAULT_HEAD_COUNT : options.top;
+  const stableTop = typeof options.top === "number" ? options.top : DEFAULT_HEAD_COUNT;
   const collected = await collect(scorer, options, { stableTop });
   const window = slidingWindow && {
     slidingWindow: { ...slidingWindow, layers: slidingWindow.layers?.slice() ?? null },

@@ -1,5 +1,4 @@
 import { InputError, invalidArgument } from "../errors.ts";
-import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
 import { DETECTING } from "../options/detecting.ts";
 import { parseOptions, splitOptions } from "../options/parse.ts";
 import type { ExampleProgress } from "../options/progress.ts";
@@ -23,7 +22,8 @@ export type ParsedDetectOptions = {
   nullQuery: string | null;
   mask: "per-head" | "none";
   temperature: number;
-  top: number | "auto";
+  /** Undefined: `"auto"` where there are enough examples for it, else 16. */
+  top: number | "auto" | undefined;
   fitWeights: boolean;
   untilStable: number | undefined;
   skipLong: boolean;
@@ -73,7 +73,7 @@ export function parseDetectOptions(options: DetectOptions): ParsedDetectOptions 
     nullQuery: isRaw ? null : (load.nullQuery ?? DEFAULT_NULL_QUERY),
     mask: isRaw ? "none" : "per-head",
     temperature: temperature ?? CORE_TEMPERATURE,
-    top: top ?? DEFAULT_HEAD_COUNT,
+    top,
     fitWeights: fitWeights ?? false,
     untilStable,
     skipLong: parsed.skipLong ?? false,

@@ -1,5 +1,6 @@
 import { seededRandom, shuffled } from "../heads/heads.ts";
 import { rankDocuments } from "../ranking/scoring/ranking.ts";
+import { countChoosable } from "./blind-heads.ts";
 import { type ExampleScores, meanRates, ndcg } from "./objectives.ts";
 import { MIN_EXAMPLES } from "./stability.ts";
 
@@ -12,7 +13,7 @@ const FOLDS = 5;
 /** How well heads rank examples that had no say in choosing them. */
 export type Quality = {
   folds: number;
-  /** By number of heads, ascending; the last is all of them. */
+  /** By number of heads, ascending; the last is all that there were to choose among. */
   byHeads: {
     heads: number;
     /** Mean nDCG@10. */
@@ -50,7 +51,7 @@ export function qualityOf(
   seed: number,
 ): { quality: Quality; ndcgs: Float64Array[] } | null {
   if (examples.length < MIN_EXAMPLES) return null;
-  const heads = rates[0]!.length;
+  const heads = countChoosable(rates[0]!);
   const counts = [...HEAD_COUNTS.filter((count) => count < heads), heads];
   const empty = () => counts.map(() => new Float64Array(examples.length));
   const [ndcgs, precisions] = [empty(), empty()];

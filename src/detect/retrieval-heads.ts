@@ -1,6 +1,8 @@
 import { invalidArgument, QRHeadError } from "../errors.ts";
 import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
+import { readHeadFile } from "../heads/head-file.ts";
 import { everyHead, headKey } from "../heads/heads.ts";
+import { resolveHeads } from "../heads/spec.ts";
 import { fingerprint } from "../model/fingerprint.ts";
 import { type LoadedModel, loadModel } from "../model/model.ts";
 import { assertWhole } from "../model/writes.ts";
@@ -67,7 +69,8 @@ export type RetrievalHeads = {
  * 1 / (tokens of the needle). Answers with no more than half of the needle's words (recall of ROUGE-1) do not count. A head's
  * score is its mean over the trials that do; the authors call heads from 0.1 on retrieval heads.
  *
- * As published the prompt has no chat template; `prompt` adds one.
+ * As published the prompt has no chat template; `prompt` adds one. With `withoutHeads` the model reads and answers without
+ * these heads; `onTrial` tells what it then still finds, also where no trial counts.
  *
  * @throws InputError for wrong options or a text that is too short.
  * @throws QRHeadError `MODEL_UNSUPPORTED` when no trial counts, because the model does not answer from the text, or no head
@@ -76,13 +79,14 @@ export type RetrievalHeads = {
  * const { set } = await detectRetrievalHeads({ model: "model.gguf", text: "A long text. …" });
  */
 export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promise<RetrievalHeads> {
-  const { load, text, facts, sourceName, onTrial, ...grid } = parse(options);
+  const { load, text, facts, sourceName, onTrial, withoutHeads, ...grid } = parse(options);
   const model = await loadModel(load);
   let context: NativeContext | undefined;
   try {
     const { identity, info, library } = model;
     const { name, architecture, layers, heads, originalLayers } = identity;
     assertWhole(identity.fileName, layers, originalLayers);
+    const without = withoutHeads === undefined ? [] : resolveHeads(withoutHeads, identity, readHeadFile).heads;
     const profile = selectProfile(load.prompt ?? "plain", {
       ...identity,
       bosText: info.bosText,
@@ -95,7 +99,10 @@ export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promi
     assertLongEnough(longest, grid.minTokens, longest === limit ? "The context" : sourceName);
     context = await callNative(library.addon, load.signal, (cancellation) =>
       model.native.createContext(
-        contextOptions({ ...load, earlyStop: false }, everyHead(layers, heads), longest + room),
+        {
+          ...contextOptions({ ...load, earlyStop: false }, everyHead(layers, heads), longest + room),
+          withoutHeads: Int32Array.from(without.flat()),
+        },
         cancellation,
       ),
     );
@@ -139,7 +146,10 @@ export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promi
       prompt: profile.name,
       objective: "retrieval-heads",
       seed: 0,
-      source: { name: sourceName, examples: rows.length, trials: total, counted: rows.length },
+      source: {
+        ...{ name: sourceName, examples: rows.length, trials: total, counted: rows.length },
+        ...(without.length > 0 && { without: without.map(headKey) }),
+      },
       heads: bestHeads(means, heads, Math.min(grid.top, scoring)),
       scores: Array.from({ length: layers }, (_, layer) => [...means.subarray(layer * heads, (layer + 1) * heads)]),
     };
@@ -233,7 +243,7 @@ function parse(options: RetrievalHeadOptions) {
   const [own, rest] = splitOptions(RETRIEVAL_HEADS, options);
   const parsed = parseOptions(RETRIEVAL_HEADS, own) as HaystackOptions;
   const { text, sourceName, facts = HIDDEN_FACTS, minTokens = 512, maxTokens = 5000, onTrial } = parsed;
-  const { lengths = 5, depths = 5, top = DEFAULT_HEAD_COUNT, threshold = 0 } = parsed;
+  const { lengths = 5, depths = 5, top = DEFAULT_HEAD_COUNT, threshold = 0, withoutHeads } = parsed;
   const isFact = (fact: unknown): boolean => {
     const { needle, question } = (fact ?? {}) as Partial<HiddenFact>;
     return typeof needle === "string" && /\S/.test(needle) && typeof question === "string" && /\S/.test(question);
@@ -254,6 +264,7 @@ function parse(options: RetrievalHeadOptions) {
     depths,
     top,
     threshold,
+    withoutHeads,
     onTrial,
   };
 }

@@ -15,6 +15,9 @@ import { type DetectionExample, goldIndexes } from "./examples.ts";
 import type { ExampleScores } from "./objectives.ts";
 import type { ParsedDetectOptions } from "./options.ts";
 
+/** Of an example's prompt: its tokens, and the error where it does not fit. */
+export type PromptSize = { tokens: number; overflow?: ContextOverflowError | undefined };
+
 /** What scores every head of a model on examples: a loaded model, or something that asks one elsewhere. */
 export interface ExampleScorer extends AsyncDisposable {
   readonly model: Pick<ModelIdentity, "name" | "architecture" | "layers" | "heads" | "slidingWindow">;
@@ -22,8 +25,8 @@ export interface ExampleScorer extends AsyncDisposable {
   readonly prompt: PromptName;
   /** Of the model's file; see `fingerprint`. */
   readonly fingerprint: string;
-  /** Of each example in turn, the error where its prompt does not fit. */
-  overflows(examples: readonly DetectionExample[]): AsyncGenerator<ContextOverflowError | undefined, void>;
+  /** Sizes of each example's prompt in turn, without reading it. */
+  measure(examples: readonly DetectionExample[]): AsyncGenerator<PromptSize, void>;
   /** Scores of each example in turn. */
   score(examples: readonly DetectionExample[]): AsyncGenerator<ExampleScores, void>;
 }
@@ -48,9 +51,11 @@ export async function openScorer(options: ParsedDetectOptions): Promise<ExampleS
       model: { name, architecture, layers, heads, ...(slidingWindow && { slidingWindow }) },
       prompt: profile.name,
       fingerprint: print,
-      async *overflows(examples) {
+      async *measure(examples) {
         for (const example of examples) {
-          yield context.layout.overflow(await layOut(engine, context.layout, example, options));
+          const prompt = await layOut(engine, context.layout, example, options);
+          const tokens = prompt.trunk.tokens.length + prompt.query.length;
+          yield { tokens, overflow: context.layout.overflow(prompt) };
         }
       },
       async *score(examples) {

@@ -1,5 +1,6 @@
 import { seededRandom, shuffled } from "../heads/heads.ts";
 import { rankDocuments } from "../ranking/scoring/ranking.ts";
+import { countChoosable } from "./blind-heads.ts";
 import { meanRates } from "./objectives.ts";
 
 /** Random splits that an overlap is the mean of. */
@@ -39,7 +40,7 @@ export function stabilityOf(rates: readonly Float64Array[], top: number, seed: n
     examples,
     overlap: overlapOf(rates, top, { size: examples, seed }),
   }));
-  const heads = rates[0]!.length;
+  const heads = countChoosable(rates[0]!);
   return {
     splits: SPLITS,
     examples: half,

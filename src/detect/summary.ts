@@ -1,10 +1,12 @@
+import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
 import type { HeadSetModel } from "../heads/head-set.ts";
 import type { PromptName } from "../prompt/profiles.ts";
+import { countChoosable } from "./blind-heads.ts";
 import { calibrate } from "./calibrate.ts";
 import type { Collected } from "./collect.ts";
 import { fitWeights, MIN_FIT_EXAMPLES } from "./fit.ts";
 import type { DetectedHeadSet } from "./format.ts";
-import { bestHeads, meanRates } from "./objectives.ts";
+import { bestHeads, meanRates, rateHeads } from "./objectives.ts";
 import { assertEnough, type ParsedDetectOptions } from "./options.ts";
 import { chooseCount, qualityOf } from "./quality.ts";
 import { MIN_EXAMPLES, stabilityOf } from "./stability.ts";
@@ -25,13 +27,14 @@ type Summary = Pick<
 export function summarize({ examples, rates, skipped }: Collected, options: Summary): DetectedHeadSet {
   const { model, prompt, name, objective, temperature, nullQuery, seed, shuffle, sourceName } = options;
   const { layers, heads } = model;
-  const means = meanRates(rates);
+  const means = meanRates(examples.map((scores) => rateHeads(scores, objective, options.temperature)));
   const measured = qualityOf(examples, rates, seed);
   // Checked before the examples were read, but long ones may have been left out since.
   if (options.top === "auto") assertEnough('top "auto"', MIN_EXAMPLES, examples.length);
   if (options.fitWeights) assertEnough("fitWeights", MIN_FIT_EXAMPLES, examples.length);
-  const top = options.top === "auto" ? chooseCount(measured!.quality, measured!.ndcgs) : options.top;
-  const chosen = bestHeads(means, heads, top);
+  const wanted = options.top ?? (measured ? "auto" : DEFAULT_HEAD_COUNT);
+  const top = wanted === "auto" ? chooseCount(measured!.quality, measured!.ndcgs) : wanted;
+  const chosen = bestHeads(meanRates(rates), heads, Math.min(top, countChoosable(rates[0]!)));
   const stability = stabilityOf(rates, chosen.length, seed);
   const fitted = options.fitWeights ? weigh({ examples, rates }, chosen, heads, seed) : null;
   const kept = fitted?.fit.kept ? fitted.weights : null;

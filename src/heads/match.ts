@@ -31,6 +31,12 @@ const RULES: Readonly<Record<PublishedModelKey, NameRule>> = {
       "tokenizer.chat_template": /named SmolLM, trained by Hugging Face/,
     },
   },
+  "gemma-3-270m": {
+    family: /gemma-?3(?![\da-z.])/,
+    size: null,
+    // The instruct model of the same shape has a template.
+    header: { "gemma3.embedding_length": /^640$/, "tokenizer.chat_template": /^$/ },
+  },
   "llama-3.1-8b": { family: /llama-?3[.-]1(?![\da-z.])/, size: 8, own: ["instruct"] },
   "llama-3.1-70b": { family: /llama-?3[.-]1(?![\da-z.])/, size: 70, own: ["instruct"] },
   "llama-3.2-3b": { family: /llama-?3[.-]2(?![\da-z.])/, size: 3, own: ["instruct"] },

@@ -12,7 +12,7 @@ export type PublishedEntry = {
   data?: string;
   examples?: number;
   objective?: "mass" | "ndcg" | "contrastive";
-  prompt?: "llama3" | "qwen2.5" | "template";
+  prompt?: "llama3" | "qwen2.5" | "template" | "plain";
   nullQuery?: string;
   /** The one layout that these heads rank in. */
   layout?: "listwise" | "independent";
@@ -20,6 +20,8 @@ export type PublishedEntry = {
   calibration?: { listwise?: { a: number; b: number }; independent?: { a: number; b: number } };
   /** The longest prompt that the heads were trained for, in tokens. */
   promptTokens?: number;
+  /** What detection measured on held-out examples, five folds: number of heads, nDCG@10, R-precision. */
+  quality?: readonly (readonly [heads: number, ndcg: number, rPrecision: number])[];
   heads: string;
 };
 
@@ -30,6 +32,7 @@ export const PUBLISHED_MODELS = {
   "qrhead-mini-v2": { name: "qrhead mini v2", architecture: "llama", layers: 4, heads: 4 },
   "qrhead-mini-v1": { name: "qrhead mini", architecture: "llama", layers: 4, heads: 8 },
   "smollm2-135m": { name: "SmolLM2-135M-Instruct", architecture: "llama", layers: 30, heads: 9 },
+  "gemma-3-270m": { name: "Gemma 3 270M", architecture: "gemma3", layers: 18, heads: 4 },
   "llama-3.1-8b": { name: "Llama-3.1-8B-Instruct", architecture: "llama", layers: 32, heads: 32 },
   "llama-3.1-70b": { name: "Llama-3.1-70B-Instruct", architecture: "llama", layers: 80, heads: 64 },
   "llama-3.2-3b": { name: "Llama-3.2-3B-Instruct", architecture: "llama", layers: 28, heads: 24 },
@@ -108,7 +111,32 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     prompt: "template",
     nullQuery: "N/A",
     calibration: { listwise: { a: -1.53, b: 33.7 } },
+    quality: [
+      [4, 0.817343, 0.565],
+      [8, 0.838905, 0.595],
+      [16, 0.824389, 0.57],
+      [32, 0.791914, 0.52],
+      [64, 0.755029, 0.495],
+      [270, 0.720689, 0.415],
+    ],
     heads: "21-8,23-2,22-7,18-6,17-4,17-3,23-7,18-7",
+  },
+  {
+    // Of the three layers that see more than 512 tokens: 12 heads, the last line of the quality.
+    name: "qrhead-gemma-3-270m",
+    model: "gemma-3-270m",
+    source: "qrheadTool",
+    data: "hotpot_train100, the first 52",
+    examples: 52,
+    objective: "mass",
+    prompt: "plain",
+    nullQuery: "N/A",
+    quality: [
+      [4, 0.86844, 0.682692],
+      [8, 0.848593, 0.625],
+      [12, 0.839655, 0.615385],
+    ],
+    heads: "5-1,5-2,11-2,5-0",
   },
   {
     name: "qrhead-mini-v1",

@@ -34,6 +34,7 @@ function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
     promptTokens,
     layout,
     calibration,
+    quality,
     heads,
   } = entry;
   return {
@@ -50,6 +51,12 @@ function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
       ...(calibration && { calibration }),
       ...(objective && { objective }),
       source: { ...PUBLISHED_SOURCES[source], ...(data && { data }), ...(examples && { examples }) },
+      ...(quality && {
+        quality: {
+          folds: 5,
+          byHeads: quality.map(([count, ndcg, rPrecision]) => ({ heads: count, ndcg, rPrecision })),
+        },
+      }),
       heads: heads.split(",").map((key) => [...parseHeadKey(key)!]),
     },
   };

@@ -125,6 +125,12 @@ export type NativeContextOptions = {
   /** False reads `kq_soft_max` instead of computing from q and k: the independent path, slower. */
   flashAttention: boolean;
   offloadKqv: boolean;
+  /**
+   * `[layer, head]` pairs, flattened: heads that are taken out. Their output is zeroed behind the attention and before the
+   * output projection, for every token. Needs `earlyStop: false`. `HEADS_MISMATCH` for heads that the model lacks; a pass
+   * throws `MODEL_UNSUPPORTED` where a layer has no output of heads.
+   */
+  withoutHeads?: Int32Array;
   /** `[layer, head]` pairs, flattened. Their order is the order of rows in `NativeAttention`. */
   heads: Int32Array;
   /** True ends every forward pass after the deepest wanted layer. */
@@ -257,6 +263,10 @@ export interface NativeWriter {
    * end tokens, which has no text; nothing comes after it. `CONTEXT_OVERFLOW` where the cache is full.
    */
   next(cancellation: Cancellation): Promise<{ token: number; text: Uint8Array; end: boolean }>;
+  /**
+   * Logits behind the prompt that was read last, one a token of the vocabulary. `INVALID_ARGUMENT` where none was.
+   */
+  promptLogits(): Float32Array;
   /** As of a context. */
   dispose(): Promise<void>;
 }

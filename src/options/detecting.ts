@@ -1,4 +1,5 @@
 import { NEEDLES, OBJECTIVES } from "./choices.ts";
+import { withoutHeads } from "./model.ts";
 import { callback, choice, integer, number, type OptionSet, other, text, toggle } from "./spec.ts";
 
 const EXAMPLES = "Examples";
@@ -38,7 +39,7 @@ export const DETECTING = {
     says: "how many heads to choose; all if the model has fewer",
     flagSays: "heads to choose, or auto for as many as rank best",
     more: '`"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank examples that did not choose them.',
-    ...{ default: "16", shortDefault: "16" },
+    ...{ default: '`"auto"` from 4 examples on, and 16 below', shortDefault: "auto" },
   }),
   fitWeights: toggle({
     ...{ flag: "--fit-weights", group: CHOOSING },
@@ -138,6 +139,7 @@ export const RETRIEVAL_HEADS = {
     flagSays: "least score of a head, such as Wu et al.'s 0.1",
     ...{ default: "0", shortDefault: "anything above 0" },
   }),
+  withoutHeads: { ...withoutHeads, flag: "--without <SPEC>", group: "Haystacks" },
   onTrial: callback("(trial: Trial, done: number, total: number) => void", { says: "called after each trial" }),
 } as const satisfies OptionSet;
 

@@ -107,6 +107,16 @@ export const heads = other({
   flagSays: "auto, all, random:N:SEED, 13-18,13-21,…, a set's name or file",
 });
 
+export const withoutHeads = other({
+  type: "string | readonly Head[] | HeadSet",
+  expected: "a string, a list of [layer, head] pairs or a head set",
+  accepts: (value) => typeof value === "string" || (typeof value === "object" && value !== null),
+  says: "heads to take out: their output is zero while the model reads and writes",
+  more: "As for `heads` of loading. What a model can no longer do without them, they did.",
+  ...{ default: "none", shortDefault: "none", flag: "--without-heads <SPEC>" },
+  flagSays: "take these heads out of the model: random:N:SEED, 13-18,…, a set's name or file",
+});
+
 export const prompt = choice({
   ...{ choices: PROMPT_NAMES, flag: "--prompt <NAME>", group: "Prompt and scores" },
   expected: PROMPT_NAMES.map((name) => JSON.stringify(name)).join(", "),

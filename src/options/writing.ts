@@ -1,4 +1,4 @@
-import { signal } from "./model.ts";
+import { signal, withoutHeads } from "./model.ts";
 import { callback, integer, number, type OptionSet, other, toggle } from "./spec.ts";
 
 const isStop = (value: unknown) => typeof value === "string" && value !== "";
@@ -50,6 +50,7 @@ export const WRITING = {
     more: "It moves last digits of the probabilities, as any other cut of the prompt does: `false` gives the same draws whatever was written before.",
     default: "`true`",
   }),
+  withoutHeads,
   signal,
   onProgress: callback('(progress: { phase: "prompt"; done: number; total: number }) => void', {
     says: "called as the messages are read, with their tokens",

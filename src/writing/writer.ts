@@ -1,5 +1,7 @@
 import { randomInt } from "node:crypto";
 import { ContextOverflowError, QRHeadError } from "../errors.ts";
+import { readHeadFile } from "../heads/head-file.ts";
+import { resolveHeads } from "../heads/spec.ts";
 import { builtInNameOf } from "../model/built-in.ts";
 import type { LoadedModel } from "../model/model.ts";
 import { assertWrites } from "../model/writes.ts";
@@ -29,6 +31,8 @@ export class TextWriter {
   readonly #model: LoadedModel;
   readonly #options: LoadOptions;
   #native: NativeWriter | undefined;
+  /** Heads that the context is without, as text. */
+  #without = "";
 
   constructor(model: LoadedModel, options: LoadOptions) {
     this.#model = model;
@@ -60,15 +64,29 @@ export class TextWriter {
     options: GenerateOptions,
     onText: (text: string) => void,
   ): Promise<GenerateResult> {
+    const began = performance.now();
+    return this.writeBehind(await this.tokensOf(messages, options.signal), options, onText, began);
+  }
+
+  /**
+   * Reads tokens of a prompt and writes what comes behind them.
+   *
+   * @throws ContextOverflowError where they leave no room for a text; InputError for `withoutHeads` that the model lacks.
+   * @throws QRHeadError `CONTEXT_FAILED`, `ENGINE_FAILED`; `MODEL_UNSUPPORTED` for heads that cannot be taken out.
+   */
+  async writeBehind(
+    prompt: Int32Array,
+    options: GenerateOptions,
+    onText: (text: string) => void,
+    began = performance.now(),
+  ): Promise<GenerateResult> {
     const { signal, onProgress, stop = [], cachePrompt = true } = options;
     const { temperature = 0, topK = 40, topP = 0.95, repeatPenalty = 1, seed = randomInt(2 ** 32 - 1) } = options;
-    const began = performance.now();
-    const prompt = await this.tokensOf(messages, signal);
     const trained = this.#model.info.trainContextSize || Number.POSITIVE_INFINITY;
     const limit = Math.min(options.contextSize ?? Number.POSITIVE_INFINITY, trained);
     if (prompt.length >= limit) throw noRoom(prompt.length, limit, trained);
     const maxTokens = Math.min(options.maxTokens ?? DEFAULT_MAX_TOKENS, limit - prompt.length);
-    const native = await this.#contextFor(prompt.length + maxTokens, limit, signal);
+    const native = await this.#contextFor(prompt.length + maxTokens, limit, options);
     return callNative(this.#model.library.addon, signal, async (cancellation, guard) => {
       const progress = reporter(onProgress, "prompt", prompt.length);
       const drawing = { temperature, topK, topP, repeatPenalty, seed, afresh: !cachePrompt };
@@ -107,10 +125,14 @@ export class TextWriter {
     await native?.dispose();
   }
 
-  /** A context that holds this many tokens: the one there is, or a larger one in its place. */
-  async #contextFor(tokens: number, limit: number, signal: AbortSignal | undefined): Promise<NativeWriter> {
-    if (this.#native && this.#native.contextSize >= tokens) return this.#native;
+  /** A context that holds this many tokens: the one there is, or a larger one or one with other heads in its place. */
+  async #contextFor(tokens: number, limit: number, { signal, withoutHeads }: GenerateOptions): Promise<NativeWriter> {
+    const { identity } = this.#model;
+    const without = withoutHeads === undefined ? [] : resolveHeads(withoutHeads, identity, readHeadFile).heads;
+    const named = without.join(" ");
+    if (this.#native && this.#native.contextSize >= tokens && this.#without === named) return this.#native;
     await this.dispose();
+    this.#without = named;
     const { batchSize, threads, cacheTypeK, cacheTypeV, flashAttention, gpu, gpuLayers } = this.#options;
     const native = {
       contextSize: Math.min(limit, Math.ceil(tokens / CONTEXT_STEP) * CONTEXT_STEP),
@@ -120,6 +142,7 @@ export class TextWriter {
       cacheTypeV: cacheTypeV ?? "f16",
       flashAttention: flashAttention ?? true,
       offloadKqv: gpu !== false && gpuLayers !== 0,
+      withoutHeads: Int32Array.from(without.flat()),
     };
     this.#native = await callNative(this.#model.library.addon, signal, (cancellation) =>
       this.#model.native.createWriter(native, cancellation),

@@ -2,6 +2,7 @@
 // with what follows the last time that its prompt's last tokens stood, which is the beginning of the first document shown.
 import { mkdirSync, readFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
+import { copyingHead } from "../../scripts/models/table.ts";
 import type { AnswerSummary } from "../../src/eval/answer/run.ts";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
@@ -62,6 +63,12 @@ describe("eval-answer", () => {
       const right = method === "bm25@1" ? turns[Number(query.slice(1))]! : turns[0]!;
       expect(found.given, `${method} ${query}`).toContain(right.slice(0, 20));
     }
+    // Without the head that copies it says something else, in results of their own.
+    const out = ["-o", files.path("locomo-without"), "--without-heads", copyingHead.join("-")];
+    const without = await answer(data, files.path("locomo-results"), ...out);
+    expect([without["bm25@1"]!.count, without["bm25@1"]!.failed, without["bm25@1"]!.f1.mean]).toEqual([2, 0, 0]);
+    const missing = ["eval-answer", "--data", data, "--results", files.path("locomo-results"), ...generator];
+    expectFailure(await run([...missing, "-o", files.path("x"), "--without-heads", "9-0"]), 2, "Head 9-0");
     // It goes on for 64 tokens, so that even the right answer has words too many.
     expect(best!.f1.mean).toBeGreaterThan(full!.f1.mean + 0.1);
   });

@@ -55,6 +55,33 @@ describe.concurrent("retrieval-heads", () => {
     expect(published[key]).toHaveLength(2);
   });
 
+  it("says what is still found without heads, also where that is nothing", async () => {
+    const answers = files.path("answers.jsonl");
+    const grid = [
+      "--min-tokens",
+      "100",
+      "--max-tokens",
+      "200",
+      "--lengths",
+      "1",
+      "--depths",
+      "2",
+      "--needles",
+      needles,
+    ];
+    const without = ["--without", copyingHead.join("-")];
+    const result = await run([...common, ...grid, ...without, "--answers", answers, "--quiet"]);
+    expect(result.stderr).toContain("answered none of 2 questions");
+    expect(result.code).toBe(0);
+    const trials = readFileSync(answers, "utf8").trimEnd().split("\n");
+    expect(trials.map((line) => JSON.parse(line))).toEqual(
+      [0, 1].map((depth) => expect.objectContaining({ needle: 0, depth, counted: false, answer: expect.any(String) })),
+    );
+    // Heads cannot be rated by nothing.
+    const rated = await run([...common, ...grid, ...without, "--answers", answers, "--force", "--json"]);
+    expectFailure(rated, 1, "answered none");
+  });
+
   it.each<[string, string[], number, string[]]>([
     ["no text", ["retrieval-heads", "-o", files.path("x.json")], 2, ["--text"]],
     ["no output", common, 2, ["-o", "--json"]],

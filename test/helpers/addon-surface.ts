@@ -142,6 +142,8 @@ export const rows: Record<string, Row> = {
           ["earlyStop", "no"],
           ["heads", [0, 0]],
           ["heads", Int32Array.of(0, 0, 1)],
+          ["withoutHeads", [0, 0]],
+          ["withoutHeads", Int32Array.of(0)],
           ["sequences", 0],
           ["sequences", 65],
         ] as const
@@ -166,6 +168,8 @@ export const rows: Record<string, Row> = {
           ["cacheTypeV", undefined],
           ["flashAttention", 0],
           ["offloadKqv", null],
+          ["withoutHeads", [0, 0]],
+          ["withoutHeads", Int32Array.of(0)],
         ] as const
       ).map(([name, value]): Wrong => [`${name} ${String(value)}`, [without(writerOptions, name, value)]]),
     ],
@@ -204,6 +208,7 @@ export const rows: Record<string, Row> = {
       ["an AbortSignal", [new AbortController().signal]],
     ],
   },
+  "Writer.promptLogits": noArguments,
   "Writer.dispose": noArguments,
 
   "Context.position": property,

@@ -134,8 +134,11 @@ describe("trust", () => {
     expect(set.weights).toBeUndefined();
   });
 
-  test("chooses as few heads as rank best, with top auto", async () => {
+  test("chooses as few heads as rank best", async () => {
     expect((await detect({ examples, top: "auto", limit: 8 })).heads).toHaveLength(4);
+    // Which is what is done where nothing is said and there are enough examples.
+    expect((await detect({ examples, limit: 8 })).heads).toHaveLength(4);
+    expect((await detect({ examples, limit: 3 })).heads).toHaveLength(16);
   });
 
   test("lets detection stop as soon as the heads are stable", async () => {

@@ -22,11 +22,23 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const detect = (model: string, options: Partial<DetectOptions> = {}) =>
   detectHeads({ model: modelPath(model), gpu: false, threads: 1, examples: EXAMPLES, ...options });
 
+test("heads that see a part of the prompts only are left to others, but for a model with no others", async () => {
+  const { heads, scores, model, quality } = await detect("tiny-gemma3", { top: 500 });
+  const local = model.slidingWindow!.layers!;
+  const sighted = [...Array(model.layers).keys()].filter((layer) => !local.includes(layer));
+  expect(sighted.length).toBeGreaterThan(0);
+  expect(new Set(heads.map(([layer]) => layer))).toEqual(new Set(sighted));
+  expect(heads).toHaveLength(sighted.length * model.heads);
+  expect(quality!.byHeads.at(-1)!.heads).toBe(heads.length);
+  // The map is of every head all the same.
+  for (const layer of local) expect(scores[layer]!.every((score) => Number.isFinite(score))).toBe(true);
+});
+
 describe("the planted heads", () => {
   test.each(["mass", "ndcg", "contrastive"] as const)(
     "come first by %s, and no other head is near",
     async (objective) => {
-      const { heads, scores } = await detect("planted", { objective });
+      const { heads, scores } = await detect("planted", { objective, top: 16 });
       expect(heads).toHaveLength(16);
       expect(heads.slice(0, plantedHeads.length).map(String).sort()).toEqual(plantedHeads.map(String).sort());
       const values = heads.map(([layer, head]) => scores[layer]![head]!);

@@ -133,6 +133,16 @@ describe("the context", () => {
   });
 });
 
+test("heads are taken out for one text, and are there for the next", async () => {
+  const options = { maxTokens: 6, cachePrompt: false };
+  const whole = await readAll(retriever.generate(talk, options));
+  const without = await readAll(retriever.generate(talk, { ...options, withoutHeads: "all" }));
+  expect(without.text).not.toBe(whole.text);
+  expect((await readAll(retriever.generate(talk, options))).text).toBe(whole.text);
+  const wrong = readAll(retriever.generate(talk, { ...options, withoutHeads: [[40, 0]] }));
+  await expect(wrong).rejects.toMatchObject({ name: "InputError", code: "HEADS_MISMATCH" });
+});
+
 describe("meanwhile", () => {
   test("other calls wait, also those made inside the loop, and rank as before", async () => {
     const before = await retriever.rank("Which river?", documents);

@@ -83,6 +83,27 @@ describe("detectRetrievalHeads", () => {
     });
   });
 
+  test("finds nothing without the head that copies, and all without as many others", async () => {
+    const [layer, head] = copyingHead;
+    const recallsWithout = async (withoutHeads: string) => {
+      const recalls: number[] = [];
+      const onTrial = ({ recall }: Trial) => void recalls.push(recall);
+      const found = await detectRetrievalHeads({ ...options, depths: 1, withoutHeads, onTrial }).catch(
+        (error) => error,
+      );
+      return { recalls, found };
+    };
+    const without = await recallsWithout(`${layer}-${head}`);
+    expect(without.found).toMatchObject({ code: "MODEL_UNSUPPORTED" });
+    expect(without.recalls).toHaveLength(2);
+    expect(Math.max(...without.recalls)).toBeLessThan(0.2);
+    const other = await recallsWithout(`2-${head}`);
+    expect(Math.min(...other.recalls)).toBeGreaterThan(0.8);
+    expect(other.found.set).toMatchObject({ heads: [[layer, head]], source: { without: [`2-${head}`] } });
+    const missing = await recallsWithout("9-0");
+    expect(missing.found).toMatchObject({ name: "InputError", code: "HEADS_MISMATCH" });
+  });
+
   test("says so when no answer counts", async () => {
     const facts = [{ needle: "A sentence that nothing leads to.", question: "What leads to it?" }];
     const run = detectRetrievalHeads({ ...options, facts, lengths: 1, depths: 1 });

@@ -25,6 +25,7 @@ describe("published head sets", () => {
     const expected = (name: string) => {
       if (name.startsWith("core-") || name === "qrhead-mini-v2") return 8;
       if (name === "qrhead-smollm2-135m") return 8;
+      if (name === "qrhead-gemma-3-270m") return 4;
       if (name === "qrhead-base-v1") return 5;
       if (name === "qrhead-base-v1-steady") return 2;
       return /70b|dysco-qwen3-32b/.test(name) ? 32 : 16;

@@ -13,9 +13,11 @@ import type { Granularity } from "../../eval/data/longmemeval.ts";
 import { type Format, openTask } from "../../eval/data/open.ts";
 import { JOURNAL_NAME } from "../../eval/evaluate.ts";
 import { Journal, readJournal } from "../../eval/journal.ts";
+import { withoutHeads } from "../../options/model.ts";
 import { makeFolder } from "../../util/output-file.ts";
 import { numbersOption } from "../eval/options.ts";
 import { timeLeft } from "../example-bar.ts";
+import { flagOption } from "../flags.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
@@ -39,19 +41,21 @@ type AnswerFlags = CommonFlags &
     topK: number[];
     full?: boolean;
     contextSize?: number;
+    withoutHeads?: string;
     json?: boolean;
   };
 
 const HELP = {
-  everyday: ["--data", "--results", "--model", "--top-k", "--full", "--output", "--json"],
+  everyday: ["--data", "--results", "--model", "--top-k", "--full", "--without-heads", "--output", "--json"],
   examples: [
     "qrhead eval --data clipper --setting clipper -m small.gguf --method bm25 --method qrhead -o results",
     "qrhead eval-answer --data clipper --results results -m large.gguf --top-k 3,5 --full",
+    "qrhead eval-answer --data clipper --results results -m large.gguf --without-heads heads.json -o without",
   ],
   details: `
 The documents that a method ranked first go to the generator in their own order. A claim counts when the model says "true"
 of it, a pair when it also says "false" of its corrupted twin. Answers are kept in answers.jsonl of the results folder,
-and a run that was stopped goes on. For another generator or context size name another folder (-o).`,
+and a run that was stopped goes on. For another generator, context size or other heads taken out name another folder (-o).`,
 };
 
 /** `qrhead eval-answer`: how well a generator answers from what methods retrieved. */
@@ -71,6 +75,7 @@ export function registerEvalAnswer(program: Command): void {
     .option("--full", "also show all documents")
     .addOption(textOption("-o, --output <DIR>", "folder for answers.jsonl (default: that of --results)", "a folder"))
     .addOption(integerOption("--context-size <N>", "tokens that a prompt may have (default: what fits)", 16, 2 ** 27))
+    .addOption(flagOption(withoutHeads))
     .option("--json", "print one JSON object");
   addHelp(addCommonOptions(addModelOptions(command)), HELP).action(run);
 }
@@ -94,11 +99,12 @@ async function run(_: unknown, command: Command): Promise<void> {
   await makeFolder(output);
   const journal = await Journal.resume(path.join(output, "answers.jsonl"), {
     ...{ generator: flags.model ?? "built-in", contextSize: flags.contextSize ?? "auto" },
+    ...(flags.withoutHeads !== undefined && { withoutHeads: flags.withoutHeads }),
     ...{ task: task.name, results: flags.output === undefined ? "." : path.resolve(results) },
   });
   const began = performance.now();
   try {
-    await using generator = await openGenerator(flags.model, { load, signal });
+    await using generator = await openGenerator(flags.model, { load, signal }, flags.withoutHeads);
     const onProgress = ({ done, total, resumed }: AnswerProgress) => {
       const left = timeLeft(performance.now() - began, done - resumed, total - resumed);
       bar.onProgress({ phase: "answer", done, total, note: left });

@@ -47,15 +47,16 @@ function list(_: unknown, command: Command): void {
     printJson(PUBLISHED_HEAD_SETS.map(({ name, set: { heads, ...set } }) => ({ name, ...set, heads: heads.length })));
     return;
   }
-  const rows = PUBLISHED_HEAD_SETS.map(({ name, set: { model, heads, objective, source } }) => [
+  const rows = PUBLISHED_HEAD_SETS.map(({ name, set: { model, heads, objective, source, quality } }) => [
     name,
     model.name,
     `${model.layers}×${model.heads}`,
     String(heads.length),
     [objective, source?.data].filter(Boolean).join(", "),
+    quality?.byHeads.find((measured) => measured.heads === heads.length)?.ndcg.toFixed(3) ?? "",
     source?.name ?? "",
   ]);
-  print(plainTable(["Name", "Model", "Layers×heads", "Heads", "Objective, data", "Source"], rows));
+  print(plainTable(["Name", "Model", "Layers×heads", "Heads", "Objective, data", "nDCG@10, held out", "Source"], rows));
 }
 
 async function show(spec: string, _: unknown, command: Command): Promise<void> {

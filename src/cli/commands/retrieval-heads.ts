@@ -2,8 +2,8 @@ import path from "node:path";
 import type { Command } from "commander";
 import { formatHeadSet } from "../../detect/format.ts";
 import type { HiddenFact } from "../../detect/hidden-fact.ts";
-import { detectRetrievalHeads } from "../../detect/retrieval-heads.ts";
-import { InputError } from "../../errors.ts";
+import { detectRetrievalHeads, type Trial } from "../../detect/retrieval-heads.ts";
+import { InputError, QRHeadError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
 import { RETRIEVAL_HEADS } from "../../options/detecting.ts";
 import { prompt } from "../../options/model.ts";
@@ -41,21 +41,27 @@ type Flags = CommonFlags &
     depths?: number;
     top?: number;
     threshold?: number;
+    without?: string;
+    answers?: string;
     force?: boolean;
     json?: boolean;
   };
 
 const HELP = {
-  everyday: ["--model", "--text", "--output", "--trials", "--json"],
+  everyday: ["--model", "--text", "--output", "--trials", "--without", "--answers", "--json"],
   examples: [
     "qrhead retrieval-heads -m my.gguf --text book.txt -o wu-heads.json",
     "qrhead retrieval-heads -m my.gguf --text book.txt --lengths 20 --depths 10 --trials wu.json --json",
     'qrhead rerank -m my.gguf --heads wu-heads.json "…" notes.jsonl',
+    "qrhead retrieval-heads -m my.gguf --text book.txt --without wu-heads.json --answers without.jsonl",
   ],
   details: `
 A sentence is hidden in the text at every length and depth, and the model answers a question about it. A head gets a share
 of the needle for every token of the answer at which it looks most. It takes a model that answers questions: qrhead detect
-needs none, and finds better heads for ranking.`,
+needs none, and finds better heads for ranking.
+
+With --without the model reads and answers without these heads. --answers writes what it answered and which share of the
+needle's words that has, one line a trial.`,
 };
 
 /** `qrhead retrieval-heads`: finds the heads that copy from a haystack (Wu et al., arXiv 2404.15574). */
@@ -63,9 +69,9 @@ export function registerRetrievalHeads(program: Command): void {
   const command = program
     .command("retrieval-heads")
     .description("find the heads that copy from a haystack while the model answers (Wu et al.)");
-  const { text, minTokens, maxTokens, lengths, depths, top, threshold } = RETRIEVAL_HEADS;
+  const { text, minTokens, maxTokens, lengths, depths, top, threshold, withoutHeads } = RETRIEVAL_HEADS;
   const output = { ...OUTPUTS.output, flagSays: "head-set file to write" };
-  addOptions(command, [text, INPUTS.needles, output, OUTPUTS.trials]);
+  addOptions(command, [text, INPUTS.needles, output, OUTPUTS.trials, OUTPUTS.answers, withoutHeads]);
   command.addOption(flagOption(prompt, { flagSays: "what stands around the text", shortDefault: "plain" }));
   addOptions(command, [minTokens, maxTokens, lengths, depths, top, threshold, OUTPUTS.force, OUTPUTS.json]);
   addHelp(addCommonOptions(addModelOptions(command)), HELP).action(retrievalHeads);
@@ -73,23 +79,24 @@ export function registerRetrievalHeads(program: Command): void {
 
 async function retrievalHeads(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<Flags>();
-  const { output, trials, force = false, json, quiet = false, text: file } = flags;
+  const { output, trials, answers, force = false, json, quiet = false, text: file } = flags;
   if (file === undefined) {
     throw new InputError("INVALID_ARGUMENT", "Expected a text: pass --text FILE, or --text - for standard input");
   }
-  if (output === undefined && trials === undefined && !json) {
+  if (output === undefined && trials === undefined && answers === undefined && !json) {
     throw new InputError(
       "INVALID_ARGUMENT",
-      "Expected an output: pass -o FILE or --trials FILE, or --json to print it",
+      "Expected an output: pass -o FILE, --trials FILE or --answers FILE, or --json to print it",
     );
   }
-  for (const one of [output, trials]) if (one !== undefined) await assertWritable(path.resolve(one), force);
+  for (const one of [output, trials, answers]) if (one !== undefined) await assertWritable(path.resolve(one), force);
   const signal = interruptSignal();
   const sourceName = file === "-" ? STDIN_NAME : path.basename(file);
   const text = decodeText(await readInput(file, "Text file", signal), sourceName);
   const facts = flags.needles === undefined ? undefined : await readNeedles(flags.needles, signal);
 
   const bar = await progressBar(quiet);
+  const tried: Trial[] = [];
   try {
     const began = performance.now();
     const { prompt: format, minTokens, maxTokens, lengths, depths, top, threshold } = flags;
@@ -97,13 +104,17 @@ async function retrievalHeads(_: unknown, command: Command): Promise<void> {
     const found = await detectRetrievalHeads({
       ...load,
       ...{ text, facts, sourceName, prompt: format, minTokens, maxTokens, lengths, depths, top, threshold, signal },
+      withoutHeads: flags.without,
       onProgress: bar.onProgress,
-      onTrial: (_trial, done, total) =>
-        bar.onProgress({ phase: "score", done, total, note: timeLeft(performance.now() - began, done, total) }),
+      onTrial: (trial, done, total) => {
+        tried.push(trial);
+        bar.onProgress({ phase: "score", done, total, note: timeLeft(performance.now() - began, done, total) });
+      },
     });
     bar.stop();
     if (output !== undefined) await writeWhole(path.resolve(output), formatHeadSet(found.set), { force, shared: true });
     if (trials !== undefined) await writeWhole(path.resolve(trials), `${JSON.stringify(found.trials)}\n`, { force });
+    if (answers !== undefined) await writeAnswers(answers, tried, force);
     for (const warning of found.warnings) warn(warning);
     if (json) return printJson(found.set);
     const { heads, scores } = found.set;
@@ -112,9 +123,22 @@ async function retrievalHeads(_: unknown, command: Command): Promise<void> {
     const rows = heads.map((head, rank) => [String(rank + 1), headKey(head), values[rank]!.toFixed(decimals)]);
     print(plainTable(["Rank", "Head", "Score"], rows, [], [0, 2]));
     if (!quiet) note(`${found.counted} of ${found.total} answers had more than half of the needle and counted`);
+  } catch (error) {
+    bar.stop();
+    // What a model finds without its heads may be nothing, and that is an answer as well.
+    const isAll = output === undefined && trials === undefined && !json;
+    if (answers === undefined || tried.length === 0 || !(error instanceof QRHeadError)) throw error;
+    await writeAnswers(answers, tried, force);
+    if (!isAll) throw error;
+    warn(error.message);
   } finally {
     bar.stop();
   }
+}
+
+async function writeAnswers(file: string, tried: readonly Trial[], force: boolean): Promise<void> {
+  const lines = tried.map((trial) => `${JSON.stringify(trial)}\n`).join("");
+  await writeWhole(path.resolve(file), lines, { force });
 }
 
 async function readNeedles(file: string, signal: AbortSignal): Promise<HiddenFact[]> {

@@ -19,6 +19,7 @@ export type ScoringPart = Pick<DetectOptions, "objective" | "rawMass" | "nullQue
   Pick<DetectOptions, "contextSize" | "batchSize" | "cacheTypeK" | "cacheTypeV" | "flashAttention">;
 
 type Opened = Pick<ExampleScorer, "model" | "prompt" | "fingerprint">;
+type Measured = { tokens: number; overflow?: { promptTokens: number; contextSize: number } };
 type Value = { fingerprint: string; scores: string; ranking?: string; masses: string };
 
 const payloadSchema = () => {
@@ -64,10 +65,13 @@ export async function remoteScorer(client: FleetClient, part: ScoringPart, inFli
   const opened = await ask<Opened>(DETECT_OPEN);
   return {
     ...opened,
-    async *overflows(examples) {
-      const asked = each<{ promptTokens: number; contextSize: number } | null>(DETECT_FIT, examples);
-      for await (const { value } of asked) {
-        yield value ? new ContextOverflowError(value.promptTokens, value.contextSize) : undefined;
+    async *measure(examples) {
+      for await (const { value } of each<Measured>(DETECT_FIT, examples)) {
+        const { tokens, overflow } = value;
+        yield {
+          tokens,
+          ...(overflow && { overflow: new ContextOverflowError(overflow.promptTokens, overflow.contextSize) }),
+        };
       }
     },
     async *score(examples) {
@@ -108,10 +112,11 @@ export function detectHandlers(engine: OneEngine, load: LoadOptions): Readonly<R
       const { model, prompt, fingerprint } = (await opened(payload)).scorer;
       return { model, prompt, fingerprint };
     },
-    [DETECT_FIT]: async (payload) => {
+    [DETECT_FIT]: async (payload): Promise<Measured> => {
       const { scorer, examples } = await opened(payload);
-      const overflow = await only(scorer.overflows(examples));
-      return overflow ? { promptTokens: overflow.promptTokens, contextSize: overflow.contextSize } : null;
+      const { tokens, overflow } = (await only(scorer.measure(examples)))!;
+      const { promptTokens, contextSize } = overflow ?? {};
+      return { tokens, ...(overflow && { overflow: { promptTokens: promptTokens!, contextSize: contextSize! } }) };
     },
     [DETECT_SCORE]: async (payload): Promise<Value> => {
       const { scorer, examples } = await opened(payload);

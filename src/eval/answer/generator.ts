@@ -1,38 +1,59 @@
+import { loadModel } from "../../model/model.ts";
 import { findWriter } from "../../model/writes.ts";
+import { callNative } from "../../native/call.ts";
 import type { RankDocument } from "../../types.ts";
-import { assertFits, loadFailure, loadWithLlama, withTitle } from "../methods/llama.ts";
+import type { GenerateOptions } from "../../writing/options.ts";
+import { TextWriter } from "../../writing/writer.ts";
+import { withTitle } from "../methods/llama.ts";
 import type { MethodContext } from "../methods/method.ts";
 
 export interface Generator extends AsyncDisposable {
-  /** The model's answer to one message, at temperature 0. */
+  /** The model's answer to one message, the likeliest word after the other. */
   answer(prompt: string, maxTokens: number, signal?: AbortSignal): Promise<string>;
 }
 
-/** @throws InputError for a file that is missing or slim; QRHeadError `MODEL_LOAD_FAILED`, `MODEL_UNSUPPORTED`. */
-export async function openGenerator(file: string | undefined, context: MethodContext): Promise<Generator> {
-  const { model, threads } = await loadWithLlama(await findWriter(file, { signal: context.signal }), context);
+/**
+ * A model that answers: in its chat template, or behind the plain text and up to a line break where it has none.
+ *
+ * @param withoutHeads Heads that the model reads and answers without.
+ * @throws InputError for a file that is missing or slim, and for heads that the model lacks; QRHeadError
+ * `MODEL_LOAD_FAILED`, `MODEL_UNSUPPORTED`, `CHAT_TEMPLATE`.
+ */
+export async function openGenerator(
+  file: string | undefined,
+  { load, signal }: MethodContext,
+  withoutHeads?: GenerateOptions["withoutHeads"],
+): Promise<Generator> {
+  const found = await findWriter(file, { signal });
+  const model = await loadModel({ ...load, model: found, generates: true, signal });
+  const writer = new TextWriter(model, load);
+  const close = async () => {
+    await writer.dispose();
+    await model.native.dispose();
+  };
+  const isChat = Boolean(model.identity.chatTemplate?.trim());
+  const tokensOf = async (prompt: string, stop?: AbortSignal): Promise<Int32Array> => {
+    if (isChat) return writer.tokensOf([{ role: "user", content: prompt }], stop);
+    const pieces = [{ text: prompt, special: false }];
+    const tokenized = await callNative(model.library.addon, stop, (flag) => model.native.tokenize(pieces, flag));
+    return tokenized.tokens;
+  };
+  const answer: Generator["answer"] = async (prompt, maxTokens, stop) => {
+    const tokens = await tokensOf(prompt, stop);
+    const options = { maxTokens, cachePrompt: false, contextSize: load.contextSize, withoutHeads, signal: stop };
+    let text = "";
+    await writer.writeBehind(tokens, { ...options, ...(!isChat && { stop: "\n" }) }, (piece) => {
+      text += piece;
+    });
+    return text.trim();
+  };
   try {
-    const { LlamaChat } = await import("node-llama-cpp");
-    const session = await model.createContext({ threads, contextSize: context.load.contextSize ?? "auto" });
-    const contextSequence = session.getSequence();
-    const chat = new LlamaChat({ contextSequence, autoDisposeSequence: false });
-    return {
-      async answer(prompt, maxTokens, signal) {
-        const user = { type: "user" as const, text: prompt };
-        assertFits(chat, [user], maxTokens, "show fewer documents, or pass a larger --context-size");
-        await contextSequence.clearHistory();
-        const { response } = await chat.generateResponse([user], {
-          temperature: 0,
-          maxTokens,
-          ...(signal && { signal }),
-        });
-        return response.trim();
-      },
-      [Symbol.asyncDispose]: () => model.dispose(),
-    };
+    // What the model cannot do is said before the first question.
+    await answer("Say yes.", 1, signal);
+    return { answer, [Symbol.asyncDispose]: close };
   } catch (error) {
-    await model.dispose();
-    throw loadFailure(file ?? "the built-in model", error);
+    await close();
+    throw error;
   }
 }
 

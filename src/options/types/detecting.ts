@@ -1,6 +1,8 @@
 // Written by `npm run options` from registry.ts: change it there.
 import type { DetectionExampleInput } from "../../detect/examples.ts";
 import type { HiddenFact } from "../../detect/hidden-fact.ts";
+import type { HeadSet } from "../../heads/head-set.ts";
+import type { Head } from "../../types.ts";
 import type { ExampleProgress, Trial } from "../progress.ts";
 
 /** What `detectHeads` takes beside the options of loading that it has a use for. */
@@ -18,8 +20,8 @@ export type DetectionOptions = {
   /** For `"mass"`, take attention neither calibrated nor masked: equations 2 to 4 of the paper. Defaults to `false`. */
   rawMass?: boolean | undefined;
   /**
-   * How many heads to choose; all if the model has fewer. Defaults to 16. `"auto"` chooses among 4, 8, 16, 32, 64 and
-   * all by how they rank examples that did not choose them.
+   * How many heads to choose; all if the model has fewer. Defaults to `"auto"` from 4 examples on, and 16 below.
+   * `"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank examples that did not choose them.
    */
   top?: number | "auto" | undefined;
   /**
@@ -81,6 +83,11 @@ export type HaystackOptions = {
    * The least score of a head that is chosen; one that scored nothing never is. A number from 0 to 1. Defaults to 0.
    */
   threshold?: number | undefined;
+  /**
+   * Heads to take out: their output is zero while the model reads and writes. Defaults to none. As for `heads` of
+   * loading. What a model can no longer do without them, they did.
+   */
+  withoutHeads?: string | readonly Head[] | HeadSet | undefined;
   /** Called after each trial. */
   onTrial?: ((trial: Trial, done: number, total: number) => void) | undefined;
 };

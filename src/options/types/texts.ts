@@ -1,6 +1,7 @@
 // Written by `npm run options` from registry.ts: change it there.
 import type { RetrievedSource } from "../../documents/places.ts";
-import type { ChatMessage, Fuse, Span } from "../../types.ts";
+import type { HeadSet } from "../../heads/head-set.ts";
+import type { ChatMessage, Fuse, Head, Span } from "../../types.ts";
 import type { AskProgress, IndexProgress, LeftOutFile, Progress } from "../progress.ts";
 import type { LoadOptions } from "./ranking.ts";
 
@@ -305,6 +306,11 @@ export type GenerateOptions = {
    * draws whatever was written before.
    */
   cachePrompt?: boolean | undefined;
+  /**
+   * Heads to take out: their output is zero while the model reads and writes. Defaults to none. As for `heads` of
+   * loading. What a model can no longer do without them, they did.
+   */
+  withoutHeads?: string | readonly Head[] | HeadSet | undefined;
   /** Stops the call within one forward pass; it rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Called as the messages are read, with their tokens. */

@@ -1,5 +1,6 @@
 // A forward pass written for clarity in double precision: what the engine's attention is checked against. It shares no code
 // with the engine and follows the architectures' definitions: RMS norm, rotary positions, grouped heads, SwiGLU.
+import type { Head } from "../../../src/types.ts";
 import type { Layer, Matrix, ReferenceModel } from "./model.ts";
 
 /** Attention probabilities of some query rows: `[layer][head][row]`, each as long as the token sequence. */
@@ -99,14 +100,42 @@ export function attentionRows(
   tokens: readonly number[],
   begin: number,
   end: number,
-  { positionOf, sees }: Arrangement = SEQUENCE,
+  arrangement: Arrangement = SEQUENCE,
 ): AttentionRows {
+  return forward(model, tokens, { begin, end, arrangement, without: [] }).rows;
+}
+
+/**
+ * Logits behind a token sequence, one a token of the vocabulary.
+ *
+ * @param without Heads whose output is zero, for every token.
+ */
+export function referenceLogits(
+  model: ReferenceModel,
+  tokens: readonly number[],
+  without: readonly Head[] = [],
+): Float64Array {
+  const { stream } = forward(model, tokens, { begin: 0, end: 0, arrangement: SEQUENCE, without });
+  return multiply(model.output(), rmsNorm(stream.at(-1)!, model.outputNorm, model.epsilon));
+}
+
+function forward(
+  model: ReferenceModel,
+  tokens: readonly number[],
+  {
+    begin,
+    end,
+    arrangement,
+    without,
+  }: { begin: number; end: number; arrangement: Arrangement; without: readonly Head[] },
+): { rows: AttentionRows; stream: Float64Array[] } {
+  const { positionOf, sees } = arrangement;
   if (begin < 0 || end > tokens.length || begin > end) {
     throw new Error(`Expected a range within 0 to ${tokens.length} but received [${begin}, ${end})`);
   }
   const { heads, kvHeads, headSize, epsilon } = model;
   const stream = tokens.map((token) => model.embed(token));
-  return model.weights.map((layer) => {
+  const rows = model.weights.map((layer, number) => {
     const inputs = stream.map((x) => rmsNorm(x, layer.attentionNorm, epsilon));
     const queries = inputs.map((x) => multiply(layer.query, x, layer.queryBias));
     const keys = inputs.map((x) => multiply(layer.key, x, layer.keyBias));
@@ -121,6 +150,7 @@ export function attentionRows(
       for (let head = 0; head < heads; head++) {
         const row = attend(model, queries[position]!, keys, head, position, sees);
         if (position >= begin && position < end) kept[head]!.push(row);
+        if (without.some(([l, h]) => l === number && h === head)) continue;
         const valueAt = Math.floor(head / (heads / kvHeads)) * headSize;
         for (let t = 0; t <= position; t++) {
           const value = values[t]!;
@@ -132,6 +162,7 @@ export function attentionRows(
     for (const x of stream) add(x, feedForward(layer, rmsNorm(x, layer.feedForwardNorm, epsilon)));
     return kept;
   });
+  return { rows, stream };
 }
 
 /**

@@ -33,6 +33,9 @@ export type ReferenceModel = {
   /** What each rotated pair's frequency is divided by. */
   frequencyFactors: Float64Array;
   weights: readonly Layer[];
+  outputNorm: Float64Array;
+  /** One row a token of the vocabulary: the embeddings where the file has no other. */
+  output: () => Matrix;
   /** Embedding of one token, `width` entries. */
   embed: (token: number) => Float64Array;
 };
@@ -86,6 +89,11 @@ export function loadReference(path: string): ReferenceModel {
       ? file.rows("rope_freqs.weight")
       : new Float64Array(headSize / 2).fill(1),
     weights: Array.from({ length: layers }, (_, layer) => readLayer(file, layer)),
+    outputNorm: file.rows("output_norm.weight"),
+    output: () => ({
+      values: file.rows(file.has("output.weight") ? "output.weight" : "token_embd.weight"),
+      columns: width,
+    }),
     embed: (token) => file.rows("token_embd.weight", token, token + 1),
   };
 }

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline/promises";
 import { ask, chunkDocuments, QRRetriever, readTexts } from "qrhead";
 
 const [folder = "notes"] = process.argv.slice(2);
-const model = process.env["QRHEAD_MODEL"];
+const model = process.env.QRHEAD_MODEL;
 
 const retriever = await QRRetriever.load({ model });
 const chunks = await chunkDocuments(retriever, await readTexts([folder]));

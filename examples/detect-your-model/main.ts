@@ -4,7 +4,7 @@ import { QRRetriever } from "qrhead";
 import { BOOTSTRAP_TEXT, bootstrapExamples, detectHeads, formatHeadSet } from "qrhead/detect";
 
 // Yours: QRHEAD_MODEL=my.gguf, and 64 examples of 20 documents for heads that you keep.
-const model = process.env["QRHEAD_MODEL"] ?? "mini";
+const model = process.env.QRHEAD_MODEL ?? "mini";
 const examples = bootstrapExamples([BOOTSTRAP_TEXT], { seed: 1, examples: 6, documents: 4 });
 const set = await detectHeads({ model, examples, objective: "ndcg", top: 4 });
 await writeFile("heads.json", formatHeadSet(set));

@@ -22,7 +22,7 @@ class Shelf extends BaseRetriever {
 }
 
 const question = process.argv[2] ?? "How hot must the water be for green tea?";
-const retriever = await QRRetriever.load({ model: process.env["QRHEAD_MODEL"] });
+const retriever = await QRRetriever.load({ model: process.env.QRHEAD_MODEL });
 
 const baseCompressor = new DocumentCompressorPipeline({
   transformers: [
@@ -33,6 +33,6 @@ const baseCompressor = new DocumentCompressorPipeline({
 const compression = new ContextualCompressionRetriever({ baseCompressor, baseRetriever: new Shelf() });
 
 for (const { metadata, pageContent } of await compression.invoke(question)) {
-  console.log(`${metadata["recipe"]}: ${pageContent.trim()}`);
+  console.log(`${metadata.recipe}: ${pageContent.trim()}`);
 }
 await retriever.dispose();

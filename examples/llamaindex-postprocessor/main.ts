@@ -20,7 +20,7 @@ class Shelf extends BaseRetriever {
 }
 
 const query = process.argv[2] ?? "When does the library open?";
-const postprocessor = new QRHeadPostprocessor({ model: process.env["QRHEAD_MODEL"], topN: 2 });
+const postprocessor = new QRHeadPostprocessor({ model: process.env.QRHEAD_MODEL, topN: 2 });
 try {
   const nodes = await new Shelf().retrieve({ query });
   const best: NodeWithScore[] = await postprocessor.postprocessNodes(nodes, query);

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { QRRetriever } from "qrhead";
 
-const model = process.env["QRHEAD_MODEL"];
+const model = process.env.QRHEAD_MODEL;
 const [question = "How much notice does the tenant give?", file = "lease.md"] = process.argv.slice(2);
 
 const retriever = await QRRetriever.load({ model });

@@ -6,7 +6,7 @@ import { localModel } from "./local-model.ts";
 import { search } from "./search.ts";
 
 const question = process.argv[2] ?? "Which animal sleeps holding hands?";
-const model = process.env["QRHEAD_MODEL"];
+const model = process.env.QRHEAD_MODEL;
 
 const retriever = await QRRetriever.load({ model });
 const qrhead = createQRHead({ retriever });

@@ -3,7 +3,7 @@ import { QRRetriever, readTexts } from "qrhead";
 
 const [question = "What do I do when the heating loses pressure?", folder = "notes"] = process.argv.slice(2);
 
-const retriever = await QRRetriever.load({ model: process.env["QRHEAD_MODEL"] });
+const retriever = await QRRetriever.load({ model: process.env.QRHEAD_MODEL });
 try {
   const files = await readTexts([folder]);
   const { results } = await retriever.rank(question, files, { topK: 3 });

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { CohereClientV2 } from "cohere-ai";
 
-const model = process.env["QRHEAD_MODEL"];
+const model = process.env.QRHEAD_MODEL;
 const command = ["node_modules/qrhead/dist/cli/main.js", "serve", "--port", "0", ...(model ? ["-m", model] : [])];
 const server = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
 try {

@@ -1,7 +1,16 @@
 import { defineConfig } from "vitepress";
 
 /** Entries of the package, as typedoc-names.mjs calls them. */
-const ENTRIES = ["qrhead", "qrhead/detect", "qrhead/heads", "qrhead/eval", "qrhead/isolated", "qrhead/ai-sdk", "qrhead/langchain", "qrhead/llamaindex"];
+const ENTRIES = [
+  "qrhead",
+  "qrhead/detect",
+  "qrhead/heads",
+  "qrhead/eval",
+  "qrhead/isolated",
+  "qrhead/ai-sdk",
+  "qrhead/langchain",
+  "qrhead/llamaindex",
+];
 const page = (text: string, link: string) => ({ text, link });
 
 export default defineConfig({
@@ -76,14 +85,22 @@ export default defineConfig({
             },
             page("Prune", "/prune"),
             { ...page("Ask", "/ask"), collapsed: true, items: [page("Write text", "/generation")] },
-            { ...page("Corpora and indexes", "/corpus"), collapsed: true, items: [page("Indexes of many files", "/indexes")] },
+            {
+              ...page("Corpora and indexes", "/corpus"),
+              collapsed: true,
+              items: [page("Indexes of many files", "/indexes")],
+            },
             page("Server", "/server"),
             {
               ...page("Integrations", "/adapters"),
               collapsed: true,
               items: [page("MCP", "/mcp"), page("A process of its own", "/isolated")],
             },
-            { ...page("Electron and bundlers", "/electron"), collapsed: true, items: [page("Bundlers", "/bundlers"), page("Many machines", "/fleet")] },
+            {
+              ...page("Electron and bundlers", "/electron"),
+              collapsed: true,
+              items: [page("Bundlers", "/bundlers"), page("Many machines", "/fleet")],
+            },
             page("Choose a model", "/models"),
             {
               ...page("Find heads", "/heads"),

@@ -1,7 +1,7 @@
 // Runs what stands in examples/ as its reader would: packs qrhead once, installs each example with that archive in an empty
 // folder, compiles it, runs it and compares what it prints with its expected.txt. There `…` stands for anything within a
 // line, and alone on a line for any lines. A released model ranks and writes where it is in .cache/real, else the built-in one.
-//   npm run test:examples -- [NAME…] [--archive qrhead.tgz] [--keep]
+//   npm run test:examples -- [NAME…] [--archive qrhead.tgz] [--built-in] [--keep]
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +12,11 @@ import { parseArgs } from "node:util";
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { archive: { type: "string" }, keep: { type: "boolean", default: false } },
+  options: {
+    archive: { type: "string" },
+    keep: { type: "boolean", default: false },
+    "built-in": { type: "boolean", default: false },
+  },
 });
 const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 const release = manifest.optionalDependencies["node-llama-cpp"];
@@ -21,7 +25,8 @@ const libraries =
   process.platform === "linux" && ["x64", "arm64"].includes(process.arch)
     ? `@node-llama-cpp/linux-${process.arch}`
     : undefined;
-const model = path.join(root, ".cache", "real", "SmolLM2-135M-Instruct.Q4_1.gguf");
+const released = path.join(root, ".cache", "real", "SmolLM2-135M-Instruct.Q4_1.gguf");
+const model = existsSync(released) && !values["built-in"] ? released : undefined;
 /** Milliseconds for one example, which takes seconds. */
 const TIMEOUT = 300_000;
 
@@ -44,7 +49,10 @@ function toPattern(expected) {
 }
 
 function pack(folder) {
-  execFileSync("npm", ["pack", "--pack-destination", folder], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   return path.join(
     folder,
     readdirSync(folder).find((file) => file.endsWith(".tgz")),
@@ -65,7 +73,7 @@ function tryExample(name, archive, folder) {
     project.overrides = { "node-llama-cpp": `file:${nothing}` };
   }
   writeFileSync(file, JSON.stringify(project));
-  const env = { ...process.env, ...(existsSync(model) && { QRHEAD_MODEL: model }) };
+  const env = { ...process.env, ...(model && { QRHEAD_MODEL: model }) };
   const run = (command, args, input = "") =>
     spawnSync(command, args, { cwd: folder, encoding: "utf8", timeout: TIMEOUT, env, input });
   const steps = [
@@ -95,7 +103,7 @@ writeFileSync(path.join(nothing, "package.json"), JSON.stringify({ name: "node-l
 let failed = 0;
 try {
   const archive = values.archive ? path.resolve(values.archive) : pack(scratch);
-  console.log(existsSync(model) ? "With SmolLM2-135M-Instruct" : "With the built-in model");
+  console.log(model ? "With SmolLM2-135M-Instruct" : "With the built-in model");
   for (const name of names) {
     const began = Date.now();
     const problem = tryExample(name, archive, path.join(scratch, name));

@@ -35,6 +35,11 @@ export class GroupedHelp extends Help {
   /** Suggestions for what was mistyped ask for the options too. */
   #isFormatting = false;
 
+  /** `--help` of each says what `qrhead help COMMAND` would. */
+  override visibleCommands(command: Command): Command[] {
+    return super.visibleCommands(command).filter((one) => one.name() !== "help");
+  }
+
   override visibleOptions(command: Command): Option[] {
     const options = super.visibleOptions(command);
     const { everyday } = WORDS.get(command) ?? {};

@@ -103,7 +103,6 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
 const EXAMPLES = `
 Examples:
   $ qrhead rerank "why is the sky blue" notes.jsonl
-  $ qrhead COMMAND --help
 
 Exit codes: 0, 1 for a run that failed, 2 for wrong arguments or input.`;
 

@@ -54,7 +54,7 @@ const SMALLER: readonly [RegExp, string][] = [
   [/^qrhead retrieval-heads/, "$& --lengths 1 --depths 1 --max-tokens 600 --force"],
   [/^qrhead ask/, "$& --max-tokens 4"],
   [/^qrhead detect.* -o my-heads.json/, "$& --force"],
-  [/--bootstrap notes\//, "$& --limit 4 --documents 6"],
+  [/(--bootstrap|^qrhead detect -m my\.gguf) notes\//, "$& --limit 4 --documents 6"],
   [/--growth/, ""],
   [/> ~\/\S+/, "> completion.sh"],
   // Submissions wait for a worker, and a worker for jobs.
@@ -79,6 +79,7 @@ const UNABLE: readonly [RegExp, string][] = [
   [/^qrhead doctor .*--gpu vulkan/, "vulkan"],
   // No tiny model answers questions from a text, and the built-in one has no layer to spare.
   [/^qrhead retrieval-heads/, "answered none of"],
+  [/^qrhead eval-answer/, "was not made to chat"],
   [/^qrhead slim .*Llama/, "Nothing would be saved"],
   // Nothing is fetched in a test.
   [/^qrhead models pull/, "cannot be reached"],

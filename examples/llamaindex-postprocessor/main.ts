@@ -5,10 +5,6 @@ import { QRHeadPostprocessor } from "qrhead/llamaindex";
 
 /** Stands for your index: gives every node with the same score. */
 class Shelf extends BaseRetriever {
-  constructor() {
-    super();
-  }
-
   override async _retrieve(): Promise<NodeWithScore[]> {
     return [
       "The library opens at ten on Saturdays.",

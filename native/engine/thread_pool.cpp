@@ -1,5 +1,7 @@
 #include "thread_pool.h"
 
+#include "log_guard.h"
+
 namespace qrhead {
 
 namespace {
@@ -36,6 +38,7 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::attach(llama_context * context) const {
     if (pool_ != nullptr) {
+        LogGuard log(api());  // llama.cpp logs that it was called
         api().llama_attach_threadpool(context, pool_, nullptr);
     }
 }

@@ -105,9 +105,9 @@ export async function assembleContext(
   return { text, sources, tokens: await countTokens(text), leftOut: pieces.length - chosen.size };
 }
 
-/** The number to be cited by, the title, and the text as it is but for space around it. */
+/** The number to be cited by, the title on one line, and the text as it is but for space around it. */
 function block({ title, text }: ContextPiece, citation: number): string {
-  return `[${citation}] ${title ? `${title}\n` : ""}${text.trim()}`;
+  return `[${citation}] ${title ? `${title.replace(/\s*[\r\n\u2028\u2029]\s*/g, " ")}\n` : ""}${text.trim()}`;
 }
 
 function comparator(pieces: readonly ContextPiece[], order: NonNullable<AssembleOptions["order"]>) {

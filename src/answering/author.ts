@@ -10,6 +10,7 @@ import type { ChatMessage } from "../types.ts";
 import { openModel } from "./generator.ts";
 import { type AskOptions, type Generate, isFunction, isRetriever, loadOptionsOf } from "./options.ts";
 import { isBase, promptTokens, type WriteOptions, type Written, write } from "./write.ts";
+import { writeByFunction } from "./written-by-function.ts";
 
 /** Who writes the answer: a model that node-llama-cpp has open, the one that ranks, or a function. */
 export type Author = {
@@ -128,15 +129,7 @@ function authorOfFunction(generate: Extract<Generate, CallableFunction>, { conte
   return {
     ...{ name: "generate", isBase: false, size: contextSize, count },
     promptTokens: async (messages) => messages.reduce((sum, { content }) => sum + count(content), 0),
-    write: async (messages, { signal, onText }) => {
-      let answer = "";
-      for await (const piece of generate([...messages], { signal })) {
-        signal?.throwIfAborted();
-        answer += piece;
-        onText?.(piece);
-      }
-      return { answer, stopped: "end" };
-    },
+    write: (messages, options) => writeByFunction(generate, messages, options),
     dispose: async () => {},
   };
 }

@@ -67,7 +67,8 @@ export async function readTexts(paths: readonly string[], options: ReadTextsOpti
   if (texts.length === 0) {
     const [first] = left;
     const others = left.length > 1 ? `, and the other ${left.length - 1} have none either` : "";
-    const found = first ? `${first.file} ${first.reason}${others}` : `${paths.join(", ") || "nothing"} has no files`;
+    const without = paths.length > 0 ? `${paths.join(", ")} has no files` : "no path was given";
+    const found = first ? `${first.file} ${first.reason}${others}` : without;
     throw new InputError("INVALID_INPUT", `Expected a file with text but ${found}`);
   }
   for (const one of left) onLeftOut?.(one);

@@ -11,7 +11,7 @@ export { FORMATS, type Format, type OpenOptions } from "./data/open.ts";
 export type { TimeLeft } from "./estimate.ts";
 export { type EvalOptions, evaluate, type Progress } from "./evaluate.ts";
 export type { Journal, RunSettings } from "./journal.ts";
-export type { Method, MethodContext, Ranker, Request, Response } from "./methods/method.ts";
+export type { Method, MethodContext, OpenMethod, Request, Response } from "./methods/method.ts";
 export { parseMethods } from "./methods/spec.ts";
 export { type Gain, type Measure, type MeasureName, parseMeasure } from "./metrics/measures.ts";
 export type { Interval } from "./metrics/statistics.ts";

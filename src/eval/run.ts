@@ -5,7 +5,7 @@ import type { RankDocument } from "../types.ts";
 import { defaultThreads } from "../util/threads.ts";
 import type { Journal } from "./journal.ts";
 import { fuseByRank } from "./methods/fusion.ts";
-import type { Method, MethodContext, Ranker, Request, Response } from "./methods/method.ts";
+import type { Method, MethodContext, OpenMethod, Request, Response } from "./methods/method.ts";
 import { type Outcome, outcomeKey } from "./outcome.ts";
 import type { Task, Topic } from "./types.ts";
 
@@ -91,7 +91,7 @@ async function runMethod(task: Task, method: Method, items: readonly Item[], opt
   const jobs = Math.min(options.jobs, items.length);
   const { load } = options.context;
   const threads = load.threads ?? Math.max(1, Math.floor(defaultThreads() / jobs));
-  const rankers: Ranker[] = [];
+  const rankers: OpenMethod[] = [];
   const memory = watchMemory();
   try {
     for (let job = 0; job < jobs; job++) {
@@ -117,7 +117,7 @@ async function runMethod(task: Task, method: Method, items: readonly Item[], opt
 async function rankOne(
   task: Task,
   method: Method,
-  ranker: Ranker,
+  ranker: OpenMethod,
   topic: Topic,
   permutation: number,
   { maxDocumentWords, seed, signal }: RunOptions,
@@ -153,7 +153,7 @@ const BLANK_GAP = 1;
 /**
  * Ranks the documents that hold something. A blank one has nothing to rank by: no method sees it, and it comes last.
  */
-async function rankNonBlank(ranker: Ranker, request: Request): Promise<Response> {
+async function rankNonBlank(ranker: OpenMethod, request: Request): Promise<Response> {
   const { documents, scores, bm25 } = request;
   const filled = documents.flatMap(({ title, text }, i) => (`${title ?? ""}${text}`.trim() === "" ? [] : [i]));
   if (filled.length === documents.length) return ranker.rank(request);

@@ -53,3 +53,15 @@ export function follow(signal: AbortSignal | undefined, controller: AbortControl
   signal?.addEventListener("abort", abort, { once: true });
   return () => signal?.removeEventListener("abort", abort);
 }
+
+/** What `work` comes to, or the signal's reason as soon as it is aborted: for work that may not hear the signal itself. */
+export function orAborted<T>(work: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal?.reason);
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    Promise.resolve(work)
+      .then(resolve, reject)
+      .finally(() => signal?.removeEventListener("abort", abort));
+  });
+}

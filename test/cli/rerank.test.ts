@@ -73,6 +73,10 @@ beforeAll(() => {
 afterAll(() => files.remove());
 
 describe.concurrent("rerank", () => {
+  it("prints nothing but the result with several threads", async () => {
+    expect((await rerank(["--docs", docs, "--threads", "2"])).results).toHaveLength(3);
+  });
+
   it("prints the contract's JSON, best first", async () => {
     const result = await rerank(["--docs", docs]);
     expect(path.basename(result.model.path)).toBe("qrhead-mini-v2-q8_0.gguf");

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { openTask } from "../../src/eval/data/open.ts";
 import { Estimate } from "../../src/eval/estimate.ts";
 import { Journal } from "../../src/eval/journal.ts";
-import { type Method, plainRanker } from "../../src/eval/methods/method.ts";
+import { type Method, plainMethod } from "../../src/eval/methods/method.ts";
 import { parsePermutation, rankByWindows } from "../../src/eval/methods/rankgpt.ts";
 import { parseMethods } from "../../src/eval/methods/spec.ts";
 import { measure, parseMeasure } from "../../src/eval/metrics/measures.ts";
@@ -27,9 +27,9 @@ const pools = COLOURS.map((colour, i) => ({
 }));
 const data = files.write("boats.jsonl", pools.map((pool) => JSON.stringify(pool)).join("\n"));
 
-const fake = (name: string, rank: Parameters<typeof plainRanker>[0]): Method => ({
+const fake = (name: string, rank: Parameters<typeof plainMethod>[0]): Method => ({
   ...{ name, spec: name, seesOrder: true },
-  open: async () => plainRanker(rank),
+  open: async () => plainMethod(rank),
 });
 
 async function runWith(methods: Method[], journal: Journal, more: Partial<RunOptions> = {}) {

@@ -198,6 +198,28 @@ describe("ask", () => {
       },
     });
     await expect(failing).rejects.toThrow("no network");
+    const silent = new AbortController();
+    const waiting = ask(QUERY, documents, {
+      ...{ retriever, chunkTokens: 60, signal: silent.signal },
+      async *generate() {
+        setTimeout(() => silent.abort("too long"), 10);
+        await new Promise(() => {});
+      },
+    });
+    await expect(waiting).rejects.toBe("too long");
+    for (const [wrong, expected] of [
+      [() => undefined, "a function that returns an async iterable of strings"],
+      [() => "text", "a function that returns an async iterable of strings"],
+      [
+        async function* () {
+          yield 5;
+        },
+        "a function whose pieces are strings",
+      ],
+    ] as const) {
+      const asked = ask(QUERY, documents, { ...{ retriever, chunkTokens: 60 }, generate: wrong as never });
+      await expect(asked).rejects.toMatchObject({ code: "INVALID_ARGUMENT", option: "generate", expected });
+    }
     expect(retriever.disposed).toBe(false);
   });
 

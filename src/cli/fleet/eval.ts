@@ -1,5 +1,5 @@
 import { InputError } from "../../errors.ts";
-import type { Method, MethodContext, Ranker, Response } from "../../eval/methods/method.ts";
+import type { Method, MethodContext, OpenMethod, Response } from "../../eval/methods/method.ts";
 import { parseMethods } from "../../eval/methods/spec.ts";
 import { type FleetClient, JobFailed } from "../../fleet/client.ts";
 import type { OneSetup, Setup } from "../../fleet/setup.ts";
@@ -40,7 +40,7 @@ const payloadSchema = () => {
 /** The method with its model on the workers. */
 export function remoteMethod(method: Method, client: FleetClient, setups: OneSetup): Method {
   if (method.fuses || WITHOUT_MODEL.test(method.spec)) return method;
-  const open = async ({ load }: MethodContext): Promise<Ranker> => {
+  const open = async ({ load }: MethodContext): Promise<OpenMethod> => {
     const common = { spec: method.spec, load: sendable(load) };
     await client.ask({ kind: EVAL_OPEN, payload: common, label: method.name }).catch(rethrow);
     return {

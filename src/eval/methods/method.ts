@@ -1,5 +1,5 @@
 import type { LoadOptions } from "../../options.ts";
-import type { Ranker as Retriever } from "../../ranking/retriever.ts";
+import type { Ranker } from "../../ranking/retriever.ts";
 import type { RankDocument } from "../../types.ts";
 import type { Candidates, Topic } from "../types.ts";
 
@@ -30,7 +30,7 @@ export type Response = {
 };
 
 /** A method that is ready to rank; one request at a time. */
-export interface Ranker extends AsyncDisposable {
+export interface OpenMethod extends AsyncDisposable {
   rank(request: Request): Promise<Response>;
 }
 
@@ -39,7 +39,7 @@ export type MethodContext = {
   /** How QRHead loads its model; other GGUF methods take the model's path, device and threads from it. */
   load: LoadOptions;
   /** What loads a retriever. Defaults to `QRRetriever.load`. */
-  retriever?: ((load: LoadOptions) => Promise<Retriever>) | undefined;
+  retriever?: ((load: LoadOptions) => Promise<Ranker>) | undefined;
   signal?: AbortSignal | undefined;
 };
 
@@ -54,10 +54,10 @@ export type Method = {
   weight?: number;
   /** False where the order of the candidates cannot matter. */
   seesOrder: boolean;
-  open(context: MethodContext): Promise<Ranker>;
+  open(context: MethodContext): Promise<OpenMethod>;
 };
 
 /** A ranker without anything to free. */
-export function plainRanker(rank: (request: Request) => Promise<Response>): Ranker {
+export function plainMethod(rank: (request: Request) => Promise<Response>): OpenMethod {
   return { rank, async [Symbol.asyncDispose]() {} };
 }

@@ -1,7 +1,7 @@
 import { InputError } from "../../errors.ts";
 import { crossEncoder } from "./cross-encoder.ts";
 import { dense } from "./dense.ts";
-import { type Method, plainRanker } from "./method.ts";
+import { type Method, plainMethod } from "./method.ts";
 import { qrhead } from "./qrhead.ts";
 import { rankGpt } from "./rankgpt.ts";
 
@@ -16,13 +16,13 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   "first-stage": (argument, name, spec) =>
     without(argument, {
       ...{ name, spec, seesOrder: false },
-      open: async () => plainRanker(async ({ scores }) => ({ scores: [...scores] })),
+      open: async () => plainMethod(async ({ scores }) => ({ scores: [...scores] })),
     }),
   bm25: (argument, name, spec) =>
     without(argument === "light" ? undefined : argument, {
       ...{ name, spec, seesOrder: false },
       open: async () =>
-        plainRanker(async ({ bm25 }) => ({ scores: await bm25(argument === "light" ? "light" : "lucene") })),
+        plainMethod(async ({ bm25 }) => ({ scores: await bm25(argument === "light" ? "light" : "lucene") })),
     }),
   qrhead: (argument, name, spec) => qrhead(argument, name, spec),
   icr: (argument, name, spec) => without(argument, qrhead("all", name, spec)),

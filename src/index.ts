@@ -8,7 +8,7 @@ export {
   toMessages,
   toPrompt,
 } from "./answering/assemble.ts";
-export type { AskOptions, AskProgress, Generate } from "./answering/options.ts";
+export type { AskOptions, AskProgress, Generate, LoadedLlamaModel } from "./answering/options.ts";
 export type { RetrieveCorpus, RetrieveFrom, RetrieveHost } from "./answering/passages.ts";
 export type { RetrievedSource, RetrieveOptions, RetrieveResult } from "./answering/retrieve.ts";
 export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";

@@ -39,7 +39,7 @@ export async function openAuthor(options: AskOptions): Promise<{ author: Author;
   const { generate, gpu, signal, onProgress, check, checkTensors } = options;
   if (isFunction(generate)) return { author: authorOfFunction(generate, options) };
   if (isRetriever(generate)) return { author: authorOf(generate, options) };
-  if (typeof generate !== "string") return { author: authorOfModel(generate, async () => {}, options) };
+  if (typeof generate !== "string") return { author: authorOfModel(generate as LlamaModel, async () => {}, options) };
   const open = async () => {
     const { model, dispose } = await openModel(generate, { gpu, signal, onProgress, check, checkTensors });
     return authorOfModel(model, dispose, options);

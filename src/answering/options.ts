@@ -1,4 +1,3 @@
-import type { LlamaModel } from "node-llama-cpp";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { Retriever } from "../interface.ts";
 import { ASKING, RETRIEVING } from "../options/answering.ts";
@@ -11,11 +10,18 @@ import { assertQuestion, parseHistory } from "./retrieve.ts";
 
 export type { AskProgress } from "../options/progress.ts";
 
+/** What is asked of a `LlamaModel` that node-llama-cpp has loaded. Its own type is in a package that may be left out. */
+export type LoadedLlamaModel = {
+  createContext(...options: never[]): Promise<unknown>;
+  readonly fileInfo: unknown;
+  readonly trainContextSize: number;
+};
+
 /** What answers: a GGUF by its path or `hf:` URI, a loaded retriever or model of node-llama-cpp, or a function. */
 export type Generate =
   | string
   | Retriever
-  | LlamaModel
+  | LoadedLlamaModel
   | ((messages: ChatMessage[], options: { signal: AbortSignal | undefined }) => AsyncIterable<string>);
 
 export type AskOptions = Omit<RetrieveOptions, "onProgress" | "signal"> &
@@ -74,5 +80,5 @@ export function isFunction(generate: Generate): generate is Extract<Generate, Ca
 function isGenerate(value: unknown): value is Generate {
   if (typeof value === "string") return value.trim() !== "";
   if (typeof value === "function" || isRetriever(value)) return true;
-  return typeof (value as LlamaModel | null)?.createContext === "function" && "fileInfo" in (value as LlamaModel);
+  return typeof (value as LoadedLlamaModel | null)?.createContext === "function" && "fileInfo" in (value as object);
 }

@@ -34,8 +34,11 @@ describe.concurrent("rerank --queries", () => {
       ["q2", "magma", "rock"],
     ]);
     // Both queries share a pass, which moves last digits.
-    const alone = resultsOf(single.stdout) as { score: number }[];
-    expect(lines[1].results).toEqual(alone.map((result) => ({ ...result, score: expect.closeTo(result.score, 3) })));
+    const alone = resultsOf(single.stdout) as { score: number; share: number; relevance: number }[];
+    const near = ({ score, share, relevance }: (typeof alone)[number]) => ({
+      ...{ score: expect.closeTo(score, 3), share: expect.closeTo(share, 3), relevance: expect.closeTo(relevance, 2) },
+    });
+    expect(lines[1].results).toEqual(alone.map((result) => ({ ...result, ...near(result) })));
     expect(JSON.parse(single.stdout)).not.toHaveProperty("queryId");
     expect(table.stdout).toMatch(/^what makes honey\?\nRank[\s\S]*\n\nmagma\nRank/);
     expect(table.stderr).toMatch(/2 queries in \d+ ms/);

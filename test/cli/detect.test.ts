@@ -76,7 +76,7 @@ describe.concurrent("detect", () => {
     expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(set);
     expect(Object.keys(set)).toEqual([
       ...["format", "version", "model", "prompt", "objective", "temperature", "seed", "source", "heads"],
-      ...["stability", "quality", "scores"],
+      ...["calibration", "stability", "quality", "scores"],
     ]);
     expect(set).toMatchObject({ objective: "contrastive", source: { name: "standard input", examples: 5 } });
     expect(sorted(set.heads)).toEqual(sorted(plantedHeads));

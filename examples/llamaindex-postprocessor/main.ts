@@ -5,6 +5,11 @@ import { QRHeadPostprocessor } from "qrhead/llamaindex";
 
 /** Stands for your index: gives every node with the same score. */
 class Shelf extends BaseRetriever {
+  // biome-ignore lint/complexity/noUselessConstructor: that of the base class is protected.
+  constructor() {
+    super();
+  }
+
   override async _retrieve(): Promise<NodeWithScore[]> {
     return [
       "The library opens at ten on Saturdays.",

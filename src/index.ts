@@ -11,6 +11,7 @@ export {
 export type { AskOptions, AskProgress, Generate, LoadedLlamaModel } from "./answering/options.ts";
 export type { RetrieveCorpus, RetrieveFrom, RetrieveHost } from "./answering/passages.ts";
 export type { RetrievedSource, RetrieveOptions, RetrieveResult } from "./answering/retrieve.ts";
+export type { Retriever } from "./answering/retriever.ts";
 export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./chunking/chunk.ts";
 export type { Structure } from "./chunking/structures.ts";
 export { type ChunkDocumentsOptions, type Chunker, chunkDocuments } from "./documents/chunk-documents.ts";
@@ -34,7 +35,6 @@ export { type ChunkIndex, type IndexedChunk, openIndex } from "./index-store/chu
 export type { IndexUpdate } from "./index-store/update.ts";
 export type { HeadAttention, Inspection } from "./inspect/attention.ts";
 export { inspectionPage } from "./inspect/page.ts";
-export type { Retriever } from "./interface.ts";
 export { BUILT_IN_MODEL, type BuiltInName, builtInModel } from "./model/built-in.ts";
 export type { Tokenization } from "./native/addon-types.ts";
 export type { Gpu } from "./native/variants.ts";

@@ -1,5 +1,6 @@
 import type { RetrieveFrom } from "./answering/passages.ts";
 import { type RetrieveOptions, type RetrieveResult, retrieve } from "./answering/retrieve.ts";
+import type { Retriever } from "./answering/retriever.ts";
 import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
 import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments, someDocuments, type Widened } from "./documents/documents.ts";
@@ -7,7 +8,6 @@ import { InputError, invalidArgument, QRHeadError } from "./errors.ts";
 import { readHeadFile } from "./heads/head-file.ts";
 import { resolveHeads } from "./heads/spec.ts";
 import { describeAttention, type Inspection } from "./inspect/attention.ts";
-import type { Retriever } from "./interface.ts";
 import { loadModel } from "./model/model.ts";
 import type { Tokenization } from "./native/addon-types.ts";
 import {

@@ -3,12 +3,12 @@ import path from "node:path";
 import type { LlamaModel } from "node-llama-cpp";
 import { isQRHeadError } from "../errors.ts";
 import { estimateTokens } from "../index-store/estimate-tokens.ts";
-import type { Retriever } from "../interface.ts";
 import { findModelFile } from "../model/model-file.ts";
 import { QRRetriever } from "../retriever.ts";
 import type { ChatMessage } from "../types.ts";
 import { openModel } from "./generator.ts";
 import { type AskOptions, type Generate, isFunction, isRetriever, loadOptionsOf } from "./options.ts";
+import type { Retriever } from "./retriever.ts";
 import { isBase, promptTokens, type WriteOptions, type Written, write } from "./write.ts";
 import { writeByFunction } from "./written-by-function.ts";
 

@@ -1,5 +1,4 @@
 import { InputError, invalidArgument } from "../errors.ts";
-import type { Retriever } from "../interface.ts";
 import { ASKING, RETRIEVING } from "../options/answering.ts";
 import { parseOptions } from "../options/parse.ts";
 import type { AnsweringOptions, RetrieveOptions } from "../options/types/texts.ts";
@@ -7,6 +6,7 @@ import { type LoadOptions, parseLoadOptions } from "../options.ts";
 import type { ChatMessage } from "../types.ts";
 import type { RetrieveHost } from "./passages.ts";
 import { assertQuestion, parseHistory } from "./retrieve.ts";
+import type { Retriever } from "./retriever.ts";
 
 export type { AskProgress } from "../options/progress.ts";
 

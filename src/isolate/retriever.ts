@@ -1,11 +1,11 @@
 import path from "node:path";
 import type { RetrieveFrom } from "../answering/passages.ts";
 import { type RetrieveOptions, type RetrieveResult, retrieve } from "../answering/retrieve.ts";
+import type { Retriever } from "../answering/retriever.ts";
 import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
 import { type DocumentInput, normalizeDocuments, someDocuments, type Widened } from "../documents/documents.ts";
 import { invalidArgument, QRHeadError } from "../errors.ts";
 import type { Inspection } from "../inspect/attention.ts";
-import type { Retriever } from "../interface.ts";
 import { packageRoot, unpacked } from "../native/addon.ts";
 import type { Tokenization } from "../native/addon-types.ts";
 import { type LoadOptions, parseLoadOptions, type RankOptions } from "../options.ts";

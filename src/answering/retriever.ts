@@ -1,16 +1,16 @@
-import type { RetrieveFrom } from "./answering/passages.ts";
-import type { RetrieveOptions, RetrieveResult } from "./answering/retrieve.ts";
-import type { DocumentInput, Widened } from "./documents/documents.ts";
-import type { Inspection } from "./inspect/attention.ts";
-import type { RankOptions } from "./options.ts";
-import type { PromptProfile } from "./prompt/profiles.ts";
-import type { PruneOptions } from "./pruning/options.ts";
-import type { PruneResult } from "./pruning/prune.ts";
-import type { RankBatch } from "./ranking/batch.ts";
-import type { Ranker, RetrieverCorpus } from "./ranking/retriever.ts";
-import type { MakeCorpusOptions } from "./reading/corpus/options.ts";
-import type { ChatMessage, RankDocument } from "./types.ts";
-import type { GenerateOptions, TextStream } from "./writing/options.ts";
+import type { DocumentInput, Widened } from "../documents/documents.ts";
+import type { Inspection } from "../inspect/attention.ts";
+import type { RankOptions } from "../options.ts";
+import type { PromptProfile } from "../prompt/profiles.ts";
+import type { PruneOptions } from "../pruning/options.ts";
+import type { PruneResult } from "../pruning/prune.ts";
+import type { RankBatch } from "../ranking/batch.ts";
+import type { Ranker, RetrieverCorpus } from "../ranking/retriever.ts";
+import type { MakeCorpusOptions } from "../reading/corpus/options.ts";
+import type { ChatMessage, RankDocument } from "../types.ts";
+import type { GenerateOptions, TextStream } from "../writing/options.ts";
+import type { RetrieveFrom } from "./passages.ts";
+import type { RetrieveOptions, RetrieveResult } from "./retrieve.ts";
 
 /**
  * Every verb of a retriever, so that another thing may stand in for one: a proxy, a pool, a test. `QRRetriever` and

@@ -84,7 +84,7 @@ describe.skipIf(!existsSync(path.join(dist, "index.d.ts")))("examples", () => {
         if (new RegExp(declaration).test(text) && !hasExample(text, declaration)) without.push(`${name}: ${value}`);
       }
     }
-    for (const file of ["interface.d.ts", "ranking/retriever.d.ts"]) {
+    for (const file of ["answering/retriever.d.ts", "ranking/retriever.d.ts"]) {
       const text = read(file);
       for (const [, method] of text.matchAll(/^ {4}(\w+)(?:<.*>)?\(/gm)) {
         if (method !== "dispose" && !hasExample(text, `${method}[<(]`)) without.push(`${file}: ${method}`);

@@ -97,7 +97,7 @@ export function registerDetect(program: Command): void {
     skipLong,
   ]);
   addOptions(command, [objective, temperature, rawMass, fitWeights, untilStable, checkpoint, DETECTING.resume]);
-  addOptions(command, [{ ...OUTPUTS.force, says: "replace the file if it exists, and begin anew" }, OUTPUTS.json]);
+  addOptions(command, [{ ...OUTPUTS.force, says: "replace the file if it exists, and start over" }, OUTPUTS.json]);
   addPassOptions(addPromptOptions(addModelOptions(command)));
   addHelp(addCommonOptions(command), HELP).action(detect);
 }

@@ -31,12 +31,12 @@ of a folder are skipped, and so is what is no text.`,
 
 /** `qrhead index`: makes an index of many files, or brings it up to date. */
 export function registerIndex(program: Command): void {
-  const command = program.command("index").description("make an index of many files, or bring it up to date");
-  command.argument("[files...]", "files, folders and patterns; those of the last time without any");
-  const file = { ...INPUTS.index, says: "the index, made where it does not exist", group: "Options" };
+  const command = program.command("index").description("make or update an index of many files");
+  command.argument("[files...]", "files, folders and patterns (default: those of the last update)");
+  const file = { ...INPUTS.index, says: "the index, made if it does not exist", group: "Options" };
   const size = {
     ...INDEXING.chunkTokens,
-    says: "tokens of a chunk, as far as they can be told without a model",
+    says: "tokens of a chunk, estimated without a model",
     group: "Options",
   };
   addOptions(command, [file, { ...size, shortDefault: "what the index has, else 200" }, OUTPUTS.json]);

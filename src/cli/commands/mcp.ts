@@ -25,7 +25,7 @@ Tools: rerank, prune, retrieve and ask, over files below the roots and nothing e
 export function registerMcp(program: Command): void {
   const command = program.command("mcp").description("serve tools to assistants over the Model Context Protocol");
   command
-    .requiredOption("--root <DIR>", "folder that tools may read; several may be given", collect)
+    .requiredOption("--root <DIR>", "folder that tools may read; repeatable", collect)
     .addOption(textOption("-m, --model <M>", "GGUF that ranks (default: the built-in model)", "a path or an hf: URI"))
     .addOption(textOption("--generator <M>", "GGUF that answers, for the tool ask", "a path or an hf: URI"));
   addOptions(command, [DEVICE.gpu, DEVICE.threads]);

@@ -80,7 +80,7 @@ One file is one text, and so is standard input. JSON Lines, JSON arrays, folders
 /** `qrhead prune`: keeps of a text what a question attends to. */
 export function registerPrune(program: Command): void {
   const command = takesPair(program.command("prune"), "--keep-marks").description(
-    "keep the sentences or chunks of a text that a question attends to",
+    "shorten a text to the sentences or chunks that a question needs",
   );
   command.argument("[question]", "the question").argument("[files...]", "text or documents; or standard input");
   const { query, queryFile, docs, docsFormat, reader } = INPUTS;

@@ -72,7 +72,7 @@ export function registerRetrievalHeads(program: Command): void {
   const { text, minTokens, maxTokens, lengths, depths, top, threshold, withoutHeads } = RETRIEVAL_HEADS;
   const output = { ...OUTPUTS.output, flagSays: "head-set file to write" };
   addOptions(command, [text, INPUTS.needles, output, OUTPUTS.trials, OUTPUTS.answers, withoutHeads]);
-  command.addOption(flagOption(prompt, { flagSays: "what stands around the text", shortDefault: "plain" }));
+  command.addOption(flagOption(prompt, { flagSays: "prompt format", shortDefault: "plain" }));
   addOptions(command, [minTokens, maxTokens, lengths, depths, top, threshold, OUTPUTS.force, OUTPUTS.json]);
   addHelp(addCommonOptions(addModelOptions(command)), HELP).action(retrievalHeads);
 }

@@ -59,7 +59,7 @@ number, score, FILE:LINE and text, json one object, with messages for a chat.`,
 
 /** `qrhead retrieve`: the chunks to answer a question from. */
 export function registerRetrieve(program: Command): void {
-  const command = program.command("retrieve").description("find what a question can be answered from");
+  const command = program.command("retrieve").description("find the passages that answer a question");
   command
     .argument("[question]", "the question")
     .argument("[files...]", "files, folders and patterns; or standard input");

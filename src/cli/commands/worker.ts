@@ -49,13 +49,13 @@ Needs Redis, and: npm install bullmq ioredis. QRHEAD_REDIS_URL has the address w
 
 /** `qrhead worker`: takes jobs of `qrhead submit` from Redis. */
 export function registerWorker(program: Command): void {
-  const command = program.command("worker").description("do jobs that qrhead submit puts into Redis");
+  const command = program.command("worker").description("run jobs that qrhead submit puts into Redis");
   command
     .addOption(redisOption())
     .addOption(textOption("--queue <NAME>", "queue to take from", "a name").default(DEFAULT_QUEUE, DEFAULT_QUEUE))
-    .option("--root <DIR>", "folder that jobs may name files of; several may be given", collect)
+    .option("--root <DIR>", "folder whose files jobs may name; repeatable", collect)
     .addOption(
-      integerOption("--lease <S>", "seconds after which a worker that is gone loses its job", 1, 3600).default(
+      integerOption("--lease <S>", "seconds after which a lost worker's job goes to another", 1, 3600).default(
         15,
         "15",
       ),

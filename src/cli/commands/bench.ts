@@ -46,7 +46,7 @@ const HELP = {
     "qrhead bench -m Llama-3.2-3B-Instruct-Q4_K_M.gguf --document-tokens 8192 --rounds 3",
     "qrhead bench -m my.gguf --growth --json",
   ],
-  details: "Every row is a ratio of two things measured in one run, interleaved; the median over the rounds is shown.",
+  details: "Every row is a ratio of two interleaved measurements of one run, the median over the rounds.",
 };
 
 /** `qrhead bench`: what reranking costs on this machine, against a plain forward pass of the same tokens. */

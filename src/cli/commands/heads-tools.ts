@@ -110,7 +110,7 @@ async function exportSet(spec: string, _: unknown, command: Command): Promise<vo
 async function plot(spec: string, _: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<ToolFlags>();
   const { output, force = false } = flags;
-  if (output === undefined) throw new InputError("INVALID_ARGUMENT", "Expected a picture to write: pass -o FILE");
+  if (output === undefined) throw new InputError("INVALID_ARGUMENT", "Expected an output: pass -o FILE");
   await assertWritable(path.resolve(output), force);
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   await writeWhole(path.resolve(output), formatPlot(set, name, output), { force, shared: true });

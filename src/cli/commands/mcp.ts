@@ -18,7 +18,7 @@ type McpFlags = CommonFlags &
 const HELP = {
   examples: ["qrhead mcp --root notes", "qrhead mcp --root notes --root . --generator Qwen3-8B-Q4_K_M.gguf"],
   details: `
-Tools: rerank, prune, retrieve and ask, over files below the roots and nothing else. Speaks over standard input and output.`,
+Tools: rerank, prune, retrieve and ask, over files below the roots only. The protocol uses standard input and output.`,
 };
 
 /** `qrhead mcp`: tools for assistants, over the Model Context Protocol. */

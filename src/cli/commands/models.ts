@@ -17,8 +17,8 @@ type ModelsFlags = CommonFlags & { json?: boolean; force?: boolean; sha256?: str
 const HELP = {
   examples: ["qrhead models list", "qrhead models pull llama-3.2-3b", "qrhead models rm Llama-3.2-3B-Instruct-Q4_K_M"],
   details: `
-Models lie in QRHEAD_MODELS, else in the folder of the system for programs' data. HF_TOKEN is sent to Hugging Face, and
-HF_ENDPOINT names another server of its kind.`,
+Models are in the folder QRHEAD_MODELS, else in the system's folder for application data. HF_TOKEN is sent only to
+Hugging Face; HF_ENDPOINT names a mirror.`,
 };
 
 /** `qrhead models`: which models are here, and fetching and removing them. */

@@ -70,9 +70,9 @@ const HELP = {
     'qrhead prune "…" --budget 2000 --reader Qwen3-8B-Q4_K_M.gguf notes.jsonl',
   ],
   details: `
-What stays is verbatim and in its order. A budget is kept with the marker's tokens included; --reader counts them with
-the vocabulary of the model that will read the text, which is not loaded. Of fenced code, tables and source (by the file's
-ending, or --chunk-by code) lines or blocks stay or go, with the fences and the header.
+The output is verbatim and in its order. A budget includes the marker's tokens; --reader counts with the vocabulary of
+the model that will read the text, without loading its weights. In fenced code, tables and source (by the file's ending,
+or --chunk-by code) lines or blocks are kept or dropped, with the fences and the header.
 
 One file is one text, and so is standard input. JSON Lines, JSON arrays, folders and several files are documents.`,
 };

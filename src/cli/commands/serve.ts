@@ -46,7 +46,7 @@ const HELP = {
   details: `
 Routes: POST /v1/rerank, /v2/rerank, /rerank (Cohere, Jina, llama.cpp, TEI), /v1/prune, /v1/retrieve, /v1/corpora/NAME;
 GET /health, /ready, /metrics, /openapi.json, /v1/models, and / for people.
-QRHEAD_API_KEY is a key too. Ctrl+C and SIGTERM end the server when its requests are done.
+QRHEAD_API_KEY is a key too. Ctrl+C and SIGTERM stop the server after its requests.
 
 curl http://127.0.0.1:8080/v1/rerank -H 'content-type: application/json' \\
   -d '{"query": "why is the sky blue", "documents": ["Grass is green.", "Air scatters blue light."]}'`,

@@ -40,11 +40,11 @@ const HELP = {
     "qrhead worker --redis redis://127.0.0.1:6379 -m my.gguf --heads my-heads.json --queue mine --threads 4",
   ],
   details: `
-Does the jobs of qrhead submit, one at a time: rerank, eval and detect. Start as many as there are machines and memory.
-Model, heads and prompt are the worker's; a job brings queries and documents, and cannot name a file unless it is below
-a --root. Ctrl+C and SIGTERM end the worker when its job is done; what a killed one had begun goes to another.
+Runs the jobs of qrhead submit, one at a time: rerank, eval and detect. Start as many workers as machines and memory allow.
+The worker sets model, heads and prompt; a job brings queries and documents, and may only name files below a --root.
+Ctrl+C and SIGTERM stop the worker after its job; the job of a killed worker goes to another.
 
-Needs Redis, and: npm install bullmq ioredis. QRHEAD_REDIS_URL has the address where --redis is not given.`,
+Needs Redis, and: npm install bullmq ioredis. QRHEAD_REDIS_URL is the default of --redis.`,
 };
 
 /** `qrhead worker`: takes jobs of `qrhead submit` from Redis. */

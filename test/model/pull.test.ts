@@ -166,7 +166,7 @@ describe("pullModel", () => {
   it("knows addresses, names of the catalogue, and nothing else", () => {
     expect(addressOf("llama-3.2-3b").pathname).toMatch(/Llama-3\.2-3B-Instruct-Q4_K_M\.gguf$/);
     for (const wrong of ["llama", "hf:owner/repo", "https://host/a.bin", "ftp://host/a.gguf", "../a.gguf"]) {
-      expect(() => addressOf(wrong), wrong).toThrow(/is no model that can be fetched: use llama-3\.2-1b, /);
+      expect(() => addressOf(wrong), wrong).toThrow(/cannot be downloaded: use llama-3\.2-1b, /);
     }
   });
 });

@@ -161,7 +161,7 @@ TEST("behind an opening a branch has what it has whole, and the opening can be f
                 context.read_opening(opening, rows, never);
                 const auto first = observe({ own });
                 CHECK(first[0]->n_tokens() == parts.trunk.size() + parts.branches[0].size());
-                // Measured: 3e-6, and 2e-4 with flash attention, where values are added up in half precision.
+                // With flash attention values are added up in half precision, row by row.
                 const float most = flash_attention ? 5e-4f : 1e-5f;
                 CHECK(difference(*whole[0], *first[0]) < most);
                 const auto both = observe({ own, other });
@@ -170,7 +170,7 @@ TEST("behind an opening a branch has what it has whole, and the opening can be f
                 CHECK_ERROR("INVALID_ARGUMENT", context.observe({ own }, { !rows.per_head, {} }, never));
                 CHECK_ERROR("INVALID_ARGUMENT", context.read_opening(opening, rows, never));
                 context.rollback(parts.trunk.size());
-                CHECK(difference(*whole[0], *observe({ parts.branches[0] })[0]) == 0.0f);
+                CHECK(difference(*whole[0], *observe({ parts.branches[0], parts.branches[4] })[0]) == 0.0f);
             }
         }
     }
@@ -207,8 +207,8 @@ TEST("an opening that is refused or cancelled is not there, and one that is over
 TEST("queries go in tiles where all their rows cost as much, and row by row where those of a further query cost less") {
     const auto llama = model("tiny-llama");
     Context    context(llama, options_for(2, "f16", true));
-    CHECK(!context.tiles_pay({ 10, 41, 16 }));
-    CHECK(context.tiles_pay({ 10, 90, 70 }));
+    CHECK(!context.tiles_pay({ 0, 41, 16 }));
+    CHECK(context.tiles_pay({ 0, 90, 70 }));
     CHECK(context.tiles_pay({ 1 << 20, 41, 30 }));
     // Nothing is filled up where attention is no flash attention.
     CHECK(!Context(llama, options_for(2)).tiles_pay({ 1 << 20, 90, 70 }));

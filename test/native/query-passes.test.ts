@@ -55,7 +55,10 @@ beforeEach(async () => {
 });
 afterEach(() => context.dispose());
 
-const ask = async (queries: Int32Array[], { how = SUM, baseline = nullQuery as Int32Array | null } = {}) => {
+const ask = async (
+  queries: Int32Array[],
+  { how = SUM, baseline = nullQuery }: { how?: Rows; baseline?: Int32Array | null } = {},
+) => {
   calls = [];
   const prompts = queries.map((tokens): PromptLayout => ({ trunk, query: tokens, nullQuery: baseline }));
   const looked = await passes.look(watched, trunk, prompts, how, {});
@@ -113,7 +116,11 @@ test("heads that are kept apart are read anew, and so are their sums after them"
   const short = query(90, 7);
   const first = await ask([short]);
   await ask([short], { how: { rows: "heads" } });
-  const afresh = [["readOpening", OPENING], ["rows", 5], ["rows", 7]];
+  const afresh = [
+    ["readOpening", OPENING],
+    ["rows", 5],
+    ["rows", 7],
+  ];
   expect(calls).toEqual([["rollback", CELLS], ...afresh]);
   expect(await ask([short])).toEqual(first);
   expect(calls).toEqual([["rollback", CELLS], ...afresh]);

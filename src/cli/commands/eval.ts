@@ -136,7 +136,7 @@ export function addMeasuringOptions(command: Command): Command {
     .addOption(integerOption("--seed <N>", "seed of every draw (default: 42)", 0, 2 ** 32 - 1))
     .addOption(integerOption("--max-document-words <N>", "cut documents after this many words", 1, 2 ** 31))
     .addOption(integerOption("--permutations <N>", "rank N permutations of the candidates besides", 0, 1000))
-    .addOption(listOption("--measure <NAME>", "such as ndcg@10, recall@5, p@1, success@1, map, mrr; several"))
+    .addOption(listOption("--measure <NAME>", "such as ndcg@10, recall@5, recall-all@5, p@1, success@1, map, mrr; several"))
     .addOption(choiceOption("--gain <KIND>", "of nDCG: grade or 2^grade - 1", GAINS).default("linear", "linear"))
     .addOption(textOption("--baseline <METHOD>", "what the others are tested against (default: the first)", "a method"))
     .addOption(

@@ -98,6 +98,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     ...{ group: MACHINE, says: "measure answers from retrieved documents (CLIPPER, LoCoMo)" },
     load: async () => (await import("./commands/eval-answer.ts")).registerEvalAnswer,
   },
+  reproduce: {
+    ...{ group: MACHINE, says: "measure a table of the QRHead paper again" },
+    load: async () => (await import("./commands/reproduce.ts")).registerReproduce,
+  },
 };
 
 const EXAMPLES = `

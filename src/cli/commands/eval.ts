@@ -249,7 +249,8 @@ export async function writeReport(report: EvalReport, folder: string): Promise<v
   }
 }
 
-function describeFailures({ failures }: EvalReport): void {
+/** Says how many rankings failed, and why the first did. */
+export function describeFailures({ failures }: EvalReport): void {
   const first = failures[0];
   if (!first) return;
   const what =

@@ -7,6 +7,8 @@ export type Found = {
   /** One a head, where they count differently. */
   weights?: number[];
   by: string;
+  /** What to know of how they were found. */
+  note?: string;
 };
 
 /** What is measured: see config.json. */

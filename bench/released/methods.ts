@@ -38,7 +38,8 @@ export function methodsOf(config: Config, model: Config["models"][number], ident
     if (!from) return [];
     const chosen = parseList(from.heads).slice(0, limit);
     const sum = { heads: chosen, ...(from.weights && { weights: from.weights }) };
-    return [bySum(name, sum, identity, `${chosen.map(headKey).join(", ")}, by \`${from.by}\``)];
+    const says = `${chosen.map(headKey).join(", ")}, by \`${from.by}\`${from.note ? ` (${from.note})` : ""}`;
+    return [bySum(name, sum, identity, says)];
   };
   const { fuseWeight: weight } = config;
   return [

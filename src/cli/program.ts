@@ -107,7 +107,6 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
 const EXAMPLES = `
 Examples:
   $ qrhead rerank "why is the sky blue" notes.jsonl
-
 Exit codes: 0, 1 for a run that failed, 2 for wrong arguments or input.`;
 
 /** The version of the package. */

@@ -56,7 +56,8 @@ describe("measures, computed by hand", () => {
     expect(parseMeasure("ndcg_cut_10")).toEqual({ name: "ndcg", cutoff: 10 });
     expect(parseMeasure("P.5")).toEqual({ name: "p", cutoff: 5 });
     expect(parseMeasure("recip_rank")).toEqual({ name: "mrr", cutoff: null });
-    for (const wrong of ["recall", "recall-all", "ndcg@0", "bleu", "", "map@x"]) expect(() => parseMeasure(wrong)).toThrow(/measure/);
+    for (const wrong of ["recall", "recall-all", "ndcg@0", "bleu", "", "map@x"])
+      expect(() => parseMeasure(wrong)).toThrow(/measure/);
   });
 });
 

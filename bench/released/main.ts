@@ -54,8 +54,8 @@ if (!values["read-only"]) {
       labels: { labelled, unlabelled: parseList(model.bootstrap.heads), total: labelled.length },
     };
     parts.push({
-      ...{ model, methods, results: evaluate(model, tasks, methods, values.readings) },
-      ...{ choices, choiceResults: evaluate(model, tasks, choices, values.readings), ...labels },
+      ...{ model, methods, choices, ...labels },
+      results: evaluate(model, tasks, [...methods, ...choices], values.readings),
       costs: await measureCosts(model, publishedHeads(identity).heads, tasks, folders),
     });
   }

@@ -9,9 +9,9 @@ import { type Difference, difference, type MeasureKey, type Results, rowsOf, val
 export type Part = {
   model: Config["models"][number];
   methods: readonly Method[];
-  results: Results;
   choices: readonly Method[];
-  choiceResults: Results;
+  /** Of both, on the same queries. */
+  results: Results;
   /** Heads with labels and without, where both are known. */
   labels?: { labelled: readonly Head[]; unlabelled: readonly Head[]; total: number };
   costs: { name: string; cost: Cost }[];
@@ -66,7 +66,7 @@ npx tsx bench/released/main.ts --data DIR
 }
 
 function section(config: Config, part: Part): string {
-  const { model, methods, results, choices, choiceResults, labels, costs } = part;
+  const { model, methods, results, choices, labels, costs } = part;
   const rows = rowsOf(methods);
   const says = methods.filter(({ name }) => !/^random, [2-9]/.test(name));
   return `## ${model.title}
@@ -93,7 +93,7 @@ ${ordering(results, rows)}
 
 The same readings, nDCG@10 over all queries, and the difference to the default. Heads are in the order of their labelled scores${model.key === "gemma3" ? "; those of layers with a sliding window are left out, but for `all heads`" : ""}.
 
-${choiceTable(choiceResults, choices, config)}
+${choiceTable(results, choices, config)}
 ${labels ? overlap(labels) : ""}
 ### Cost
 

@@ -18,9 +18,9 @@ export function toJson(config: Config, parts: readonly Part[]) {
     }));
   return {
     config,
-    models: parts.map(({ model, results, choiceResults, costs }) => ({
+    models: parts.map(({ model, results, costs }) => ({
       ...{ model: model.key, promptTokens: results.promptTokens, cpuMs: results.cpuMs, costs },
-      ...{ sets: setsOf(results), choices: setsOf(choiceResults) },
+      sets: setsOf(results),
     })),
   };
 }

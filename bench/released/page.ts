@@ -43,12 +43,12 @@ ${conclusion.trim()}
 
 ## What is compared
 
-Each set gives as many queries as the table says, drawn by seed ${seed}. Documents are cut at ${maxDocumentTokens} tokens for the heads; BM25 sees them whole, and MiniLM their first 510 tokens. The best candidate stands next to the query. Gain is linear, as in trec_eval. The head sets were found on hotpot_train100, which is none of these sets, and nothing was tuned to them. The pools of hotpot hold ten documents, all of which are candidates. Brackets hold 95 % bootstrap intervals; * marks p below .05 against BM25 (paired randomization test over the queries of all sets, not corrected for the number of rows). **The samples are small**: a column of one set says little, the last two say more.
+Each set gives as many queries as the table says, drawn by seed ${seed}. Documents are cut at ${maxDocumentTokens} tokens for the heads; BM25 sees them whole, and MiniLM their first 510 tokens. The best candidate stands next to the query. Gain is linear, as in trec_eval. The head sets were found on hotpot_train100: other questions of the source of hotpot_train_val500, and none of these sets. Nothing was tuned to them. Pools of hotpot hold ten documents, all of them candidates. Brackets hold 95 % bootstrap intervals; * marks p below .05 against BM25 (paired randomization test over the queries of all sets, not corrected for the number of rows). **The samples are small**: a column of one set says little, the last two say more.
 
 ${parts.map((part) => section(config, part)).join("\n")}
 ## What was not measured
 
-- RankGPT: a query takes as long as all its other rows together, and time was short. With the built-in model all its answers were malformed.
+- RankGPT, which reads the candidates once more and then writes. With the [built-in model](README.md) all its answers were malformed.
 - CLIPPER's whole chapters and LongMemEval: a novel does not fit SmolLM2's 8,192 tokens, and LongMemEval is not at hand; LoCoMo's turns stand in for it.
 - The order of the documents, other templates and objectives: each needs readings or detections of its own.
 - Answers from what was retrieved.

@@ -35,7 +35,10 @@ export type Config = {
     /** A head-set file with the score of every head, from the repository's root. */
     scores: string;
     wu?: Found;
+    /** Chosen without labels, as many as the command found best. */
     bootstrap?: Found;
+    /** The best of the same run in their order, for sets of other sizes. */
+    bootstrapOrder?: string;
     weighted?: Found;
   }[];
 };

@@ -50,8 +50,8 @@ if (!values["read-only"]) {
     await native.dispose();
     const [methods, choices] = [methodsOf(config, model, identity), choicesOf(model, identity)];
     const labelled = rankedHeads(model, identity);
-    const labels = model.bootstrap && {
-      labels: { labelled, unlabelled: parseList(model.bootstrap.heads), total: labelled.length },
+    const labels = model.bootstrapOrder && {
+      labels: { labelled, unlabelled: parseList(model.bootstrapOrder), total: labelled.length },
     };
     parts.push({
       ...{ model, methods, choices, ...labels },

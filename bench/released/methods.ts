@@ -42,10 +42,16 @@ export function methodsOf(config: Config, model: Config["models"][number], ident
     return [bySum(name, sum, identity, says)];
   };
   const { fuseWeight: weight } = config;
+  const unlabelled = model.bootstrapOrder && {
+    heads: parseList(model.bootstrapOrder).slice(0, qr.length).map(headKey).join(","),
+    by: `${model.bootstrap?.by} --top ${qr.length}`,
+  };
+  const sameAsChosen = !unlabelled || unlabelled.heads === model.bootstrap?.heads;
   return [
     ...[bm25, dense, icr, ...random, bySum("one head", { heads: qr.slice(0, 1) }, identity, headKey(qr[0]!))],
     ...found("Wu's heads", model.wu, qr.length),
     ...found("QR heads, no labels", model.bootstrap),
+    ...(sameAsChosen ? [] : found(`no labels, ${qr.length}`, unlabelled)),
     best,
     ...found("QR heads, weighted", model.weighted),
     ...[icr, best, dense].map((method) => fused(method, bm25, { weight })),

@@ -24,6 +24,7 @@ const PAIRS = [
   ["QR heads", "one head"],
   ["QR heads", "Wu's heads"],
   ["QR heads, no labels", "QR heads"],
+  ["no labels, 8", "QR heads"],
   ["QR heads, weighted", "QR heads"],
   ["QR heads", "dense"],
   ["QR heads + BM25", "QR heads"],

@@ -11,7 +11,7 @@ export type PublishedTable = {
   setting: "beir" | "longmemeval" | "clipper";
   /** Which of the authors' two head sets of a model the table is about. */
   heads: "nq" | "lme";
-  /** A set of data by the name of its folder, with its measure; `""` where the table is about one set alone. */
+  /** A set of data with its measure. A BEIR set is known by its folder's name, the other data by how theirs begins. */
   columns: readonly { set: string; measure: string }[];
   bm25: readonly number[];
   models: Partial<Record<PublishedModelKey, Record<Exclude<Compared, "bm25">, readonly number[]>>>;
@@ -49,7 +49,7 @@ export const PUBLISHED_TABLES = {
   longmemeval: {
     source: "arXiv 2506.09944, table 1: LongMemEval, recall",
     ...{ setting: "longmemeval", heads: "lme" },
-    columns: ["recall@5", "recall@10"].map((measure) => ({ set: "", measure })),
+    columns: ["recall@5", "recall@10"].map((measure) => ({ set: "longmemeval", measure })),
     bm25: [57.5, 67.5],
     models: {
       "llama-3.2-3b": { icr: [68.7, 78.8], qrhead: [77.6, 86.6] },
@@ -60,7 +60,7 @@ export const PUBLISHED_TABLES = {
   clipper: {
     source: "arXiv 2506.09944, table 1: CLIPPER, recall",
     ...{ setting: "clipper", heads: "lme" },
-    columns: ["recall@3", "recall@5"].map((measure) => ({ set: "", measure })),
+    columns: ["recall@3", "recall@5"].map((measure) => ({ set: "clipper", measure })),
     bm25: [74.6, 83.7],
     models: {
       "llama-3.2-3b": { icr: [72.8, 83.6], qrhead: [85.5, 93.4] },
@@ -79,7 +79,8 @@ export function publishedNumber(
   method: Compared,
   { set, measure }: { set: string; measure: string },
 ): number | null {
-  const column = table.columns.findIndex((one) => (one.set === "" || one.set === set) && one.measure === measure);
+  const isOf = (name: string) => (table.setting === "beir" ? set === name : set.toLowerCase().startsWith(name));
+  const column = table.columns.findIndex((one) => isOf(one.set) && one.measure === measure);
   const row = method === "bm25" ? table.bm25 : model && table.models[model]?.[method];
   return row?.[column] ?? null;
 }

@@ -25,8 +25,13 @@ describe("the published numbers", () => {
     }
     const { beir, clipper } = PUBLISHED_TABLES;
     expect(publishedNumber(beir, "llama-3.1-8b", "qrhead", { set: "fever", measure: "ndcg@10" })).toBe(85.3);
-    expect(publishedNumber(clipper, "llama-3.2-3b", "icr", { set: "any", measure: "recall@5" })).toBe(83.6);
-    expect(publishedNumber(clipper, "qwen2.5-7b", "icr", { set: "any", measure: "recall@5" })).toBeNull();
+    expect(publishedNumber(clipper, "llama-3.2-3b", "icr", { set: "clipper", measure: "recall@5" })).toBe(83.6);
+    expect(publishedNumber(clipper, "qwen2.5-7b", "icr", { set: "clipper", measure: "recall@5" })).toBeNull();
+    // Other data in the place of the paper's are not compared with it.
+    expect(publishedNumber(clipper, "llama-3.2-3b", "icr", { set: "novels", measure: "recall@5" })).toBeNull();
+    const rounds = { set: "longmemeval_s-rounds", measure: "recall@10" };
+    expect(publishedNumber(PUBLISHED_TABLES.longmemeval, undefined, "bm25", rounds)).toBe(67.5);
+    expect(publishedNumber(beir, undefined, "bm25", { set: "nq-test", measure: "ndcg@10" })).toBeNull();
   });
 
   it("have the averages that the paper prints", () => {

@@ -297,7 +297,7 @@ describe("formats that bring documents", () => {
 
   it("says which formats there are when the data look like none", async () => {
     await expect(openTask(files.write("odd.json", '{"a": 1}'), { depth: 0 })).rejects.toThrow(
-      /no known data.*--format/,
+      /no recognised format.*--format/,
     );
     await expect(openTask(files.path("absent"), { depth: 0 })).rejects.toThrow(/does not exist/);
   });

@@ -138,14 +138,15 @@ export type RankOptions = ScoringOptions & {
    */
   threshold?: number | undefined;
   /**
-   * Scores of a first stage that join the heads'. Defaults to none, and `"bm25"` where there is `fuse`. One number a
-   * document, higher is better; `"bm25"` computes BM25 over the documents themselves.
+   * Scores of a first stage that join the heads'. Defaults to none, and `"bm25"` where there is `fuse`, or where the
+   * head set ranks better with it. One number a document, higher is better; `"bm25"` computes BM25 over the documents
+   * themselves.
    */
   prior?: Prior | undefined;
   /**
-   * How a first stage's scores join the heads'. Defaults to `{ weight: 0.5 }` where there is a prior, else none.
-   * `"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first
-   * stage.
+   * How a first stage's scores join the heads'. Defaults to `{ weight: 0.5 }` where there is a prior; the head set's,
+   * which is .6 for the built-in model; else none. `"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight`
+   * for the heads and 1 − `weight` for the first stage.
    */
   fuse?: Fuse | undefined;
   /** Add to every result what each head contributes to its score. Defaults to `false`. */

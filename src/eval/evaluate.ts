@@ -87,7 +87,7 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
   const file = options.journal ?? (options.output === undefined ? undefined : path.join(options.output, JOURNAL_NAME));
   if (options.output !== undefined) await makeFolder(options.output);
   if (file !== undefined && !options.resume && (await stat(file).catch(() => undefined))) {
-    throw new InputError("INVALID_INPUT", `Results ${file} exist: go on with --resume, or choose another folder`);
+    throw new InputError("INVALID_INPUT", `Results ${file} exist: continue with --resume, or choose another folder`);
   }
   const context: MethodContext = { load, signal };
   await checkMethods(methods, context);

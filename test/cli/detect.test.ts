@@ -92,7 +92,7 @@ describe.concurrent("detect", () => {
     const { code, stderr } = await run([...args, "--top", "500"]);
     expect({ code, stderr }).toEqual({
       code: 0,
-      stderr: "qrhead: warning: The model has 32 heads, and all are written: 500 were asked for\n",
+      stderr: "qrhead: warning: The model has only 32 heads, fewer than the 500 requested: all are written\n",
     });
   });
 

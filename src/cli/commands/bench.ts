@@ -46,7 +46,7 @@ const HELP = {
     "qrhead bench -m Llama-3.2-3B-Instruct-Q4_K_M.gguf --document-tokens 8192 --rounds 3",
     "qrhead bench -m my.gguf --growth --json",
   ],
-  details: "Every row is a ratio of two things measured in one run, interleaved; the median over the rounds is shown.",
+  details: "Every row is a ratio of two interleaved measurements of one run, the median over the rounds.",
 };
 
 /** `qrhead bench`: what reranking costs on this machine, against a plain forward pass of the same tokens. */
@@ -56,8 +56,8 @@ export function registerBench(program: Command): void {
     .addOption(integerOption("--document-tokens <N>", "tokens of all documents", 16, 2 ** 24).default(2048))
     .addOption(integerOption("--query-tokens <N>", "tokens of the query", 1, 4096).default(40))
     .addOption(integerOption("--rounds <N>", "rounds that count, after one that warms up", 1, 1000).default(3))
-    .option("--growth", "also from a quarter of the tokens to four times as many")
-    .option("--no-memory", "leave out peak memory, which takes two processes more")
+    .option("--growth", "also with a quarter to four times as many tokens")
+    .option("--no-memory", "omit peak memory, which needs two more processes")
     .addOption(
       choiceOption("--trial <NAME>", "run one trial once, for the peak memory of a process", ALL_TRIALS).hideHelp(),
     )
@@ -100,7 +100,7 @@ function ratiosTable(rows: readonly BenchRow[]): string {
     const verdict = limit === null ? "" : value <= limit ? `at most ${limit}: yes` : `at most ${limit}: NO`;
     return [name, value.toFixed(3), verdict];
   });
-  return plainTable(["ratio", "", "asked"], shown, [], [1]);
+  return plainTable(["ratio", "", "goal"], shown, [], [1]);
 }
 
 function benchOptions(flags: BenchFlags): Omit<BenchOptions, "trials" | "rounds"> {

@@ -108,7 +108,7 @@ export function registerEval(program: Command): void {
     .addOption(
       textOption("-o, --output <DIR>", "folder for results.jsonl, report.json, report.html and TREC runs", "a folder"),
     )
-    .option("--resume", "go on with the results of the folder");
+    .option("--resume", "continue the results of the folder");
   addWindowOptions(addRankOptions(addHeadsOption(addModelOptions(command))).addOption(fuseOption()));
   addHelp(addCommonOptions(command), HELP).action(run);
 }
@@ -116,28 +116,28 @@ export function registerEval(program: Command): void {
 /** Options that say what is measured, on what, and how. */
 export function addMeasuringOptions(command: Command): Command {
   return command
-    .addOption(listOption("--data <PATH>", "folder or file with data; may be given several times"))
-    .addOption(choiceOption("--format <NAME>", "format of the data (default: what it looks like)", FORMATS))
+    .addOption(listOption("--data <PATH>", "folder or file with data; repeatable"))
+    .addOption(choiceOption("--format <NAME>", "format of the data (default: recognised)", FORMATS))
     .addOption(textOption("--split <NAME>", "judgements of BEIR's folder qrels (default: test)", "a name"))
     .addOption(choiceOption("--granularity <UNIT>", "what LongMemEval and LoCoMo retrieve", GRANULARITIES))
     .addOption(textOption("--run <FILE>", "TREC run whose documents are the candidates", "a path"))
     .addOption(textOption("--qrels <FILE>", "judgements of a BEIR folder from elsewhere, BEIR's or TREC's", "a path"))
     .addOption(textOption("--setting <NAME>", `a published setting: ${Object.keys(SETTINGS).join(", ")}`, "a name"))
-    .addOption(listOption("--method <METHOD>", "how to rank; may be given several times (default: bm25 and qrhead)"))
+    .addOption(listOption("--method <METHOD>", "how to rank; repeatable (default: bm25 and qrhead)"))
     .addOption(
       integerOption(
         "--candidates <N>",
-        "candidates a query; 0 for a pool's all (default: 100 of a corpus)",
+        "candidates per query; 0 for all of a pool (default: 100 of a corpus)",
         0,
         2 ** 31,
       ),
     )
     .addOption(integerOption("--limit <N>", "draw N queries of each set (default: all)", 1, 2 ** 31))
-    .addOption(integerOption("--seed <N>", "seed of every draw (default: 42)", 0, 2 ** 32 - 1))
+    .addOption(integerOption("--seed <N>", "seed of all random choices (default: 42)", 0, 2 ** 32 - 1))
     .addOption(integerOption("--max-document-words <N>", "cut documents after this many words", 1, 2 ** 31))
-    .addOption(integerOption("--permutations <N>", "rank N permutations of the candidates besides", 0, 1000))
-    .addOption(listOption("--measure <NAME>", "such as ndcg@10, recall@5, p@1, success@1, map, mrr; several"))
-    .addOption(choiceOption("--gain <KIND>", "of nDCG: grade or 2^grade - 1", GAINS).default("linear", "linear"))
+    .addOption(integerOption("--permutations <N>", "also rank N permutations of the candidates", 0, 1000))
+    .addOption(listOption("--measure <NAME>", "such as ndcg@10, recall@5, p@1, success@1, map, mrr; repeatable"))
+    .addOption(choiceOption("--gain <KIND>", "gain of nDCG: grade or 2^grade - 1", GAINS).default("linear", "linear"))
     .addOption(textOption("--baseline <METHOD>", "what the others are tested against (default: the first)", "a method"))
     .addOption(
       numbersOption("--lengths <LIST>", "words of the haystacks, such as 500,1000", {
@@ -159,7 +159,7 @@ async function run(_: unknown, command: Command): Promise<void> {
   const { output, quiet = false } = flags;
   const options = toEvalOptions(flags);
   if (flags.resume && output === undefined) {
-    throw new InputError("INVALID_ARGUMENT", "Expected the folder to go on with: pass -o DIR beside --resume");
+    throw new InputError("INVALID_ARGUMENT", "Expected the folder to continue: pass -o DIR with --resume");
   }
   const bar = await progressBar(quiet);
   try {

@@ -98,12 +98,15 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     ...{ group: MACHINE, says: "measure answers from retrieved documents (CLIPPER, LoCoMo)" },
     load: async () => (await import("./commands/eval-answer.ts")).registerEvalAnswer,
   },
+  reproduce: {
+    ...{ group: MACHINE, says: "measure a table of the QRHead paper again" },
+    load: async () => (await import("./commands/reproduce.ts")).registerReproduce,
+  },
 };
 
 const EXAMPLES = `
 Examples:
   $ qrhead rerank "why is the sky blue" notes.jsonl
-
 Exit codes: 0, 1 for a run that failed, 2 for wrong arguments or input.`;
 
 /** The version of the package. */

@@ -20,7 +20,7 @@ export const JOURNAL_NAME = "results.jsonl";
 
 export type EvalOptions = Pick<
   RunOptions,
-  "limit" | "seed" | "maxDocumentWords" | "permutations" | "jobs" | "inOrder"
+  "limit" | "seed" | "draw" | "maxDocumentWords" | "permutations" | "jobs" | "inOrder"
 > & {
   /** Folders and files with data, each a task; their names must differ. */
   data: readonly string[];
@@ -113,9 +113,9 @@ function openJournal(file: string | undefined, resume: boolean, settings: RunSet
   return resume ? Journal.resume(file, settings) : Journal.create(file, settings);
 }
 
-function describeTask(task: Task, { limit, seed }: EvalOptions): TaskFacts {
+function describeTask(task: Task, { limit, seed, draw }: EvalOptions): TaskFacts {
   const { name, format, firstStage, documents, dropped } = task;
-  return { name, format, firstStage, documents, dropped, topics: drawTopics(task.topics, limit, seed) };
+  return { name, format, firstStage, documents, dropped, topics: drawTopics(task.topics, limit, seed, draw) };
 }
 
 function countProgress(facts: readonly TaskFacts[], options: EvalOptions): RunOptions["onOutcome"] {
@@ -137,7 +137,7 @@ function countProgress(facts: readonly TaskFacts[], options: EvalOptions): RunOp
 /** What a resumed run must have in common with the one that it goes on with. */
 async function describeRun({ data, open, methods, load, ...rest }: EvalOptions): Promise<RunSettings> {
   const { signal: _, onProgress: __, threads: ___, ...model } = load;
-  const { limit, seed, maxDocumentWords, permutations } = rest;
+  const { limit, seed, draw, maxDocumentWords, permutations } = rest;
   const file = rest.model ?? { bytes: await sizeOf(await findModelFile(load.model, load)) };
   return {
     data: await Promise.all(
@@ -146,7 +146,7 @@ async function describeRun({ data, open, methods, load, ...rest }: EvalOptions):
     ...open,
     methods: Object.fromEntries(methods.map(({ name, spec }) => [name, spec])),
     model: { ...model, ...file },
-    ...{ limit, seed, maxDocumentWords, permutations },
+    ...{ limit, seed, maxDocumentWords, permutations, ...(draw === "numpy" && { draw }) },
   };
 }
 

@@ -199,7 +199,7 @@ describe.concurrent("detect", () => {
     ["a picture of another kind", [...detect, ...to, "--plot", "map.png"], ["--plot", ".html or .svg"]],
     ["weights of too few examples", [...detect, ...to, "--fit-weights"], ["at least 8 examples", "received 6"]],
     ["to resume nothing", [...detect, "--json", "--resume"], ["--checkpoint FILE"]],
-    ["a checkpoint that is none", [...detect, ...to, "--resume", "--checkpoint", docs], [docs, "no checkpoint"]],
+    ["a checkpoint that is none", [...detect, ...to, "--resume", "--checkpoint", docs], [docs, "not a checkpoint"]],
     ["no output", detect, ["-o FILE", "--json"]],
     [
       "a missing examples file",

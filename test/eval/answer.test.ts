@@ -97,6 +97,6 @@ it("asks nothing where the method failed, and counts the answer as failed", asyn
     { count: 2, failed: 2, accuracy: { mean: 0 } },
   ]);
   await expect(answerTask(task, [{ ...failed, task: "other" }], sources, generator, journal)).rejects.toThrow(
-    /no ranking of clipper: they are of other/,
+    /no ranking of clipper, only of other/,
   );
 });

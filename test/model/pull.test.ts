@@ -146,7 +146,7 @@ describe("pullModel", () => {
 
   it("says that nothing can be reached, and that what came is no GGUF", async () => {
     vi.stubEnv("HF_ENDPOINT", "http://127.0.0.1:9");
-    await expect(pullModel(HF)).rejects.toThrow(/127\.0\.0\.1:9 cannot be reached|Could not fetch/);
+    await expect(pullModel(HF)).rejects.toThrow(/127\.0\.0\.1:9 cannot be reached|Could not download/);
     answer = (_, response) => response.writeHead(200, { "content-length": 4 }).end("html");
     await expect(pullModel(`${base}/page.gguf`)).rejects.toThrow(/is not a GGUF file/);
   });

@@ -10,6 +10,7 @@ import { GAINS, type Gain, parseMeasure } from "../../eval/metrics/measures.ts";
 import { renderHtml } from "../../eval/report/html.ts";
 import type { EvalReport } from "../../eval/report/report.ts";
 import { writeTrecFiles } from "../../eval/report/trec.ts";
+import { DRAWS, type Draw } from "../../eval/run.ts";
 import { findSetting, SETTINGS, type Setting } from "../../eval/settings.ts";
 import { writeWhole } from "../../util/output-file.ts";
 import { listOption, numbersOption } from "../eval/options.ts";
@@ -55,6 +56,7 @@ export type EvalFlags = CommonFlags &
     candidates?: number;
     limit?: number;
     seed?: number;
+    draw?: Draw;
     maxDocumentWords?: number;
     permutations?: number;
     measure?: string[];
@@ -134,9 +136,12 @@ export function addMeasuringOptions(command: Command): Command {
     )
     .addOption(integerOption("--limit <N>", "draw N queries of each set (default: all)", 1, 2 ** 31))
     .addOption(integerOption("--seed <N>", "seed of all random choices (default: 42)", 0, 2 ** 32 - 1))
+    .addOption(choiceOption("--draw <NAME>", "whose generator draws the queries (default: qrhead)", DRAWS))
     .addOption(integerOption("--max-document-words <N>", "cut documents after this many words", 1, 2 ** 31))
     .addOption(integerOption("--permutations <N>", "also rank N permutations of the candidates", 0, 1000))
-    .addOption(listOption("--measure <NAME>", "such as ndcg@10, recall@5, p@1, success@1, map, mrr; repeatable"))
+    .addOption(
+      listOption("--measure <NAME>", "such as ndcg@10, recall@5, recall-all@5, p@1, success@1, map, mrr; repeatable"),
+    )
     .addOption(choiceOption("--gain <KIND>", "gain of nDCG: grade or 2^grade - 1", GAINS).default("linear", "linear"))
     .addOption(textOption("--baseline <METHOD>", "what the others are tested against (default: the first)", "a method"))
     .addOption(
@@ -206,6 +211,7 @@ export function toEvalOptions(flags: EvalFlags) {
     baseline: flags.baseline ?? methods[0]!.name,
     limit: flags.limit ?? setting.limit ?? 0,
     seed: flags.seed ?? setting.seed ?? 42,
+    draw: flags.draw ?? setting.draw,
     maxDocumentWords: flags.maxDocumentWords ?? setting.maxDocumentWords ?? 0,
     permutations: flags.permutations ?? setting.permutations ?? 0,
     command: commandLine(),
@@ -243,7 +249,8 @@ export async function writeReport(report: EvalReport, folder: string): Promise<v
   }
 }
 
-function describeFailures({ failures }: EvalReport): void {
+/** Says how many rankings failed, and why the first did. */
+export function describeFailures({ failures }: EvalReport): void {
   const first = failures[0];
   if (!first) return;
   const what =

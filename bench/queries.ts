@@ -75,21 +75,24 @@ for (const [layout, count, words] of [
     },
   );
 }
-const few = texts(20, 75, 2);
 let turn = 0;
 /** Documents that were not read before the call that takes them first. */
 let latest: string[] = [];
-const fresh = () => {
-  latest = few.map((text) => `${turn++} ${text}`);
-  return latest;
-};
-for (const layout of ["listwise", "independent"] as const) {
+for (const [layout, count, words] of [
+  ["listwise", 3, 62],
+  ["listwise", 20, 75],
+  ["independent", 20, 75],
+] as const) {
+  const fresh = () => {
+    latest = texts(count, words, 2).map((text) => `${turn++} ${text}`);
+    return latest;
+  };
   const [first, further] = (await medians([
     { name: "first", run: () => retriever.rank(queries[0]!, fresh(), { layout }) },
     { name: "further", run: () => retriever.rank(queries[1]!, latest, { layout }) },
   ])) as [number, number];
   console.log(
-    `| ${layout}, 20 documents of 75 words: a further query / the first call | ${(further / first).toFixed(3)} | ${further.toFixed(0)} ms | ${first.toFixed(0)} ms |`,
+    `| ${layout}, ${count} documents of ${words} words: a further query / the first call | ${(further / first).toFixed(3)} | ${further.toFixed(0)} ms | ${first.toFixed(0)} ms |`,
   );
 }
 const many = texts(200, 75, 3);

@@ -18,16 +18,22 @@ export type TrialName = keyof typeof TRIALS;
 /** Milliseconds of one trial. `againMs` is one more query over the same documents. */
 export type TrialTime = { prefillMs: number; nullMs: number; queryMs: number; totalMs: number; againMs: number };
 
+/** Tokens of the instruction, which null query and query begin with, where both are longer. */
+const OPENING_TOKENS = 18;
+
 export type BenchSize = { documentTokens: number; queryTokens: number; nullTokens: number };
 
 /** Tokens that no tokenizer made: what is measured does not depend on their meaning. */
 export function benchTokens(size: BenchSize, vocabularySize: number) {
   const make = (count: number, seed: number) =>
     Int32Array.from({ length: count }, (_, i) => (i * 7919 + seed * 104_729) % Math.min(vocabularySize, 50_000));
+  const opening = make(Math.min(OPENING_TOKENS, size.queryTokens - 1, size.nullTokens - 1), 4);
+  const behind = (count: number, seed: number) => Int32Array.from([...opening, ...make(count - opening.length, seed)]);
   return {
     documents: make(size.documentTokens, 1),
-    query: make(size.queryTokens, 2),
-    nullQuery: make(size.nullTokens, 3),
+    opening,
+    query: behind(size.queryTokens, 2),
+    nullQuery: behind(size.nullTokens, 3),
   };
 }
 
@@ -89,12 +95,12 @@ export class Trial {
     const { documents, query, nullQuery } = this.tokens;
     this.#context.rollback(0);
     const prefillMs = await timed(() => this.#context.prefill(documents, this.#cancellation));
-    // Both in one pass, whose time they share by their tokens.
-    const lookMs = await this.#look();
+    // What all passes take is shared by tokens.
+    const lookMs = await timed(() => this.#look(true));
     const share = this.name === "plain" ? 0 : nullQuery.length / (nullQuery.length + query.length);
     const nullMs = lookMs * share;
     const queryMs = lookMs - nullMs + (this.name === "detect" ? await this.#addUp() : 0);
-    const againMs = await this.#look();
+    const againMs = await timed(() => this.#look(false));
     return { prefillMs, nullMs, queryMs, totalMs: prefillMs + nullMs + queryMs, againMs };
   }
 
@@ -102,19 +108,30 @@ export class Trial {
     return this.#context.dispose();
   }
 
-  /** The query, and the null query beside it where somebody looks. */
-  #look(): Promise<number> {
-    const { documents, query, nullQuery } = this.tokens;
-    this.#context.rollback(documents.length);
-    return timed<unknown>(async () => {
-      if (this.name === "plain") return this.#context.prefill(query, this.#cancellation);
-      if (this.name === "stopped") {
-        return this.#context.prefill(Int32Array.from([...query, ...nullQuery]), this.#cancellation);
-      }
-      const rows = this.name === "detect" ? "heads" : "sum";
-      const [attention, baseline] = await this.#context.observe([query, nullQuery], { rows }, this.#cancellation);
+  /** The query and, where somebody looks, the null query, in the passes that a ranking takes: see `QueryPasses`. */
+  async #look(isFirst: boolean): Promise<void> {
+    const { documents, opening, query, nullQuery } = this.tokens;
+    const cancellation = this.#cancellation;
+    const context = this.#context;
+    const begin = opening.length;
+    if (this.name === "plain" || this.name === "stopped") {
+      context.rollback(documents.length);
+      const others = this.name === "plain" ? [] : nullQuery.subarray(begin);
+      return context.prefill(Int32Array.from([...query, ...others]), cancellation);
+    }
+    const rows = this.name === "detect" ? "heads" : "sum";
+    const further = query.length - begin;
+    const tiles = context.tilesPay({ cells: documents.length, all: further + nullQuery.length, further });
+    if (tiles || begin < 1) {
+      const [attention, baseline] = await context.observe([query, nullQuery], { rows, tiles }, cancellation);
       this.#seen = [baseline!, attention!];
-    });
+      return;
+    }
+    const observe = async (tokens: Int32Array) =>
+      (await context.observe([tokens.subarray(begin)], { rows, tiles }, cancellation))[0]!;
+    if (isFirst) await context.readOpening(opening, { rows }, cancellation);
+    const baseline = isFirst ? await observe(nullQuery) : this.#seen[0];
+    this.#seen = [baseline, await observe(query)];
   }
 
   /** What detection does with the attention of null query and query: scores per head of documents of 100 tokens. */

@@ -85,19 +85,18 @@ async function crossCompile(targets, releases) {
   }
 }
 
-function copyOwnBuild() {
+async function copyOwnBuild() {
   const built = path.join(root, "build", "Release", "qrhead.node");
   if (!existsSync(built)) throw new Error(`Expected an addon at ${built}: run \`npm run build\` first`);
   const file = addonOf(`${process.platform}-${process.arch}`, llamaVersion());
-  // One that was cross-compiled runs on older systems than this machine's.
-  if (existsSync(file) && checksums()[path.relative(prebuilds, file).replaceAll("\\", "/")] === sha256(file)) return;
+  // One that was cross-compiled from the same sources runs on older systems than this machine's.
+  const { compilerVersion, cache } = await import("./platforms/python-tools.mjs");
+  const { TARGETS } = await import("./platforms/targets.mjs");
+  const target = TARGETS.find(({ name }) => name === `${process.platform}-${process.arch}`);
+  const kept = target && path.join(cache, "addons", keyOf(target, llamaVersion(), compilerVersion), "qrhead.node");
+  if (kept && existsSync(kept) && existsSync(file) && sha256(file) === sha256(kept)) return;
   mkdirSync(path.dirname(file), { recursive: true });
   copyFileSync(built, file);
-}
-
-function checksums() {
-  const file = path.join(prebuilds, "sha256.json");
-  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
 }
 
 function writeChecksums() {
@@ -115,6 +114,6 @@ if (values.all || positionals.length > 0) {
   await crossCompile(targets, values.release ?? Object.keys(supportedReleases()));
   writeChecksums();
 } else if (values.own) {
-  copyOwnBuild();
+  await copyOwnBuild();
   writeChecksums();
 } // npm calls a script of this name before `npm run build`, without arguments: nothing to do then.

@@ -53,6 +53,7 @@ export type { FusionOptions } from "./ranking/fusion.ts";
 export type { PassageScore, RankedDocument, RankResult, Timings, TokenScore } from "./ranking/results.ts";
 export type { Ranker, RetrieverCorpus } from "./ranking/retriever.ts";
 export type { Demoted } from "./ranking/scoring/placement.ts";
+export { relevanceByPlace } from "./ranking/scoring/relevance.ts";
 export type { MergeRule, WindowOptions, WindowsUsed } from "./ranking/windows/options.ts";
 export type { CorpusOptions, CorpusRankOptions, MakeCorpusOptions, SaveOptions } from "./reading/corpus/options.ts";
 export { QRRetriever } from "./retriever.ts";

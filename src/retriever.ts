@@ -25,6 +25,7 @@ import { Corpus, type CorpusHost } from "./ranking/corpus.ts";
 import { planRank, type RankPlan } from "./ranking/plan.ts";
 import { assertQueries, assertQuery, rankAll, rankEach, rankOne } from "./ranking/rank-many.ts";
 import type { Ranking, RankResult } from "./ranking/results.ts";
+import type { Ranker } from "./ranking/retriever.ts";
 import { type MakeCorpusOptions, parseCorpusOptions } from "./reading/corpus/options.ts";
 import { DocumentStore } from "./reading/document-store.ts";
 import { layOutDocuments, layOutPrompt } from "./reading/documents.ts";
@@ -111,6 +112,11 @@ export class QRRetriever implements Retriever {
 
   get headSet(): string {
     return this.#engine.heads.name;
+  }
+
+  get fuse(): Ranker["fuse"] {
+    const { fuse: weight } = this.#engine.heads;
+    return weight === undefined ? "none" : { weight };
   }
 
   get prompt(): PromptProfile["name"] {

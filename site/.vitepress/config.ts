@@ -142,6 +142,7 @@ export default defineConfig({
           items: [
             page("Built-in model", "/results/README"),
             page("Base model", "/results/base"),
+            page("Fusion with BM25", "/results/fusion"),
             page("Released models", "/results/released-models"),
             page("Speed and memory", "/results/speed"),
             page("Windows", "/results/windows"),

@@ -12,7 +12,7 @@ export type RerankCall = {
 };
 
 export type RerankAnswer = {
-  /** Best first. `relevanceScore` is the `relevance` of the library, from 0 to 1. */
+  /** Best first. `relevanceScore` is the library's `relevance` by place (`relevanceByPlace`), from 0 to 1. */
   ranking: { index: number; relevanceScore: number }[];
   /** `scores`: the library's own scores, in the order of the ranking. */
   providerMetadata: { qrhead: { scores: number[] } };

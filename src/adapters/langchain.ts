@@ -15,7 +15,7 @@ export type QRHeadRerankOptions = SourceOptions & {
 
 /**
  * A document compressor of LangChain.js that sorts by relevance: for `ContextualCompressionRetriever`, or by itself. The
- * documents keep their metadata and ids, and get `metadata.relevanceScore`, the library's `relevance` from 0 to 1.
+ * documents keep their metadata and ids, and get `metadata.relevanceScore`, from 0 to 1: the library's relevance by place (`relevanceByPlace`).
  *
  * @example
  * await using reranker = new QRHeadRerank({ topN: 5 });

@@ -17,7 +17,7 @@ export type QRHeadPostprocessorOptions = SourceOptions & {
 
 /**
  * A node postprocessor of LlamaIndex.TS that sorts by relevance. Nodes stay as they are, and get scores from 0 to 1,
- * the library's `relevance`.
+ * the library's relevance by place (`relevanceByPlace`).
  *
  * @example
  * await using postprocessor = new QRHeadPostprocessor({ topN: 5 });

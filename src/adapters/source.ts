@@ -1,4 +1,11 @@
-import { type DocumentInput, type LoadOptions, QRRetriever, type RankedDocument, type Retriever } from "../index.ts";
+import {
+  type DocumentInput,
+  type LoadOptions,
+  QRRetriever,
+  type RankedDocument,
+  type Retriever,
+  relevanceByPlace,
+} from "../index.ts";
 import { IsolatedRetriever } from "../isolate/index.ts";
 
 /** What adapters use of a retriever: one of this process, or an isolated one. */
@@ -32,7 +39,7 @@ export class Source implements AsyncDisposable {
     return this.#loading;
   }
 
-  /** The best of these, best first. Without any, no model is loaded. */
+  /** The best of these, best first, with relevances that fall. Without any, no model is loaded. */
   async rank<T extends DocumentInput>(
     query: string,
     documents: readonly T[],
@@ -41,7 +48,8 @@ export class Source implements AsyncDisposable {
   ): Promise<RankedDocument<T>[]> {
     if (documents.length === 0) return [];
     const { results } = await (await this.get()).rank(query, documents, { signal });
-    return results.slice(0, topN);
+    const relevances = relevanceByPlace(results);
+    return results.map((one, place) => ({ ...one, relevance: relevances[place]! })).slice(0, topN);
   }
 
   /** Frees the model, if it was loaded here. */

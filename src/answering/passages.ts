@@ -13,7 +13,7 @@ import type { RankDocument } from "../types.ts";
 import { inSlices, type Steps } from "../util/in-slices.ts";
 
 /** What retrieving asks of a retriever, in this process or another. */
-export type RetrieveHost = Pick<Ranker, "rank" | "chunk" | "tokenize">;
+export type RetrieveHost = Pick<Ranker, "rank" | "chunk" | "tokenize" | "fuse">;
 
 /** What it asks of a corpus. */
 export type RetrieveCorpus = {
@@ -148,7 +148,8 @@ async function ofIndex(
   const all = index.withNeighbours(found, neighbours);
   const candidates = all.flatMap(({ id }, position) => (scores.has(id) ? position : []));
   const given = candidates.map((position) => all[position]!);
-  const prior = fuse !== undefined && fuse !== "none" ? given.map(({ id }) => scores.get(id)!) : undefined;
+  // Its words are as rare as they are in the whole index.
+  const prior = (fuse ?? host.fuse) === "none" ? undefined : given.map(({ id }) => scores.get(id)!);
   const documents = given.map(({ id, title, text }) => ({ id, ...(title !== undefined && { title }), text }));
   return {
     ...{ all, candidates, count: index.size },

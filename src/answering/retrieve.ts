@@ -26,7 +26,7 @@ export type RetrieveResult = {
     chunks: number;
     /** Of them, those that the heads ranked. */
     candidates: number;
-    /** Of these, those that score no higher than nothing, the null query's attention, and are never taken. */
+    /** Of these, those that get no more attention than nothing, the null query's, and are never taken. */
     irrelevantChunks: number;
     /** Tokens of the ranking's prompts, and of the query in them. */
     promptTokens: number;
@@ -43,7 +43,7 @@ export type RetrieveResult = {
 
 /** Chunks that are taken by default: more of them make small models lose the thread. */
 export const DEFAULT_TOP_K = 5;
-/** The score of a chunk that gets no more attention from the query than from the null query. */
+/** The heads' score of a chunk that gets no more attention from the query than from the null query. */
 const NOTHING = 0;
 const UNBOUNDED = 2 ** 31;
 const IRRELEVANT = "no chunk scores higher than nothing: the documents may not hold an answer";
@@ -118,8 +118,9 @@ const NO_TIMINGS: Timings = { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, to
 /** Chunks as pieces of a context, in the order of the ranking: what is not to be taken for itself may come as a neighbour. */
 function piecesOf({ all, candidates }: Passages, ranking: RankResult | undefined) {
   const results = ranking?.results ?? [];
-  const isAnyRelevant = results.some(({ score }) => score > NOTHING);
-  const taken = results.filter(({ score }) => score > NOTHING || !isAnyRelevant);
+  const isRelevant = ({ score, attention = score }: RankResult["results"][number]) => attention > NOTHING;
+  const isAnyRelevant = results.some(isRelevant);
+  const taken = results.filter((one) => isRelevant(one) || !isAnyRelevant);
   const places = new Map(taken.map(({ index }, place) => [candidates[index]!, place]));
   const pieces = all.map(({ id, title, text, documentId: group }, index) => {
     const place = places.get(index);

@@ -31,7 +31,8 @@ export async function rankCandidates(
   const results: RankResult[] = [];
   const times: number[] = [];
   for (const [index, query] of queries.entries()) {
-    const { documents, positions, fusion } = await candidatesFor(query, from, most, options);
+    const isFused = (options.fuse ?? (options.prior ? undefined : retriever.fuse)) !== "none";
+    const { documents, positions, fusion } = await candidatesFor(query, from, most, isFused, options.signal);
     const ranked = toRankDocuments(positions.map((position) => documents[position]!));
     const result = await retriever.rank(query, ranked, { ...options, ...fusion });
     if (ranked.length === 0) result.warnings.push(NO_WORD);
@@ -52,7 +53,8 @@ async function candidatesFor(
   query: string,
   from: Collection,
   most: number,
-  { prior, signal }: Pick<Given, "prior" | "signal">,
+  isFused: boolean,
+  signal: AbortSignal | undefined,
 ): Promise<Candidates> {
   if (Array.isArray(from)) {
     const documents = from as readonly SourceDocument[];
@@ -60,7 +62,7 @@ async function candidatesFor(
   }
   const found = await (from as ChunkIndex).search(query, most);
   // Its words are as rare as they are in the whole index.
-  const fusion = prior === undefined ? {} : { prior: found.map(({ score }) => score) };
+  const fusion = isFused ? { prior: found.map(({ score }) => score) } : {};
   return { documents: withPlaces(found), positions: [...found.keys()], fusion };
 }
 

@@ -8,7 +8,7 @@ export type FuseFlags = { fuse?: FusionOptions };
 
 const EXPECTED = "none, bm25, bm25:rrf, or bm25:WEIGHT with the heads' weight from 0 to 1";
 
-/** `--fuse bm25[:WEIGHT]`: BM25's scores of the documents join those of the heads. */
+/** `--fuse bm25[:WEIGHT]`: BM25's scores of the documents join those of the heads; `none`: they do not. */
 export function fuseOption(): Option {
   return flagOption(RANKING.fuse).argParser((text): FusionOptions => {
     const [, share] = /^bm25(?::(.+))?$/.exec(text) ?? [];

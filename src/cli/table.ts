@@ -37,7 +37,7 @@ export function plainTable(
 }
 
 /**
- * The results as a table: rank, what they are ordered by where a first stage was fused, score, id, and the beginning of each
+ * The results as a table: rank, score, what the heads say where a first stage was fused, id, and the beginning of each
  * document.
  *
  * @param show The text to show for a document instead of its own.
@@ -47,16 +47,17 @@ export function rankingTable(
   documents: readonly RankDocument[],
   show?: (result: RankedDocument, document: RankDocument) => string,
 ): string {
-  const decimals = decimalsFor(results.map(({ score }) => score));
-  const isFused = results.some(({ fused }) => fused !== undefined);
+  const scoreDecimals = decimalsFor(results.map(({ score }) => score));
+  const attentionDecimals = decimalsFor(results.map(({ attention = 0 }) => attention));
+  const isFused = results.some(({ attention }) => attention !== undefined);
   const rows = results.map((result, rank) => {
     const document = documents[result.index]!;
     const text = show ? show(result, document) : beginning(document);
     const id = oneLine(result.id);
     return [
       String(rank + 1),
-      ...(isFused ? [result.fused!.toFixed(4)] : []),
-      result.score.toFixed(decimals),
+      result.score.toFixed(isFused ? 4 : scoreDecimals),
+      ...(isFused ? [result.attention!.toFixed(attentionDecimals)] : []),
       id.length > ID_LENGTH ? `${id.slice(0, ID_LENGTH - 1)}…` : id,
       result.truncated ? `${text} (cut)` : text,
     ];
@@ -66,7 +67,7 @@ export function rankingTable(
   const fusedColumn = isFused ? 1 : 0;
   const others = 6 + fusedColumn * (widest(1, 5) + 2) + widest(1 + fusedColumn, 5) + widest(2 + fusedColumn, 2) + 6;
   const width = Math.max(20, (process.stdout.columns || others + TEXT_WIDTH) - others);
-  const head = ["Rank", ...(isFused ? ["Fused"] : []), "Score", "Id", "Document"];
+  const head = ["Rank", "Score", ...(isFused ? ["Heads"] : []), "Id", "Document"];
   const widths = head.map((name) => (name === "Document" ? width + 2 : null));
   return plainTable(head, rows, widths, isFused ? [0, 1, 2] : [0, 1]);
 }

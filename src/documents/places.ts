@@ -19,9 +19,9 @@ export type RetrievedSource = ChunkPlace & {
   id: string;
   title?: string;
   text: string;
-  /** Of the heads; 0 for a neighbour that was no candidate. */
+  /** What the ranking ordered it by: see `RankedDocument`. 0 for a neighbour that was no candidate. */
   score: number;
-  /** From 0 to 1, as the ranking says; 0 for a neighbour that was no candidate. */
+  /** From 0 to 1, of the heads, as the ranking says; 0 for a neighbour that was no candidate. */
   relevance: number;
   /** It came with one beside it, and not for its own score. */
   neighbour: boolean;

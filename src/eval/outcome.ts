@@ -10,6 +10,8 @@ export type Outcome = {
   ids: string[];
   /** As long as `ids`, higher is better; numbers of single precision. */
   scores: number[];
+  /** What the heads alone gave, where the scores have a first stage in them; as long as `ids`. */
+  attention?: number[];
   /** Milliseconds of ranking, without finding the candidates. */
   ms: number;
   tokens?: number;

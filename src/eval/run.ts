@@ -140,12 +140,15 @@ async function rankOne(
     const shownScores = order.map((i) => scores[i]!);
     const response = await rankNonBlank(ranker, { topic, documents: shown, scores: shownScores, bm25, signal });
     const ms = performance.now() - began;
-    const { scores: exact, ...counts } = response;
-    const found = toSingle(exact);
-    assertScores(found, ids.length);
-    const inPlace = new Array<number>(ids.length);
-    for (const [place, i] of order.entries()) inPlace[i] = found[place]!;
-    return { ...base, status: "ok", ids, scores: inPlace, ms, ...counts };
+    const { scores: exact, attention, ...counts } = response;
+    const inPlace = (values: readonly number[]) => {
+      const [found, placed] = [toSingle(values), new Array<number>(ids.length)];
+      assertScores(found, ids.length);
+      for (const [place, i] of order.entries()) placed[i] = found[place]!;
+      return placed;
+    };
+    const heads = attention && { attention: inPlace(attention) };
+    return { ...base, status: "ok", ids, scores: inPlace(exact), ...heads, ms, ...counts };
   } catch (error) {
     signal?.throwIfAborted();
     const message = error instanceof Error ? error.message : String(error);
@@ -171,11 +174,15 @@ async function rankNonBlank(ranker: OpenMethod, request: Request): Promise<Respo
     bm25: async (words) => pick(await bm25(words)),
   });
   assertScores(response.scores, filled.length);
-  const least = response.scores.reduce((low, score) => Math.min(low, score), Number.POSITIVE_INFINITY);
-  // Far enough below to be so in single precision too.
-  const all = new Array<number>(documents.length).fill(least - Math.max(BLANK_GAP, Math.abs(least) * 1e-3));
-  for (const [place, i] of filled.entries()) all[i] = response.scores[place]!;
-  return { ...response, scores: all };
+  const withBlank = (values: readonly number[]) => {
+    const least = values.reduce((low, score) => Math.min(low, score), Number.POSITIVE_INFINITY);
+    // Far enough below to be so in single precision too.
+    const all = new Array<number>(documents.length).fill(least - Math.max(BLANK_GAP, Math.abs(least) * 1e-3));
+    for (const [place, i] of filled.entries()) all[i] = values[place]!;
+    return all;
+  };
+  const { scores: found, attention } = response;
+  return { ...response, scores: withBlank(found), ...(attention && { attention: withBlank(attention) }) };
 }
 
 function fuse(task: string, topic: Topic, method: Method, journal: Journal): Outcome {
@@ -193,17 +200,15 @@ function fuse(task: string, topic: Topic, method: Method, journal: Journal): Out
     };
   }
   const { ids } = parts[0]!;
+  const values = parts.map((part) => part!.attention ?? part!.scores);
   const sum = (pick: (outcome: Outcome) => number) => parts.reduce((total, part) => total + pick(part!), 0);
   const tokens = sum((part) => part.tokens ?? 0);
   return {
     ...{ ...base, status: "ok", ids, ms: sum((part) => part.ms), ...(tokens > 0 && { tokens }) },
     scores: toSingle(
       method.weight === undefined
-        ? fuseByRank(
-            ids,
-            parts.map((part) => part!.scores),
-          )
-        : fuseScores(parts[0]!.scores, parts[1]!.scores, { weight: method.weight }),
+        ? fuseByRank(ids, values)
+        : fuseScores(values[0]!, values[1]!, { weight: method.weight }),
     ),
   };
 }

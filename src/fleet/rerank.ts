@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { InputError, type RankDocument, type RankedDocument, type RankResult } from "../index.ts";
+import { type Fuse, InputError, type RankDocument, type RankedDocument, type RankResult } from "../index.ts";
 import type { IsolatedRetriever } from "../isolate/index.ts";
 import { zod } from "../util/zod.ts";
 import { type DocumentsReference, SharedDocuments } from "./documents.ts";
@@ -16,6 +16,8 @@ export type RerankOptions = {
   calibration?: boolean | undefined;
   mask?: boolean | undefined;
   maxDocumentTokens?: number | undefined;
+  prior?: "bm25" | undefined;
+  fuse?: Fuse | undefined;
 };
 
 export type RerankPayload = {
@@ -43,6 +45,8 @@ const payloadSchema = () => {
       calibration: z.boolean().optional(),
       mask: z.boolean().optional(),
       maxDocumentTokens: z.number().optional(),
+      prior: z.literal("bm25").optional(),
+      fuse: z.union([z.enum(["none", "rrf"]), z.strictObject({ weight: z.number() })]).optional(),
     }),
   });
 };

@@ -19,13 +19,13 @@ const NO_MATTER = new Set([
   "model",
 ]);
 
-/** The setup of a loaded retriever. The digest is over the model's file (its size and both ends), heads and options. */
+/** The setup of a loaded retriever. The digest is over the model's file (its size and both ends), heads, what they are fused with by default, and options. */
 export async function setupOf(
-  { model, heads, headSet }: Pick<Retriever, "model" | "heads" | "headSet">,
+  { model, heads, headSet, fuse }: Pick<Retriever, "model" | "heads" | "headSet" | "fuse">,
   load: LoadOptions,
 ): Promise<Setup> {
   const options = Object.entries(load).filter(([name, value]) => value !== undefined && !NO_MATTER.has(name));
-  const hash = createHash("sha256").update(JSON.stringify([heads, options.sort()]));
+  const hash = createHash("sha256").update(JSON.stringify([heads, options.sort(), ...(fuse === "none" ? [] : [fuse])]));
   const handle = await open(model.path);
   try {
     const { size } = await handle.stat();

@@ -37,6 +37,7 @@ function headSetSchema() {
     nullQuery: z.string().exactOptional(),
     promptTokens: z.int().min(1).exactOptional(),
     layout: z.enum(["listwise", "independent"]).exactOptional(),
+    fuse: share.exactOptional(),
     objective: z.string().exactOptional(),
     source: z
       .looseObject({ name: z.string(), examples: index.exactOptional(), url: z.string().exactOptional() })

@@ -45,6 +45,8 @@ export type HeadSet = {
   promptTokens?: number;
   /** The one layout that these heads rank in; absent where both will do, or it is not known. */
   layout?: "listwise" | "independent";
+  /** What these heads count for beside BM25 over the documents, from 0 to 1; absent where they rank best alone. */
+  fuse?: number;
   /** What the heads were ranked by: `mass`, `ndcg`, `contrastive`, or a word of the source's own. */
   objective?: string;
   /** Where the heads come from. Further fields are kept. */

@@ -34,6 +34,7 @@ function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
     promptTokens,
     layout,
     calibration,
+    fuse,
     quality,
     heads,
   } = entry;
@@ -49,6 +50,7 @@ function toHeadSet(entry: PublishedEntry): PublishedHeadSet {
       ...(promptTokens && { promptTokens }),
       ...(layout && { layout }),
       ...(calibration && { calibration }),
+      ...(fuse !== undefined && { fuse }),
       ...(objective && { objective }),
       source: { ...PUBLISHED_SOURCES[source], ...(data && { data }), ...(examples && { examples }) },
       ...(quality && {

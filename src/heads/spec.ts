@@ -23,6 +23,8 @@ export type ResolvedHeads = {
   layout?: "listwise" | "independent";
   /** What makes relevance of their attention, by layout; absent where it was not fitted. */
   calibration?: HeadSet["calibration"] & {};
+  /** What they count for beside BM25 over the documents, where nothing else is asked for. */
+  fuse?: number;
   /** One sentence to show, where the heads may not suit the model. */
   warning?: string;
 };
@@ -135,6 +137,7 @@ function fromSet(set: HeadSet, model: ModelIdentity, name: string): ResolvedHead
     ...(set.promptTokens !== undefined && { promptTokens: set.promptTokens }),
     ...(set.layout !== undefined && { layout: set.layout }),
     ...(set.calibration !== undefined && { calibration: set.calibration }),
+    ...(set.fuse !== undefined && { fuse: set.fuse }),
   };
 }
 

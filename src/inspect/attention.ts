@@ -23,7 +23,10 @@ export type Inspection = {
   query: string;
   documents: {
     id: string;
-    /** Of the calibrated attention, with outliers masked; and of the raw one, alike. */
+    /**
+     * Of the calibrated attention, with outliers masked; and of the raw one, alike. What `rank` gives by the heads alone, and
+     * calls `attention` where a first stage is fused.
+     */
     score: number;
     rawScore: number;
     /** Texts of the tokens; they join to `[i] title`, line break, text. */

@@ -96,8 +96,8 @@ async function perform({ method, corpus: number, args }: Request, options: Given
 
 async function load(options: Given): Promise<LoadedInfo> {
   retriever = await QRRetriever.load(options);
-  const { model, heads, headSet, prompt, loadMs } = retriever;
-  return { model, heads, headSet, prompt, loadMs };
+  const { model, heads, headSet, fuse, prompt, loadMs } = retriever;
+  return { model, heads, headSet, fuse, prompt, loadMs };
 }
 
 function loaded(): QRRetriever {

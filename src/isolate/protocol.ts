@@ -41,6 +41,7 @@ export type LoadedInfo = {
   model: unknown;
   heads: unknown;
   headSet: string;
+  fuse: unknown;
   prompt: string;
   loadMs: number;
 };

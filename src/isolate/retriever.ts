@@ -98,6 +98,11 @@ export class IsolatedRetriever implements Retriever {
     return this.#supervisor.info.headSet;
   }
 
+  /** What a call does that names neither `prior` nor `fuse`: `"none"`, or the head set's weight beside BM25. */
+  get fuse(): Retriever["fuse"] {
+    return this.#supervisor.info.fuse as Retriever["fuse"];
+  }
+
   /** The prompt format in use. */
   get prompt(): PromptProfile["name"] {
     return this.#supervisor.info.prompt as PromptProfile["name"];

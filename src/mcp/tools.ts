@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { ask, InputError, type Progress, type QRRetriever, type RetrievedSource } from "../index.ts";
+import { ask, InputError, type Progress, type QRRetriever, type RetrievedSource, relevanceByPlace } from "../index.ts";
 import type { Roots } from "./roots.ts";
 
 /** What tools rank with, and on. */
 export type Toolbox = {
   roots: Roots;
-  retriever: () => Promise<Pick<QRRetriever, "rank" | "retrieve" | "prune" | "chunk" | "tokenize">>;
+  retriever: () => Promise<Pick<QRRetriever, "rank" | "retrieve" | "prune" | "chunk" | "tokenize" | "fuse">>;
   /** GGUF that answers. */
   generator: string | undefined;
 };
@@ -48,8 +48,9 @@ export const TOOLS: { [N in ToolName]: (box: Toolbox, input: Input<N>, call: Cal
   rerank: async ({ roots, retriever }, { query, paths, top_k = DEFAULT_FILES }, { signal, onProgress }) => {
     const texts = await roots.read(paths, signal);
     const { results } = await (await retriever()).rank(query, texts, { signal, onProgress, layout: "independent" });
+    const relevances = relevanceByPlace(results);
     return results
-      .map(({ id, relevance }) => `${relevance.toFixed(3)} ${id}`)
+      .map(({ id }, place) => `${relevances[place]!.toFixed(3)} ${id}`)
       .slice(0, top_k)
       .join("\n");
   },

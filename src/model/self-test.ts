@@ -28,7 +28,7 @@ export async function selfTest(
   retriever: Pick<Ranker, "rank">,
   { signal, onProgress }: Pick<RankOptions, "signal" | "onProgress"> = {},
 ): Promise<SelfTest> {
-  const result = await retriever.rank(QUERY, DOCUMENTS, { signal, onProgress });
+  const result = await retriever.rank(QUERY, DOCUMENTS, { signal, onProgress, fuse: "none" });
   const [first] = result.results;
   const equal = result.results.every(({ score }) => score === first!.score);
   return { verdict: equal ? "equal" : first!.index === RELEVANT ? "ok" : "order", result };

@@ -34,7 +34,8 @@ export const RETRIEVING = {
   fuse: {
     ...RANKING.fuse,
     says: "how the first stage's scores join the heads', or BM25's where there was no first stage",
-    default: '`"none"`',
+    default:
+      'the head set\'s, which is `{ weight: 0.6 }` beside BM25 for the built-in model, else `"none"`; .5 for an index',
   },
   layout: choice({
     ...{ choices: LAYOUTS, flag: "--layout <NAME>", group: "How texts are cut" },

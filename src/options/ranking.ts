@@ -112,7 +112,7 @@ export const RANKING = {
     expected: '"bm25" or finite numbers, one a document',
     says: "scores of a first stage that join the heads'",
     more: 'One number a document, higher is better; `"bm25"` computes BM25 over the documents themselves.',
-    default: 'none, and `"bm25"` where there is `fuse`',
+    default: 'none, and `"bm25"` where there is `fuse`, or where the head set ranks better with it',
   }),
   fuse: other({
     ...{ type: "Fuse", choices: ["none", "rrf"], flag: "--fuse <SPEC>", group: PROMPT },
@@ -121,7 +121,11 @@ export const RANKING = {
     says: "how a first stage's scores join the heads'",
     flagSays: "add BM25's scores to the heads', by rank or by z-score: none, bm25, bm25:rrf, or bm25:WEIGHT",
     more: '`"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.',
-    ...{ default: "`{ weight: 0.5 }` where there is a prior, else none", shortDefault: "none" },
+    ...{
+      default:
+        "the head set's, which is `{ weight: 0.6 }` for the built-in model; `{ weight: 0.5 }` where `prior` is a list, or there is one and no such head set; else none",
+      shortDefault: "the head set's, else none",
+    },
   }),
   headScores: toggle({
     ...{ flag: "--head-scores", group: "Output" },

@@ -126,7 +126,7 @@ export async function prune(
 
   function read(of: readonly Passage[], tokenScores: boolean): Promise<PruneRanking> {
     const shown = of.map(({ id, title, text }) => ({ id, ...(title && { title }), text }));
-    return host.rank(query, shown, { ...rankOptions, tokenScores });
+    return host.rank(query, shown, { ...rankOptions, tokenScores, fuse: "none" });
   }
 
   async function toTexts(): Promise<PruneText[]> {

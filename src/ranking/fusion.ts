@@ -1,6 +1,8 @@
 import { Bm25Index, textOf } from "../bm25/bm25.ts";
 import { invalidArgument } from "../errors.ts";
 import type { Fuse, Prior, RankDocument } from "../types.ts";
+import { largestOf } from "../util/extremes.ts";
+import { inSlices, type Steps } from "../util/in-slices.ts";
 import type { Ranked } from "./results.ts";
 
 export type FusionOptions = {
@@ -15,10 +17,17 @@ export const DEFAULT_FUSE = { weight: 0.5 } as const;
 /** How a call joins a first stage's scores. */
 export type Fusion = { prior: Prior; fuse: Exclude<Fuse, "none"> };
 
-/** What the options ask for; undefined where documents are ranked by the heads alone. */
-export function fusionOf({ prior, fuse }: FusionOptions): Fusion | undefined {
-  if (fuse === "none" || (prior === undefined && fuse === undefined)) return undefined;
-  return { prior: prior ?? "bm25", fuse: fuse ?? DEFAULT_FUSE };
+/**
+ * What the options ask for; undefined where documents are ranked by the heads alone.
+ *
+ * @param weight What the heads count for beside BM25 where the options say nothing; undefined for heads that rank best alone.
+ */
+export function fusionOf({ prior, fuse }: FusionOptions, weight?: number): Fusion | undefined {
+  if (fuse === "none") return undefined;
+  if (prior === undefined && fuse === undefined && weight === undefined) return undefined;
+  // What a search over a whole collection says counts for more than what the documents of one call say.
+  const isGiven = weight === undefined || Array.isArray(prior);
+  return { prior: prior ?? "bm25", fuse: fuse ?? (isGiven ? DEFAULT_FUSE : { weight }) };
 }
 
 /**
@@ -30,19 +39,49 @@ export function checkFusion({ prior }: Fusion, documents: number, queries: numbe
   assertPrior(prior, documents);
 }
 
+/** What a result has where a first stage was fused. */
+export type Fused = { score: number; attention: number; prior: number };
+
 /** Results of all documents, ordered with a first stage's scores as well. */
 export function fuseResults<T extends Pick<Ranked, "index" | "score" | "demoted">>(
   query: string,
   results: readonly T[],
   documents: readonly RankDocument[],
   { prior, fuse }: Fusion,
-): (T & { fused: number; prior: number })[] {
+): (T & Fused)[] {
   return fuseRanking(results, prior === "bm25" ? bm25Scores(query, documents) : prior, fuse);
+}
+
+/** The words of documents that several queries are asked of: of a corpus, or a batch. Gone with the list of documents. */
+const indexes = new WeakMap<readonly RankDocument[], Bm25Index>();
+
+/**
+ * Indexes the words of documents in slices, so that other work gets its turns, where BM25 over them is fused.
+ *
+ * @throws The signal's reason.
+ */
+export async function indexWords(
+  documents: readonly RankDocument[],
+  { prior }: Fusion,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (prior === "bm25" && !indexes.has(documents)) await inSlices(indexSteps(documents), signal);
+}
+
+function* indexSteps(documents: readonly RankDocument[]): Steps<Bm25Index> {
+  const index = new Bm25Index();
+  for (const document of documents) {
+    index.add(textOf(document));
+    yield;
+  }
+  index.finish();
+  indexes.set(documents, index);
+  return index;
 }
 
 /** BM25 of every document, where the documents themselves are the collection that words are rare in. */
 function bm25Scores(query: string, documents: readonly RankDocument[]): number[] {
-  const index = Bm25Index.of(documents.map(textOf));
+  const index = indexes.get(documents) ?? Bm25Index.of(documents.map(textOf));
   return index.scores(
     query,
     documents.map((_, i) => i),
@@ -72,18 +111,19 @@ export function fuseScores(heads: readonly number[], prior: readonly number[], f
 }
 
 /**
- * Orders a ranking anew. `score` stays what the heads gave; `fused` and `prior` are added.
+ * Orders a ranking anew. `score` becomes what it is ordered by, `attention` what the heads gave; `prior` is added.
  *
- * A document that stands lower than its score counts with the score of its place, and a blank one stays behind all others.
+ * A document that stands lower than its attention counts with the attention of its place. A blank one stays behind all others,
+ * and has no higher score than the last of them.
  *
- * @param results A ranking of all documents, best first.
+ * @param results A ranking of all documents by the heads, best first.
  * @param prior One score a document, in the order of the documents passed.
  */
 export function fuseRanking<T extends Pick<Ranked, "index" | "score" | "demoted">>(
   results: readonly T[],
   prior: readonly number[],
   fuse: Exclude<Fuse, "none">,
-): (T & { fused: number; prior: number })[] {
+): (T & Fused)[] {
   assertPrior(prior, results.length);
   let lowest = Number.POSITIVE_INFINITY;
   const placed = results.map(({ score }) => {
@@ -92,13 +132,25 @@ export function fuseRanking<T extends Pick<Ranked, "index" | "score" | "demoted"
   });
   const priors = results.map(({ index }) => prior[index]!);
   const fused = fuseScores(placed, priors, fuse);
-  const joined = results.map((result, i) => ({ ...result, prior: priors[i]!, fused: fused[i]! }));
-  const isBlank = ({ demoted }: T) => Number(demoted === "blank");
-  return joined.sort((a, b) => isBlank(a) - isBlank(b) || b.fused - a.fused || a.index - b.index);
+  const isBlank = ({ demoted }: T) => demoted === "blank";
+  const least = results.reduce(
+    (low, result, i) => (isBlank(result) ? low : Math.min(low, fused[i]!)),
+    Number.POSITIVE_INFINITY,
+  );
+  const joined = results.map((result, i) => ({
+    ...result,
+    score: isBlank(result) ? Math.min(least, fused[i]!) : fused[i]!,
+    ...{ attention: result.score, prior: priors[i]! },
+  }));
+  return joined.sort((a, b) => Number(isBlank(a)) - Number(isBlank(b)) || b.score - a.score || a.index - b.index);
 }
 
 /** (x − mean) / std of the population; 0 where all are equal. */
-function zScores(values: readonly number[]): number[] {
+function zScores(given: readonly number[]): number[] {
+  // No sum of squares leaves the range of a double, however large or small a first stage's scores are.
+  const largest = largestOf(given.map(Math.abs));
+  const unit = largest > 0 ? 2 ** Math.floor(Math.log2(largest)) : 1;
+  const values = given.map((value) => value / unit);
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
   const deviation = Math.sqrt(variance);

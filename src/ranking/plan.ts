@@ -50,7 +50,7 @@ export function planRank({ options: load, heads }: Engine, options: RankOptions)
       // Scores of another kind are not what the constants were fitted to.
       applies: calibration && mask && (weighted || !heads.weights),
     }),
-    fusion: fusionOf(options),
+    fusion: fusionOf(options, heads.fuse),
     how: headScores ? { rows: "heads" } : { rows: "sum", weights },
     ...{ topK, threshold, headScores, tokenScores, signal, onProgress },
   };

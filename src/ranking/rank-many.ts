@@ -4,7 +4,7 @@ import { layOutDocuments } from "../reading/documents.ts";
 import type { RankDocument } from "../types.ts";
 import type { BatchResult } from "./batch.ts";
 import { chooseResults, emptyRanking } from "./choose.ts";
-import { checkFusion } from "./fusion.ts";
+import { checkFusion, indexWords } from "./fusion.ts";
 import type { RankPlan } from "./plan.ts";
 import { type Asking, type Candidates, candidatesOf, promptsOf, rankCandidates } from "./rank.ts";
 import type { Ranking, Standing } from "./results.ts";
@@ -29,7 +29,10 @@ export async function* rankAll(
     for (const query of queries) yield emptyRanking(query, heads.heads, plan, model.loadMs);
     return;
   }
-  if (fusion) checkFusion(fusion, texts.length, queries.length);
+  if (fusion) {
+    checkFusion(fusion, texts.length, queries.length);
+    await indexWords(texts, fusion, plan.signal);
+  }
   for await (const standing of rankByHeads(asking, documents, queries, plan)) {
     yield chooseResults(standing, texts, plan);
   }

@@ -26,9 +26,11 @@ export type RankedDocument<T extends DocumentInput = DocumentInput> = {
   /** The document that was passed: the same object, with all its fields. */
   document: T;
   /**
-   * Calibrated attention mass, summed over heads and tokens: equation 5 of the paper times the number of heads, less the
-   * same for the null query. Higher is better. Unbounded,
-   * may be negative, and comparable within one call only: the documents compete for the same attention.
+   * What documents are ordered by, higher is better. Unbounded, may be negative, and comparable within one call only.
+   *
+   * By the heads alone it is calibrated attention mass, summed over heads and tokens: equation 5 of the paper times the number
+   * of heads, less the same for the null query; the documents compete for the same attention. Where a first stage was fused it
+   * is the fused number (see `Fuse`), and `attention` is what the heads say.
    */
   score: number;
   /**
@@ -38,17 +40,18 @@ export type RankedDocument<T extends DocumentInput = DocumentInput> = {
    */
   share: number;
   /**
-   * From 0 to 1, and in the order of the scores: 1 / (1 + e^−(a + b·odds)), where the odds are the score over the attention
-   * that no document of the prompt got. What else is in the list moves it less than the score. It depends on the model:
-   * `calibration` of the result has a and b. See docs/relevance.md for its limits.
+   * From 0 to 1: 1 / (1 + e^−(a + b·odds)), where the odds are the heads' score over the attention that no document of the
+   * prompt got. What else is in the list moves it less than the score. It depends on the model: `calibration` of the result has
+   * a and b. By the heads alone it is in the order of the scores; where a first stage was fused it need not fall from rank to
+   * rank, and `relevanceByPlace` makes numbers that do. See docs/relevance.md for its limits.
    */
   relevance: number;
-  /** What documents are ordered by where a first stage was fused: see `Fuse`. */
-  fused?: number;
+  /** What `score` is by the heads alone, where a first stage was fused. */
+  attention?: number;
   /** The first stage's score, where it was fused. */
   prior?: number;
   /**
-   * Stands lower than its score: `"blank"`, without a letter, digit or pictograph, behind all documents that have one;
+   * Stands lower than what the heads gave it: `"blank"`, without a letter, digit or pictograph, behind all documents that have one;
    * `"short"`, a text of at most 4 tokens, without a title, whose score is higher than a longer document's only because it has no other
    * tokens. See `placeDocuments`.
    */
@@ -56,14 +59,15 @@ export type RankedDocument<T extends DocumentInput = DocumentInput> = {
   /** The text, or the title, was cut at `maxDocumentTokens`. */
   truncated?: true;
   /**
-   * What each head contributes, in the order of the result's `heads`; they add up to `score`.
+   * What each head contributes, in the order of the result's `heads`; they add up to `score`, or to `attention` where there is
+   * one.
    */
   headScores?: number[];
   /** In windows those of the last one that the document was read in. */
   tokenScores?: TokenScore[];
   /**
-   * The best passages of a document that was too long for a window, best first, at most 5. Score, head scores and token
-   * scores are then those of the first.
+   * The best passages of a document that was too long for a window, best first, at most 5, with scores of the heads. The
+   * document's own, head scores and token scores are then those of the first.
    */
   passages?: PassageScore[];
 };
@@ -96,7 +100,7 @@ export type RankResult<T extends DocumentInput = DocumentInput> = {
   weights?: number[];
   /**
    * Highest score first, equal scores in the order of the documents; in windows too, whatever the merge rule. Only
-   * documents that are `demoted` stand lower. With `fusion` highest `fused` first.
+   * documents that are `demoted` stand lower by the heads alone.
    */
   results: RankedDocument<T>[];
   /** No document's relevance reaches the threshold (0.5 where none was given): nothing here seems to answer. */
@@ -136,7 +140,7 @@ export type Standing = Omit<Ranking, "results" | "abstained" | "belowThreshold" 
     order: readonly number[];
     describe: (index: number) => Described;
   };
-export type Described = Omit<Ranked, "share" | "relevance">;
+export type Described = Omit<Ranked, "share" | "relevance" | "attention" | "prior">;
 
 /** The tokens of the document at `position` of the prompt, with their text and scores. */
 export function describeTokens(

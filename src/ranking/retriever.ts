@@ -3,7 +3,7 @@ import type { DocumentInput } from "../documents/documents.ts";
 import type { Tokenization } from "../native/addon-types.ts";
 import type { RankOptions } from "../options.ts";
 import type { CorpusRankOptions, SaveOptions } from "../reading/corpus/options.ts";
-import type { Head, ModelIdentity, RankDocument } from "../types.ts";
+import type { Fuse, Head, ModelIdentity, RankDocument } from "../types.ts";
 import type { RankBatch } from "./batch.ts";
 import type { RankResult } from "./results.ts";
 
@@ -15,6 +15,8 @@ export interface Ranker extends AsyncDisposable {
   readonly heads: Head[];
   /** Published name, file, or specification that the heads came from. */
   readonly headSet: string;
+  /** What a call does that names neither `prior` nor `fuse`: `"none"`, or the head set's weight beside BM25. */
+  readonly fuse: Exclude<Fuse, "rrf">;
 
   /**
    * Ranks documents for a query.

@@ -26,12 +26,23 @@ const documents = list(documentText).describe(
 const someDocuments = documents.min(1, { error: "must have at least one text" });
 const corpus = z.string().optional().describe("A stored corpus, in place of documents.");
 
+const fuse = z
+  .union([z.enum(["none", "rrf"]), z.strictObject({ weight: z.number().min(0).max(1) })], {
+    error: 'must be "none", "rrf" or {"weight": a number from 0 to 1}',
+  })
+  .nullish()
+  .describe(
+    "How BM25 over the documents joins the heads: by ranks, by z-scores with this weight of the heads, or not. Defaults to " +
+      "what the model's head set says: 0.6 for the built-in model, else not.",
+  );
+
 const rerankFields = {
   model,
   query,
   top_n: count("Results to return. Defaults to all."),
   max_tokens_per_doc: count("Tokens that each document is cut after. Defaults to none."),
   return_token_scores: flag("Add to every result its tokens with their scores."),
+  fuse,
 };
 
 export const rerankV2 = z.object({ ...rerankFields, documents });
@@ -80,6 +91,7 @@ export const retrieveBody = z.object({
     "Chunks that BM25 chooses for the heads to rank, where there are more. Defaults to 200; of a corpus to all.",
   ),
   order: z.enum(["given", "score"], { error: 'must be "given" or "score"' }).nullish(),
+  fuse,
 });
 export const corpusBody = z.object({
   ...{ model, documents: someDocuments },

@@ -22,7 +22,9 @@ const result = object(
   {
     index: count,
     relevance_score: { ...number, minimum: 0, maximum: 1 },
-    raw_score: { ...number, description: "Calibrated attention mass, comparable within one answer only." },
+    raw_score: { ...number, description: "What results are sorted by, comparable within one answer only." },
+    attention: { ...number, description: "What the heads say, where raw_score has BM25 in it." },
+    prior: { ...number, description: "BM25 over the documents, where raw_score has it in it." },
     id: text,
     document: { type: "object" },
     tokens: list(object({ text, score: number, kept: { type: "boolean" } })),

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { z } from "zod";
-import type { RankDocument, RankedDocument, RankResult } from "../index.ts";
+import { type Fuse, type RankDocument, type RankedDocument, type RankResult, relevanceByPlace } from "../index.ts";
 import { type DocumentBody, parseBody, type rerankTei, rerankV1, rerankV2, toDocument } from "./bodies.ts";
 import { HttpError } from "./failure.ts";
 import { rankFor, type Services, type Subject } from "./ranking.ts";
@@ -84,14 +84,16 @@ type Asked = {
   top_n?: number | null | undefined;
   max_tokens_per_doc?: number | null | undefined;
   return_token_scores?: boolean | null | undefined;
+  fuse?: Fuse | null | undefined;
 };
 
 async function rank(services: Services, asked: Asked, subject: Subject, signal: AbortSignal) {
-  const { query, top_n, max_tokens_per_doc, return_token_scores } = asked;
+  const { query, top_n, max_tokens_per_doc, return_token_scores, fuse } = asked;
   const { model, result } = await rankFor(
     ...([services, asked.model, query, subject] as const),
     {
       ...(return_token_scores && { tokenScores: true }),
+      ...(fuse && { fuse }),
       ...(max_tokens_per_doc && "documents" in subject && { maxDocumentTokens: max_tokens_per_doc }),
     },
     signal,
@@ -100,13 +102,15 @@ async function rank(services: Services, asked: Asked, subject: Subject, signal: 
   return { result, results, answer: { timings: result.timings, model: model.id } };
 }
 
-/** The one place that names the numbers of a result. */
+/** The one place that names the numbers of a result. Both scores fall from rank to rank. */
 export function toResults(results: readonly RankedDocument[]) {
-  return results.map(({ index, id, score, relevance, tokenScores }) => {
+  const relevances = relevanceByPlace(results);
+  return results.map(({ index, id, score, attention, prior, tokenScores }, place) => {
     const shown = {
       index,
-      relevance_score: relevance,
+      relevance_score: relevances[place]!,
       raw_score: score,
+      ...(attention !== undefined && { attention, prior }),
       ...(tokenScores && { tokens: tokenScores }),
     };
     return { index, id, shown };

@@ -43,12 +43,12 @@ export async function answerRetrieve(services: Services, body: unknown, signal: 
     throw new HttpError(400, 'expected exactly one of "documents" and "corpus"');
   }
   const model = corpus === undefined ? services.models.find(asked.model) : storeOf(services).find(corpus).served;
-  const { top_k, budget_tokens, chunk_tokens, candidates, order } = asked;
+  const { top_k, budget_tokens, chunk_tokens, candidates, order, fuse } = asked;
   return model.queue.run(async (running) => {
     const engine = await model.engine();
     const from = corpus ? await model.corpus(corpus, storeOf(services).find(corpus).file) : withIds(documents!);
     const found = await engine.retrieve(query, from, {
-      ...defined({ topK: top_k, order, candidates, ...(!corpus && { chunkTokens: chunk_tokens }) }),
+      ...defined({ topK: top_k, order, candidates, fuse, ...(!corpus && { chunkTokens: chunk_tokens }) }),
       ...{ budgetTokens: budget_tokens ?? DEFAULT_BUDGET, signal: running },
     });
     services.metrics.ranked(model.id, found);

@@ -34,10 +34,10 @@ describe.concurrent("rerank --queries", () => {
       ["q2", "magma", "rock"],
     ]);
     // Both queries share a pass, which moves last digits.
-    const alone = resultsOf(single.stdout) as { score: number; share: number; relevance: number }[];
-    const near = ({ score, share, relevance }: (typeof alone)[number]) => ({
-      ...{ score: expect.closeTo(score, 3), share: expect.closeTo(share, 3), relevance: expect.closeTo(relevance, 2) },
-    });
+    const names = ["score", "attention", "share", "relevance"] as const;
+    const alone = resultsOf(single.stdout) as Record<(typeof names)[number], number>[];
+    const near = (result: (typeof alone)[number]) =>
+      Object.fromEntries(names.map((name) => [name, expect.closeTo(result[name], name === "relevance" ? 2 : 3)]));
     expect(lines[1].results).toEqual(alone.map((result) => ({ ...result, ...near(result) })));
     expect(JSON.parse(single.stdout)).not.toHaveProperty("queryId");
     expect(table.stdout).toMatch(/^what makes honey\?\nRank[\s\S]*\n\nmagma\nRank/);

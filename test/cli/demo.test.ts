@@ -11,7 +11,7 @@ it("shows every query with the passage that answers it first", async () => {
   expect(parts).toHaveLength(DEMO_QUERIES.length);
   for (const [index, { query, answer }] of DEMO_QUERIES.entries()) {
     expect(parts[index]!.startsWith(query)).toBe(true);
-    expect(parts[index]).toMatch(new RegExp(`^ +1 +[\\d.]+ +${answer} `, "m"));
+    expect(parts[index]).toMatch(new RegExp(`^ +1 +[\\d.]+ +[\\d.]+ +${answer} `, "m"));
     expect(parts[index]).toMatch(/^Best: .*«\w+»/m);
   }
   expect(stdout).toContain("qrhead rerank -m");
@@ -21,8 +21,11 @@ it("shows every query with the passage that answers it first", async () => {
 it("has answers that lead by far", async () => {
   await using retriever = await QRRetriever.load();
   for (const { query, answer } of DEMO_QUERIES) {
-    const { results } = await retriever.rank(query, DEMO_DOCUMENTS);
+    const { results } = await retriever.rank(query, DEMO_DOCUMENTS, { fuse: "none" });
     expect(results[0]!.id).toBe(answer);
     expect(results[0]!.score).toBeGreaterThan(2 * results[1]!.score);
+    const fused = await retriever.rank(query, DEMO_DOCUMENTS);
+    expect(fused.results[0]!.id).toBe(answer);
+    expect(fused.results[0]!.score).toBeGreaterThan(2 * fused.results[1]!.score);
   }
 });

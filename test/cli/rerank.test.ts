@@ -24,6 +24,8 @@ const contract = z.object({
       index: z.int().nonnegative(),
       id: z.string(),
       score: z.number(),
+      attention: z.number().optional(),
+      prior: z.number().optional(),
       share: z.number().min(0).max(1),
       relevance: z.number().min(0).max(1),
       truncated: z.literal(true).optional(),
@@ -123,7 +125,7 @@ describe.concurrent("rerank", () => {
 
   it("orders equal scores as the documents come, and prints the best only", async () => {
     // The query itself as null query leaves exactly nothing.
-    const result = await rerank(["--docs", docs, "--null-query", QUERY, "--top-k", "2"]);
+    const result = await rerank(["--docs", docs, "--null-query", QUERY, "--top-k", "2", "--fuse", "none"]);
     expect(result.results.map(({ index, score }) => [index, score])).toEqual([
       [0, 0],
       [1, 0],
@@ -191,12 +193,12 @@ describe.concurrent("rerank", () => {
     expect(result.code).toBe(0);
     const lines = result.stdout.trimEnd().split("\n");
     expect(lines).toHaveLength(3);
-    expect(lines[0]).toMatch(/^Rank +Score +Id +Document$/);
+    expect(lines[0]).toMatch(/^Rank +Score +Heads +Id +Document$/);
     expect(result.stdout).toContain("bees make honey from nectar");
     expect(result.stdout).not.toContain("\u001b");
     expect(result.stdout).toMatch(/蜜.*…/);
     expect(result.stderr).toMatch(
-      /^qrhead mini v2 · 8 heads of qrhead-mini-v2 · 2 documents · \d+ tokens · \d+ ms and \d+ ms to load\n$/,
+      /^qrhead mini v2 · 8 heads of qrhead-mini-v2 fused with BM25 \(heads 0\.6; --fuse none: heads alone\) · 2 documents · \d+ tokens · \d+ ms and \d+ ms to load\n$/,
     );
     expect(quiet.stderr).toBe("");
     expect(quiet.stdout).toBe(result.stdout);

@@ -10,6 +10,7 @@ import { measure, parseMeasure } from "../../src/eval/metrics/measures.ts";
 import { fileNames } from "../../src/eval/report/trec.ts";
 import { drawTopics, type RunOptions, runTask } from "../../src/eval/run.ts";
 import { rankingOf, summarizeTask } from "../../src/eval/summary.ts";
+import { QRRetriever } from "../../src/retriever.ts";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
 
 const files = temporaryFolder();
@@ -196,6 +197,48 @@ describe("methods", () => {
     expect(score.green).toBe(Math.fround(2 / 62));
     expect(score.brown).toBe(Math.fround(2 / 66));
     journal.close();
+  });
+
+  it("fuse what the heads of a method say, where its scores have a first stage in them", async () => {
+    const journal = await Journal.create(files.path("attention.jsonl"), {});
+    const only = (colour: string, documents: readonly { id: string }[]) =>
+      documents.map(({ id }) => Number(id === colour));
+    const joined = fake("a", async ({ documents }) => ({
+      scores: only("blue", documents),
+      attention: only("red", documents),
+    }));
+    const other = fake("b", async ({ documents }) => ({ scores: only("green", documents) }));
+    const fusion = { ...parseMethods(["z:1(bm25,first-stage)"]).at(-1)!, name: "f", fuses: ["a", "b"] };
+    await runWith([joined, other, fusion], journal, { limit: 1, permutations: 1 });
+    const outcomes = (method: string) => journal.outcomes.filter((one) => one.method === method);
+    const best = ({ ids }: { ids: string[] }, values: number[]) => ids[values.indexOf(Math.max(...values))];
+    expect(outcomes("a").map((one) => best(one, one.scores))).toEqual(["blue", "blue"]);
+    expect(outcomes("a").map((one) => best(one, one.attention!))).toEqual(["red", "red"]);
+    expect(outcomes("f").map((one) => best(one, one.scores))).toEqual(["red"]);
+    journal.close();
+  });
+
+  it("of the built-in model are what rank gives, and heads that are named rank alone", async () => {
+    const texts = [
+      "the boat over the river takes two pounds",
+      "a ticket for the night ferry has a price of nine pounds",
+    ];
+    const documents = [...texts, "dog cat bird frog fish snail"].map((text, i) => ({ id: String(i), text }));
+    const topic = { id: "q", query: "who has the keys", grades: new Map() };
+    const request = { topic, documents, scores: [0, 0, 0], bm25: async () => [0, 0, 0] };
+    await using retriever = await QRRetriever.load({ gpu: false, threads: 1 });
+    const scoresOf = async (fuse?: "none") => {
+      const { results } = await retriever.rank(topic.query, documents, { fuse });
+      return results.toSorted((a, b) => a.index - b.index).map(({ score }) => score);
+    };
+    const [fused, alone] = [await scoresOf(), await scoresOf("none")];
+    expect(fused).not.toEqual(alone);
+    for (const method of parseMethods(["qrhead", "heads", "qrhead:auto"])) {
+      await using ranker = await method.open({ load: { gpu: false, threads: 1 } });
+      const { scores, attention } = await ranker.rank(request);
+      expect(scores, method.name).toEqual(method.name === "qrhead" ? fused : alone);
+      expect(attention, method.name).toEqual(method.name === "qrhead" ? alone : undefined);
+    }
   });
 
   it("fuse z-scores as computed by hand, the weight for the first", async () => {

@@ -17,14 +17,18 @@ beforeAll(async () => {
 afterAll(() => retriever.dispose());
 
 describe("fusion", () => {
-  test("a prior changes the order and no score", async () => {
-    const alone = await retriever.rank(query, documents);
+  test("a prior changes the order, and nothing that the heads say", async () => {
+    const alone = await retriever.rank(query, documents, { fuse: "none" });
     const fused = await retriever.rank(query, documents, { prior: [0, 0, 1], fuse: { weight: 0.1 } });
-    const scores = (results: typeof alone.results) => Object.fromEntries(results.map(({ id, score }) => [id, score]));
+    const byHeads = ({ results }: typeof alone) =>
+      Object.fromEntries(
+        results.map(({ id, score, attention = score, share, relevance }) => [id, [attention, share, relevance]]),
+      );
     expect(alone.results[0]!.index).toBe(0);
     expect(fused.results[0]).toMatchObject({ index: 2, prior: 1 });
-    expect(scores(fused.results)).toEqual(scores(alone.results));
-    expect(alone.results[0]).not.toHaveProperty("fused");
+    expect(byHeads(fused)).toEqual(byHeads(alone));
+    for (const name of ["attention", "prior", "fused"]) expect(alone.results[0]).not.toHaveProperty(name);
+    expect(alone).not.toHaveProperty("fusion");
   });
 
   test("bm25 is computed for every query of a batch, and over a corpus", async () => {
@@ -34,7 +38,7 @@ describe("fusion", () => {
     expect(results[0]!.results[0]!.prior).toBeGreaterThan(results[0]!.results[1]!.prior!);
     await using corpus = await retriever.corpus(documents);
     const asked = await corpus.rank(query, { prior: "bm25", topK: 1 });
-    expect(asked).toMatchObject({ results: [{ index: 0 }], fusion: { prior: "bm25", fuse: { weight: 0.5 } } });
+    expect(asked).toMatchObject({ results: [{ index: 0 }], fusion: { prior: "bm25", fuse: { weight: 0.6 } } });
   });
 
   test.each([
@@ -46,16 +50,22 @@ describe("fusion", () => {
     await expect(retriever.rank(query, documents, options as object)).rejects.toThrow(message);
   });
 
-  test("--fuse adds what documents were ordered by to the JSON and to the table", async () => {
+  test("--fuse adds what the heads say to the JSON and to the table", async () => {
     const files = temporaryFolder();
     const docs = files.write("docs.jsonl", documents.map((text) => JSON.stringify({ text })).join("\n"));
     const args = ["rerank", "--query", query, "--docs", docs, "--threads", "1", "--gpu", "false", "--fuse", "bm25:0.4"];
     const { stdout } = await run([...args, "--json"]);
     const { results, fusion } = JSON.parse(stdout);
     expect(fusion).toEqual({ prior: "bm25", fuse: { weight: 0.4 } });
-    const sums = results.map(({ fused }: { fused: number }) => fused);
-    expect(sums).toEqual([...sums].sort((a, b) => b - a));
-    expect((await run(args)).stdout).toMatch(/Rank +Fused +Score +Id/);
+    const scores = results.map(({ score }: { score: number }) => score);
+    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+    for (const one of results) expect(one).toMatchObject({ attention: expect.any(Number), prior: expect.any(Number) });
+    const { stdout: table, stderr } = await run(args);
+    expect(table).toMatch(/Rank +Score +Heads +Id/);
+    expect(stderr).toContain("fused with BM25 (heads 0.4; --fuse none: heads alone)");
+    const alone = await run([...args.slice(0, -1), "none"]);
+    expect(alone.stdout).toMatch(/Rank +Score +Id/);
+    expect(alone.stderr).not.toContain("BM25");
     expectFailure(await run([...args.slice(0, -1), "bm25:4"]), 2, "--fuse", "bm25:4");
     files.remove();
   });

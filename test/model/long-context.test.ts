@@ -73,8 +73,8 @@ describe("windows", () => {
     });
     expect(used!.split).toBe(1);
     expect(results).toHaveLength(1);
-    const [{ id, index, passages, score }] = results as [(typeof results)[number]];
-    expect([id, index, score]).toEqual(["long", 1, passages![0]!.score]);
+    const [{ id, index, passages, attention }] = results as [(typeof results)[number]];
+    expect([id, index, attention]).toEqual(["long", 1, passages![0]!.score]);
     expect(passages!.length).toBeGreaterThan(1);
     expect(text.slice(passages![0]!.begin, passages![0]!.end)).toContain(ANSWER);
   });
@@ -251,7 +251,7 @@ test("inspect agrees with rank, and its page escapes what it shows", async () =>
   const given = [ANSWER, { id: "<i>", text: evil }];
   const inspection = await retriever.inspect(QUERY, given);
   const { results } = await retriever.rank(QUERY, given);
-  for (const { index, score } of results) expect(inspection.documents[index]!.score).toBeCloseTo(score, 5);
+  for (const { index, attention } of results) expect(inspection.documents[index]!.score).toBeCloseTo(attention!, 5);
   expect(inspection.documents[1]!.tokens.join("")).toBe(`[2] ${evil}`);
   expect(inspection.heads).toHaveLength(9);
   for (const kind of ["calibrated", "raw"] as const) {

@@ -30,6 +30,17 @@ describe("fusing scores", () => {
     expect(fuseScores([3], [4], { weight: 0.5 })).toEqual([0]);
   });
 
+  test("numbers at the ends of what a double holds have z-scores too", () => {
+    const [z] = fuseScores([0, 1, 2], [0, 0, 0], { weight: 1 });
+    for (const prior of [
+      [-1.7e308, 0, 1.7e308],
+      [0, 5e-324, 1e-323],
+    ]) {
+      const found = fuseScores([0, 0, 0], prior, { weight: 0 });
+      for (const [i, value] of [z!, 0, -z!].entries()) expect(found[i]).toBeCloseTo(value, 12);
+    }
+  });
+
   test("weight 1 is the heads' order and weight 0 the prior's, whatever their scale", () => {
     const scores = fc.uniqueArray(fc.integer({ min: -1000, max: 1000 }), { minLength: 2, maxLength: 20 });
     fc.assert(
@@ -54,14 +65,25 @@ describe("fusing scores", () => {
 });
 
 describe("fusing a ranking", () => {
-  test("orders by the sum and keeps the scores beside it", () => {
+  test("the sum is the score that orders, with what the heads gave and the prior beside it", () => {
     const results = fuseRanking([ranked(1, 3), ranked(0, 2), ranked(2, 1)], [9, 0, 6], { weight: 0.5 });
-    expect(results.map(({ index, score, prior }) => [index, score, prior])).toEqual([
+    expect(results.map(({ index, attention, prior }) => [index, attention, prior])).toEqual([
       [0, 2, 9],
       [1, 3, 0],
       [2, 1, 6],
     ]);
-    expect(results[0]!.fused).toBeGreaterThan(results[1]!.fused);
+    // Heads 2, 3, 1: mean 2, variance 2/3. Prior 9, 0, 6: mean 5, variance 14.
+    const z = [0, 1, -1].map((one, i) => one / Math.sqrt(2 / 3) / 2 + ([4, -5, 1][i]! / Math.sqrt(14)) * 0.5);
+    for (const [place, { score }] of results.entries()) expect(score).toBeCloseTo(z[place]!, 12);
+  });
+
+  test("equal sums stand as the documents do", () => {
+    const results = fuseRanking([ranked(2, 1), ranked(0, 1), ranked(1, 1)], [4, 4, 4], { weight: 0.6 });
+    expect(results.map(({ index, score }) => [index, score])).toEqual([
+      [0, 0],
+      [1, 0],
+      [2, 0],
+    ]);
   });
 
   test("a demoted document counts with the score of its place, and a blank one stays last", () => {
@@ -69,7 +91,14 @@ describe("fusing a ranking", () => {
     const blank = ranked(3, 8, { demoted: "blank" });
     const results = fuseRanking([ranked(0, 4), ranked(1, 2), short, blank], [0, 0, 0, 100], { weight: 1 });
     expect(results.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
-    expect(results[2]!.score).toBe(5);
+    expect(results[2]!.attention).toBe(5);
+  });
+
+  test("no blank document has a higher score than one with words", () => {
+    const blank = ranked(0, 8, { demoted: "blank" });
+    const results = fuseRanking([ranked(1, 4), ranked(2, 2), blank], [100, 0, 0], { weight: 0.5 });
+    expect(results.map(({ index }) => index)).toEqual([1, 2, 0]);
+    expect(results[2]).toMatchObject({ score: results[1]!.score, attention: 8, prior: 100 });
   });
 });
 
@@ -87,6 +116,15 @@ describe("ranking with a prior", () => {
     for (const options of [{}, { prior: [3, 2, 1], fuse: "none" as const }]) expect(fusionOf(options)).toBeUndefined();
     expect(fusionOf({ fuse: "rrf" })).toEqual({ prior: "bm25", fuse: "rrf" });
     expect(fusionOf({ prior: [1, 2] })).toEqual({ prior: [1, 2], fuse: { weight: 0.5 } });
+  });
+
+  test("heads that rank better beside BM25 do so where nothing else is asked for", () => {
+    expect(fusionOf({}, 0.6)).toEqual({ prior: "bm25", fuse: { weight: 0.6 } });
+    expect(fusionOf({ prior: "bm25" }, 0.6)).toEqual({ prior: "bm25", fuse: { weight: 0.6 } });
+    expect(fusionOf({ fuse: { weight: 0.3 } }, 0.6)).toEqual({ prior: "bm25", fuse: { weight: 0.3 } });
+    expect(fusionOf({ fuse: "none" }, 0.6)).toBeUndefined();
+    // A search over a whole collection knows more of the words than the documents of one call do.
+    expect(fusionOf({ prior: [1, 2] }, 0.6)).toEqual({ prior: [1, 2], fuse: { weight: 0.5 } });
   });
 
   test("a prior that does not fit is refused, and one list for several queries", () => {

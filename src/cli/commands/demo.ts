@@ -47,7 +47,7 @@ async function demo(_: unknown, command: Command): Promise<void> {
     }
     const layers = [...new Set(heads.map(([layer]) => layer))].sort((a, b) => a - b).join(", ");
     print(
-      `\nRanked by ${heads.length} attention heads (${retriever.headSet}; layers ${layers} of ${model.layers}), nothing was ` +
+      `\nRanked by ${heads.length} attention heads (${retriever.headSet}; layers ${layers} of ${model.layers}) and BM25, nothing was ` +
         `generated. ${Math.round(ms)} ms for ${DEMO_QUERIES.length} queries, and ${Math.round(retriever.loadMs)} ms to load.\n`,
     );
     print(NEXT);

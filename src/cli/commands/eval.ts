@@ -94,7 +94,7 @@ Data: BEIR folders (corpus and queries, .jsonl or .tsv, and qrels), pools (JSON 
 own files), LongMemEval, LoCoMo, CLIPPER, folders of needles and essays; .gz is read. Every method ranks the same
 candidates: BM25's best, those of a TREC run (--run), or all documents of a pool.
 
-Methods: first-stage, bm25, bm25:light, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL,
+Methods: first-stage, bm25, bm25:light, qrhead, heads, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL,
 rrf(A,B), NAME=METHOD.
 
 Settings: ${Object.keys(SETTINGS).join(", ")}.`,
@@ -267,8 +267,14 @@ function commandLine(): string {
   return ["qrhead", ...quoted].join(" ");
 }
 
-/** With `--fuse` every method that reads heads is measured fused, too. */
-function methodsOf({ method: specs = ["bm25", "qrhead"], fuse = {} }: EvalFlags): Method[] {
-  const byHeads = parseMethods(specs).filter(({ spec }) => /^(qrhead|icr|random)\b/.test(spec));
+/** `qrhead` by its heads alone, under its name. */
+function alone(spec: string): string {
+  return spec.replace(/^\s*([\w.-]+=\s*)?qrhead\s*$/, (_, name = "qrhead=") => `${name}heads`);
+}
+
+/** With `--fuse` every method that reads heads is measured fused, too; with `--fuse none` none is by itself. */
+function methodsOf({ method: given = ["bm25", "qrhead"], fuse = {} }: EvalFlags): Method[] {
+  const specs = fuse.fuse === "none" ? given.map(alone) : given;
+  const byHeads = parseMethods(specs).filter(({ spec }) => /^(qrhead|heads|icr|random)\b/.test(spec));
   return parseMethods([...specs, ...byHeads.flatMap(({ name }) => fusedMethod(name, fuse) ?? [])]);
 }

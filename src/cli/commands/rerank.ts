@@ -76,6 +76,9 @@ Documents: files, folders, patterns such as 'notes/**/*.md', or standard input. 
 objects with "text" (and "title", "id"); plain text has one document a line; Markdown and source code are cut into chunks.
 --split and --docs-format override this. UTF-8, or UTF-16 with a byte order mark, up to 256 MiB.
 
+With the built-in model BM25 is fused in: scores are .6 z(heads) + .4 z(BM25 over the documents). --fuse none ranks by the
+heads alone.
+
 Formats: ids prints one id a line, tsv rank, score, id and text, text the documents themselves, json one object.`,
 };
 
@@ -240,6 +243,12 @@ function toContract(retriever: QRRetriever, result: RankResult, documents: reado
   };
 }
 
+/** What stands beside the heads, and how: the score is no longer theirs. */
+function fusedWith({ prior, fuse }: NonNullable<RankResult["fusion"]>): string {
+  const what = prior === "bm25" ? "BM25" : "the first stage";
+  return ` fused with ${what} (${fuse === "rrf" ? "by ranks" : `heads ${fuse.weight}`}; --fuse none: heads alone)`;
+}
+
 /** Passes shorter than this say nothing about the machine. */
 const TOLD_MS = 300;
 /** Share of the threads' time below which they wait for processors more than they compute. */
@@ -259,14 +268,14 @@ export function busyNote(results: readonly Pick<RankResult, "timings">[]): strin
 
 function footer(
   retriever: QRRetriever,
-  { usage, timings, heads, windows, belowThreshold }: RankResult,
+  { usage, timings, heads, windows, belowThreshold, fusion }: RankResult,
   throughput: BatchResult["throughput"] | undefined,
 ): string {
   const count = usage.documentTokens.length;
   const named = /^[\d\s,_-]+$/.test(retriever.headSet) ? "" : ` of ${oneLine(retriever.headSet)}`;
   return [
     oneLine(retriever.model.name),
-    `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}`,
+    `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}${fusion ? fusedWith(fusion) : ""}`,
     `${count} ${count === 1 ? "document" : "documents"}${belowThreshold > 0 ? `, ${belowThreshold} below the threshold` : ""}`,
     `${usage.promptTokens} tokens${windows ? ` in ${windows.count} windows (${windows.merge})` : ""}`,
     throughput

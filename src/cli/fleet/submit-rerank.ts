@@ -4,6 +4,8 @@ import { InputError, QRHeadError } from "../../errors.ts";
 import { putDocuments } from "../../fleet/documents.ts";
 import { type RerankQuery, submitRerank } from "../../fleet/submit-rerank.ts";
 import { SCORING, topK } from "../../options/ranking.ts";
+import type { FusionOptions } from "../../ranking/fusion.ts";
+import { fuseOption } from "../fuse-option.ts";
 import { addHelp } from "../help.ts";
 import { nameOf, readDocuments } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -23,6 +25,7 @@ type RerankFlags = SubmitFlags & {
   calibration: boolean;
   mask: boolean;
   maxDocumentTokens?: number;
+  fuse?: FusionOptions;
 };
 
 const HELP = {
@@ -48,7 +51,7 @@ export function registerSubmitRerank(parent: Command): void {
   addSubmitOptions(command);
   const { calibration, mask, order, layout, maxDocumentTokens } = SCORING;
   addOptions(command, [INPUTS.queries, INPUTS.docs, topK, calibration, mask, order, layout, maxDocumentTokens]);
-  addHelp(addCommonOptions(command), HELP).action(submit);
+  addHelp(addCommonOptions(command.addOption(fuseOption())), HELP).action(submit);
 }
 
 async function submit(file: string | undefined, _: unknown, command: Command): Promise<void> {
@@ -57,7 +60,7 @@ async function submit(file: string | undefined, _: unknown, command: Command): P
   const { output, inFlight, retry = false, force = false, quiet = false } = flags;
   const resume = (flags.resume ?? false) || retry;
   const { topK: most, order, layout, maxDocumentTokens } = flags;
-  const given = { topK: most, order, layout, maxDocumentTokens };
+  const given = { topK: most, order, layout, maxDocumentTokens, ...flags.fuse };
   const options = {
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
     ...(!flags.calibration && { calibration: false }),

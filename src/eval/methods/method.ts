@@ -16,6 +16,8 @@ export type Request = {
 /** Scores of the candidates, in their order; higher is better. */
 export type Response = {
   scores: number[];
+  /** What the heads alone say of them, where `scores` have a first stage in them: other fusions of the method go by it. */
+  attention?: number[];
   /** Tokens that the model read and wrote; absent where there is no model. */
   tokens?: number;
   /** What makes the ranking doubtful, such as a prompt longer than the heads are known for. */

@@ -6,7 +6,7 @@ import { qrhead } from "./qrhead.ts";
 import { rankGpt } from "./rankgpt.ts";
 
 const EXPECTED =
-  "first-stage, bm25, bm25:light, qrhead, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL, " +
+  "first-stage, bm25, bm25:light, qrhead, heads, qrhead:HEADS, icr, random:N:SEED, rankgpt, cross-encoder:MODEL, dense:MODEL, " +
   "rrf(A,B,…), z:WEIGHT(A,B), or NAME=one of these";
 
 type Maker = (argument: string | undefined, name: string, spec: string) => Method | null;
@@ -24,10 +24,12 @@ const MAKERS: Readonly<Record<string, Maker>> = {
       open: async () =>
         plainMethod(async ({ bm25 }) => ({ scores: await bm25(argument === "light" ? "light" : "lucene") })),
     }),
-  qrhead: (argument, name, spec) => qrhead(argument, name, spec),
-  icr: (argument, name, spec) => without(argument, qrhead("all", name, spec)),
+  // Heads that are named rank alone; what a head set says of BM25 counts where nothing is asked for.
+  qrhead: (argument, name, spec) => qrhead(argument, name, spec, argument === undefined ? undefined : "none"),
+  heads: (argument, name, spec) => without(argument, qrhead(undefined, name, spec, "none")),
+  icr: (argument, name, spec) => without(argument, qrhead("all", name, spec, "none")),
   random: (argument, name, spec) =>
-    /^\d+:\d+$/.test(argument ?? "") ? qrhead(`random:${argument}`, name, spec) : null,
+    /^\d+:\d+$/.test(argument ?? "") ? qrhead(`random:${argument}`, name, spec, "none") : null,
   rankgpt: (argument, name, spec) => rankGpt(argument, name, spec),
   "cross-encoder": (argument, name, spec) => (argument ? crossEncoder(argument, name, spec) : null),
   dense: (argument, name, spec) => (argument ? dense(argument, name, spec) : null),
@@ -41,11 +43,13 @@ function without(argument: string | undefined, method: Method): Method | null {
  * Reads method specifications. The methods that a fusion names join the list before it where they are not in it.
  *
  * - `first-stage` the candidates' own order, `bm25`, and `bm25:light` with lighter word processing
- * - `qrhead` the model's heads, `qrhead:HEADS` any that `--heads` takes, `icr` all heads, `random:N:SEED` a control
+ * - `qrhead` what `rank` gives by default, with the built-in model the heads and BM25 over the candidates; `heads` the same
+ *   heads alone; `qrhead:HEADS` any that `--heads` takes, alone; `icr` all heads, `random:N:SEED` a control
  * - `rankgpt` listwise by generation with the same model, or `rankgpt:MODEL`
  * - `cross-encoder:MODEL`, `dense:MODEL` a GGUF for reranking, or for embedding
  * - `rrf(A,B)` reciprocal rank fusion of methods, by name or specification
- * - `z:WEIGHT(A,B)` the sum of both methods' z-scores, WEIGHT for the first and 1 − WEIGHT for the second
+ * - `z:WEIGHT(A,B)` the sum of both methods' z-scores, WEIGHT for the first and 1 − WEIGHT for the second. In these two
+ *   `qrhead` counts with what its heads say
  * - `NAME=…` any of these under a name of its own
  *
  * @throws InputError `INVALID_ARGUMENT` for anything else, or a name that stands for two methods.

@@ -132,12 +132,14 @@ export type RankOptions = ScoringOptions & {
    */
   threshold?: number | undefined;
   /**
-   * Scores of a first stage that join the heads'. Defaults to none, and `"bm25"` where there is `fuse`. One number a
-   * document, higher is better; `"bm25"` computes BM25 over the documents themselves.
+   * Scores of a first stage that join the heads'. Defaults to none, and `"bm25"` where there is `fuse`, or where the
+   * head set ranks better with it. One number a document, higher is better; `"bm25"` computes BM25 over the documents
+   * themselves.
    */
   prior?: Prior | undefined;
   /**
-   * How a first stage's scores join the heads'. Defaults to `{ weight: 0.5 }` where there is a prior, else none.
+   * How a first stage's scores join the heads'. Defaults to the head set's, which is `{ weight: 0.6 }` for the
+   * built-in model; `{ weight: 0.5 }` where `prior` is a list, or there is one and no such head set; else none.
    * `"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first
    * stage.
    */

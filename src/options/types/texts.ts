@@ -179,9 +179,9 @@ export type RetrieveOptions = {
    */
   candidates?: number | undefined;
   /**
-   * How the first stage's scores join the heads', or BM25's where there was no first stage. Defaults to `"none"`.
-   * `"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first
-   * stage.
+   * How the first stage's scores join the heads', or BM25's where there was no first stage. Defaults to the head
+   * set's, which is `{ weight: 0.6 }` beside BM25 for the built-in model, else `"none"`; .5 for an index. `"rrf"`
+   * fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.
    */
   fuse?: Fuse | undefined;
   /**

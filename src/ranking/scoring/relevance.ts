@@ -48,6 +48,20 @@ export function relevancesOf(odds: readonly number[], { a, b }: Calibration): nu
   });
 }
 
+/**
+ * Relevances of results in their order that never rise from rank to rank, for interfaces that want numbers which order
+ * results: the result at place k gets the k-th highest relevance of all. By the heads alone these are their own; where a first
+ * stage was fused as many results reach any threshold as by their own, and these are the ones that stand first.
+ *
+ * @param results All results of a call, best first.
+ * @example
+ * const { results } = await retriever.rank("Who wrote it?", ["Ada wrote it.", "It rained."]);
+ * const falling = relevanceByPlace(results);
+ */
+export function relevanceByPlace(results: readonly { relevance: number }[]): number[] {
+  return results.map(({ relevance }) => relevance).sort((a, b) => b - a);
+}
+
 /** Shares that add up to 1; equal ones where there is nothing to share. */
 export function sharesOf(rawOdds: readonly number[]): number[] {
   const sum = rawOdds.reduce((total, value) => total + value, 0);

@@ -27,7 +27,7 @@ async function retriever() {
   const { maxDocumentTokens } = config;
   const loaded = await QRRetriever.load({ ...load, model, heads, order: "reverse", maxDocumentTokens });
   return {
-    rank: ({ query, documents }: Query): Promise<unknown> => loaded.rank(query, documents),
+    rank: ({ query, documents }: Query): Promise<unknown> => loaded.rank(query, documents, { fuse: "none" }),
     [Symbol.asyncDispose]: () => loaded.dispose(),
   };
 }

@@ -145,7 +145,7 @@ function pairTable(results: Results, rows: Map<string, string[]>, config: Config
     if (!left || !right) return [];
     const found = difference(results, [left, right], config);
     return [
-      `| ${a} − ${b} | ${signed(found.mean)} | ${signed(found.low)} to ${signed(found.high)} | ${short(found.p)} |`,
+      `| ${a} − ${b} | ${signed(found.mean)} | ${signed(found.low)} to ${signed(found.high)} | ${chance(found.p)} |`,
     ];
   });
   return ["| | difference | 95 % interval | p |", "|---|---|---|---|", ...lines].join("\n");
@@ -177,7 +177,7 @@ function choiceTable(results: Results, choices: readonly Method[], config: Confi
 
 function overlap({ labelled, unlabelled, total }: NonNullable<Part["labels"]>): string {
   const counts = [...new Set([4, Math.min(8, unlabelled.length), unlabelled.length])].filter(
-    (n) => n <= unlabelled.length,
+    (n) => n <= unlabelled.length && n < total,
   );
   const shared = (count: number) => {
     const known = new Set(labelled.slice(0, count).map(headKey));
@@ -200,4 +200,8 @@ function against(results: Results, names: readonly string[], config: Config, key
 }
 
 const short = (value: number) => (Number.isFinite(value) ? value.toFixed(3).replace(/^(-?)0\./, "$1.") : "");
-const signed = (value: number) => `${value >= 0 ? "+" : ""}${short(value)}`.replace("-", "−");
+const signed = (value: number) => {
+  const text = short(Math.abs(value) < 0.0005 ? 0 : value);
+  return text.startsWith("-") ? text.replace("-", "−") : `+${text}`;
+};
+const chance = (p: number) => (p < 0.001 ? "&lt; .001" : short(p));

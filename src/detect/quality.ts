@@ -7,6 +7,9 @@ import { MIN_EXAMPLES } from "./stability.ts";
 /** Numbers of heads that are tried, beside all of them. */
 const HEAD_COUNTS = [4, 8, 16, 32, 64];
 
+/** Enough where the examples cannot tell: on two released models, four, eight and sixteen heads rank alike. */
+const HEADS_OF_EASY_EXAMPLES = 8;
+
 /** Parts that the examples are cut into: each is ranked by heads that the others chose. */
 const FOLDS = 5;
 
@@ -79,9 +82,12 @@ export function qualityOf(
 
 /**
  * The number of heads to use: the smallest whose nDCG is no further below the best than one standard error of their
- * difference over the examples. Fewer heads need fewer layers.
+ * difference over the examples. Fewer heads need fewer layers. Where several numbers rank every example perfectly, the
+ * examples are too easy to choose the smallest by: then 8, or the perfect number that is next to it from below, else above.
  */
 export function chooseCount({ byHeads }: Quality, ndcgs: readonly Float64Array[]): number {
+  const perfect = byHeads.filter((_, index) => ndcgs[index]!.every((ndcg) => ndcg === 1)).map(({ heads }) => heads);
+  if (perfect.length > 1) return perfect.findLast((heads) => heads <= HEADS_OF_EASY_EXAMPLES) ?? perfect[0]!;
   const best = rankDocuments(
     byHeads.map(({ ndcg }) => ndcg),
     1,

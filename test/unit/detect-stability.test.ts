@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ExampleScores } from "../../src/detect/objectives.ts";
-import { chooseCount, foldsOf, paired, qualityOf, without } from "../../src/detect/quality.ts";
+import { chooseCount, foldsOf, mean, paired, qualityOf, without } from "../../src/detect/quality.ts";
 import { overlapOf, stabilityOf } from "../../src/detect/stability.ts";
 import { seededRandom } from "../../src/heads/heads.ts";
 
@@ -94,7 +94,8 @@ describe("held-out quality", () => {
       { heads: 20, ndcg: expect.closeTo(second, 12), rPrecision: 0 },
     ]);
     expect(ndcgs.map((values) => values.length)).toEqual([10, 10, 10, 10]);
-    expect(chooseCount(quality, ndcgs)).toBe(4);
+    // Too easy to tell four heads from sixteen.
+    expect(chooseCount(quality, ndcgs)).toBe(8);
   });
 
   test("does not let an example choose the heads that rank it", () => {
@@ -111,6 +112,20 @@ describe("held-out quality", () => {
       [4, 0],
       [5, 1],
     ]);
+  });
+
+  test("takes the fewest heads that rank alike, unless all of them rank perfectly", () => {
+    const choose = (...rows: [number, Float64Array][]) =>
+      chooseCount(
+        { folds: 2, byHeads: rows.map(([heads, values]) => ({ heads, ndcg: mean(values), rPrecision: 0 })) },
+        rows.map(([, values]) => values),
+      );
+    const [perfect, good] = [row(1, 1, 1, 1), row(1, 0.9, 1, 1)];
+    expect(choose([4, good], [8, good], [16, good])).toBe(4);
+    expect(choose([4, perfect], [8, perfect], [16, perfect])).toBe(8);
+    expect(choose([4, perfect], [12, perfect])).toBe(4);
+    expect(choose([4, row(0, 0.1, 0, 0.2)], [16, perfect], [32, perfect])).toBe(16);
+    expect(choose([4, good], [8, good], [16, perfect])).toBe(4);
   });
 
   test("takes more heads where they rank better by more than the noise", () => {

@@ -4,7 +4,9 @@ import { ChunkIndex } from "../index-store/chunk-index.ts";
 import { RETRIEVING } from "../options/answering.ts";
 import { parseOptions } from "../options/parse.ts";
 import type { RetrieveOptions } from "../options/types/texts.ts";
+import { GENERIC_WARNING } from "../ranking/choose.ts";
 import type { RankResult, Timings } from "../ranking/results.ts";
+import { DEFAULT_THRESHOLD } from "../ranking/scoring/relevance.ts";
 import type { ChatMessage } from "../types.ts";
 import { parseMessages } from "../writing/options.ts";
 import { assembleContext, toMessages } from "./assemble.ts";
@@ -17,8 +19,10 @@ export type RetrieveResult = {
   text: string;
   /** In the order of their numbers, which is that of the text. */
   sources: RetrievedSource[];
-  /** No candidate's relevance reaches 0.5: nothing here seems to answer. */
+  /** No candidate's relevance reaches the threshold (0.5 where none was given): nothing here seems to answer. */
   abstained: boolean;
+  /** Candidates that were not taken for themselves because their relevance is below the threshold; 0 where none was given. */
+  belowThreshold: number;
   /** Instruction, `history`, and the sources with the question. */
   messages: ChatMessage[];
   usage: {
@@ -69,7 +73,7 @@ export async function retrieve(
   assertQuestion(query);
   const options = parseOptions(RETRIEVING, given) as RetrieveOptions;
   const history = options.history && parseHistory(options.history);
-  const { signal, order, neighbours, instruction, budgetTokens } = options;
+  const { signal, order, neighbours, instruction, budgetTokens, threshold } = options;
   const topK = options.topK ?? (budgetTokens === undefined ? DEFAULT_TOP_K : undefined);
   const countTokens =
     options.countTokens ?? (async (text: string) => (await host.tokenize(text, { signal })).tokens.length);
@@ -78,7 +82,7 @@ export async function retrieve(
   const { all, candidates } = passages;
   const searchMs = performance.now() - began;
   const ranking = candidates.length > 0 ? await passages.rank(query) : undefined;
-  const { pieces, irrelevant, isAnyRelevant } = piecesOf(passages, ranking);
+  const { pieces, irrelevant, isAnyRelevant, belowThreshold } = piecesOf(passages, ranking, threshold);
   const context = await assembleContext(pieces, {
     ...{ topK, order, neighbours, countTokens, budgetTokens: budgetTokens ?? UNBOUNDED },
   });
@@ -91,7 +95,8 @@ export async function retrieve(
   return {
     text: context.text,
     sources,
-    abstained: ranking?.abstained ?? true,
+    abstained: !(ranking?.results ?? []).some(({ relevance }) => relevance >= (threshold ?? DEFAULT_THRESHOLD)),
+    belowThreshold,
     messages: toMessages(context.text, query, instruction, history),
     usage: {
       chunks: passages.count,
@@ -108,6 +113,7 @@ export async function retrieve(
       ...(isAnyRelevant || candidates.length <= 1 ? [] : [IRRELEVANT]),
       ...stale.map((file) => `${file} has changed since the index was updated`),
       ...(ranking?.warnings ?? []),
+      ...(threshold !== undefined && ranking?.calibration.fitted === false ? [GENERIC_WARNING] : []),
     ],
     ...(ranking?.windows && { windows: ranking.windows }),
   };
@@ -116,16 +122,19 @@ export async function retrieve(
 const NO_TIMINGS: Timings = { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 };
 
 /** Chunks as pieces of a context, in the order of the ranking: what is not to be taken for itself may come as a neighbour. */
-function piecesOf({ all, candidates }: Passages, ranking: RankResult | undefined) {
+function piecesOf({ all, candidates }: Passages, ranking: RankResult | undefined, threshold: number | undefined) {
   const results = ranking?.results ?? [];
   const isAnyRelevant = results.some(({ score }) => score > NOTHING);
-  const taken = results.filter(({ score }) => score > NOTHING || !isAnyRelevant);
+  const something = results.filter(({ score }) => score > NOTHING || !isAnyRelevant);
+  const reaches = ({ relevance }: { relevance: number }) => threshold === undefined || relevance >= threshold;
+  const taken = something.filter(reaches);
   const places = new Map(taken.map(({ index }, place) => [candidates[index]!, place]));
   const pieces = all.map(({ id, title, text, documentId: group }, index) => {
     const place = places.get(index);
     return { id, title, text, group, score: place === undefined ? Number.NEGATIVE_INFINITY : -place };
   });
-  return { pieces, isAnyRelevant, irrelevant: results.length - taken.length };
+  const irrelevant = results.length - something.length;
+  return { pieces, isAnyRelevant, irrelevant, belowThreshold: results.filter((one) => !reaches(one)).length };
 }
 
 /** @throws InputError `INVALID_ARGUMENT`. */

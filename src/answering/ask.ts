@@ -41,7 +41,7 @@ const ROOM = 16;
  * copy of the weights does both jobs. Any other file is opened with node-llama-cpp beside the retriever. What was passed
  * loaded stays loaded. Where nothing was found to answer from, nothing is written: the result has `abstained`.
  *
- * @throws InputError for a blank question, no documents, nothing to answer with, wrong options, or a slim file as the model;
+ * @throws InputError for a blank question, documents that are all blank, nothing to answer with, wrong options, or a slim file as the model;
  * what loading and `retrieve` throw. @throws QRHeadError `MODEL_UNSUPPORTED` for a model that writes no text.
  * @throws ContextOverflowError when instruction, question and answer leave no room for sources.
  * @example

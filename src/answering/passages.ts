@@ -1,6 +1,6 @@
 import { Bm25Index, textOf } from "../bm25/bm25.ts";
 import { chunkDocuments } from "../documents/chunk-documents.ts";
-import { type DocumentInput, someDocuments } from "../documents/documents.ts";
+import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
 import { type ChunkPlace, placesOf } from "../documents/places.ts";
 import { type ReadText, readTexts } from "../documents/read-files.ts";
 import { InputError, invalidArgument } from "../errors.ts";
@@ -93,8 +93,8 @@ async function ofDocuments(
   options: RetrieveOptions,
 ): Promise<Passages> {
   const { signal, chunkTokens, chunk, candidates: most = DEFAULT_CANDIDATES } = options;
-  const chunks = await chunkDocuments(host, documents, { chunkTokens, chunk, signal });
-  const texts = someDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
+  const chunks = documents.length > 0 ? await chunkDocuments(host, documents, { chunkTokens, chunk, signal }) : [];
+  const texts = normalizeDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
   const places = placesOf(chunks, texts);
   const all = chunks.map((one, index) => ({ ...one, ...places[index]! }));
   const candidates = await chooseByWords(query, chunks, most, signal);

@@ -60,7 +60,8 @@ export const NO_WORD = "no chunk of the index shares a word with the question";
  *
  * A corpus is ranked as it is: it has been read. An index brings its chunks.
  *
- * @throws InputError for a blank question, no documents, wrong options, or a budget that no chunk fits; what reading, cutting
+ * @returns Of an empty list of documents nothing, and `abstained`.
+ * @throws InputError for a blank question, documents that are all blank, wrong options, or a budget that no chunk fits; what reading, cutting
  * and ranking throw.
  */
 export async function retrieve(
@@ -81,12 +82,12 @@ export async function retrieve(
   const passages = await openPassages(host, query, from, options);
   const { all, candidates } = passages;
   const searchMs = performance.now() - began;
-  const ranking = candidates.length > 0 ? await passages.rank(query) : undefined;
+  const ranking = await passages.rank(query);
   const { pieces, irrelevant, isAnyRelevant, belowThreshold } = piecesOf(passages, ranking, threshold);
   const context = await assembleContext(pieces, {
     ...{ topK, order, neighbours, countTokens, budgetTokens: budgetTokens ?? UNBOUNDED },
   });
-  const results = new Map(ranking?.results.map((one) => [candidates[one.index]!, one]));
+  const results = new Map(ranking.results.map((one) => [candidates[one.index]!, one]));
   const sources = context.sources.map(({ citation, index, neighbour }): RetrievedSource => {
     const { score = 0, relevance = 0 } = results.get(index) ?? {};
     return { citation, ...all[index]!, score, relevance, neighbour };
@@ -95,35 +96,32 @@ export async function retrieve(
   return {
     text: context.text,
     sources,
-    abstained: !(ranking?.results ?? []).some(({ relevance }) => relevance >= (threshold ?? DEFAULT_THRESHOLD)),
+    abstained: !ranking.results.some(({ relevance }) => relevance >= (threshold ?? DEFAULT_THRESHOLD)),
     belowThreshold,
     messages: toMessages(context.text, query, instruction, history),
     usage: {
       chunks: passages.count,
       candidates: candidates.length,
       irrelevantChunks: isAnyRelevant ? irrelevant : 0,
-      promptTokens: ranking?.usage.promptTokens ?? 0,
-      queryTokens: ranking?.usage.queryTokens ?? 0,
+      promptTokens: ranking.usage.promptTokens,
+      queryTokens: ranking.usage.queryTokens,
       contextTokens: context.tokens,
     },
-    timings: { ...(ranking?.timings ?? NO_TIMINGS), searchMs, totalMs: performance.now() - began },
+    timings: { ...ranking.timings, searchMs, totalMs: performance.now() - began },
     warnings: [
-      ...(ranking ? [] : [NO_WORD]),
+      ...(from instanceof ChunkIndex && candidates.length === 0 ? [NO_WORD] : []),
       // A chunk alone has nothing to stand out from.
       ...(isAnyRelevant || candidates.length <= 1 ? [] : [IRRELEVANT]),
       ...stale.map((file) => `${file} has changed since the index was updated`),
-      ...(ranking?.warnings ?? []),
-      ...(threshold !== undefined && ranking?.calibration.fitted === false ? [GENERIC_WARNING] : []),
+      ...ranking.warnings,
+      ...(threshold !== undefined && !ranking.calibration.fitted ? [GENERIC_WARNING] : []),
     ],
-    ...(ranking?.windows && { windows: ranking.windows }),
+    ...(ranking.windows && { windows: ranking.windows }),
   };
 }
 
-const NO_TIMINGS: Timings = { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 };
-
 /** Chunks as pieces of a context, in the order of the ranking: what is not to be taken for itself may come as a neighbour. */
-function piecesOf({ all, candidates }: Passages, ranking: RankResult | undefined, threshold: number | undefined) {
-  const results = ranking?.results ?? [];
+function piecesOf({ all, candidates }: Passages, { results }: RankResult, threshold: number | undefined) {
   const isAnyRelevant = results.some(({ score }) => score > NOTHING);
   const something = results.filter(({ score }) => score > NOTHING || !isAnyRelevant);
   const reaches = ({ relevance }: { relevance: number }) => threshold === undefined || relevance >= threshold;

@@ -76,7 +76,8 @@ export interface Retriever extends Ranker {
    *
    * @param from Documents, which are cut into chunks; a corpus or an index, which have chunks; or `{ paths }` of files and
    * folders.
-   * @throws InputError for a blank question, no documents, wrong options, or a budget that no chunk fits; what `rank` throws.
+   * @returns Of an empty list of documents nothing, and `abstained`.
+   * @throws InputError for a blank question, documents that are all blank, wrong options, or a budget that no chunk fits; what `rank` throws.
    * @example
    * const found = await retriever.retrieve("Who keeps the keys?", { paths: ["notes/"] }, { budgetTokens: 2000 });
    * for (const { file, line, relevance } of found.sources) console.log(`${file}:${line}`, relevance);

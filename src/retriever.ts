@@ -129,16 +129,6 @@ export class QRRetriever implements Retriever {
     return this.#queue.pending;
   }
 
-  /**
-   * A retriever with other heads on the same loaded model: nothing is loaded again. Each has KV caches and corpora of its own;
-   * their calls wait for each other. Either may be disposed of first, and the last one frees the model.
-   *
-   * @param heads As `heads` of `load`. Layers that those of `load` do not reach have no memory of a GPU, unless the model was
-   * loaded with `generates`; the CPU computes them.
-   * @throws InputError for heads that the model does not have, QRHeadError `DISPOSED`.
-   * @example
-   * await using all = retriever.withHeads("all");
-   */
   withHeads(heads: NonNullable<LoadOptions["heads"]>): QRRetriever {
     this.#queue.assertOpen();
     const resolved = resolveHeads(heads, this.#engine.model.identity, readHeadFile);

@@ -40,7 +40,7 @@ function isPlain(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function accepts({ kind, min, max, above, choices, accepts: own, inside }: OptionSpec, value: unknown): boolean {
+function accepts({ kind, min, max, above, whole, choices, accepts: own, inside }: OptionSpec, value: unknown): boolean {
   const within = () => (value as number) <= max! && (above ? (value as number) > min! : (value as number) >= min!);
   const isText = (one: unknown) => typeof one === "string" && one.trim() !== "";
   switch (kind) {
@@ -56,6 +56,10 @@ function accepts({ kind, min, max, above, choices, accepts: own, inside }: Optio
       return isText(value);
     case "texts":
       return Array.isArray(value) && value.every(isText);
+    case "numbers":
+      return (
+        Array.isArray(value) && value.length > 0 && Array.from(value).every((one) => isWithin(one, min!, max!, whole!))
+      );
     case "pair":
       return Array.isArray(value) && value.length === 2 && value.every((one) => typeof one === "string");
     case "pattern":
@@ -63,6 +67,10 @@ function accepts({ kind, min, max, above, choices, accepts: own, inside }: Optio
     default:
       return own ? own(value) : choices ? choices.includes(value as string) : !inside;
   }
+}
+
+export function isWithin(value: unknown, min: number, max: number, whole: boolean): boolean {
+  return typeof value === "number" && value >= min && value <= max && (!whole || Number.isInteger(value));
 }
 
 /** Options in two parts: those that a set knows, and the others. @throws InputError for what is no object. */

@@ -124,7 +124,7 @@ function comparator(pieces: readonly ContextPiece[], order: NonNullable<Assemble
   };
 }
 
-export const DEFAULT_INSTRUCTION =
+const DEFAULT_INSTRUCTION =
   "Answer the question from the numbered sources alone, and cite them as [1]. Say so if they do not answer it.";
 
 /**

@@ -30,7 +30,7 @@ export type RetrieveFrom =
   | { paths: readonly string[] };
 
 /** A chunk and where it stands. */
-export type Passage = RankDocument & ChunkPlace;
+type Passage = RankDocument & ChunkPlace;
 
 /** Chunks in their own order, and those of them that the heads rank. */
 export type Passages = {

@@ -4,7 +4,7 @@ import path from "node:path";
 import { InputError, invalidArgument } from "../errors.ts";
 
 /** Entries that a folder may have, with those of its folders: more is a mistake, such as a home folder. */
-export const MOST_FILES = 10_000;
+const MOST_FILES = 10_000;
 
 /** A file to read: as named by the caller, or found in a folder that was. */
 export type ListedFile = { file: string; inFolder: boolean };

@@ -126,7 +126,7 @@ async function sizeOf(source: string): Promise<number> {
   return bytes;
 }
 
-export function machine(): EvalReport["machine"] {
+function machine(): EvalReport["machine"] {
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: cpus().length,

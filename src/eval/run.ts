@@ -241,7 +241,7 @@ function assertScores(scores: readonly number[], count: number): void {
 }
 
 /** The first words of a document's text, cut at single spaces as the published code cuts; 0 keeps all. */
-export function truncateWords(document: RankDocument, limit: number): RankDocument {
+function truncateWords(document: RankDocument, limit: number): RankDocument {
   if (limit === 0) return document;
   const words = document.text.split(" ");
   return words.length <= limit ? document : { ...document, text: words.slice(0, limit).join(" ") };

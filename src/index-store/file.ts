@@ -11,7 +11,7 @@ import { makeOutput } from "../util/output-file.ts";
  *   12-15        zero
  */
 const MAGIC = Buffer.from("QRHINDX\n");
-export const VERSION = 1;
+const VERSION = 1;
 const PREAMBLE_BYTES = 16;
 const DIGEST_BYTES = 32;
 const PART_BYTES = 4 * 2 ** 20;

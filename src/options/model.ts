@@ -59,7 +59,7 @@ export const model = text({
 });
 
 /** Where models that are named, and not given as a path, are kept. */
-export const modelsDirectory = text({
+const modelsDirectory = text({
   expected: "a folder",
   says: "folder that models named by a URI are downloaded into, and that names of pulled models are looked up in",
   more: "`hf:OWNER/REPOSITORY/FILE.gguf` and http(s) addresses are then fetched by qrhead itself, without node-llama-cpp.",

@@ -30,7 +30,7 @@ export function parseOptions(set: OptionSet, options: unknown, at = ""): Values 
 }
 
 /** @throws InputError `INVALID_ARGUMENT` for a value that is not what the option takes. */
-export function parseOption(spec: OptionSpec, value: unknown, name: string): unknown {
+function parseOption(spec: OptionSpec, value: unknown, name: string): unknown {
   if (spec.inside && isPlain(value)) return parseOptions(spec.inside, value, name);
   if (!accepts(spec, value)) throw invalidArgument(name, spec.expected, value);
   return spec.take ? spec.take(value) : value;

@@ -15,7 +15,7 @@ export type PruneOptions = PruneLimit &
   PruningOptions &
   Omit<RankOptions, "topK" | "headScores" | "tokenScores" | "maxDocumentTokens">;
 
-export const DEFAULT_MARKER = "[…] ";
+const DEFAULT_MARKER = "[…] ";
 /** How texts are cut into passages where nothing else is said. */
 export const PASSAGE: ChunkOptions = { by: "paragraphs", size: 128 };
 

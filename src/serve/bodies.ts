@@ -92,10 +92,6 @@ export const corpusBody = z.object({
   chunk_tokens: count("Cut documents into chunks of so many tokens first. Defaults to not at all."),
 });
 
-export type RerankV1 = z.infer<typeof rerankV1>;
-export type RerankV2 = z.infer<typeof rerankV2>;
-export type PruneBody = z.infer<typeof pruneBody>;
-export type RetrieveBody = z.infer<typeof retrieveBody>;
 export type DocumentBody = z.infer<typeof documentText>;
 
 /** @throws HttpError 400 with the field at fault. */

@@ -101,7 +101,7 @@ async function rank(services: Services, asked: Asked, subject: Subject, signal: 
 }
 
 /** The one place that names the numbers of a result. */
-export function toResults(results: readonly RankedDocument[]) {
+function toResults(results: readonly RankedDocument[]) {
   return results.map(({ index, id, score, relevance, tokenScores }) => {
     const shown = {
       index,

@@ -10,8 +10,7 @@ type Values = Record<string, unknown>;
  * @throws InputError `INVALID_ARGUMENT` for what is no object, an unknown option, a wrong value, or one that is missing.
  */
 export function parseOptions(set: OptionSet, options: unknown, at = ""): Values {
-  if (!isPlain(options ?? {})) throw invalidArgument(at || "options", "an object", options);
-  const given = (options ?? {}) as Values;
+  const given = optionsOf(options as object | undefined, at || "options") as Values;
   const name = (key: string) => (at ? `${at}.${key}` : key);
   for (const key of Object.keys(given)) {
     if (Object.hasOwn(set, key)) continue;
@@ -27,6 +26,12 @@ export function parseOptions(set: OptionSet, options: unknown, at = ""): Values 
     taken[key] = parseOption(spec, value, name(key));
   }
   return taken;
+}
+
+/** Options, or none where there are none. @throws InputError `INVALID_ARGUMENT` for what is no object. */
+export function optionsOf<T extends object>(options: T | null | undefined, name = "options"): T {
+  if (isPlain(options ?? {})) return options ?? ({} as T);
+  throw invalidArgument(name, "an object", options);
 }
 
 /** @throws InputError `INVALID_ARGUMENT` for a value that is not what the option takes. */

@@ -77,9 +77,23 @@ export function llamaDefinitions(release = llamaVersion()) {
 
 /** Folder with `include/`, `ggml/include/` and `models/`; made on the first call. */
 export function llamaSource(release = llamaVersion()) {
-  const directory = path.join(root, ".cache", `llama.cpp-${release}`);
   // One that an earlier checkout made may lack a file.
-  const isWhole = () => existsSync(path.join(directory, "ggml", "CMakeLists.txt"));
+  return checkedOut(release, `llama.cpp-${release}`, wanted, path.join("ggml", "CMakeLists.txt"));
+}
+
+/** The script of the installed release that makes a GGUF of a Hugging Face model; brought on the first call. */
+export function llamaConverter() {
+  const [release, script] = [llamaVersion(), "convert_hf_to_gguf.py"];
+  return path.join(
+    checkedOut(release, `llama.cpp-${release}-python`, [script, "conversion", "gguf-py"], script),
+    script,
+  );
+}
+
+/** Folder of `.cache` with these paths of a release's sources, whole where `last` is there. */
+function checkedOut(release, name, paths, last) {
+  const directory = path.join(root, ".cache", name);
+  const isWhole = () => existsSync(path.join(directory, last));
   if (isWhole()) return directory;
   const bundle = path.join(bundleDirectory(release), "gitRelease.bundle");
   if (!existsSync(bundle)) throw new Error(`Expected llama.cpp's source bundle at ${bundle}: reinstall node-llama-cpp`);
@@ -87,7 +101,7 @@ export function llamaSource(release = llamaVersion()) {
   mkdirSync(path.dirname(partial), { recursive: true });
   const git = (...args) => execFileSync("git", args, { stdio: ["ignore", "ignore", "inherit"] });
   git("clone", "--quiet", "--no-checkout", bundle, partial);
-  git("-C", partial, "checkout", "--quiet", "HEAD", "--", ...wanted);
+  git("-C", partial, "checkout", "--quiet", "HEAD", "--", ...paths);
   rmSync(path.join(partial, ".git"), { recursive: true });
   if (isWhole()) {
     rmSync(partial, { recursive: true });

@@ -241,10 +241,7 @@ export class QRRetriever implements Retriever {
     assertQuery(query);
     const normalized = someDocuments(documents);
     if (plan.layout === "independent") {
-      throw new InputError(
-        "INVALID_ARGUMENT",
-        "inspect shows one prompt of all documents: layout independent has no use",
-      );
+      throw new InputError("INVALID_ARGUMENT", 'inspect shows one prompt of all documents: use layout: "listwise"');
     }
     return this.#queue.run(async () => {
       const context = this.#contexts.listwise;
@@ -294,7 +291,7 @@ export class QRRetriever implements Retriever {
     const plan = planRank(this.#engine, options);
     // Those of `load` are for calls that can have windows.
     if (plan.layout === "independent" && typeof options.windows === "object") {
-      throw new InputError("INVALID_ARGUMENT", "Windows have no use for a corpus or for independent documents");
+      throw new InputError("INVALID_ARGUMENT", "Option windows does not apply to a corpus or to independent documents");
     }
     return plan;
   }

@@ -1,5 +1,16 @@
 import { readFileSync } from "node:fs";
 
+/** Heads that were found by a command, and which command that was. */
+export type Found = {
+  /** Best first, such as `13-18,13-21`. */
+  heads: string;
+  /** One a head, where they count differently. */
+  weights?: number[];
+  by: string;
+  /** What to know of how they were found. */
+  note?: string;
+};
+
 /** What is measured: see config.json. */
 export type Config = {
   /** Of the draw of queries, of random heads and of intervals. */
@@ -15,14 +26,20 @@ export type Config = {
   fuseWeight: number;
   /** Files and folders under the data folder. */
   sets: string[];
+  /** A GGUF that embeds, the dense baseline. */
+  dense: string;
   models: {
     key: string;
     title: string;
     file: string;
-    /** Heads of `qrhead retrieval-heads` for this model, best first, such as `13-18,13-21`. */
-    wu?: string;
-    /** Heads of `qrhead detect --bootstrap` for this model, as many as its published set has. */
-    bootstrap?: string;
+    /** A head-set file with the score of every head, from the repository's root. */
+    scores: string;
+    wu?: Found;
+    /** Chosen without labels, as many as the command found best. */
+    bootstrap?: Found;
+    /** The best of the same run in their order, for sets of other sizes. */
+    bootstrapOrder?: string;
+    weighted?: Found;
   }[];
 };
 

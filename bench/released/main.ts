@@ -1,13 +1,23 @@
-// Whether heads rank on released models: docs/results/released-models.md, made by
+// Whether heads rank on released models: docs/results/released-models.md and .json, made by
 //
 //   npm run models:real
-//   npx tsx bench/released/main.ts --data DIR [--minutes N] [--model KEY] [--only SET,SET] [--read-only]
+//   npx tsx bench/released/main.ts --data DIR [--minutes N] [--model KEY] [--only SET,SET] [--read-only | --page-only]
 //
 // DIR holds the sets that config.json names. Every query is read once, with all heads, and its attention is kept in
-// --readings (several GB for all queries); any head set is then scored from it. Run it again to go on.
+// --readings (several GB for all queries); any head set is then scored from it. Run it again to go on. What the page says
+// of the numbers is in conclusion.md.
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { parseArgs } from "node:util";
+import { loadModel } from "../../src/model/model.ts";
 import { config } from "./config.ts";
+import { measureCosts } from "./costs.ts";
+import { embedAll } from "./dense.ts";
+import { choicesOf, methodsOf, parseList, publishedHeads, rankedHeads } from "./methods.ts";
+import { type Part, resultPage } from "./page.ts";
 import { openTasks, readAll } from "./reading.ts";
+import { toJson } from "./summary.ts";
+import { evaluate } from "./table.ts";
 
 const { values } = parseArgs({
   options: {
@@ -18,6 +28,8 @@ const { values } = parseArgs({
     model: { type: "string" },
     only: { type: "string" },
     "read-only": { type: "boolean", default: false },
+    "page-only": { type: "boolean", default: false },
+    output: { type: "string", short: "o", default: "docs/results/released-models" },
   },
 });
 if (values.data === undefined) throw new Error("Expected --data DIR with the sets that config.json names");
@@ -25,7 +37,30 @@ const until = Date.now() + Number(values.minutes) * 60_000;
 const only = values.only?.split(",");
 const sets = config.sets.filter((set) => !only || only.some((name) => set.includes(name)));
 const tasks = await openTasks({ ...config, sets }, values.data);
-for (const model of config.models) {
-  if (values.model !== undefined && model.key !== values.model) continue;
-  await readAll(config, model, tasks, { models: values.models, folder: values.readings, until });
+const chosen = config.models.filter(({ key }) => values.model === undefined || key === values.model);
+const folders = { models: values.models, folder: values.readings };
+if (!values["page-only"]) {
+  for (const model of chosen) await readAll(config, model, tasks, { ...folders, until });
+}
+if (!values["read-only"]) {
+  await embedAll(config, tasks, folders);
+  const parts: Part[] = [];
+  for (const model of chosen) {
+    const { native, identity } = await loadModel({ model: path.join(values.models, model.file), gpu: false });
+    await native.dispose();
+    const [methods, choices] = [methodsOf(config, model, identity), choicesOf(model, identity)];
+    const labelled = rankedHeads(model, identity);
+    const labels = model.bootstrapOrder && {
+      labels: { labelled, unlabelled: parseList(model.bootstrapOrder), total: labelled.length },
+    };
+    parts.push({
+      ...{ model, methods, choices, ...labels },
+      results: evaluate(model, tasks, [...methods, ...choices], values.readings),
+      costs: await measureCosts(model, publishedHeads(identity).heads, tasks, folders),
+    });
+  }
+  const conclusion = readFileSync(new URL("conclusion.md", import.meta.url), "utf8");
+  writeFileSync(`${values.output}.md`, resultPage(config, parts, conclusion));
+  writeFileSync(`${values.output}.json`, `${JSON.stringify(toJson(config, parts))}\n`);
+  console.log(`${values.output}.md`);
 }

@@ -47,7 +47,7 @@ export async function openTasks(config: Config, data: string): Promise<OpenTask[
   return tasks;
 }
 
-/** Where the reading of a query lies: `.json`, and `.f32` with calibrated attention, `[heads][tokens]`. */
+/** Where the reading of a query lies: `.json`, and `.f32`, the attention of the query and of the null query, `[2][heads][tokens]`. */
 export function placeOf(folder: string, model: string, task: string, query: string): string {
   return path.join(folder, model, task, createHash("sha256").update(query).digest("hex").slice(0, 16));
 }
@@ -56,11 +56,14 @@ export function readingOf(place: string): Reading | null {
   return existsSync(`${place}.json`) ? (JSON.parse(readFileSync(`${place}.json`, "utf8")) as Reading) : null;
 }
 
-/** Calibrated attention of every head, one row a head. */
-export function attentionOf(place: string, tokens: number): Float32Array[] {
+/** Attention of every head, one row a head, by what asked. */
+export type Attention = { query: Float32Array[]; null: Float32Array[] };
+
+export function attentionOf(place: string, tokens: number): Attention {
   const bytes = readFileSync(`${place}.f32`);
   const all = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  return Array.from({ length: all.length / tokens }, (_, row) => all.subarray(row * tokens, (row + 1) * tokens));
+  const rows = Array.from({ length: all.length / tokens }, (_, row) => all.subarray(row * tokens, (row + 1) * tokens));
+  return { query: rows.slice(0, rows.length / 2), null: rows.slice(rows.length / 2) };
 }
 
 /**
@@ -114,11 +117,10 @@ async function readOne(
   const spans = laid.positions.map((position): [number, number] => [...laid.trunk.documentSpans[position]!]);
   const tokens = Math.max(...spans.map(([, end]) => end));
   const rows = engine.heads.heads.length;
-  const attention = new Float32Array(rows * tokens);
+  const attention = new Float32Array(2 * rows * tokens);
   for (let row = 0; row < rows; row++) {
-    const query = observed.query.row(row);
-    const baseline = observed.null!.row(row);
-    for (let token = 0; token < tokens; token++) attention[row * tokens + token] = query[token]! - baseline[token]!;
+    attention.set(observed.query.row(row).subarray(0, tokens), row * tokens);
+    attention.set(observed.null!.row(row).subarray(0, tokens), (rows + row) * tokens);
   }
   const reading: Reading = {
     ...{ task: task.name, query: topic.id, grades: [...topic.grades], spans, tokens },

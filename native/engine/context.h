@@ -31,6 +31,20 @@ struct Reading {
 struct Rows {
     bool               per_head = true;  // a row per head; false: a single row with their sum, made while capturing
     std::vector<float> weights;          // of that sum, one per head, finite and at least 0; none are all 1
+
+    bool operator==(const Rows & other) const { return per_head == other.per_head && weights == other.weights; }
+};
+
+// How the rows of branches go through flash attention on the CPU: one by one, or filled up to a tile. `automatic` goes by the
+// cells behind which they stand.
+enum class RowsGo { automatic, one_by_one, in_tiles };
+
+// Queries behind `n_cells` cells, in rows: of the query, the null query and what both begin with; and of the query alone
+// where the rest was read before.
+struct QueryRows {
+    size_t n_cells   = 0;
+    size_t n_all     = 0;
+    size_t n_further = 0;
 };
 
 // What a model wrote, and for each token and head (row-major, heads in the order of the context's) the cell that the head
@@ -39,6 +53,12 @@ struct Generation {
     std::vector<llama_token> tokens;
     std::vector<int32_t>     attended;
     std::string              text;  // bytes: it may end inside a character
+};
+
+// What rows cost on the CPU, in rows' worth of a layer's weights.
+struct RowCosts {
+    double cells      = 1.0;  // that a row of a tile looks at for the cost of one
+    double one_by_one = 1.0;  // of looking at a cell, over the same in a tile
 };
 
 // A KV cache, and the heads that are read from it. One thread at a time.
@@ -64,10 +84,20 @@ class Context {
     void prefill(const std::vector<llama_token> & tokens, const Cancellation & cancellation, const Progress & on_progress);
 
     // Decodes each branch as if it alone stood behind the trunk, which is all that is in the cache, and forgets it again.
-    // Returns each branch's attention to the trunk and to itself, averaged over its tokens. The cache is as before
-    // afterwards, also on failure and on cancellation.
+    // Returns each branch's attention to the trunk and to itself, averaged over its tokens and those of the opening. The cache is
+    // as before afterwards, also on failure and on cancellation.
     std::vector<std::shared_ptr<Attention>> observe(const std::vector<std::vector<llama_token>> & branches, const Rows & rows,
-                                                    const Cancellation & cancellation, const Progress & on_progress = nullptr);
+                                                    const Cancellation & cancellation, const Progress & on_progress = nullptr,
+                                                    RowsGo go = RowsGo::automatic);
+
+    // Appends an opening: tokens that all branches begin with. Their rows go one by one, and their attention counts for every
+    // branch that is observed with the same `rows` from then on. Whatever else changes the cache makes them tokens like all
+    // others. On failure and on cancellation the cache is as it was before the call.
+    void read_opening(const std::vector<llama_token> & tokens, const Rows & rows, const Cancellation & cancellation);
+
+    // Whether a query, its null query and what both begin with had better go through one pass, filled up to a tile, each time,
+    // than row by row with as much as possible read before.
+    bool tiles_pay(const QueryRows & rows) const noexcept;
 
     // Forgets the tokens from `position` on. Throws INVALID_ARGUMENT beyond the current position, and between documents that
     // were put in, which go all together.
@@ -133,7 +163,15 @@ class Context {
         const std::vector<float> &                    weights;
         const Cancellation &                          cancellation;
         const Progress &                              on_progress;
+        RowsGo                                        go;
         std::vector<std::shared_ptr<Attention>>       sinks;
+    };
+
+    // The last `n_tokens` cells, where all branches begin with them, and what they attend to, summed over them.
+    struct Opening {
+        size_t                     n_tokens = 0;
+        Rows                       rows;
+        std::shared_ptr<Attention> sums;
     };
 
     // Position of a token in a cell outside the documents.
@@ -158,15 +196,16 @@ class Context {
     llama_token decode_row(llama_token token, Attention & attention, int32_t n_vocab, const Cancellation & cancellation);
 
     // Adds rows that nobody looks at where that makes the pass faster, and returns how many. `cell`: of its first row.
-    size_t pad(Batch & batch, size_t cell) const;
-    // The most rows that branches may share a pass with: behind few cells they must stay as few as each would be alone.
-    size_t n_rows_of_group() const noexcept;
+    size_t pad(Batch & batch, size_t cell, RowsGo go = RowsGo::automatic) const;
+    // The most rows that branches may share a pass with: where each alone would have few, they must stay few.
+    size_t n_rows_of_group(RowsGo go) const noexcept;
+    bool   are_tiled(RowsGo go) const noexcept { return go == RowsGo::automatic ? position_ >= tiled_from_ : go == RowsGo::in_tiles; }
     // Frees the cells of a sequence from the position of `cell` on. Throws MODEL_UNSUPPORTED where the model cannot.
     void   forget(llama_seq_id sequence, size_t cell);
     // Forgets what a call that failed has appended from cell `begin` on. Never throws: the failure is what counts.
     void   abandon(size_t begin) noexcept;
 
-    Group  group_from(const std::vector<std::vector<llama_token>> & branches, size_t first) const;
+    Group  group_from(const Observation & observation, size_t first) const;
     size_t n_parallel() const noexcept;
     void   observe_group(const Observation & observation, const Group & group);
     void   observe_alone(const Observation & observation, size_t branch);
@@ -184,13 +223,16 @@ class Context {
     ContextHandle                     handle_;                  // after what its callbacks point to
     size_t                            position_ = 0;            // cells in use
     Documents                         documents_;
+    Opening                              opening_;
     size_t                            n_forks_     = 1;         // sequences that hold the trunk, its own among them
     uint32_t                          n_sequences_ = 1;
     uint32_t                          n_ctx_    = 0;
     uint32_t                          n_ubatch_ = 0;
     size_t                            n_bytes_  = 0;
     size_t                            tiled_from_ = 0;      // cells
-    bool                              pads_       = false;  // where rows may be added
+    RowCosts                          costs_;
+    bool                              pads_    = false;  // where rows may be added
+    bool                              has_gpu_ = false;
 };
 
 }  // namespace qrhead

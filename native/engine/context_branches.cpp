@@ -9,11 +9,15 @@
 namespace qrhead {
 
 std::vector<std::shared_ptr<Attention>> Context::observe(const std::vector<std::vector<llama_token>> & branches, const Rows & rows,
-                                                         const Cancellation & cancellation, const Progress & on_progress) {
+                                                         const Cancellation & cancellation, const Progress & on_progress,
+                                                         RowsGo go) {
     if (n_heads() == 0 || std::any_of(branches.begin(), branches.end(), [](const auto & branch) { return branch.empty(); })) {
         throw EngineError("INVALID_ARGUMENT", "Expected at least one head and one token in every branch");
     }
     check_rows(rows);
+    if (opening_.n_tokens > 0 && !(rows == opening_.rows)) {
+        throw EngineError("INVALID_ARGUMENT", "Expected the rows that the opening was read with");
+    }
     size_t         n_done = 0;
     const Progress report = [&](size_t n_tokens) {
         n_done += n_tokens;
@@ -21,16 +25,20 @@ std::vector<std::shared_ptr<Attention>> Context::observe(const std::vector<std::
             on_progress(n_done);
         }
     };
-    Observation observation{ branches, rows.weights, cancellation, report, {} };
+    Observation observation{ branches, rows.weights, cancellation, report, go, {} };
     for (const auto & branch : branches) {
         check_tokens(branch);
-        observation.sinks.push_back(std::make_shared<Attention>(rows.per_head ? n_heads() : 1, position_ + branch.size()));
+        auto sink = std::make_shared<Attention>(rows.per_head ? n_heads() : 1, position_ + branch.size());
+        for (size_t r = 0; opening_.n_tokens > 0 && r < sink->n_rows(); r++) {
+            std::copy_n(opening_.sums->row(r), position_, sink->row(r));
+        }
+        observation.sinks.push_back(std::move(sink));
     }
     LogGuard log(api());
     cancellation_ = &cancellation;
     try {
         for (size_t first = 0; first < branches.size();) {
-            const Group group = group_from(branches, first);
+            const Group group = group_from(observation, first);
             if (group.end - first > 1) {
                 observe_group(observation, group);
             } else {
@@ -44,9 +52,40 @@ std::vector<std::shared_ptr<Attention>> Context::observe(const std::vector<std::
     }
     cancellation_ = nullptr;
     for (size_t b = 0; b < branches.size(); b++) {
-        observation.sinks[b]->scale(1.0f / static_cast<float>(branches[b].size()));
+        observation.sinks[b]->scale(1.0f / static_cast<float>(opening_.n_tokens + branches[b].size()));
     }
     return std::move(observation.sinks);
+}
+
+void Context::read_opening(const std::vector<llama_token> & tokens, const Rows & rows, const Cancellation & cancellation) {
+    if (n_heads() == 0 || tokens.empty() || opening_.n_tokens > 0) {
+        throw EngineError("INVALID_ARGUMENT", "Expected at least one head and one token, and no opening before it");
+    }
+    check_rows(rows);
+    check_tokens(tokens);
+    drop_forks();
+    const size_t begin = position_;
+    Opening         opening{ tokens.size(), rows, std::make_shared<Attention>(rows.per_head ? n_heads() : 1, begin + tokens.size()) };
+    LogGuard     log(api());
+    cancellation_ = &cancellation;
+    try {
+        while (position_ < begin + tokens.size()) {
+            const size_t n_done = position_ - begin;
+            const size_t n      = std::min<size_t>(n_ubatch_, tokens.size() - n_done);
+            Batch        batch;
+            Pass         pass;
+            batch.add(tokens.data() + n_done, n, position_of(position_), {});
+            pass.weights = rows.weights;
+            pass.branches.push_back({ { opening.sums.get() }, { 0, static_cast<int64_t>(n) }, begin, begin, n_done + n });
+            decode(std::move(batch), std::move(pass), cancellation);
+            position_ += n;
+        }
+    } catch (...) {
+        abandon(begin);
+        throw;
+    }
+    cancellation_ = nullptr;
+    opening_         = std::move(opening);
 }
 
 void Context::check_rows(const Rows & rows) const {
@@ -63,8 +102,9 @@ size_t Context::n_parallel() const noexcept {
     return model_->info().is_recurrent || model_->info().is_hybrid ? 1 : n_sequences_;
 }
 
-Context::Group Context::group_from(const std::vector<std::vector<llama_token>> & branches, size_t first) const {
-    const size_t n_most  = n_rows_of_group();
+Context::Group Context::group_from(const Observation & observation, size_t first) const {
+    const auto & branches = observation.branches;
+    const size_t n_most  = n_rows_of_group(observation.go);
     const auto & leading = branches[first];
     Group        group{ first, first + 1, leading.size() - 1 };  // every branch keeps a row of its own
     size_t       n_tokens = leading.size();
@@ -110,7 +150,7 @@ void Context::observe_group(const Observation & observation, const Group & group
         pass.branches.push_back({ { observation.sinks[b].get() }, { row, row + static_cast<int64_t>(n_own) }, n_before,
                                   position_ + static_cast<size_t>(row), n_own });
     }
-    pad(batch, position_);
+    pad(batch, position_, observation.go);
     decode(std::move(batch), std::move(pass), observation.cancellation);
     for (llama_seq_id sequence = 0; sequence < n; sequence++) {
         forget(sequence, position_);
@@ -127,7 +167,7 @@ void Context::observe_alone(const Observation & observation, size_t branch) {
         batch.add(tokens.data() + n_done, n, position_of(position_ + n_done), {});
         pass.weights = observation.weights;
         pass.branches.push_back({ { observation.sinks[branch].get() }, { 0, static_cast<int64_t>(n) }, position_, position_, n_done + n });
-        const size_t n_padding = pad(batch, position_ + n_done);
+        const size_t n_padding = pad(batch, position_ + n_done, observation.go);
         decode(std::move(batch), std::move(pass), observation.cancellation);
         n_done += n;
         if (n_padding > 0 || n_done == tokens.size()) {

@@ -61,6 +61,7 @@ void Context::load_cells(const CellState & state) {
     }
     rollback(0);
     drop_forks();
+    opening_ = {};
     const auto places = places_of(state, 0);
     if (!places) {
         throw EngineError("CORPUS_INVALID", "The saved cells are not those of a context");
@@ -107,6 +108,7 @@ std::vector<CellState> Context::read_documents(const std::vector<std::vector<lla
     size_t                 n_done = 0;
     LogGuard               log(api());
     drop_forks();
+    opening_         = {};
     cancellation_ = &cancellation;
     try {
         for (size_t first = 0; first < documents.size();) {
@@ -191,6 +193,7 @@ void Context::put_documents(const std::vector<std::shared_ptr<const CellState>> 
                                                   std::to_string(n_ctx_));
     }
     drop_forks();
+    opening_ = {};
     try {
         for (const auto & document : documents) {
             const auto places = places_of(*document, after.begin);

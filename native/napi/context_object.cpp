@@ -24,6 +24,8 @@ Napi::Function ContextObject::define(Napi::Env env) {
                          InstanceAccessor<&ContextObject::js_batch_size>("batchSize"),
                          InstanceMethod<&ContextObject::js_prefill>("prefill"),
                          InstanceMethod<&ContextObject::js_observe>("observe"),
+                         InstanceMethod<&ContextObject::js_read_opening>("readOpening"),
+                         InstanceMethod<&ContextObject::js_tiles_pay>("tilesPay"),
                          InstanceMethod<&ContextObject::js_rollback>("rollback"),
                          InstanceMethod<&ContextObject::js_generate>("generate"),
                          InstanceMethod<&ContextObject::js_save_cells>("saveCells"),
@@ -92,13 +94,14 @@ Napi::Value ContextObject::js_prefill(const Napi::CallbackInfo & info) {
 Napi::Value ContextObject::js_observe(const Napi::CallbackInfo & info) {
     auto branches     = require_int32_arrays(info[0], "branches");
     auto rows         = to_rows(info[1]);
+    auto go           = to_rows_go(info[1]);
     auto cancellation = CancellationObject::read(info[2]);
     auto claimed      = claim(info);
     auto progress     = to_progress(info[3], cancellation.environment);
     return PromiseWorker<std::vector<std::shared_ptr<Attention>>>::run(
         info.Env(), "qrhead.observe",
-        [context = context_, branches, rows, cancellation, report = progress.report] {
-            return context->observe(branches, rows, cancellation, [&report](size_t done) { report(static_cast<double>(done)); });
+        [context = context_, branches, rows, go, cancellation, report = progress.report] {
+            return context->observe(branches, rows, cancellation, [&report](size_t done) { report(static_cast<double>(done)); }, go);
         },
         [](Napi::Env env, std::vector<std::shared_ptr<Attention>> & attentions) {
             auto result = Napi::Array::New(env, attentions.size());
@@ -108,6 +111,24 @@ Napi::Value ContextObject::js_observe(const Napi::CallbackInfo & info) {
             return result;
         },
         { progress.lifetime, claimed });
+}
+
+Napi::Value ContextObject::js_read_opening(const Napi::CallbackInfo & info) {
+    auto tokens       = require_int32_array(info[0], "tokens");
+    auto rows         = to_rows(info[1]);
+    auto cancellation = CancellationObject::read(info[2]);
+    auto claimed      = claim(info);
+    return PromiseWorker<bool>::run(
+        info.Env(), "qrhead.readOpening",
+        [context = context_, tokens, rows, cancellation] {
+            context->read_opening(tokens, rows, cancellation);
+            return true;
+        },
+        [](Napi::Env env, bool &) { return env.Undefined(); }, { claimed });
+}
+
+Napi::Value ContextObject::js_tiles_pay(const Napi::CallbackInfo & info) {
+    return Napi::Boolean::New(info.Env(), require(info.Env())->tiles_pay(to_query_rows(info[0])));
 }
 
 void ContextObject::js_rollback(const Napi::CallbackInfo & info) {

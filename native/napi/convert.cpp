@@ -158,6 +158,20 @@ Rows to_rows(const Napi::Value & value) {
     return { kept == "heads", optional_float32_array(object.Get("weights"), "weights") };
 }
 
+RowsGo to_rows_go(const Napi::Value & value) {
+    const auto object = require_object(value, "options");
+    if (!object.Has("tiles") || object.Get("tiles").IsUndefined()) {
+        return RowsGo::automatic;
+    }
+    return require_bool(object, "tiles") ? RowsGo::in_tiles : RowsGo::one_by_one;
+}
+
+QueryRows to_query_rows(const Napi::Value & value) {
+    const auto object = require_object(value, "rows");
+    const auto count  = [&](const char * name) { return static_cast<size_t>(require_number(object, name, 0, INT32_MAX)); };
+    return { count("cells"), count("all"), count("further") };
+}
+
 Napi::Object from_model_info(Napi::Env env, const ModelInfo & info) {
     auto object = Napi::Object::New(env);
     object.Set("architecture", info.architecture);

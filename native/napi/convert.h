@@ -26,6 +26,8 @@ std::vector<PromptPiece> to_prompt_pieces(const Napi::Value & value);
 CacheOptions   to_cache_options(const Napi::Value & value);
 ContextOptions           to_context_options(const Napi::Value & value);
 Rows                     to_rows(const Napi::Value & value);
+RowsGo                   to_rows_go(const Napi::Value & value);
+QueryRows                to_query_rows(const Napi::Value & value);
 
 Napi::Object       from_model_info(Napi::Env env, const ModelInfo & info);
 Napi::Object       from_tokenization(Napi::Env env, const Tokenization & tokenization);

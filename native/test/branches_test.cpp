@@ -143,6 +143,77 @@ TEST("branches leave no trace: the trunk, and what is observed or read behind it
     }
 }
 
+TEST("behind an opening a branch has what it has whole, and the opening can be forgotten") {
+    for (const char * name : { "tiny-llama", "tiny-qwen2", "tiny-gemma3", "tiny-gptoss" }) {
+        const auto   parts = parts_of(*model(name));
+        const Tokens opening(parts.branches[0].begin(), parts.branches[0].begin() + 15);
+        const Tokens own(parts.branches[0].begin() + 15, parts.branches[0].end());
+        const Tokens other(parts.branches[4].begin() + 15, parts.branches[4].end());
+        for (const bool flash_attention : { false, true }) {
+            auto    options = options_for(3, "f32", flash_attention);
+            Context context(model(name), options);
+            context.prefill(parts.trunk, never, nullptr);
+            for (const Rows & rows : { Rows{}, Rows{ false, { 0.5f, 0.0f, 2.0f, 1.25f } } }) {
+                const auto observe = [&](const std::vector<Tokens> & branches) {
+                    return context.observe(branches, rows, never, nullptr, RowsGo::one_by_one);
+                };
+                const auto whole = observe({ parts.branches[0], parts.branches[4] });
+                context.read_opening(opening, rows, never);
+                const auto first = observe({ own });
+                CHECK(first[0]->n_tokens() == parts.trunk.size() + parts.branches[0].size());
+                // With flash attention values are added up in half precision, row by row.
+                const float most = flash_attention ? 5e-4f : 1e-5f;
+                CHECK(difference(*whole[0], *first[0]) < most);
+                const auto both = observe({ own, other });
+                CHECK(difference(*both[0], *first[0]) == 0.0f);
+                CHECK(difference(*whole[1], *both[1]) < most);
+                CHECK_ERROR("INVALID_ARGUMENT", context.observe({ own }, { !rows.per_head, {} }, never));
+                CHECK_ERROR("INVALID_ARGUMENT", context.read_opening(opening, rows, never));
+                context.rollback(parts.trunk.size());
+                CHECK(difference(*whole[0], *observe({ parts.branches[0], parts.branches[4] })[0]) == 0.0f);
+            }
+        }
+    }
+}
+
+TEST("an opening that is refused or cancelled is not there, and one that is overtaken is text like any other") {
+    const auto llama   = model("tiny-llama");
+    const auto parts   = parts_of(*llama);
+    auto       options = options_for(2);
+    options.n_ubatch   = 8;
+    Context context(llama, options);
+    context.prefill(parts.trunk, never, nullptr);
+    const auto before = context.observe({ parts.branches[0] }, {}, never);
+    Cancellation cancelled{ make_cancel_flag(), nullptr };
+    *cancelled.call = true;
+    CHECK_ERROR("ABORTED", context.read_opening(parts.branches[2], {}, cancelled));
+    CHECK_ERROR("INVALID_ARGUMENT", context.read_opening({}, {}, never));
+    CHECK_ERROR("INVALID_ARGUMENT", context.read_opening({ -1 }, {}, never));
+    CHECK_ERROR("INVALID_ARGUMENT", context.read_opening({ 1 }, { false, { 1.0f } }, never));
+    CHECK_ERROR("CONTEXT_OVERFLOW", context.read_opening(Tokens(800, 1), {}, never));
+    CHECK(context.position() == parts.trunk.size());
+    CHECK(difference(*before[0], *context.observe({ parts.branches[0] }, {}, never)[0]) == 0.0f);
+
+    Context plain(llama, options);
+    plain.prefill(parts.trunk, never, nullptr);
+    for (const auto * part : { &parts.branches[3], &parts.branches[1] }) {
+        plain.prefill(*part, never, nullptr);
+    }
+    context.read_opening(parts.branches[3], {}, never);
+    context.prefill(parts.branches[1], never, nullptr);
+    CHECK(difference(*plain.observe({ parts.branches[0] }, {}, never)[0], *context.observe({ parts.branches[0] }, {}, never)[0]) < 1e-5f);
+}
+
+TEST("queries go in tiles where all their rows cost as much, and row by row where those of a further query cost less") {
+    const auto llama = model("tiny-llama");
+    Context    context(llama, options_for(2, "f16", true));
+    CHECK(!context.tiles_pay({ 0, 41, 16 }));
+    CHECK(context.tiles_pay({ 0, 90, 70 }));
+    CHECK(context.tiles_pay({ 1 << 20, 41, 30 }));
+    // Nothing is filled up where attention is no flash attention.
+    CHECK(!Context(llama, options_for(2)).tiles_pay({ 1 << 20, 90, 70 }));
+}
+
 // Of the largest entry, where a pass is cut into others: few rows go through flash attention one by one, and values are added
 // up in half precision there. Measured: 2e-3 and 1.3e-6.
 constexpr float half   = 5e-3f;

@@ -51,7 +51,7 @@ async function addFiles(list) {
   for (const file of list) {
     const text = await file.text();
     if (text.trim() === "") showStatus(`${file.name} is empty and was left out.`, true);
-    else if (text.includes("\u0000")) showStatus(`${file.name} is no text and was left out.`, true);
+    else if (text.includes("\u0000")) showStatus(`${file.name} is not text and was left out.`, true);
     else files.push({ name: file.name, text });
   }
   showCount();

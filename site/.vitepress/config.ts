@@ -55,7 +55,7 @@ export default defineConfig({
             href,
           );
         if (outside) token.attrSet("href", `https://github.com/qrhead/qrhead/blob/main/${outside[1]}`);
-        const data = /^(built-in-model|qrhead-mini-v1)\.(json|html)$/.exec(href);
+        const data = /^(built-in-model|qrhead-mini-v1|released-models)\.(json|html)$/.exec(href);
         if (data) token.attrSet("href", `https://github.com/qrhead/qrhead/blob/main/docs/results/${href}`);
         return render(tokens, index, options, env, self);
       };
@@ -142,6 +142,7 @@ export default defineConfig({
           items: [
             page("Built-in model", "/results/README"),
             page("Base model", "/results/base"),
+            page("Released models", "/results/released-models"),
             page("Speed and memory", "/results/speed"),
             page("Windows", "/results/windows"),
             page("Pruning", "/results/pruning"),

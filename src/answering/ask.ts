@@ -106,7 +106,7 @@ function abstain(onText: AskOptions["onText"]): Written {
 }
 
 function baseWarning(name: string): string {
-  return `${name} has no chat template and is probably a base model: it goes on with the text rather than answers`;
+  return `${name} has no chat template and is probably a base model: it continues the text instead of answering`;
 }
 
 /** Who writes, and what retrieves; a corpus retrieves by itself. */

@@ -46,7 +46,7 @@ export function parseAskOptions(query: unknown, options: unknown): AskOptions {
   if (!isGenerate(generate)) throw invalidArgument("generate", ASKING.generate.expected, generate);
   const useless = OF_WRITING.find((name) => isFunction(generate) && parsed[name] !== undefined);
   if (useless) {
-    throw new InputError("INVALID_ARGUMENT", `Option ${useless} has no use beside a function that answers`, {
+    throw new InputError("INVALID_ARGUMENT", `Option ${useless} cannot be combined with a function that answers`, {
       option: useless,
     });
   }

@@ -75,9 +75,13 @@ export async function openPassages(
 export function refuseReading(options: object, names: readonly string[], what: string): void {
   const option = names.find((name) => (options as Record<string, unknown>)[name] !== undefined);
   if (option) {
-    throw new InputError("INVALID_ARGUMENT", `Option ${option} has no use with ${what}, which has been read`, {
-      option,
-    });
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `Option ${option} cannot be combined with ${what}, which has already been read`,
+      {
+        option,
+      },
+    );
   }
 }
 
@@ -114,13 +118,9 @@ async function ofCorpus(query: string, corpus: RetrieveCorpus, options: Retrieve
   const all = chunks.map((one, index) => ({ ...one, ...places[index]! }));
   const isPart = most !== undefined && most < all.length;
   if (isPart && corpus.layout !== "independent") {
-    throw new InputError(
-      "INVALID_ARGUMENT",
-      "A listwise corpus is ranked as a whole: its documents have read each other",
-      {
-        ...{ option: "candidates", advice: 'make it with layout: "independent"' },
-      },
-    );
+    throw new InputError("INVALID_ARGUMENT", "A listwise corpus is ranked as a whole: its documents see each other", {
+      ...{ option: "candidates", advice: 'make it with layout: "independent"' },
+    });
   }
   const candidates = await chooseByWords(query, chunks, most ?? all.length, signal);
   const only = isPart ? { only: candidates.map((index) => all[index]!.id) } : {};

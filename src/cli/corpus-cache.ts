@@ -34,7 +34,7 @@ export async function openCorpus(
   if (found) {
     const reason = await tryLoad();
     if (typeof reason !== "string") return reason;
-    if (!quiet) note(`qrhead: making ${oneLine(file)} anew: ${reason}`);
+    if (!quiet) note(`qrhead: making ${oneLine(file)} again: ${reason}`);
   }
   await assertWritable(file, true);
   const onWait = ({ pid, host }: LockHolder) =>

@@ -36,7 +36,7 @@ function lookUp(spec: string, model: ModelIdentity | undefined): FoundSet {
     "HEADS_UNKNOWN",
     needsModel
       ? `Heads ${JSON.stringify(spec)} depend on the model: name one with --model`
-      : `Head set ${JSON.stringify(spec)} is no published set and no file that exists: see qrhead heads list`,
+      : `Head set ${JSON.stringify(spec)} is neither a published set nor an existing file: see qrhead heads list`,
   );
 }
 

@@ -18,14 +18,14 @@ export const COMMON = {
 } as const satisfies OptionSet;
 
 export const INPUTS = {
-  query: text({ flag: "-q, --query <TEXT>", says: "the question, where it is not the first argument", group: INPUT }),
+  query: text({ flag: "-q, --query <TEXT>", says: "the question, if it is not the first argument", group: INPUT }),
   queryFile: text({
     ...{ flag: "--query-file <FILE>", says: "file that holds the question, - for standard input", group: INPUT },
     expected: "a path",
   }),
   queries: text({
     ...{ flag: "--queries <FILE>", group: INPUT, expected: "a path" },
-    says: "many questions: a file like the documents'; --json then prints a line for each",
+    says: "file of questions, one a line or JSON Lines; --json then prints a line for each",
   }),
   docs: texts({
     ...{ flag: "--docs <FILE>", group: INPUT, expected: "a path" },
@@ -33,21 +33,21 @@ export const INPUTS = {
     flagSays: "documents file: JSON Lines, a JSON array or one document a line",
   }),
   docsFormat: choice({
-    ...{ choices: DOCUMENT_FORMAT_NAMES, flag: "--docs-format <NAME>", group: INPUT, shortDefault: "as they look" },
-    says: "how documents files are written",
+    ...{ choices: DOCUMENT_FORMAT_NAMES, flag: "--docs-format <NAME>", group: INPUT, shortDefault: "recognised" },
+    says: "format of documents files",
   }),
   split: choice({
     ...{ choices: SPLITS, flag: "--split <HOW>", group: INPUT, shortDefault: "auto" },
     says: "how text files become documents",
-    more: "`auto` takes every line of plain text for a document, and cuts Markdown and source code into chunks.",
+    more: "`auto` makes every line of plain text a document, and cuts Markdown and source code into chunks.",
   }),
   cache: text({
     ...{ flag: "--cache <FILE>", group: INPUT, expected: "a path" },
-    says: "cache the documents that were read in this file",
+    says: "cache prefilled documents in FILE, and reuse them",
   }),
   index: text({
     ...{ flag: "--index <FILE>", group: INPUT, expected: "a path" },
-    says: "index that qrhead index has made, in place of files",
+    says: "index made by qrhead index, instead of files",
   }),
   reader: text({
     ...{ flag: "--reader <M>", group: "Model", expected: "a path or an hf: URI" },
@@ -74,7 +74,7 @@ export const OUTPUTS = {
   json: toggle({ flag: "--json", says: "print one JSON object" }),
   format: choice({
     ...{ choices: RANKING_FORMATS, flag: "--format <NAME>", shortDefault: "table" },
-    says: "what is printed",
+    says: "output format",
   }),
   plot: other({
     ...{ type: "string", flag: "--plot <OUT>", group: OUTPUT, expected: "a path that ends in .html or .svg" },
@@ -82,14 +82,14 @@ export const OUTPUTS = {
   }),
   trials: text({
     ...{ flag: "--trials <OUT>", expected: "a path" },
-    says: 'file for {"layer-head": [score per trial]}, as Wu et al. publish',
+    says: 'write {"layer-head": [score per trial]}, the format of Wu et al., to this file',
   }),
   answers: text({
     ...{ flag: "--answers <OUT>", expected: "a path" },
-    says: "what the model answered in every trial, a line of JSON each, to this file",
+    says: "write the model's answer in every trial to this file, a line of JSON each",
   }),
   noVerify: toggle({
     ...{ flag: "--no-verify", group: OUTPUT },
-    says: "do not rank with both files to see that the scores are the same",
+    says: "do not check that both files give the same scores",
   }),
 } as const satisfies OptionSet;

@@ -19,7 +19,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/rerank.ts")).registerRerank,
   },
   prune: {
-    says: "keep of a text what a question attends to",
+    says: "shorten a text to what a question needs",
     load: async () => (await import("./commands/prune.ts")).registerPrune,
   },
   ask: {
@@ -27,23 +27,23 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/ask.ts")).registerAsk,
   },
   retrieve: {
-    says: "find what a question can be answered from",
+    says: "find the passages that answer a question",
     load: async () => (await import("./commands/retrieve.ts")).registerRetrieve,
   },
   index: {
-    says: "make an index of many files, or bring it up to date",
+    says: "make or update an index of many files",
     load: async () => (await import("./commands/index.ts")).registerIndex,
   },
   serve: {
-    says: "rerank, prune and retrieve over HTTP, and a page for people",
+    says: "serve rerank, prune and retrieve over HTTP, with a page",
     load: async () => (await import("./commands/serve.ts")).registerServe,
   },
   mcp: {
-    says: "the same for assistants, over files of given folders (MCP)",
+    says: "serve tools over given folders to assistants (MCP)",
     load: async () => (await import("./commands/mcp.ts")).registerMcp,
   },
   worker: {
-    says: "do jobs that qrhead submit puts into Redis",
+    says: "run jobs that qrhead submit puts into Redis",
     load: async () => (await import("./commands/worker.ts")).registerWorker,
   },
   submit: {
@@ -71,7 +71,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/retrieval-heads.ts")).registerRetrievalHeads,
   },
   models: {
-    ...{ group: MACHINE, says: "list, fetch and remove models" },
+    ...{ group: MACHINE, says: "list, download and remove models" },
     load: async () => (await import("./commands/models.ts")).registerModels,
   },
   slim: {
@@ -83,7 +83,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/doctor.ts")).registerDoctor,
   },
   completion: {
-    ...{ group: MACHINE, says: "print a script that completes in a shell" },
+    ...{ group: MACHINE, says: "print a shell completion script" },
     load: async () => (await import("./commands/completion.ts")).registerCompletion,
   },
   bench: {
@@ -98,12 +98,15 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     ...{ group: MACHINE, says: "measure answers from retrieved documents (CLIPPER, LoCoMo)" },
     load: async () => (await import("./commands/eval-answer.ts")).registerEvalAnswer,
   },
+  reproduce: {
+    ...{ group: MACHINE, says: "measure a table of the QRHead paper again" },
+    load: async () => (await import("./commands/reproduce.ts")).registerReproduce,
+  },
 };
 
 const EXAMPLES = `
 Examples:
   $ qrhead rerank "why is the sky blue" notes.jsonl
-
 Exit codes: 0, 1 for a run that failed, 2 for wrong arguments or input.`;
 
 /** The version of the package. */

@@ -12,7 +12,7 @@ import type { ExampleScores } from "./objectives.ts";
 export type CheckpointKey = Readonly<Record<string, string | number | boolean | null>>;
 
 /** Words of the advice that a surface with a switch for it says otherwise. */
-export const BEGIN_ANEW = "remove the file to begin anew";
+export const BEGIN_ANEW = "remove the file to start over";
 
 /** Scores of one example as a line holds them: little-endian float32 in base64. */
 const recordSchema = () => {
@@ -154,7 +154,7 @@ function assertSameRun(file: string, line: string, key: CheckpointKey): void {
   throw new InputError(
     "INVALID_INPUT",
     `Checkpoint ${file} is of another run: its ${name} is ${JSON.stringify(run[name])}, but ${JSON.stringify(key[name])} ` +
-      "is asked for now",
+      "is requested now",
     { advice: `give the same options, or ${BEGIN_ANEW}` },
   );
 }
@@ -221,5 +221,5 @@ function parseJson(line: string): unknown {
 }
 
 function notACheckpoint(file: string): InputError {
-  return new InputError("INVALID_INPUT", `${file} is no checkpoint of qrhead detect: pass another path`);
+  return new InputError("INVALID_INPUT", `${file} is not a checkpoint of qrhead detect: pass another path`);
 }

@@ -1,4 +1,5 @@
 import { type DocumentRecord, normalizeRecords, stripTexts } from "../documents/documents.ts";
+import { supportingIds } from "../documents/supporting.ts";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
 import { decodeText, splitLines } from "../util/text-file.ts";
@@ -37,7 +38,7 @@ export type DetectionExample = {
  * `{"id", "query", "docs": [{"id", "title", "text"}, …], "gold": ["id", …]}`.
  *
  * The fields of QRHead's own files are read too: `question`, `paragraphs` with `idx`, `title` and `paragraph_text`, and
- * `gt_docs`. Documents are what `parseDocuments` takes. Blank lines are skipped, other fields are ignored.
+ * `gt_docs`; in ICR's files the documents say `is_supporting` instead. Documents are what `parseDocuments` takes. Blank lines are skipped, other fields are ignored.
  *
  * @param input Bytes of UTF-8, or text.
  * @param sourceName What messages call the file.
@@ -116,11 +117,19 @@ function toExample(value: unknown, index: number, position: string): DetectionEx
     throw invalid(position, `has ${list.value.length} in "${list.name}" where at least two documents are needed`);
   }
   const docs = stripTexts(normalizeRecords(list.value, `${position}, ${list.name}`));
-  return { id: String(id), query: query.value, docs, gold: readGold(fields, docs, position), position };
+  return { id: String(id), query: query.value, docs, gold: readGold(fields, list.value, docs, position), position };
 }
 
-function readGold(fields: Record<string, unknown>, docs: readonly RankDocument[], position: string): string[] {
-  const { name, value } = read(fields, ["gold", "gt_docs"], position);
+function readGold(
+  fields: Record<string, unknown>,
+  records: readonly unknown[],
+  docs: readonly RankDocument[],
+  position: string,
+): string[] {
+  const marked = (fields.gold ?? fields.gt_docs) == null ? supportingIds(records, docs) : null;
+  const { name, value } = marked
+    ? { name: "is_supporting", value: marked }
+    : read(fields, ["gold", "gt_docs"], position);
   if (!Array.isArray(value) || !Array.from(value).every(isId)) {
     throw invalid(position, `has a wrong "${name}": it must be an array of ids`);
   }

@@ -43,7 +43,7 @@ export function parseDetectOptions(options: DetectOptions): ParsedDetectOptions 
     if (rest[name] !== undefined) {
       throw new InputError(
         "INVALID_ARGUMENT",
-        `Option ${name} has no use in detection: every head is scored, as its objective says`,
+        `Option ${name} does not apply to detection: every head is scored by the objective`,
       );
     }
   }
@@ -57,7 +57,7 @@ export function parseDetectOptions(options: DetectOptions): ParsedDetectOptions 
   if (load.nullQuery !== undefined && isRaw) {
     throw new InputError(
       "INVALID_ARGUMENT",
-      `Option nullQuery has no use with ${isContrastive ? "the objective contrastive" : "rawMass"}, which does not calibrate`,
+      `Option nullQuery does not apply to ${isContrastive ? "the objective contrastive" : "rawMass"}, which does not calibrate`,
     );
   }
   expect(!parsed.resume || checkpoint !== undefined, "resume", "a checkpoint to resume", parsed.resume);

@@ -125,7 +125,7 @@ export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promi
     if (rows.length === 0) {
       throw new QRHeadError(
         "MODEL_UNSUPPORTED",
-        `${name} answered none of ${total} questions from the text, so that no head can be rated`,
+        `${name} answered none of ${total} questions from the text, so no head can be rated`,
         { advice: "use a model that answers questions, shorter haystacks, or detectHeads, which needs no answers" },
       );
     }
@@ -174,13 +174,13 @@ function warningsOf(found: {
   const warnings: string[] = [];
   if (counted < FEW_TRIALS) {
     warnings.push(
-      `Only ${counted} of ${total} answers had more than half of the needle and counted, and with fewer than ${FEW_TRIALS} ` +
-        "chance decides which heads are the best: use a model that answers better, more trials, or shorter haystacks",
+      `Only ${counted} of ${total} answers had more than half of the needle and counted. With fewer than ${FEW_TRIALS}, ` +
+        "chance decides which heads are best: use a model that answers better, more trials, or shorter haystacks",
     );
   }
   if (scoring < top) {
     const few = scoring === 1 ? "1 head scored" : `${scoring} heads scored`;
-    warnings.push(`${few} ${threshold > 0 ? `${threshold} or more` : "anything"}, and ${top} were asked for`);
+    warnings.push(`${few} ${threshold > 0 ? `${threshold} or more` : "anything"}, fewer than the ${top} requested`);
   }
   return warnings;
 }

@@ -49,7 +49,7 @@ export async function evaluate(given: EvalOptions): Promise<EvalReport> {
   if (options.output !== undefined) await makeFolder(options.output);
   if (file !== undefined && !options.resume && (await stat(file).catch(() => undefined))) {
     throw new InputError("INVALID_INPUT", `Results ${file} exist`, {
-      advice: "go on with resume: true, or choose another folder",
+      advice: "continue with resume: true, or choose another folder",
     });
   }
   const context: MethodContext = { load, signal };
@@ -76,9 +76,9 @@ function openJournal(file: string | undefined, resume: boolean, settings: RunSet
   return resume ? Journal.resume(file, settings) : Journal.create(file, settings);
 }
 
-function describeTask(task: Task, { limit, seed }: Evaluation): TaskFacts {
+function describeTask(task: Task, { limit, seed, draw }: Evaluation): TaskFacts {
   const { name, format, firstStage, documents, dropped } = task;
-  return { name, format, firstStage, documents, dropped, topics: drawTopics(task.topics, limit, seed) };
+  return { name, format, firstStage, documents, dropped, topics: drawTopics(task.topics, limit, seed, draw) };
 }
 
 function countProgress(facts: readonly TaskFacts[], options: Evaluation): RunOptions["onOutcome"] {
@@ -100,7 +100,7 @@ function countProgress(facts: readonly TaskFacts[], options: Evaluation): RunOpt
 /** What a resumed run must have in common with the one that it goes on with. */
 async function describeRun({ data, open, methods, load, ...rest }: Evaluation): Promise<RunSettings> {
   const { signal: _, onProgress: __, threads: ___, ...model } = load;
-  const { limit, seed, maxDocumentWords, permutations } = rest;
+  const { limit, seed, draw, maxDocumentWords, permutations } = rest;
   const file = rest.model ?? { bytes: await sizeOf(await findModelFile(load.model, load)) };
   return {
     data: await Promise.all(
@@ -109,7 +109,7 @@ async function describeRun({ data, open, methods, load, ...rest }: Evaluation): 
     ...open,
     methods: Object.fromEntries(methods.map(({ name, spec }) => [name, spec])),
     model: { ...model, ...file },
-    ...{ limit, seed, maxDocumentWords, permutations },
+    ...{ limit, seed, maxDocumentWords, permutations, ...(draw === "numpy" && { draw }) },
   };
 }
 

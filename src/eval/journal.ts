@@ -42,7 +42,7 @@ export class Journal {
   static async #create(file: string, settings: RunSettings, unlock: () => void): Promise<Journal> {
     const handle = await open(file, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST") throw unwritable(`The file of results ${file}`, error);
-      throw new InputError("INVALID_INPUT", `Results ${file} exist: go on with --resume, or choose another folder`);
+      throw new InputError("INVALID_INPUT", `Results ${file} exist: continue with --resume, or choose another folder`);
     });
     try {
       await handle.writeFile(`${JSON.stringify({ format: FORMAT, version: VERSION, settings })}\n`);

@@ -27,7 +27,7 @@ export type EvalOptions = Omit<EvaluationOptions, "methods" | "measures" | "onOu
 /** What is evaluated, with what the setting and the defaults say. */
 export type Evaluation = Pick<
   RunOptions,
-  "limit" | "seed" | "maxDocumentWords" | "permutations" | "jobs" | "inOrder" | "methods"
+  "limit" | "seed" | "draw" | "maxDocumentWords" | "permutations" | "jobs" | "inOrder" | "methods"
 > &
   Pick<EvalOptions, "data" | "output" | "journal" | "model" | "signal" | "onOutcome"> & {
     open: OpenOptions;
@@ -68,6 +68,7 @@ export function parseEvalOptions(options: EvalOptions): Evaluation {
     load: { ...parseLoadOptions(load), order: load?.order ?? setting.order ?? "given" },
     measures: measuresOf(named ?? setting.measures ?? DEFAULT_MEASURES),
     limit: parsed.limit ?? setting.limit ?? 0,
+    draw: parsed.draw ?? setting.draw,
     seed: parsed.seed ?? setting.seed ?? DEFAULT_SEED,
     maxDocumentWords: parsed.maxDocumentWords ?? setting.maxDocumentWords ?? 0,
     permutations: parsed.permutations ?? setting.permutations ?? 0,

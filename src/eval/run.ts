@@ -1,16 +1,21 @@
 import { QRHeadError } from "../errors.ts";
 import { seededRandom } from "../heads/heads.ts";
+import type { DRAWS } from "../options/choices.ts";
 import { fuseScores } from "../ranking/fusion.ts";
 import type { RankDocument } from "../types.ts";
 import { defaultThreads } from "../util/threads.ts";
 import type { Journal } from "./journal.ts";
 import { fuseByRank } from "./methods/fusion.ts";
 import type { Method, MethodContext, OpenMethod, Request, Response } from "./methods/method.ts";
+import { numpyPermutation } from "./numpy-draw.ts";
 import { type Outcome, outcomeKey } from "./outcome.ts";
 import type { Task, Topic } from "./types.ts";
 
 /** How often resident memory is looked at. */
 const MEMORY_INTERVAL_MS = 100;
+
+/** Generators that topics can be drawn by. */
+export type Draw = (typeof DRAWS)[number];
 
 export type RunOptions = {
   methods: readonly Method[];
@@ -19,6 +24,8 @@ export type RunOptions = {
   /** Topics drawn of a task, and the seed of the draw; 0 takes all. */
   limit: number;
   seed: number;
+  /** Whose generator draws the topics: ours, or NumPy's as the published code does. Defaults to `"qrhead"`. */
+  draw?: Draw | undefined;
   /** Words kept of every document that a model reads; 0 keeps all. */
   maxDocumentWords: number;
   /** Seeded permutations of the candidates that methods which see their order rank besides; 0 for none. */
@@ -35,11 +42,10 @@ export type RunOptions = {
 type Item = { topic: Topic; permutation: number };
 
 /** The topics that a run looks at: all, or `limit` drawn by the seed, in the order of the task. */
-export function drawTopics(topics: readonly Topic[], limit: number, seed: number): Topic[] {
+export function drawTopics(topics: readonly Topic[], limit: number, seed: number, draw: Draw = "qrhead"): Topic[] {
   if (limit === 0 || limit >= topics.length) return [...topics];
-  const chosen = permute(topics.length, seed)
-    .slice(0, limit)
-    .sort((a, b) => a - b);
+  const order = draw === "numpy" ? numpyPermutation(topics.length, seed) : permute(topics.length, seed);
+  const chosen = order.slice(0, limit).sort((a, b) => a - b);
   return chosen.map((index) => topics[index]!);
 }
 
@@ -68,7 +74,7 @@ export async function checkMethods(methods: readonly Method[], context: MethodCo
  * What the journal has already is not done again. A query on which a method fails is an outcome too, and the run goes on.
  */
 export async function runTask(task: Task, options: RunOptions): Promise<void> {
-  const topics = drawTopics(task.topics, options.limit, options.seed);
+  const topics = drawTopics(task.topics, options.limit, options.seed, options.draw);
   for (const method of options.methods) {
     const items = topics.flatMap((topic): Item[] => {
       const count = isPermuted(method) ? options.permutations : 0;
@@ -241,7 +247,7 @@ function assertScores(scores: readonly number[], count: number): void {
 }
 
 /** The first words of a document's text, cut at single spaces as the published code cuts; 0 keeps all. */
-function truncateWords(document: RankDocument, limit: number): RankDocument {
+export function truncateWords(document: RankDocument, limit: number): RankDocument {
   if (limit === 0) return document;
   const words = document.text.split(" ");
   return words.length <= limit ? document : { ...document, text: words.slice(0, limit).join(" ") };

@@ -1,5 +1,6 @@
 import { invalidArgument } from "../errors.ts";
 import { SETTING_NAMES } from "../options/choices.ts";
+import type { Draw } from "./run.ts";
 
 /** What a named setting fixes; what is given beside it wins. */
 export type Setting = {
@@ -8,6 +9,7 @@ export type Setting = {
   candidates?: number;
   limit?: number;
   seed?: number;
+  draw?: Draw;
   order?: "given" | "reverse";
   maxDocumentWords?: number;
   permutations?: number;
@@ -19,11 +21,13 @@ export type Setting = {
 export const SETTINGS: Readonly<Record<(typeof SETTING_NAMES)[number], Setting>> = {
   beir: {
     note:
-      "BM25's best 200, 512 sampled queries, the best document last, 400 words a document. The paper drew its queries " +
-      "with NumPy's generator and seed 42; ours is another, so the 512 are not the same ones.",
+      "BM25's best 200, 512 sampled queries, the best document last, 400 words a document. The queries are drawn " +
+      "by NumPy's generator, seed 42, from the judged ones in the order of their file; in which order the authors had " +
+      "them is not published.",
     candidates: 200,
     limit: 512,
     seed: 42,
+    draw: "numpy",
     order: "reverse",
     maxDocumentWords: 400,
     measures: ["ndcg@10"],

@@ -52,7 +52,7 @@ export async function withResults<T>(
     if (!exists || !resume) {
       if (exists && !force) {
         throw new InputError("INVALID_INPUT", `Results ${file} exist`, {
-          advice: "go on with --resume, begin anew with --force, or choose another name",
+          advice: "continue with --resume, start over with --force, or choose another name",
         });
       }
       await assertWritable(file, force);
@@ -120,8 +120,8 @@ function parse(text: string, where: string): ResultLine {
   } catch {
     // Said below.
   }
-  throw new InputError("INVALID_INPUT", `${where} is no result of qrhead submit rerank`, {
-    advice: "choose another name, or begin anew with --force",
+  throw new InputError("INVALID_INPUT", `${where} is not a result of qrhead submit rerank`, {
+    advice: "choose another name, or start over with --force",
   });
 }
 

@@ -51,8 +51,8 @@ export class OneSetup {
     if (setup.digest === first.digest) return;
     throw new InputError(
       "INVALID_INPUT",
-      `Results of two setups do not go together: ${first.model} with ${first.heads} of ${other}, and ${setup.model} with ${setup.heads} of ${from}`,
-      { advice: "give workers of another model or other options another --queue, or begin anew with --force" },
+      `Results of two setups cannot be combined: ${first.model} with ${first.heads} of ${other}, and ${setup.model} with ${setup.heads} of ${from}`,
+      { advice: "give workers of another model or other options another --queue, or start over with --force" },
     );
   }
 }

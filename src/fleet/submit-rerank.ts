@@ -56,7 +56,7 @@ export async function submitRerank(submission: SubmitOptions): Promise<SubmitCou
     }
     if ((await known.next()).value) {
       throw new InputError("INVALID_INPUT", `${submission.output} has results of more queries than there are`, {
-        advice: "choose another name, or begin anew with --force",
+        advice: "choose another name, or start over with --force",
       });
     }
   });
@@ -93,7 +93,7 @@ function toLine(
 function assertSame({ line }: KnownLine, asked: RerankQuery, options: RerankOptions, file: string): void {
   const expected = (found: string, wanted: string) =>
     new InputError("INVALID_INPUT", `${file} has the result of query ${found} where that of ${wanted} was expected`, {
-      advice: "resume with the queries, documents and options that it began with, or begin anew with --force",
+      advice: "resume with the queries, documents and options that it began with, or start over with --force",
     });
   if (line.id !== asked.id || line.query !== asked.query) {
     throw expected(JSON.stringify(line.id), JSON.stringify(asked.id));

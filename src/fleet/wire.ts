@@ -42,7 +42,7 @@ export function readError(text: string): QRHeadError {
     return new ContextOverflowError(promptTokens, contextSize);
   const Class = name === "InputError" ? InputError : QRHeadError;
   const said = /stalled more than/.test(message)
-    ? "The workers that had the job were gone before it was done"
+    ? "The workers that had the job disappeared before it was done"
     : message;
   return new Class(code as QRHeadErrorCode, said);
 }

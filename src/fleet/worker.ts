@@ -42,7 +42,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       try {
         const { kind, payload } = readJob(job.data);
         const handler = Object.hasOwn(handlers, kind) ? handlers[kind] : undefined;
-        if (!handler) throw new QRHeadError("QUEUE_FAILED", `No worker of this version does jobs of the kind ${kind}`);
+        if (!handler) throw new QRHeadError("QUEUE_FAILED", `No worker of this version runs jobs of the kind ${kind}`);
         return { value: await handler(payload), worker: name, ms: performance.now() - began };
       } catch (error) {
         const text = writeError(error);

@@ -121,5 +121,5 @@ function readText(text: string, fail: Fail, model?: ModelIdentity): [number, num
     const heads = Array.from(value.matchAll(head), (match): [number, number] => [Number(match[1]), Number(match[2])]);
     if (heads.length > 0 && between.test(value.replace(head, ""))) return heads;
   }
-  return fail(value === "" ? "it names no head" : `${JSON.stringify(value.slice(0, 40))} is no list of heads`);
+  return fail(value === "" ? "it names no head" : `${JSON.stringify(value.slice(0, 40))} is not a list of heads`);
 }

@@ -74,7 +74,7 @@ export function resolveHeads(
   if (content === undefined) {
     throw new InputError(
       "HEADS_UNKNOWN",
-      `Heads ${JSON.stringify(text)} are no published set and no file that exists: use ${ACCEPTED}`,
+      `Heads ${JSON.stringify(text)} are neither a published set nor an existing file: use ${ACCEPTED}`,
     );
   }
   return fromSet(parseHeadSet(content, text, model), model, text);

@@ -12,7 +12,7 @@ import type { HeadSet } from "./head-set.ts";
  */
 export function trimHeadSet(set: HeadSet, top: number, name: string): HeadSet {
   if (top > set.heads.length) {
-    throw new InputError("INVALID_INPUT", `${name} has ${set.heads.length} heads where ${top} were asked for`, {
+    throw new InputError("INVALID_INPUT", `${name} has ${set.heads.length} heads, fewer than the ${top} requested`, {
       advice: "choose fewer, or find more with `qrhead detect`",
     });
   }

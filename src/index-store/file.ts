@@ -36,7 +36,7 @@ export async function copyDatabase(index: string, copy: string, signal?: AbortSi
   try {
     const hash = createHash("sha256");
     const preamble = await read(source, 0, Math.min(PREAMBLE_BYTES, found.size), index);
-    if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw invalid(index, "is no index of qrhead");
+    if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw invalid(index, "is not an index of qrhead");
     const version = preamble.length < PREAMBLE_BYTES ? 0 : preamble.readUInt32LE(8);
     if (version !== VERSION && version > 0) {
       const advice = version > VERSION ? "update qrhead" : `remove it, and make it again with qrhead index`;

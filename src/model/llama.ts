@@ -18,7 +18,7 @@ export async function openLlama(options: Pick<LoadOptions, "gpu" | "libraryDirec
   if (gpu === "custom") {
     throw new InputError(
       "INVALID_ARGUMENT",
-      "Expected node-llama-cpp's own build of llama.cpp for what it runs itself but another folder is set",
+      "node-llama-cpp needs its own build of llama.cpp, but another folder is set",
       { advice: "leave out libraryDirectory and QRHEAD_LLAMA_DIR" },
     );
   }

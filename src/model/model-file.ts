@@ -42,7 +42,7 @@ export async function findModelFile(
   } catch (error) {
     signal?.throwIfAborted();
     const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
-    throw new QRHeadError("MODEL_LOAD_FAILED", `Could not fetch ${model}: ${reason}`, { cause: error });
+    throw new QRHeadError("MODEL_LOAD_FAILED", `Could not download ${model}: ${reason}`, { cause: error });
   }
 }
 
@@ -61,7 +61,7 @@ async function checkGguf(file: string): Promise<string> {
     if (bytesRead === 4 && buffer.toString("latin1") === "GGUF") return file;
     throw new InputError(
       "INVALID_INPUT",
-      `Model ${file} is no GGUF file: convert it with llama.cpp's convert_hf_to_gguf.py`,
+      `Model ${file} is not a GGUF file: convert it with llama.cpp's convert_hf_to_gguf.py`,
     );
   } finally {
     await handle.close();

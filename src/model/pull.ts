@@ -73,13 +73,13 @@ export function addressOf(spec: string): URL {
   }
   const names = Object.keys(CATALOGUE).join(", ");
   const ways = `use ${names}, hf:OWNER/REPOSITORY/FILE.gguf, or the http(s) address of a .gguf file`;
-  throw new InputError("INVALID_ARGUMENT", `${JSON.stringify(spec)} is no model that can be fetched: ${ways}`);
+  throw new InputError("INVALID_ARGUMENT", `${JSON.stringify(spec)} cannot be downloaded: ${ways}`);
 }
 
 async function fetchInto(file: string, url: URL, spec: string, options: PullOptions): Promise<ModelRecord> {
   const { signal } = options;
   const failed = (reason: string, cause?: unknown) =>
-    new QRHeadError("MODEL_LOAD_FAILED", `Could not fetch ${spec}: ${reason}`, cause === undefined ? {} : { cause });
+    new QRHeadError("MODEL_LOAD_FAILED", `Could not download ${spec}: ${reason}`, cause === undefined ? {} : { cause });
   const partial = `${file}.part`;
   const said = await sha256Of(url, signal);
   for (let tries = 1; ; tries++) {
@@ -98,7 +98,7 @@ async function fetchInto(file: string, url: URL, spec: string, options: PullOpti
   const magic = await firstBytes(partial);
   const problem =
     magic !== "GGUF"
-      ? "what came is no GGUF file"
+      ? "the downloaded file is not a GGUF file"
       : expected !== undefined && expected !== sha256
         ? `its SHA-256 is ${sha256} where ${expected} was expected`
         : undefined;
@@ -184,7 +184,7 @@ function reasonOf(error: unknown, { host }: URL): string {
   const { code } = (cause ?? error) as NodeJS.ErrnoException;
   const isOffline = /^(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/;
   if (code && isOffline.test(code)) return `${host} cannot be reached (${code}): is this machine online?`;
-  return `${(cause as Error | undefined)?.message ?? message}; what has come is kept, and the same command goes on`;
+  return `${(cause as Error | undefined)?.message ?? message}; the downloaded part is kept: run the same command to continue`;
 }
 
 async function digest(file: string, signal: AbortSignal | undefined): Promise<string> {

@@ -73,7 +73,7 @@ export async function slimModel(options: SlimOptions): Promise<SlimResult> {
     const deepest = heads.find(([layer]) => layer === layers - 1)!;
     throw new InputError(
       "INVALID_INPUT",
-      `Nothing would be saved: head ${headKey(deepest)} needs layer ${layers - 1}, the last of ${model.fileName}`,
+      `Nothing would be saved: head ${headKey(deepest)} needs layer ${layers - 1}, the last of ${model.fileName}: use the whole model`,
     );
   }
 

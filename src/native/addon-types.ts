@@ -147,6 +147,11 @@ type ObserveOptions = {
   rows: "sum" | "heads";
   /** Of that sum, one per head, finite and at least 0; none means 1 everywhere. Not with `"heads"`: `INVALID_ARGUMENT`. */
   weights?: Float32Array | null;
+  /**
+   * True fills passes up to the rows that flash attention on the CPU computes in tiles, false keeps them below: the two differ
+   * in the third digit of small entries. Defaults to a choice by the cells in use.
+   */
+  tiles?: boolean;
 };
 
 export type NativeWriterOptions = Omit<NativeContextOptions, "heads" | "earlyStop" | "sequences">;
@@ -188,7 +193,8 @@ export interface NativeContext {
   prefill(tokens: Int32Array, cancellation: Cancellation, onProgress?: (done: number) => void): Promise<void>;
   /**
    * Decodes each branch as if it alone stood behind the trunk, which is all that is in the cache, captures what it attends to
-   * through the context's heads, and forgets it again: the cache is as before afterwards.
+   * through the context's heads, and forgets it again: the cache is as before afterwards. Behind an opening, branches go on
+   * from there, and what they attend to is the average over its tokens and theirs.
    *
    * @returns A `NativeAttention` per branch, with columns for the trunk and then for the branch's own tokens.
    */
@@ -198,6 +204,17 @@ export interface NativeContext {
     cancellation: Cancellation,
     onProgress?: (done: number) => void,
   ): Promise<NativeAttention[]>;
+  /**
+   * Appends an opening: tokens that all branches begin with, read one by one. `observe` then takes branches without them, and
+   * the same `rows` and `weights`. `rollback` forgets it; whatever else changes the cache makes it tokens like all others.
+   */
+  readOpening(tokens: Int32Array, options: Omit<ObserveOptions, "tiles">, cancellation: Cancellation): Promise<void>;
+  /**
+   * Whether queries are cheaper with `tiles`, all rows in one pass each time, than row by row behind an opening and beside a
+   * null query that were read before. `cells`: tokens of the trunk. `all`: rows of opening, query and null query; `further`:
+   * those of the query alone.
+   */
+  tilesPay(rows: { cells: number; all: number; further: number }): boolean;
   /** Forgets every token from `position` on. */
   rollback(position: number): void;
   /**

@@ -9,9 +9,9 @@ const ANSWER = "Answer";
 /** How many chunks the heads read. */
 export const candidates = integer({
   ...{ min: 1, flag: "--candidates <N>", group: "First stage" },
-  says: "chunks that BM25 chooses for the heads to rank, where there are more",
+  says: "chunks that BM25 chooses for the heads to rank, if there are more",
   flagSays: "passages that BM25 chooses for the heads to rank",
-  more: "Of a corpus, which has been read, all are ranked unless this is given.",
+  more: "A corpus is ranked whole unless this is given.",
   ...{ default: "200, as in the paper's BEIR setting", shortDefault: "200" },
 });
 
@@ -21,9 +21,9 @@ export const RETRIEVING = {
     ...{ min: 1, flag: "-k, --top-k <N>" },
     says: "chunks to take at most, neighbours not counted",
     flagSays: "chunks to take",
-    default: "5, and as many as fit where `budgetTokens` is given",
+    default: "5; with `budgetTokens`, as many as fit",
     shortDefault: "5, or what --budget holds",
-    more: "Chunks that score no higher than nothing are not taken.",
+    more: "Chunks that score 0 or less are not taken.",
   }),
   threshold: number({
     ...{ min: 0, max: 1, flag: "--threshold <X>", group: "Output", shortDefault: "none" },
@@ -35,7 +35,7 @@ export const RETRIEVING = {
   budgetTokens: integer({
     ...{ min: 1, flag: "--budget <N>" },
     says: "tokens that the chunks may have together",
-    ...{ default: "no limit; of `ask` what the generator's context leaves", shortDefault: "what the context leaves" },
+    ...{ default: "no limit; for `ask`, what the generator's context leaves", shortDefault: "what the context leaves" },
   }),
   candidates,
   fuse: {
@@ -60,7 +60,7 @@ export const RETRIEVING = {
     says: "earlier messages of the conversation, which stand before the question in `messages`",
     default: "none",
   }),
-  countTokens: { ...countTokens, default: "the retriever's own tokenizer; of `ask` the generator's" },
+  countTokens: { ...countTokens, default: "the retriever's tokenizer; for `ask`, the generator's" },
   onLeftOut: callback("(left: LeftOutFile) => void", { says: "called for each file of `paths` that was left out" }),
   onProgress,
   signal: { ...signal, says: "stops retrieving" },
@@ -71,48 +71,48 @@ export const ASKING = {
   generate: other({
     ...{ type: "string", required: true, flag: "-m, --model <M>" },
     expected: "the path or hf: URI of a GGUF that answers (the built-in model cannot), a loaded model, or a function",
-    says: "what answers: a GGUF, any chat model, or a base model, which is asked in plain text",
+    says: "the model that answers: the GGUF of a chat model, or of a base model, which gets a plain prompt",
     flagSays: "GGUF that answers: a path, a pulled model's name or an hf: URI",
     more: "Or a loaded retriever, a loaded model of node-llama-cpp, or a function of messages.",
   }),
   retriever: other({
     ...{ type: "LoadOptions", flag: "--retriever <M>" },
     expected: "a retriever, or options to load one",
-    says: "what retrieves: loaded, or how to load it",
+    says: "the retriever: a loaded one, or options to load one",
     flagSays: "GGUF that retrieves",
-    more: "A slim file will do. A corpus has its own; a loaded one beside it writes, where it has the file that answers.",
-    default: "the built-in model; the retriever that answers, where it is one",
+    more: "A slim file works. A corpus has its own retriever; a loaded one given beside it is used to write, if it has the file that answers.",
+    default: "the built-in model, or the retriever given as `generate`",
     shortDefault: "the built-in model",
   }),
   contextSize: integer({
     ...{ min: 64, max: 2 ** 27, flag: "-c, --context-size <N>", group: ANSWER },
     says: "tokens of the generator's context",
-    default: "4096, or what the model was trained for if that is less; of a function no limit",
+    default: "4096, or what the model was trained for if that is less; no limit for a function",
     shortDefault: "4096",
   }),
   maxTokens: integer({
     ...{ min: 1, flag: "--max-tokens <N>", group: ANSWER },
-    says: "tokens that the answer may have",
+    says: "maximum tokens of the answer",
     ...{ default: "512", shortDefault: "512" },
   }),
   temperature: number({
     ...{ min: 0, max: 10, flag: "--temperature <X>", group: ANSWER },
-    says: "how freely words are drawn; 0 is greedy",
+    says: "sampling temperature; 0 is greedy",
     ...{ default: "0", shortDefault: "0" },
   }),
   repeatPenalty: number({
     ...{ min: 1, max: 10, flag: "--repeat-penalty <X>", group: ANSWER },
-    says: "divides the odds of words among the answer's last 64; 1 is no penalty",
+    says: "divides the odds of the answer's last 64 tokens; 1 is no penalty",
     ...{ default: "1.05", shortDefault: "1.05" },
   }),
   threads: DEVICE.threads,
   gpu: DEVICE.gpu,
-  check: { ...LOADING.check, more: "Of both models." },
-  checkTensors: { ...LOADING.checkTensors, more: "Of both models." },
+  check: { ...LOADING.check, more: "Applies to both models." },
+  checkTensors: { ...LOADING.checkTensors, more: "Applies to both models." },
   onSources: callback("(sources: RetrievedSource[]) => void", {
-    says: "gets what was retrieved before the answer begins",
+    says: "called with the sources before the answer begins",
   }),
-  onText: callback("(text: string) => void", { says: "gets the answer piece by piece" }),
+  onText: callback("(text: string) => void", { says: "called with each piece of the answer" }),
   onProgress: { ...onProgress, type: "((progress: AskProgress) => void)" },
   signal: { ...signal, says: "stops retrieving and generating" },
 } as const satisfies OptionSet;
@@ -133,8 +133,8 @@ export const READ_TEXTS = {
 /** Opening an index. */
 export const OPENING_INDEX = {
   mustExist: toggle({
-    says: "a file that does not exist is an error",
-    default: "`false`: an empty index, which `update` makes",
+    says: "fail if the file does not exist",
+    default: "`false`: starts with an empty index, which `update` fills",
   }),
   signal: { ...signal, says: "stops the reading" },
 } as const satisfies OptionSet;
@@ -143,7 +143,7 @@ export const OPENING_INDEX = {
 export const INDEXING = {
   chunkTokens: {
     ...chunkTokens,
-    more: "Estimated, since an index is of no model. Another number than before makes the whole index anew.",
+    more: "An estimate, because an index has no model. Another number than before rebuilds the whole index.",
     default: "what the index has, else 200",
   },
   signal: { ...signal, says: "stops the update; the index stays as it was" },

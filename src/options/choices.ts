@@ -25,5 +25,7 @@ export const DATA_FORMATS = ["beir", "pools", "longmemeval", "locomo", "clipper"
 export const GRANULARITIES = ["round", "session", "turn"] as const;
 /** Gains of nDCG. */
 export const GAINS = ["linear", "exponential"] as const;
+/** Generators that topics can be drawn by. */
+export const DRAWS = ["qrhead", "numpy"] as const;
 /** Published settings of evaluation. */
 export const SETTING_NAMES = ["beir", "longmemeval", "clipper", "order-sensitivity"] as const;

@@ -11,7 +11,7 @@ const MOST_SEED = 2 ** 32 - 1;
 export const DETECTING = {
   examples: other({
     ...{ type: "readonly DetectionExampleInput[]", required: true, expected: "a list of examples" },
-    says: "at least one; as `parseExamples` gives them, or objects with the fields that it reads",
+    says: "at least one example: what `parseExamples` returns, or objects with the fields that it reads",
   }),
   objective: choice({
     ...{ choices: OBJECTIVES, flag: "--objective <NAME>", group: CHOOSING },
@@ -21,8 +21,8 @@ export const DETECTING = {
   }),
   temperature: number({
     ...{ min: 0, above: true, flag: "--temperature <T>", group: CHOOSING },
-    says: 'of `"contrastive"`',
-    flagSays: "of contrastive",
+    says: 'temperature of `"contrastive"`',
+    flagSays: "temperature of contrastive",
     ...{ default: "0.1", shortDefault: "0.1" },
   }),
   rawMass: toggle({
@@ -38,8 +38,8 @@ export const DETECTING = {
       value === "auto" || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 2 ** 31),
     says: "how many heads to choose; all if the model has fewer",
     flagSays: "heads to choose, or auto for as many as rank best",
-    more: '`"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank examples that did not choose them.',
-    ...{ default: '`"auto"` from 4 examples on, and 16 below', shortDefault: "auto" },
+    more: '`"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank held-out examples.',
+    ...{ default: '`"auto"`; 16 with fewer than 4 examples', shortDefault: "auto" },
   }),
   fitWeights: toggle({
     ...{ flag: "--fit-weights", group: CHOOSING },
@@ -51,8 +51,8 @@ export const DETECTING = {
     ...{ min: 0, max: 1, above: true, flag: "--until-stable <SHARE>", group: CHOOSING },
     says: "stop as soon as halves of the examples read so far agree on this share of the top heads",
     flagSays: "stop when halves of the examples agree on this share of the heads",
-    more: "Looked at from 8 examples on, every fourth.",
-    default: "reading all",
+    more: "Checked from 8 examples on, every fourth.",
+    default: "reads all",
   }),
   skipLong: toggle({
     ...{ flag: "--skip-long", group: EXAMPLES },
@@ -63,24 +63,24 @@ export const DETECTING = {
   seed: integer({
     ...{ min: 0, max: MOST_SEED, flag: "--seed <SEED>", group: EXAMPLES },
     says: "decides how examples are split to measure stability and quality",
-    flagSays: "of examples made from text, and of splits",
+    flagSays: "seed of examples made from text, and of splits",
     ...{ default: "0", shortDefault: "0" },
   }),
   checkpoint: text({
     ...{ flag: "--checkpoint <FILE>", group: RUN, expected: "the path of a file" },
     says: "file that each example's scores are appended to, for `resume`; it stays when detection is done",
-    flagSays: "keep what is read in this file",
+    flagSays: "append each example's scores to this file",
     ...{ default: "none", shortDefault: "beside the output" },
   }),
   resume: toggle({
     ...{ flag: "--resume", group: RUN },
-    says: "take up what an earlier run left in `checkpoint`; begin there if it does not exist",
-    flagSays: "go on where an earlier run ended",
+    says: "continue from `checkpoint`; start it if it does not exist",
+    flagSays: "continue where an earlier run ended",
     default: "`false`",
   }),
   limit: integer({
     ...{ min: 1, flag: "--limit <N>", group: EXAMPLES },
-    says: "use the first this many examples, after shuffling",
+    says: "use only the first N examples, after shuffling",
     ...{ default: "all", shortDefault: "all" },
   }),
   shuffle: integer({
@@ -88,7 +88,7 @@ export const DETECTING = {
     says: "shuffle the examples by this seed; documents keep their order",
     ...{ default: "no shuffling", shortDefault: "as given" },
   }),
-  sourceName: text({ says: "what the head set calls the examples", default: '`"examples"`' }),
+  sourceName: text({ says: "name of the examples in the head set", default: '`"examples"`' }),
   onExample: callback("(progress: ExampleProgress) => void", {
     says: "called when an example has been checked, and again when it has been scored",
   }),
@@ -101,7 +101,7 @@ export const RETRIEVAL_HEADS = {
     says: "the haystack: a long text, of which the first `maxTokens` tokens are used",
     flagSays: "the haystack: a long text, - for standard input",
   }),
-  sourceName: text({ says: "what the head set and messages call the text", default: '`"The text"`' }),
+  sourceName: text({ says: "name of the text in the head set and in messages", default: '`"The text"`' }),
   facts: other({
     ...{ type: "readonly HiddenFact[]", expected: "a list of { needle, question }" },
     says: "needles and their questions",
@@ -125,18 +125,18 @@ export const RETRIEVAL_HEADS = {
   }),
   depths: integer({
     ...{ min: 1, flag: "--depths <N>", group: "Haystacks" },
-    says: "at how many depths, evenly spaced",
+    says: "how many depths to try, evenly spaced",
     ...{ default: "5", shortDefault: "5" },
   }),
   top: integer({
     ...{ min: 1, flag: "--top <N>", group: CHOOSING },
-    says: "how many heads to choose at most",
+    says: "maximum number of heads to choose",
     ...{ default: "16", shortDefault: "16" },
   }),
   threshold: number({
     ...{ min: 0, max: 1, flag: "--threshold <X>", group: CHOOSING },
-    says: "the least score of a head that is chosen; one that scored nothing never is",
-    flagSays: "least score of a head, such as Wu et al.'s 0.1",
+    says: "minimum score of a chosen head; a head that scored 0 is never chosen",
+    flagSays: "minimum score of a head; Wu et al. use 0.1",
     ...{ default: "0", shortDefault: "anything above 0" },
   }),
   withoutHeads: { ...withoutHeads, flag: "--without <SPEC>", group: "Haystacks" },
@@ -153,10 +153,10 @@ export const BOOTSTRAPPING = {
   examples: integer({ min: 1, max: 2 ** 20, says: "how many examples to make", default: "64" }),
   documents: integer({
     ...{ min: 4, max: 2 ** 16, flag: "--documents <N>", group: EXAMPLES },
-    says: "documents in each example; fewer where the text has no more passages",
-    flagSays: "documents in an example made from text",
+    says: "documents per example; fewer if the text has fewer passages",
+    flagSays: "documents per example made from text",
     ...{ default: "20", shortDefault: "20" },
   }),
-  seed: integer({ min: 0, max: MOST_SEED, says: "decides everything that is drawn", default: "0" }),
-  sourceName: text({ says: "what messages call the texts", default: '`"The bootstrap text"`' }),
+  seed: integer({ min: 0, max: MOST_SEED, says: "seed of all random choices", default: "0" }),
+  sourceName: text({ says: "name of the texts in messages", default: '`"The bootstrap text"`' }),
 } as const satisfies OptionSet;

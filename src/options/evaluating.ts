@@ -1,4 +1,4 @@
-import { DATA_FORMATS, GAINS, GRANULARITIES, SETTING_NAMES } from "./choices.ts";
+import { DATA_FORMATS, DRAWS, GAINS, GRANULARITIES, SETTING_NAMES } from "./choices.ts";
 import { LOADING, signal } from "./model.ts";
 import { callback, choice, integer, numbers, type OptionSet, other, text, texts, toggle } from "./spec.ts";
 
@@ -13,7 +13,7 @@ export const EVALUATING = {
   data: texts({
     ...{ required: true, flag: "--data <PATH>", expected: "folders and files with data" },
     says: "folders and files with data, each a task; their names must differ",
-    flagSays: "folder or file with data; may be given several times",
+    flagSays: "folder or file with data; repeatable",
   }),
   format: choice({
     ...{ choices: DATA_FORMATS, flag: "--format <NAME>", group: DATA },
@@ -50,7 +50,7 @@ export const EVALUATING = {
     ...texts({
       ...{ flag: "--method <METHOD>", expected: "a list of methods, at least one" },
       says: "how to rank: specifications as `parseMethods` reads them, or methods of your own",
-      flagSays: "how to rank; several",
+      flagSays: "how to rank; repeatable",
     }),
     ...{ default: '`["bm25", "qrhead"]`', shortDefault: "bm25 and qrhead" },
   },
@@ -70,6 +70,11 @@ export const EVALUATING = {
     says: "of every draw",
     ...{ default: "the setting's, else 42", shortDefault: "42" },
   }),
+  draw: choice({
+    ...{ choices: DRAWS, flag: "--draw <NAME>", group: DATA },
+    says: "whose generator draws the queries",
+    ...{ default: 'the setting\'s, else `"qrhead"`', shortDefault: "qrhead" },
+  }),
   maxDocumentWords: integer({
     ...{ min: 1, flag: "--max-document-words <N>", group: DATA },
     says: "words kept of every document that a model reads",
@@ -83,7 +88,7 @@ export const EVALUATING = {
   measures: texts({
     ...{ flag: "--measure <NAME>", expected: "a list of measures such as ndcg@10, recall@5 or mrr, at least one" },
     says: "what is computed of the rankings: names as `parseMeasure` reads them, or what it gives",
-    flagSays: "such as ndcg@10, recall@5, p@1, success@1, map, mrr; several",
+    flagSays: "such as ndcg@10, recall-all@5, p@1, success@1, map, mrr; repeatable",
     default: "the setting's, else nDCG@10, recall@10 and MRR",
   }),
   gain: choice({
@@ -191,6 +196,6 @@ export const BENCHING = {
     ...{ min: 1, max: 1000, flag: "--rounds <N>", shortDefault: "3" },
     says: "rounds that count, after one that warms up",
   }),
-  growth: toggle({ flag: "--growth", says: "also from a quarter of the tokens to four times as many" }),
-  memory: toggle({ flag: "--no-memory", says: "leave out peak memory, which takes two processes more" }),
+  growth: toggle({ flag: "--growth", says: "also with a quarter to four times as many tokens" }),
+  memory: toggle({ flag: "--no-memory", says: "omit peak memory, which needs two more processes" }),
 } as const satisfies OptionSet;

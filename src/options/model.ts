@@ -32,14 +32,14 @@ export const DEVICE = {
     ...{ min: 0, max: 2 ** 20, flag: "-ngl, --gpu-layers <N>", group: MODEL },
     expected: "an integer of at least 0",
     says: "layers to put on the GPU",
-    more: "Layers above the deepest head are never computed and take no GPU memory unless the model is loaded with `generates`; the first ones go there.",
+    more: "The first layers go to the GPU. Layers above the deepest head are never computed and take no GPU memory, unless the model is loaded with `generates`.",
     ...{ default: "all that are computed", shortDefault: "all" },
   }),
   threads: integer({
     ...{ min: 1, max: 512, flag: "-t, --threads <N>", group: MODEL },
     says: "CPU threads",
     default:
-      "the processors that this process may use (affinity, a container's quota) and that other processes leave free when the model is loaded, at most 8",
+      "the processors that this process may use (affinity, a container's quota) and that are free when the model is loaded, at most 8",
     shortDefault: "the processors that are free, at most 8",
     more: "More threads than free processors are several times slower.",
   }),
@@ -52,7 +52,7 @@ export const DEVICE = {
 
 export const model = text({
   ...{ flag: "-m, --model <M>", group: MODEL, expected: "base, mini, a path or an hf: URI" },
-  says: "`mini`, or `base` where the package `qrhead-base` is installed; the path of a GGUF, the name of a pulled model, or an `hf:` URI",
+  says: "`mini`, `base` (needs the package `qrhead-base`), the path of a GGUF, the name of a pulled model, or an `hf:` URI",
   flagSays: "mini, base, a GGUF's path, a pulled model, or an hf: URI",
   default: "`mini`",
   shortDefault: "mini",
@@ -61,8 +61,8 @@ export const model = text({
 /** Where models that are named, and not given as a path, are kept. */
 const modelsDirectory = text({
   expected: "a folder",
-  says: "folder that models named by a URI are downloaded into, and that names of pulled models are looked up in",
-  more: "`hf:OWNER/REPOSITORY/FILE.gguf` and http(s) addresses are then fetched by qrhead itself, without node-llama-cpp.",
+  says: "folder for models that are given by a URI, and for the names of pulled models",
+  more: "qrhead then downloads `hf:OWNER/REPOSITORY/FILE.gguf` and http(s) URLs itself, without node-llama-cpp.",
   default: "`QRHEAD_MODELS` or the system's folder for names, node-llama-cpp's folder for URIs",
 });
 
@@ -90,8 +90,8 @@ export const PASS = {
     ...{ default: '`"f16"`', shortDefault: "f16" },
   }),
   flashAttention: toggle({
-    ...{ flag: "--no-flash-attention", flagSays: "read attention from the slower path", group: PASSES },
-    says: "compute attention beside flash attention; `false` reads it from the slower path",
+    ...{ flag: "--no-flash-attention", flagSays: "turn flash attention off (slower)", group: PASSES },
+    says: "use flash attention; without it the passes are slower",
     default: "`true`",
   }),
 } as const satisfies OptionSet;
@@ -112,7 +112,7 @@ export const withoutHeads = other({
   expected: "a string, a list of [layer, head] pairs or a head set",
   accepts: (value) => typeof value === "string" || (typeof value === "object" && value !== null),
   says: "heads to take out: their output is zero while the model reads and writes",
-  more: "As for `heads` of loading. What a model can no longer do without them, they did.",
+  more: "Takes what `heads` takes.",
   ...{ default: "none", shortDefault: "none", flag: "--without-heads <SPEC>" },
   flagSays: "take these heads out of the model: random:N:SEED, 13-18,…, a set's name or file",
 });
@@ -121,7 +121,7 @@ export const prompt = choice({
   ...{ choices: PROMPT_NAMES, flag: "--prompt <NAME>", group: "Prompt and scores" },
   expected: PROMPT_NAMES.map((name) => JSON.stringify(name)).join(", "),
   says: "prompt format",
-  default: '`"auto"`: the published one where the model is of its family, else the model\'s template',
+  default: '`"auto"`: the published prompt for models of its family, else the model\'s template',
   shortDefault: "auto",
 });
 
@@ -136,31 +136,31 @@ export const LOADING = {
   earlyStop: toggle({ says: "end every forward pass after the deepest wanted layer", default: "`true`" }),
   corpusMemory: integer({
     ...{ min: 0, max: Number.MAX_SAFE_INTEGER, expected: "a number of bytes, an integer of at least 0" },
-    says: "bytes that corpora and independent documents which were read may hold together",
+    says: "bytes that corpora and cached independent documents may take together",
     default: "a quarter of the machine's memory",
-    more: "Those used least recently are evicted, and what is in use stays. Several retrievers together hold no more than the largest of their bounds.",
+    more: "The least recently used are evicted, never those in use. Several retrievers of a thread share the largest of their limits.",
   }),
   generates: toggle({
-    says: "the model will write text as well, so that all its layers belong on the GPU",
-    more: "Of no matter without one.",
+    says: "put all layers on the GPU, because the model will also write text",
+    more: "Has no effect without a GPU.",
     default: "`false`",
   }),
   mmap: toggle({ says: "map the file into memory instead of reading it", default: "`true`" }),
   check: choice({
     ...{ choices: ["none", "process"], flag: "--check", group: MODEL },
-    says: '`"process"` loads the file and runs one forward pass in a process of its own first, with `checkTensors`',
-    flagSays: "load and try the model in a process of its own first",
-    more: "What ends llama.cpp in a damaged file is `MODEL_LOAD_FAILED` then. It takes about as long as loading and one short call.",
+    says: '`"process"` first loads the file and runs one forward pass in a process of its own, with `checkTensors`',
+    flagSays: "first load and try the model in a process of its own",
+    more: "A damaged file that ends llama.cpp then gives `MODEL_LOAD_FAILED`. It takes about as long as loading and one short call.",
     default: '`"none"`',
   }),
   checkTimeout: integer({
     ...{ min: 1, max: 2 ** 31 - 1, unit: "milliseconds" },
-    says: "milliseconds after which the process of `check` is ended",
+    says: "time limit of `check`, in milliseconds",
     default: "two minutes, and one more for every gigabyte of the file",
   }),
   checkTensors: toggle({
     says: "read every tensor while loading",
-    more: "NaN, infinite values, and zeros where no trained model has them, are `MODEL_LOAD_FAILED` then. Norms and biases are looked at in any case.",
+    more: "NaN, infinite values, and zeros where no trained model has them, then give `MODEL_LOAD_FAILED`. Norms and biases are always checked.",
     default: "`false`",
   }),
   signal: { ...signal, says: "stops the loading" },

@@ -28,5 +28,5 @@ export type Trial = { needle: number; tokens: number; depth: number; answer: str
 /** How far the update of an index has come, in files. */
 export type IndexProgress = { phase: "files"; done: number; total: number };
 
-/** A file that was left out, and why: `"is empty"`, `"is a PNG image and no text: …"`. */
+/** A file that was left out, and why: `"is empty"`, `"is a PNG image, not text: …"`. */
 export type LeftOutFile = { file: string; reason: string };

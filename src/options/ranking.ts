@@ -21,12 +21,12 @@ export const WINDOWS = {
     ...{ choices: MERGE_RULES, flag: "--merge <RULE>", group: WINDOWING },
     says: "how windows become one ranking",
     default:
-      '`"tournament"`, which ranked best where it was measured and reads 1.6 to 1.7 times the prompts of `"calibrated"`; with token scores `"calibrated"`, which reads every document once',
+      '`"tournament"`, which ranked best in our measurements and reads 1.6 to 1.7 times the prompts of `"calibrated"`; with token scores `"calibrated"`, which reads every document once',
     shortDefault: "tournament",
   }),
   passageTokens: integer({
     min: 8,
-    says: "tokens of the passages that a document is cut into when it does not fit",
+    says: "tokens of the passages of a document that does not fit and is cut",
     default: "half a window, at most 512",
   }),
 } as const satisfies OptionSet;
@@ -41,7 +41,7 @@ export const maxDocumentTokens = integer({
   ...{ min: 1, flag: "--max-document-tokens <N>", group: "Forward passes" },
   says: "cut each document's text after this many tokens",
   flagSays: "cut each document's text, and a longer title, after N tokens",
-  more: "A title is cut after as many, but not below 32. The result then has `truncated`.",
+  more: "A title is cut to the same length, but not below 32. The result then has `truncated`.",
   ...{ default: "no limit", shortDefault: "no limit" },
 });
 
@@ -55,12 +55,12 @@ export const SCORING = {
   }),
   mask: toggle({
     ...{ flag: "--no-mask", flagSays: "keep outlier tokens", group: PROMPT },
-    says: "drop of each document the tokens at or below mean − 2·std",
+    says: "drop each document's tokens at or below mean − 2·std",
     default: "`true`",
   }),
   weights: toggle({
-    ...{ flag: "--no-weights", flagSays: "count every head alike, also where the set has weights", group: PROMPT },
-    says: "use the weights that a head set gives its heads, where it has some",
+    ...{ flag: "--no-weights", flagSays: "weigh all heads equally, even if the set has weights", group: PROMPT },
+    says: "use the head set's weights, if it has any",
     default: "`true`",
   }),
   order: choice({
@@ -72,7 +72,7 @@ export const SCORING = {
   layout: choice({
     ...{ choices: LAYOUTS, flag: "--layout <NAME>", group: PROMPT },
     says: "documents in one prompt, or each by itself",
-    more: '`"listwise"`, the published setting: documents stand in one prompt, numbered, and each sees those before it. `"independent"`: each is read by itself and the query attends to all of them, so that their order does not matter and one that was read before is not read again.',
+    more: '`"listwise"`, the published setting: documents are numbered in one prompt, and each sees those before it. `"independent"`: each is read by itself and the query attends to all, so their order has no effect and a cached document is not read again.',
     ...{ default: '`"listwise"`', shortDefault: "listwise" },
   }),
   maxDocumentTokens,
@@ -81,7 +81,7 @@ export const SCORING = {
     expected: `"auto", "never" or an object with ${Object.keys(WINDOWS).join(", ")}`,
     says: "what to do when the documents do not fit one prompt",
     flagSays: "rank in windows what does not fit one prompt",
-    more: '`"auto"` ranks them in windows, `"never"` is an error, and an object says how, and to use windows also where one prompt would do if the window\'s size is given.',
+    more: '`"auto"` ranks them in windows, `"never"` fails. An object sets how; with a window size, windows are used even if one prompt would do.',
     ...{ default: '`"auto"`', shortDefault: "auto" },
     ...{ flag: "--windows <WHEN>", group: WINDOWING },
   }),
@@ -89,8 +89,8 @@ export const SCORING = {
 
 export const topK = integer({
   ...{ min: 1, flag: "-k, --top-k <N>" },
-  says: "return the best this many",
-  flagSays: "the best N only",
+  says: "return only the best N results",
+  flagSays: "only the best N",
   ...{ default: "all", shortDefault: "all" },
 });
 
@@ -98,8 +98,8 @@ const threshold = number({
   ...{ min: 0, max: 1, flag: "--threshold <X>", group: "Output" },
   says: "leave out results whose `relevance` is below this",
   flagSays: "leave out results whose relevance (0 to 1) is below this",
-  more: "How many these were is `belowThreshold`; where none reaches it the result is empty and `abstained`.",
-  ...{ default: "none left out; `abstained` then goes by 0.5", shortDefault: "none left out" },
+  more: "`belowThreshold` counts them. If none reaches it, the result is empty and `abstained`.",
+  ...{ default: "no threshold; `abstained` then uses 0.5", shortDefault: "none" },
 });
 
 /** What ranking takes beside the options of scoring. */

@@ -22,16 +22,16 @@ export const OPTION_TYPES = {
   ChunkOptions: { own: CHUNKING, file: "texts", says: "How a text becomes chunks." },
   PruneLimit: {
     ...{ own: LIMITING, file: "texts" },
-    says: "How much pruning keeps: exactly one of the first three, or `relative` by itself or beside a budget or a number.",
+    says: "How much pruning keeps: exactly one of the first three, or `relative` alone or with a budget or a number.",
   },
   ProtectOptions: {
     ...{ own: PROTECTING, file: "texts" },
-    says: "What pruning must leave alone. A unit that touches a protected stretch stays whole.",
+    says: "What pruning must keep. A unit that touches a protected range stays whole.",
   },
   PruningOptions: {
     own: PRUNING,
     file: "texts",
-    says: "What `retriever.prune` takes beside its limit and options of ranking.",
+    says: "What `retriever.prune` takes besides its limit and options of ranking.",
   },
   AssembleOptions: { own: ASSEMBLING, file: "texts", says: "What `assembleContext` takes." },
   ChunkDocumentsOptions: { own: CHUNK_DOCUMENTS, file: "texts", says: "What `chunkDocuments` takes." },
@@ -41,16 +41,16 @@ export const OPTION_TYPES = {
   RetrieveOptions: { own: RETRIEVING, file: "texts", says: "What `retriever.retrieve` takes." },
   AnsweringOptions: {
     ...{ own: ASKING, file: "texts" },
-    says: "What `ask` takes beside the options of `retrieve`; `generate` and `retriever` may also be loaded.",
+    says: "What `ask` takes besides the options of `retrieve`; `generate` and `retriever` may also be loaded.",
   },
   GenerateOptions: { own: WRITING, file: "texts", says: "What `retriever.generate` takes." },
   DetectionOptions: {
     ...{ own: DETECTING, file: "detecting" },
-    says: "What `detectHeads` takes beside the options of loading that it has a use for.",
+    says: "What `detectHeads` takes besides some options of loading.",
   },
   HaystackOptions: {
     ...{ own: RETRIEVAL_HEADS, file: "detecting" },
-    says: "What `detectRetrievalHeads` takes beside options of loading.",
+    says: "What `detectRetrievalHeads` takes besides some options of loading.",
   },
   EvaluationOptions: {
     ...{ own: EVALUATING, file: "evaluating" },

@@ -9,21 +9,21 @@ const turn = pattern({
   ...{ flag: "--turn <REGEX>", group: CUTTING },
   says: "matches the beginning of a turn at the beginning of a line; its first group, if it has one, is the speaker",
   flagSays: "what a turn begins with, the speaker in its first group",
-  ...{ default: "the ways in which chats name speakers", shortDefault: "as chats write it" },
+  ...{ default: "the usual formats of chats", shortDefault: "usual chat formats" },
 });
 
 /** How a text becomes chunks. */
 export const CHUNKING = {
   by: choice({
     ...{ choices: CHUNK_UNITS, flag: "--chunk-by <WHAT>", group: CUTTING },
-    says: "what a text is cut at",
+    says: "units that a text is cut into",
     default: '`"paragraphs"`',
     shortDefault: "by the file's ending",
   }),
   size: integer({
     ...{ min: 1, flag: "--chunk-size <N>", group: CUTTING },
     says: "tokens that a chunk may have",
-    more: 'Neighbouring units are put together up to this, and a unit that is longer is cut at the next finer ones. Without a size every unit is one chunk; `"tokens"` and `"code"` have none, and take 256.',
+    more: 'Neighbouring units are joined up to this, and a longer unit is cut at the next finer ones. Without a size every unit is one chunk, except that `"tokens"` and `"code"` use 256.',
   }),
   overlap: integer({
     min: 0,
@@ -56,7 +56,7 @@ export const chunk = other({
   inside: { by: CHUNKING.by, turn, session: CHUNKING.session, speakers: CHUNKING.speakers },
   expected: "an object with by, turn, session or speakers",
   says: "how texts are cut",
-  default: "as their file's ending says, else at paragraphs",
+  default: "by the file's ending, else at paragraphs",
 });
 
 /** What pruning must leave alone; a unit that touches a protected stretch stays whole. */
@@ -65,35 +65,35 @@ export const PROTECTING = {
     type: "readonly Span[] | readonly (readonly Span[])[]",
     expected: "a list of [begin, end) pairs, or of such lists",
     accepts: Array.isArray,
-    says: "stretches of the text, half-open in UTF-16 units",
-    more: "With several documents: a list of stretches for each, in their order, or one list that holds for all of them.",
+    says: "ranges of the text, half-open in UTF-16 units",
+    more: "With several documents: a list of ranges for each, in their order, or one list for all.",
     default: "none",
   }),
   markers: {
     ...other({
       ...{ type: "readonly [open: string, close: string]", flag: "--keep-marks <OPEN> <CLOSE>", group: KEEPING },
       expected: "an opening and a closing mark",
-      says: "opening and closing marks in the text; they stay, with what stands between",
-      flagSays: "leave in what stands between two marks, and the marks",
+      says: "an opening and a closing mark; they stay, with the text between them",
+      flagSays: "keep the text between two marks, and the marks",
       default: "none",
     }),
     kind: "pair",
   },
   headings: toggle({
     ...{ flag: "--keep-headings", group: KEEPING },
-    says: "leave Markdown headings in",
+    says: "keep Markdown headings",
     default: "`false`",
   }),
   frontMatter: toggle({
-    ...{ flag: "--no-keep-front-matter", flagSays: "let front matter go like any other text", group: KEEPING },
-    says: "leave YAML between two lines of dashes at the beginning in, or TOML between lines of plus signs",
+    ...{ flag: "--no-keep-front-matter", flagSays: "treat front matter like other text", group: KEEPING },
+    says: "keep front matter: YAML between two lines of dashes at the beginning, or TOML between lines of plus signs",
     default: "`true`",
   }),
   speakers: texts({
     ...{ flag: "--keep-speaker <NAME>", group: KEEPING, expected: "a list of names that are not blank" },
     says: 'speakers whose turns stay, such as `"system"`; case does not matter',
-    flagSays: "leave in the turns of a speaker, such as system; repeatable",
-    more: "A turn goes to the next speaker's. A name that speaks in no document is a warning.",
+    flagSays: "keep the turns of a speaker, such as system; repeatable",
+    more: "A turn ends at the next speaker's. A name that speaks in no document gives a warning.",
     default: "none",
   }),
   turn: { ...turn, default: "`chunk.turn`" },
@@ -103,23 +103,23 @@ export const PROTECTING = {
 export const LIMITING = {
   budgetTokens: integer({
     ...{ min: 1, flag: "--budget <N>" },
-    says: "tokens that what stays may have, markers included",
+    says: "maximum tokens of the pruned text, markers included",
     flagSays: "keep at most N tokens",
   }),
   threshold: number({
     ...{ flag: "--threshold <X>" },
-    says: "keep what scores at least this",
-    flagSays: "keep what gets at least X attention a token",
+    says: "keep units that score at least this",
+    flagSays: "keep units with at least X attention per token",
   }),
   topK: integer({
     ...{ min: 1, flag: "-k, --top-k <N>" },
-    says: "keep the best this many, beside what is protected",
+    says: "keep the best N units, besides what is protected",
     flagSays: "keep the best N sentences or chunks",
   }),
   relative: number({
     ...{ min: 0, max: 1, above: true, flag: "--relative <X>" },
-    says: "keep what scores at least this share of the best one's score; the best one always qualifies",
-    flagSays: "keep what gets at least this share of the best one's attention",
+    says: "keep units that score at least this share of the best one's score; the best one always qualifies",
+    flagSays: "keep units with at least this share of the best one's attention",
   }),
 } as const satisfies OptionSet;
 
@@ -132,26 +132,26 @@ export const countTokens = callback("(text: string) => number | Promise<number>"
 export const PRUNING = {
   unit: choice({
     ...{ choices: PRUNE_UNITS, flag: "--unit <UNIT>", group: CUTTING },
-    says: "what is kept or left out whole",
-    more: "Of fenced code, tables and source a sentence is a line or a block.",
+    says: "unit that is kept or dropped whole",
+    more: "In fenced code, tables and source, a sentence is a line or a block.",
     default:
-      '`"auto"`: chunks where the texts are many short ones already, such as the turns of a chat (16 or more, of at most 48 tokens in the median), and sentences otherwise. The result\'s `unit` says which',
+      '`"auto"`: chunks if the texts are many short ones, such as the turns of a chat (16 or more, median at most 48 tokens), else sentences. The result\'s `unit` says which',
     shortDefault: "auto",
   }),
   chunk: other({
     ...{ type: "ChunkOptions", inside: CHUNKING, expected: "an object with by, size, turn, session or speakers" },
-    says: 'how texts are cut for `"chunk"`, and into passages that the sentences are read in otherwise',
+    says: 'how texts are cut into the units of `"chunk"`, else into the passages that price the sentences',
     more: 'With `by: "code"` the text is source.',
     default: "paragraphs of up to 128 tokens",
   }),
   protect: other({
     ...{ type: "ProtectOptions", inside: PROTECTING, expected: `an object with ${Object.keys(PROTECTING).join(", ")}` },
-    says: "what stays whatever the limit",
+    says: "what stays regardless of the limit",
   }),
   marker: other({
     ...{ type: "string", flag: "--marker <TEXT>", group: KEEPING, expected: "a text, which may be empty" },
     accepts: (value) => typeof value === "string",
-    says: "stands where text was left out; may be empty",
+    says: "replaces text that was left out; may be empty",
     more: "Its tokens count.",
     ...{ default: '`"[…] "`', shortDefault: '"[…] "' },
   }),
@@ -160,8 +160,8 @@ export const PRUNING = {
 
 export const neighbours = integer({
   ...{ min: 0, flag: "--neighbours <N>", group: CUTTING },
-  says: "pieces before and after each in its group that come with it where they fit",
-  flagSays: "chunks around each that come with it",
+  says: "pieces of the same group before and after each that are added if they fit",
+  flagSays: "chunks to add before and after each",
   ...{ default: "0", shortDefault: "0" },
 });
 
@@ -172,14 +172,14 @@ export const pieceOrder = choice({
     .join(", ")
     .concat(' or "score"'),
   says: "order in the context: as given, by `number`, by `date`, or best first",
-  more: "Pieces without the key keep their place behind.",
+  more: "Pieces without the key come last, in the given order.",
   default: '`"given"`',
 });
 
 /** How pieces become one context. */
 export const ASSEMBLING = {
   topK: integer({ min: 1, says: "pieces to take at most, neighbours not counted", default: "as many as fit" }),
-  above: number({ says: "pieces that score no higher are taken as neighbours only", default: "no such bound" }),
+  above: number({ says: "pieces that score no higher are added only as neighbours", default: "none" }),
   budgetTokens: integer({ min: 1, required: true, says: "tokens that the context may have, citations included" }),
   countTokens: { ...countTokens, required: true },
   order: pieceOrder,

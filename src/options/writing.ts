@@ -7,18 +7,18 @@ const isStop = (value: unknown) => typeof value === "string" && value !== "";
 export const WRITING = {
   maxTokens: integer({
     min: 1,
-    says: "tokens of the answer at most, and fewer where the context has no room for them",
+    says: "maximum tokens of the answer; fewer if the context has no room",
     default: "512",
   }),
   temperature: number({
     ...{ min: 0, max: 10 },
-    says: "how freely words are drawn",
+    says: "sampling temperature",
     more: "0 always takes the likeliest token.",
     default: "0",
   }),
   topP: number({
     ...{ min: 0, max: 1 },
-    says: "draw among the likeliest tokens that have this share of the probability together",
+    says: "draw among the likeliest tokens that together have this share of the probability",
     default: "0.95",
   }),
   topK: integer({ min: 0, says: "draw among this many of the likeliest tokens; 0 is all", default: "40" }),
@@ -29,7 +29,7 @@ export const WRITING = {
   }),
   seed: integer({
     ...{ min: 0, max: 2 ** 32 - 2 },
-    says: "of the draws: the same messages then give the same text",
+    says: "seed of the sampling: the same messages then give the same text",
     default: "a random one",
   }),
   stop: other({
@@ -37,7 +37,7 @@ export const WRITING = {
     expected: "a text that is not empty, or 1 to 16 of them",
     accepts: (value) =>
       isStop(value) || (Array.isArray(value) && value.length >= 1 && value.length <= 16 && value.every(isStop)),
-    says: "texts before which the answer ends",
+    says: "texts that end the answer, before the first that occurs",
     default: "none",
   }),
   contextSize: integer({
@@ -46,13 +46,13 @@ export const WRITING = {
     default: "what the model was trained for",
   }),
   cachePrompt: toggle({
-    says: "do not read again what the messages begin with if the messages of the last call began with it too",
-    more: "It moves last digits of the probabilities, as any other cut of the prompt does: `false` gives the same draws whatever was written before.",
+    says: "reuse the cache for the beginning that the messages share with the last call",
+    more: "Last digits of the probabilities may then differ. `false` gives the same text whatever was written before.",
     default: "`true`",
   }),
   withoutHeads,
   signal,
   onProgress: callback('(progress: { phase: "prompt"; done: number; total: number }) => void', {
-    says: "called as the messages are read, with their tokens",
+    says: "called during prefill, with the tokens read",
   }),
 } as const satisfies OptionSet;

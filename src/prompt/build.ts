@@ -69,6 +69,11 @@ export function queryText({ separator, trimEnd }: PromptProfile, query: string):
   return trimEnd ? text.trimEnd() : text;
 }
 
+/** What every query begins with: the instruction and its label, of which the last character may join what follows. */
+export function queryOpening({ separator }: PromptProfile): string {
+  return `${INSTRUCTION}${separator}${QUERY_LABEL.slice(0, -1)}`;
+}
+
 /** Replaces unpaired surrogates by U+FFFD, as encoding to UTF-8 does, so that lengths computed part by part add up. */
 export function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, "\uFFFD");

@@ -109,7 +109,7 @@ function measure(renderMessage: (message: string) => string): TemplateWrapping {
 
 function templateError(what: string, cause?: unknown): QRHeadError {
   return new QRHeadError("CHAT_TEMPLATE", `The model's chat template ${what}`, {
-    advice: 'use prompt: "plain" to do without it',
+    advice: 'use prompt: "plain", which needs none',
     ...(cause !== undefined && { cause }),
   });
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { QRHeadError } from "../errors.ts";
 import type { Span } from "../types.ts";
-import { buildPrompt, type PromptDocument, type PromptPiece, queryText, wellFormed } from "./build.ts";
+import { buildPrompt, type PromptDocument, type PromptPiece, queryOpening, queryText, wellFormed } from "./build.ts";
 import type { PromptProfile } from "./profiles.ts";
 import { tokenSpan } from "./spans.ts";
 
@@ -39,6 +39,8 @@ type Joint = {
   tokens: Int32Array;
   /** The end of the text before the query, from the beginning of a token on; null where tokens depend on more than that. */
   lead: { text: string; offsets: Uint32Array } | null;
+  /** Tokens that queries begin with: the instruction. A query that changes them does not. */
+  opening: Int32Array;
 };
 
 /** Any query shows where the documents end: their tokens do not depend on it. */
@@ -63,6 +65,9 @@ export async function layOutTrunk(
   const [end] = tokenSpan(offsets, prompt.querySpan);
   const text = Buffer.from(prompt.text, "utf8").subarray(0, prompt.querySpan[0]);
   const before = tokens.slice(0, end);
+  const openingEnd = prompt.querySpan[0] + Buffer.byteLength(queryOpening(profile), "utf8");
+  let opened = end;
+  while (opened < tokens.length && offsets[2 * opened + 1]! <= openingEnd) opened++;
   const trunk: Trunk = {
     key: tokensDigest([before]),
     sources: documents,
@@ -71,7 +76,7 @@ export async function layOutTrunk(
     text,
     documentSpans: prompt.documentSpans.map((span) => tokenSpan(offsets, span)),
     byteSpans: prompt.documentSpans,
-    joint: { profile, documents, tokens: before, lead: null },
+    joint: { profile, documents, tokens: before, lead: null, opening: tokens.slice(end, opened) },
   };
   const lead = leadOf(trunk, Buffer.byteLength(profile.prefix));
   if (lead === null) return trunk;
@@ -178,6 +183,12 @@ function tokensBefore({ documentSpans, offsets, byteSpans }: Trunk, position: nu
   let token = begin;
   while (token < end && offsets[2 * token]! < textBegin) token++;
   return token - begin;
+}
+
+/** What a query has behind the opening; null where it does not begin with it, or is no longer. */
+export function behindOpening({ joint: { opening } }: Trunk, query: Int32Array): Int32Array | null {
+  if (opening.length === 0 || query.length <= opening.length) return null;
+  return sameTokens(query.subarray(0, opening.length), opening) ? query.subarray(opening.length) : null;
 }
 
 export function sameTokens(a: Int32Array, b: Int32Array): boolean {

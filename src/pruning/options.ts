@@ -45,7 +45,7 @@ export function checkPruneOptions(options: PruneOptions) {
   if (chunk.overlap) throw invalidArgument("chunk.overlap", "no overlap, or text would stand twice", chunk.overlap);
   for (const name of FOREIGN) {
     if (rest[name] === undefined) continue;
-    throw new InputError("INVALID_ARGUMENT", `Unknown option ${name}: pruning reads whole texts and has no use for it`);
+    throw new InputError("INVALID_ARGUMENT", `Unknown option ${name}: pruning reads whole texts and does not take it`);
   }
   return { limit, unit, chunk, protect, marker, countTokens, rankOptions };
 }

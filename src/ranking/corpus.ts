@@ -260,7 +260,7 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
   #plan(options: RankOptions): RankPlan {
     // Those of `load` are for calls that can have windows.
     if (typeof options.windows === "object") {
-      throw new InputError("INVALID_ARGUMENT", "Windows have no use for a corpus or for independent documents");
+      throw new InputError("INVALID_ARGUMENT", "Option windows does not apply to a corpus or to independent documents");
     }
     const { order = "given", layout = "listwise", maxDocumentTokens } = this.#settings;
     // Also where they are undefined: those of `load` were for corpora that it makes.
@@ -337,7 +337,7 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
 
   #assertIndependent(what: string): void {
     if (this.layout === "independent") return;
-    throw new InputError("INVALID_ARGUMENT", `A listwise corpus cannot ${what}: its documents have read each other`, {
+    throw new InputError("INVALID_ARGUMENT", `A listwise corpus cannot ${what}: its documents see each other`, {
       advice: 'make it with layout: "independent"',
     });
   }

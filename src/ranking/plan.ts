@@ -1,7 +1,7 @@
 import { DEFAULT_NULL_QUERY, type RankOptions } from "../options.ts";
 import type { PromptUse } from "../prompt/overflow.ts";
 import type { Engine } from "../reading/engine.ts";
-import type { Rows } from "../reading/kv-context.ts";
+import type { Rows } from "../reading/query-passes.ts";
 import { type Fusion, fusionOf } from "./fusion.ts";
 import { type Calibration, calibrationOf } from "./scoring/relevance.ts";
 import type { WindowOptions } from "./windows/options.ts";

@@ -1,6 +1,6 @@
 import { callNative } from "../native/call.ts";
 import type { Engine } from "../reading/engine.ts";
-import type { Seen } from "../reading/kv-context.ts";
+import type { Seen } from "../reading/query-passes.ts";
 
 /**
  * Per token of the documents: attention summed over the heads by their weights, less the null query's.

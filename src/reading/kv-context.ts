@@ -1,4 +1,4 @@
-import type { Cancellation, CellState, NativeAttention, NativeContext } from "../native/addon-types.ts";
+import type { Cancellation, CellState, NativeContext } from "../native/addon-types.ts";
 import { bytesPerToken } from "../native/cache-size.ts";
 import { callNative } from "../native/call.ts";
 import { type PromptLayout, type Trunk, tokensNeeded } from "../prompt/layout.ts";
@@ -12,6 +12,7 @@ import {
   type Processors,
 } from "./engine.ts";
 import type { FillOptions, Layout, SavedCells } from "./layout.ts";
+import { QueryPasses, type Rows, type Seen } from "./query-passes.ts";
 
 /** Contexts are made for whole steps of tokens, so that calls of similar length share one. */
 const CONTEXT_STEP = 1024;
@@ -21,12 +22,6 @@ const PADDED_ROWS = 64;
 const GROWTH = 1.5;
 /** Queries that look at the documents in one pass, the null query among them. */
 const MOST_BRANCHES = 16;
-
-/** Whether heads are kept apart, or summed by their weights (null for 1 everywhere) while they are captured. */
-export type Rows = { rows: "heads" } | { rows: "sum"; weights: Float32Array | null };
-
-/** What a query's tokens attend to, averaged over them: a row a head, or one number for each token of the documents. */
-export type Seen<How extends Rows = Rows> = How extends { rows: "heads" } ? NativeAttention : Float32Array;
 
 /** Of a query and, where there is one, of the null query. Of a pass that they share each has its share of milliseconds. */
 export type Observed<How extends Rows = Rows> = {
@@ -41,26 +36,26 @@ export type Prompts = readonly [PromptLayout, ...PromptLayout[]];
 /**
  * A KV cache that holds one trunk, and queries that look at it as branches. Not for two calls at a time.
  *
- * The trunk stays for the next call. The null query is asked beside every query: where a branch lies in the cache decides
- * about the last digits of what it attends to, and so a score depends on nothing but documents, query and null query. It
- * shares the instruction with them and takes few rows of its own.
+ * The trunk stays for the next call, and so does what queries leave for the next: see `QueryPasses`.
  */
 export class KvContext {
   readonly layout: Layout;
   readonly #engine: Engine;
+  readonly #passes: QueryPasses;
   #context: NativeContext | undefined;
   #held: Trunk | undefined;
   #threads = 0;
 
   constructor(engine: Engine, layout: Layout) {
     this.#engine = engine;
+    this.#passes = new QueryPasses(engine);
     this.layout = layout;
   }
 
-  /** Bytes of the KV cache; 0 while there is none. */
+  /** Bytes of the KV cache and of attention that is kept beside it; 0 while there is none. */
   get bytes(): number {
     const { model, options } = this.#engine;
-    return (this.#context?.contextSize ?? 0) * bytesPerToken(model.info, options);
+    return (this.#context?.contextSize ?? 0) * bytesPerToken(model.info, options) + this.#passes.bytes;
   }
 
   /**
@@ -80,13 +75,11 @@ export class KvContext {
     const [{ trunk, nullQuery }] = prompts;
     const most = MOST_BRANCHES - (nullQuery ? 1 : 0);
     for (let begin = 0; begin < prompts.length; begin += most) {
-      const queries = prompts.slice(begin, begin + most).map(({ query }) => query);
-      const { seen, baseline, nullMs, queryMs } = await this.#look(trunk, queries, nullQuery, how, options);
-      const share = 1 / queries.length;
-      const processors = meter(this.#threads, share);
-      for (const query of seen) {
-        const passes = { prefillMs, nullMs: nullMs * share, queryMs: queryMs * share };
-        yield { query, null: baseline, timings: { ...passes, ...processors } };
+      const some = prompts.slice(begin, begin + most);
+      const looked = await this.#passes.look(this.#context!, trunk, some, how, options);
+      const processors = meter(this.#threads, 1 / some.length);
+      for (const { query, null: baseline, nullMs, queryMs } of looked) {
+        yield { query, null: baseline, timings: { prefillMs, nullMs, queryMs, ...processors } };
         prefillMs = 0;
       }
       meter = meterProcessors(this.#engine);
@@ -151,12 +144,15 @@ export class KvContext {
     const context = this.#context;
     this.#context = undefined;
     this.#held = undefined;
+    this.#passes.forget();
     await context?.dispose();
   }
 
   /** A copy of all cells; undefined where llama.cpp gives none. */
   async #copy(signal: AbortSignal | undefined): Promise<CellState | undefined> {
-    return givesCells(this.#engine) ? this.#native(signal, () => this.#context!.saveCells()) : undefined;
+    if (!givesCells(this.#engine)) return undefined;
+    this.#passes.close(this.#context!, this.#held!);
+    return this.#native(signal, () => this.#context!.saveCells());
   }
 
   #native<T>(signal: AbortSignal | undefined, work: (cancellation: Cancellation) => Promise<T>): Promise<T> {
@@ -166,17 +162,18 @@ export class KvContext {
   async #fill(trunk: Trunk, options: FillOptions): Promise<void> {
     const held = this.#held;
     this.#held = undefined;
+    this.#passes.forget();
     await this.layout.fill(this.#context!, trunk, { ...options, held });
     this.#held = trunk;
   }
 
-  /** Tokens that a context must hold for these prompts: as many queries as make a pass, where there is room. */
+  /** Tokens that a context must hold for these prompts: as many queries as make a pass, where there is room, and a tile. */
   #needed(prompts: Prompts): number {
     const lengths = prompts.map(({ query, nullQuery }) => query.length + (nullQuery?.length ?? 0));
     const longest = prompts.reduce((most, prompt) => Math.max(most, tokensNeeded(prompt)), 0);
     const all = lengths.reduce((sum, length) => sum + length, prompts[0].trunk.tokens.length);
     const pass = prompts[0].trunk.tokens.length + Math.max(batchSizeOf(this.#engine.options), PADDED_ROWS);
-    return Math.min(this.layout.limit, Math.max(longest, Math.min(all, pass)));
+    return Math.min(this.layout.limit, Math.max(longest, Math.min(all, pass)) + PADDED_ROWS);
   }
 
   /** A context of this size in place of the one there is, unless that is as large. */
@@ -185,52 +182,12 @@ export class KvContext {
     const size = this.#context?.contextSize ?? 0;
     if (size >= needed) return;
     await this.dispose();
-    const steps = Math.max((needed + PADDED_ROWS) / CONTEXT_STEP, grow ? (GROWTH * size) / CONTEXT_STEP : 0);
+    const steps = Math.max(needed / CONTEXT_STEP, grow ? (GROWTH * size) / CONTEXT_STEP : 0);
     const native = {
       ...contextOptions(options, heads.heads, Math.min(this.layout.limit, Math.ceil(steps) * CONTEXT_STEP)),
       sequences: MOST_BRANCHES,
     };
     this.#context = await this.#native(signal, (cancellation) => model.native.createContext(native, cancellation));
     this.#threads = native.threads;
-  }
-
-  /** Queries and the null query together: in one pass, or in several where these have fewer tokens. */
-  async #look<How extends Rows>(
-    trunk: Trunk,
-    queries: readonly Int32Array[],
-    nullQuery: Int32Array | null,
-    how: How,
-    { signal, onProgress }: CallOptions,
-  ) {
-    const queryRows = queries.reduce((sum, { length }) => sum + length, 0);
-    const nullRows = nullQuery?.length ?? 0;
-    const report = (phase: "null" | "query", share: 0 | 1, total: number) =>
-      onProgress?.({ phase, done: share * total, total });
-    // One phase after another, although they share a pass.
-    if (nullQuery) report("null", 0, nullRows);
-    else report("query", 0, queryRows);
-    const began = performance.now();
-    // Equal ones once: a query that is the null query scores exactly 0.
-    const branches = new Map([...queries, ...(nullQuery ? [nullQuery] : [])].map((tokens) => [tokens.join(), tokens]));
-    const attention = await this.#native(signal, (cancellation) =>
-      this.#context!.observe([...branches.values()], how, cancellation),
-    );
-    const rowMs = (performance.now() - began) / (queryRows + nullRows);
-    if (nullQuery) {
-      report("null", 1, nullRows);
-      report("query", 0, queryRows);
-    }
-    report("query", 1, queryRows);
-    const seen = new Map([...branches.keys()].map((name, index) => [name, attention[index]!]));
-    const seenBy = (tokens: Int32Array) => {
-      const one = seen.get(tokens.join())!;
-      return (how.rows === "heads" ? one : one.row(0).subarray(0, trunk.tokens.length)) as Seen<How>;
-    };
-    return {
-      seen: queries.map(seenBy),
-      baseline: nullQuery && seenBy(nullQuery),
-      nullMs: rowMs * nullRows,
-      queryMs: rowMs * queryRows,
-    };
   }
 }

@@ -28,7 +28,7 @@ export async function readJson(c: Context): Promise<unknown> {
   try {
     return await c.req.json();
   } catch (error) {
-    if (error instanceof SyntaxError) throw new HttpError(400, `The body is no JSON: ${error.message}`);
+    if (error instanceof SyntaxError) throw new HttpError(400, `The body is not JSON: ${error.message}`);
     throw error;
   }
 }

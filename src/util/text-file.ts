@@ -35,7 +35,7 @@ export function decodeText(bytes: Uint8Array, sourceName: string, { byteOrderMar
   return byteOrderMark || !text.startsWith(BYTE_ORDER_MARK) ? text : text.slice(1);
 }
 
-/** Why a file is no text, such as `"is a PDF and no text: …"`, by its first bytes; undefined for what may be one. */
+/** Why a file is no text, such as `"is a PDF, not text: …"`, by its first bytes; undefined for what may be one. */
 export function whyBinary(bytes: Uint8Array): string | undefined {
   const kind = signatureOf(bytes);
   if (kind !== undefined) return whyNoText(kind);
@@ -45,7 +45,7 @@ export function whyBinary(bytes: Uint8Array): string | undefined {
 
 function whyNoText(kind: string): string {
   const advice = kind === "a PDF" ? "extract its text first, such as with pdftotext" : "pass a text file in UTF-8";
-  return `is ${kind} and no text: ${advice}`;
+  return `is ${kind}, not text: ${advice}`;
 }
 
 /** The lines of a text, without their ends: LF, CRLF, or CR alone. */

@@ -164,7 +164,7 @@ export class TextWriter {
     if (chatTemplate?.trim()) return chatTemplate;
     throw new QRHeadError(
       "CHAT_TEMPLATE",
-      `Model ${fileName} has no chat template and is probably a base model, which goes on with a text rather than answers`,
+      `Model ${fileName} has no chat template and is probably a base model, which continues a text instead of answering`,
       { advice: "load a chat model" },
     );
   }

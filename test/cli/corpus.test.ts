@@ -75,7 +75,7 @@ describe("rerank --cache", () => {
     await run([...one, "--docs", docs, "--cache", cache]);
     const changed = files.write("changed.jsonl", jsonLines([...documents, { id: "sea", text: "The sea is salt." }]));
     const result = await run([...one, "--docs", changed, "--cache", cache, "--json"]);
-    expect(result.stderr).toMatch(/^qrhead: making .*stale\.corpus anew: the documents have changed\n$/);
+    expect(result.stderr).toMatch(/^qrhead: making .*stale\.corpus again: the documents have changed\n$/);
     expect(resultsOf(result.stdout)).toHaveLength(3);
     const cut = await run([...one, "--docs", changed, "--cache", cache, "--max-document-tokens", "5", "--json"]);
     expect(cut.stderr).toContain("the options have changed");
@@ -90,7 +90,7 @@ describe("rerank --cache", () => {
       run([...one, "--cache", files.path("none.corpus")]),
       run([...one, "--docs", docs, "--cache", files.path("no/where.corpus")]),
     ]);
-    expectFailure(foreign, 2, "queries.jsonl", "no saved corpus");
+    expectFailure(foreign, 2, "queries.jsonl", "not a saved corpus");
     expectFailure(none, 2, "none.corpus", "--docs");
     expectFailure(folder, 2, "no/where.corpus");
     expect(readFileSync(queries, "utf8")).toContain("honey");

@@ -92,7 +92,7 @@ describe.concurrent("detect", () => {
     const { code, stderr } = await run([...args, "--top", "500"]);
     expect({ code, stderr }).toEqual({
       code: 0,
-      stderr: "qrhead: warning: The model has 32 heads, and all are written: 500 were asked for\n",
+      stderr: "qrhead: warning: The model has only 32 heads, fewer than the 500 requested: all are written\n",
     });
   });
 
@@ -199,7 +199,7 @@ describe.concurrent("detect", () => {
     ["a picture of another kind", [...detect, ...to, "--plot", "map.png"], ["--plot", ".html or .svg"]],
     ["weights of too few examples", [...detect, ...to, "--fit-weights"], ["at least 8 examples", "received 6"]],
     ["to resume nothing", [...detect, "--json", "--resume"], ["--checkpoint FILE"]],
-    ["a checkpoint that is none", [...detect, ...to, "--resume", "--checkpoint", docs], [docs, "no checkpoint"]],
+    ["a checkpoint that is none", [...detect, ...to, "--resume", "--checkpoint", docs], [docs, "not a checkpoint"]],
     ["no output", detect, ["-o FILE", "--json"]],
     [
       "a missing examples file",

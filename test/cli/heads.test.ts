@@ -88,7 +88,7 @@ describe.concurrent("heads", () => {
       heads: set.heads.slice(0, 2),
       weights: [3, 2],
     });
-    expectFailure(more, 2, "whole.json has 3 heads where 4 were asked for");
+    expectFailure(more, 2, "whole.json has 3 heads, fewer than the 4 requested");
   });
 
   it("exports a set in formats that others read, and draws it", async () => {

@@ -46,7 +46,7 @@ describe("help", () => {
 /** What an example has smaller here, so that it takes no minutes. */
 const SMALLER: readonly [RegExp, string][] = [
   [
-    /qrhead (rerank|prune|ask|retrieve|inspect|detect|retrieval-heads|eval|eval-answer|slim|bench)(?= )|qrhead (doctor|bench)$/,
+    /qrhead (rerank|prune|ask|retrieve|inspect|detect|retrieval-heads|eval|eval-answer|reproduce|slim|bench)(?= )|qrhead (doctor|bench)$/,
     "$& --threads 1",
   ],
   [/^qrhead bench.*/, "$& --document-tokens 64 --query-tokens 16 --rounds 1 --no-memory"],

@@ -108,7 +108,7 @@ describe("qrhead retrieve", () => {
     ]);
     expectFailure(missing, 2, "none.index does not exist: make it with qrhead index FILES --index");
     expectFailure(cut, 2, "damaged.index is damaged or cut short: remove it, and make it again with qrhead index");
-    expectFailure(foreign, 2, "0.md is no index of qrhead");
+    expectFailure(foreign, 2, "0.md is not an index of qrhead");
     expectFailure(both, 2, "Expected files or --index but received both");
     expectFailure(formats, 2, "--json or --format ids");
   }, 120_000);

@@ -131,7 +131,7 @@ describe("ask from what is kept", () => {
     }
     expect(readFileSync(cache).equals(bytes)).toBe(true);
     const cut = await ask([...args, "--chunk-size", "16", file]);
-    expect(notes(cut.stderr)).toMatch(/^qrhead: making .*notes\.corpus anew: the documents have changed\n$/);
+    expect(notes(cut.stderr)).toMatch(/^qrhead: making .*notes\.corpus again: the documents have changed\n$/);
     files.write("kept.txt", `${lines.join(" ")} Salt is mined.`);
     expect((await ask([...args, "--chunk-size", "16", file])).stderr).toContain("the documents have changed");
     expect(notes((await ask([...args, "--chunk-size", "16", file])).stderr)).toBe("");
@@ -144,7 +144,7 @@ describe("ask from what is kept", () => {
       ask([...QUERY, "--cache", files.path("none.corpus"), "--model", files.path("none.gguf"), text]),
       ask([...QUERY, "--cache", files.path("none.corpus"), "--layout", "listwise", text]),
     ]);
-    expectFailure(foreign, 2, docs, "no saved corpus");
+    expectFailure(foreign, 2, docs, "not a saved corpus");
     expectFailure(none, 2, "none.corpus", "pass the files");
     expectFailure(model, 2, "none.gguf");
     expectFailure(layout, 2, "--layout");

@@ -91,12 +91,12 @@ it("asks nothing where the method failed, and counts the answer as failed", asyn
   await answerTask(task, [failed], sources, generator, journal);
   journal.close();
   expect(journal.outcomes.map(({ status, error }) => [status, error])).toEqual(
-    Array(2).fill(["failed", "The method failed on this query, so that there is nothing to show"]),
+    Array(2).fill(["failed", "The method failed on this query, so there is nothing to show"]),
   );
   expect(summarizeAnswers(journal.outcomes, sources, 1)).toMatchObject([
     { count: 2, failed: 2, accuracy: { mean: 0 } },
   ]);
   await expect(answerTask(task, [{ ...failed, task: "other" }], sources, generator, journal)).rejects.toThrow(
-    /no ranking of clipper: they are of other/,
+    /no ranking of clipper, only of other/,
   );
 });

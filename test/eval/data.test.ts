@@ -207,6 +207,21 @@ describe("formats that bring documents", () => {
     expect((await cut.candidates(cut.topics[0]!)).documents.map(({ id }) => id)).toEqual(["y"]);
   });
 
+  it("reads ICR's files, whose paragraphs say themselves whether they are relevant", async () => {
+    const paragraph = (idx: number, is_supporting: boolean) => ({
+      idx,
+      title: "T",
+      paragraph_text: "a",
+      is_supporting,
+    });
+    const questions = [
+      { idx: 1, question: "ferry?", num_gold_docs: 2, paragraphs: [1, 2, 3].map((id) => paragraph(id, id > 1)) },
+      { idx: 2, question: "none?", num_gold_docs: 0, paragraphs: [paragraph(1, false)] },
+    ];
+    await using task = await openTask(files.write("icr.json", JSON.stringify(questions)), { depth: 0 });
+    expect(task.topics.map(({ id, grades }) => [id, [...grades.keys()]])).toEqual([["1", ["2", "3"]]]);
+  });
+
   it("reads LongMemEval by round, by session and by turn", async () => {
     const said = (role: string, content: string, has_answer = false) => ({
       role,
@@ -297,7 +312,7 @@ describe("formats that bring documents", () => {
 
   it("says which formats there are when the data look like none", async () => {
     await expect(openTask(files.write("odd.json", '{"a": 1}'), { depth: 0 })).rejects.toThrow(
-      /no known data.*--format/,
+      /no recognised format.*--format/,
     );
     await expect(openTask(files.path("absent"), { depth: 0 })).rejects.toThrow(/does not exist/);
   });

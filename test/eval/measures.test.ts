@@ -22,6 +22,8 @@ describe("measures, computed by hand", () => {
     ["ndcg@10", 0.4879324],
     ["ndcg@2", 1.8927893 / 4.2618595],
     ["recall@2", 1 / 3],
+    // e, which is relevant, was not found.
+    ["recall-all@10", 0],
     ["p@5", 2 / 5],
     ["mrr", 1 / 2],
     ["mrr@1", 0],
@@ -31,6 +33,11 @@ describe("measures, computed by hand", () => {
     ["success@2", 1],
   ])("%s is %f", (name, expected) => {
     expect(value(name, ranking, grades)).toBeCloseTo(expected, 6);
+  });
+
+  it("says whether all relevant documents are among the first k", () => {
+    const found = (name: string) => value(name, ["c", "a", "x", "b"], { a: 3, b: 1, c: 0 });
+    expect([found("recall-all@3"), found("recall-all@4")]).toEqual([0, 1]);
   });
 
   it("gains 2^g - 1 when asked to", () => {
@@ -49,7 +56,8 @@ describe("measures, computed by hand", () => {
     expect(parseMeasure("ndcg_cut_10")).toEqual({ name: "ndcg", cutoff: 10 });
     expect(parseMeasure("P.5")).toEqual({ name: "p", cutoff: 5 });
     expect(parseMeasure("recip_rank")).toEqual({ name: "mrr", cutoff: null });
-    for (const wrong of ["recall", "ndcg@0", "bleu", "", "map@x"]) expect(() => parseMeasure(wrong)).toThrow(/measure/);
+    for (const wrong of ["recall", "recall-all", "ndcg@0", "bleu", "", "map@x"])
+      expect(() => parseMeasure(wrong)).toThrow(/measure/);
   });
 });
 

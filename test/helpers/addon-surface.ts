@@ -235,8 +235,28 @@ export const rows: Record<string, Row> = {
       ["a hole", [[undefined], { rows: "heads" }, never]],
       ["no options", [[three], undefined, never]],
       ["other rows", [[three], { rows: "some" }, never]],
+      ["a number for tiles", [[three], { rows: "heads", tiles: 1 }, never]],
       ["weights in a list", [[three], { rows: "sum", weights: [1] }, never]],
       ["no cancellation", [[three], { rows: "heads" }]],
+    ],
+  },
+  "Context.readOpening": {
+    args: [three, { rows: "heads" }, never],
+    cancelled: 2,
+    wrong: [
+      ["nothing", []],
+      ["a list", [[1, 2, 3], { rows: "heads" }, never]],
+      ["no options", [three, undefined, never]],
+      ["other rows", [three, { rows: "some" }, never]],
+      ["no cancellation", [three, { rows: "heads" }]],
+    ],
+  },
+  "Context.tilesPay": {
+    args: [{ cells: 3, all: 2, further: 1 }],
+    wrong: [
+      ["nothing", []],
+      ["half of them", [{ cells: 3 }]],
+      ["fewer than none", [{ cells: 3, all: 2, further: -1 }]],
     ],
   },
   "Context.rollback": { args: [0], wrong: number("position", 0, 1e20) },

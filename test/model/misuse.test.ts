@@ -378,8 +378,8 @@ describe("a model", () => {
   test.each([
     ["none.gguf", /none\.gguf does not exist: pass the path of a GGUF file$/],
     [".", /is a folder: pass the path of a GGUF file$/],
-    ["text.gguf", /text\.gguf is no GGUF file/],
-    ["empty.gguf", /empty\.gguf is no GGUF file/],
+    ["text.gguf", /text\.gguf is not a GGUF file/],
+    ["empty.gguf", /empty\.gguf is not a GGUF file/],
   ])("that is not there, or none: %s", async (name, message) => {
     writeFileSync(path.join(directory, "text.gguf"), "GGML and other text");
     writeFileSync(path.join(directory, "empty.gguf"), "");

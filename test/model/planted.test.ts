@@ -119,7 +119,7 @@ describe("heads", () => {
     [
       "no-such-set",
       "HEADS_UNKNOWN",
-      /^Heads "no-such-set" are no published set and no file that exists: use auto, all/,
+      /^Heads "no-such-set" are neither a published set nor an existing file: use auto, all/,
     ],
     ["random:0:1", "INVALID_ARGUMENT", /^Expected random:N:SEED with N from 1 to 32 .* but received "random:0:1"/],
     ["random:33:1", "INVALID_ARGUMENT", /^Expected random:N:SEED/],

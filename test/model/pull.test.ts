@@ -101,7 +101,7 @@ describe("pullModel", () => {
 
     answer = (request, response) => send(request, response, 50_000);
     const other = "hf:someone/some-GGUF/Other.gguf";
-    await expect(pullModel(other)).rejects.toThrow(/Could not fetch .*what has come is kept/);
+    await expect(pullModel(other)).rejects.toThrow(/Could not download .*the downloaded part is kept/);
     expect(existsSync(path.join(folder, "Other.gguf"))).toBe(false);
     seen.length = 0;
     answer = send;
@@ -146,9 +146,9 @@ describe("pullModel", () => {
 
   it("says that nothing can be reached, and that what came is no GGUF", async () => {
     vi.stubEnv("HF_ENDPOINT", "http://127.0.0.1:9");
-    await expect(pullModel(HF)).rejects.toThrow(/127\.0\.0\.1:9 cannot be reached|Could not fetch/);
+    await expect(pullModel(HF)).rejects.toThrow(/127\.0\.0\.1:9 cannot be reached|Could not download/);
     answer = (_, response) => response.writeHead(200, { "content-length": 4 }).end("html");
-    await expect(pullModel(`${base}/page.gguf`)).rejects.toThrow(/is no GGUF file/);
+    await expect(pullModel(`${base}/page.gguf`)).rejects.toThrow(/is not a GGUF file/);
   });
 
   it("ends with its signal, and keeps what has come", async () => {
@@ -166,7 +166,7 @@ describe("pullModel", () => {
   it("knows addresses, names of the catalogue, and nothing else", () => {
     expect(addressOf("llama-3.2-3b").pathname).toMatch(/Llama-3\.2-3B-Instruct-Q4_K_M\.gguf$/);
     for (const wrong of ["llama", "hf:owner/repo", "https://host/a.bin", "ftp://host/a.gguf", "../a.gguf"]) {
-      expect(() => addressOf(wrong), wrong).toThrow(/is no model that can be fetched: use llama-3\.2-1b, /);
+      expect(() => addressOf(wrong), wrong).toThrow(/cannot be downloaded: use llama-3\.2-1b, /);
     }
   });
 });

@@ -75,7 +75,7 @@ describe("detectRetrievalHeads", () => {
     for (const [layer, head] of set.heads) expect(set.scores[layer]![head]).toBeGreaterThan(0);
     expect(warnings).toEqual([
       expect.stringMatching(/^Only 1 of 1 answers/),
-      expect.stringMatching(/12 were asked for$/),
+      expect.stringMatching(/fewer than the 12 requested$/),
     ]);
     await expect(detectRetrievalHeads({ ...one, threshold: 0.99 })).rejects.toMatchObject({
       code: "MODEL_UNSUPPORTED",

@@ -98,7 +98,7 @@ describe("retrieve", () => {
     expect(nothing).toMatchObject({ text: "", sources: [], usage: { candidates: 0, promptTokens: 0 } });
     expect(nothing.warnings).toEqual(["no chunk of the index shares a word with the question"]);
     await expect(retriever.retrieve(QUERY, index, { chunkTokens: 60 })).rejects.toThrow(
-      "chunkTokens has no use with an index",
+      "chunkTokens cannot be combined with an index",
     );
   });
 
@@ -116,7 +116,7 @@ describe("retrieve", () => {
     await using listwise = await retriever.corpus(chunks.slice(0, 4));
     await expect(retriever.retrieve(QUERY, listwise, { candidates: 2 })).rejects.toThrow("is ranked as a whole");
     await expect(retriever.retrieve(QUERY, corpus, { layout: "listwise" })).rejects.toThrow(
-      "layout has no use with a corpus",
+      "layout cannot be combined with a corpus",
     );
   });
 

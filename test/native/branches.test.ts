@@ -62,6 +62,29 @@ describe.each(["tiny-llama", "tiny-qwen2"])("%s", (name) => {
     },
   );
 
+  test.each([
+    [false, 512],
+    [false, 8],
+    [true, 512],
+  ])(
+    "behind an opening as the reference does (flash attention %s, ubatches of %i)",
+    async (flashAttention, batchSize) => {
+      const options = { flashAttention, batchSize, sequences: 4, cacheTypeK: "f32", cacheTypeV: "f32" };
+      const context = await createContext(model, options);
+      await context.prefill(trunk, never);
+      await context.readOpening(branches[0]!.slice(0, 12), { rows: "heads" }, never);
+      // Twice, alone and with another.
+      for (const order of [[0], [3, 0]]) {
+        const own = order.map((index) => branches[index]!.slice(12));
+        for (const [place, attention] of (await context.observe(own, { rows: "heads" }, never)).entries()) {
+          const onTrunk = rowsOf(attention).map((row) => row.slice(0, TRUNK));
+          expect(largestDifference(onTrunk, expected[order[place]!]!)).toBeLessThan(flashAttention ? FLASH : EXACT);
+        }
+      }
+      await context.dispose();
+    },
+  );
+
   test("weights and progress come through", async () => {
     const context = await createContext(model, { sequences: 4 });
     await context.prefill(trunk, never);

@@ -87,7 +87,7 @@ describe.runIf(executablePath !== undefined)("the page of the server", () => {
       { name: "b.bin", mimeType: "application/octet-stream", buffer: Buffer.from([0, 1, 2]) },
     ]);
     await page.locator("#list button").waitFor();
-    expect(await text(page, "status")).toContain("b.bin is no text");
+    expect(await text(page, "status")).toContain("b.bin is not text");
     await page.fill("#query", "Where is <i>it</i>?");
     await page.click("#go");
     await ranked(page);

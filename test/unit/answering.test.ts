@@ -25,7 +25,7 @@ test.each<[unknown, unknown, string]>([
   ["q", { generate: undefined }, "for generate but received undefined"],
   ["q", { generate: " " }, 'for generate but received " "'],
   ["q", { generate: {} }, "or a function for generate"],
-  ["q", { generate: () => [], temperature: 1 }, "Option temperature has no use beside a function that answers"],
+  ["q", { generate: () => [], temperature: 1 }, "Option temperature cannot be combined with a function that answers"],
   ["q", { generate: "m", model: "m" }, "Unknown option model"],
   ["q", { generate: "m", candidates: 0 }, "an integer of at least 1 for candidates"],
   ["q", { generate: "m", history: "hello" }, "a list of messages for history"],

@@ -25,7 +25,7 @@ describe("an error on the command line names flags where the library names optio
   });
 
   it.each([
-    ['use prompt: "plain" to do without it', "use --prompt plain to do without it"],
+    ['use prompt: "plain", which needs none', "use --prompt plain, which needs none"],
     ["try gpu: false or mask: false", "try --gpu false or --no-mask"],
     ["rank in windows: { windowTokens: 1024 }", "rank in --window-size 1024"],
     [

@@ -95,7 +95,7 @@ describe("a checkpoint", () => {
 
 describe("a checkpoint is refused", () => {
   test.each([
-    [{ objective: "ndcg" }, /its objective is "mass", but "ndcg" is asked for now/],
+    [{ objective: "ndcg" }, /its objective is "mass", but "ndcg" is requested now/],
     [{ fingerprint: "g" }, /its fingerprint is "f", but "g"/],
     [{ maxDocumentTokens: 100 }, /its maxDocumentTokens is null, but 100/],
   ] as [object, RegExp][])("from a run that differs by %o", async (change, message) => {
@@ -144,7 +144,7 @@ describe("a checkpoint is refused", () => {
     for (const content of ["notes of mine", "notes\n", '{"format":"qrhead-heads"}\n', '{"id":1}\n{"id":2}\n']) {
       const file = files.write("mine.txt", content);
       for (const resume of [true, false]) {
-        await expect(open(file, { resume })).rejects.toThrow(/is no checkpoint of qrhead detect/);
+        await expect(open(file, { resume })).rejects.toThrow(/is not a checkpoint of qrhead detect/);
         expect(readFileSync(file, "utf8")).toBe(content);
       }
     }

@@ -54,6 +54,23 @@ describe("parseExamples", () => {
     ]);
   });
 
+  test("reads which documents are gold from ICR's marks, where no list names them", () => {
+    const marked = {
+      idx: "3",
+      question: "Who?",
+      num_gold_docs: 1,
+      paragraphs: [
+        { idx: "a", title: "A", paragraph_text: "one", is_supporting: false },
+        { idx: "b", title: "B", paragraph_text: "two", is_supporting: true },
+      ],
+    };
+    const read = (fields: object) => parseExamples(JSON.stringify([{ ...marked, ...fields }]), "e")[0]!.gold;
+    expect(read({})).toEqual(["b"]);
+    expect(read({ gt_docs: ["a"] })).toEqual(["a"]);
+    const none = marked.paragraphs.map((paragraph) => ({ ...paragraph, is_supporting: false }));
+    expect(() => read({ paragraphs: none })).toThrow(/empty "is_supporting"/);
+  });
+
   test("takes plain texts, and numbers examples and documents that have no id", () => {
     const [, second] = parseExamples(`${line}\n{"query":"q","docs":["x","y","z"],"gold":[1]}`, "e");
     expect(second).toMatchObject({ id: "1", gold: ["1"] });

@@ -150,9 +150,9 @@ describe("parseHeadSet of published formats", () => {
 
   it.each([
     ["nothing", "  \n", /empty/],
-    ["prose", "these are not heads", /no list of heads/],
-    ["a list with something else in it", "13-18,foo,8-11", /no list of heads/],
-    ["a range of three", "13-18-2", /no list of heads/],
+    ["prose", "these are not heads", /not a list of heads/],
+    ["a list with something else in it", "13-18,foo,8-11", /not a list of heads/],
+    ["a range of three", "13-18-2", /not a list of heads/],
     ["an empty field", "attn_head_set: \nother: 1-2\n", /names no head/],
     ["a JSON number", "7", /holds a number/],
     ["JSON null", "null", /holds null/],

@@ -209,10 +209,10 @@ describe("a file", () => {
   const whole = files.path("whole.index");
   const damages: [string, (file: string) => void, RegExp][] = [
     ["cut short", (file) => truncateSync(file, statSync(file).size - 100), /is damaged or cut short/],
-    ["empty", (file) => truncateSync(file, 0), /is no index of qrhead/],
+    ["empty", (file) => truncateSync(file, 0), /is not an index of qrhead/],
     ["cut in its preamble", (file) => truncateSync(file, 10), /is damaged or cut short/],
     ["longer", (file) => appendFileSync(file, "x"), /is damaged or cut short/],
-    ["of a text", (file) => writeFileSync(file, "Notes about an index.\n"), /is no index of qrhead/],
+    ["of a text", (file) => writeFileSync(file, "Notes about an index.\n"), /is not an index of qrhead/],
     ["with a changed bit", (file) => flip(file, statSync(file).size >> 1), /is damaged or cut short/],
     ["of a newer version", (file) => flip(file, 9), /has version 257 .* where this qrhead reads 1: update qrhead/],
   ];

@@ -49,7 +49,7 @@ const HELP = {
     "qrhead bench -m Llama-3.2-3B-Instruct-Q4_K_M.gguf --document-tokens 8192 --rounds 3",
     "qrhead bench -m my.gguf --growth --json",
   ],
-  details: "Every row is a ratio of two things measured in one run, interleaved; the median over the rounds is shown.",
+  details: "Every row is a ratio of two interleaved measurements of one run, the median over the rounds.",
 };
 
 /** `qrhead bench`: what reranking costs on this machine, against a plain forward pass of the same tokens. */
@@ -98,7 +98,7 @@ function ratiosTable(rows: readonly BenchRow[]): string {
     const verdict = limit === null ? "" : value <= limit ? `at most ${limit}: yes` : `at most ${limit}: NO`;
     return [name, value.toFixed(3), verdict];
   });
-  return plainTable(["ratio", "", "asked"], shown, [], [1]);
+  return plainTable(["ratio", "", "goal"], shown, [], [1]);
 }
 
 function benchOptions(flags: BenchFlags): Omit<BenchOptions, "trials" | "rounds"> {

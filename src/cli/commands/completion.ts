@@ -9,7 +9,7 @@ import { write } from "../output.ts";
 export function registerCompletion(program: Command): void {
   const command = program
     .command("completion")
-    .description("print a script that completes commands and options in a shell")
+    .description("print a shell completion script")
     .argument("<shell>", Object.keys(SHELLS).join(", "));
   addHelp(addCommonOptions(command), {
     examples: [

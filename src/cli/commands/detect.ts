@@ -66,11 +66,11 @@ const HELP = {
   ],
   details: `
 Examples: JSON Lines or a JSON array of {"id", "query", "docs": [{"id", "title", "text"}, …], "gold": ["id", …]}, or QRHead's
-own files with question, paragraphs and gt_docs. QRHead used 70 and 128. Documents are shown to the model in the order
-given: the gold ones should not always stand at the same place.
+own files with question, paragraphs and gt_docs. QRHead used 70 and 128. Documents keep their order in the prompt, so
+vary the place of the gold ones.
 
 No examples? --bootstrap makes them from text: your own, or a small English one that comes with qrhead. Files named as
-arguments are examples where they end in .json or .jsonl, and text to make examples from otherwise.
+arguments are examples if they end in .json or .jsonl, else text to make examples from.
 
 Objectives: mass rates a head by its calibrated attention on the gold documents, ndcg by nDCG@10 of the ranking that it alone
 gives, contrastive (CoRe) by the share of the gold documents in a softmax over attention.`,
@@ -97,7 +97,7 @@ export function registerDetect(program: Command): void {
     skipLong,
   ]);
   addOptions(command, [objective, temperature, rawMass, fitWeights, untilStable, checkpoint, DETECTING.resume]);
-  addOptions(command, [{ ...OUTPUTS.force, says: "replace the file if it exists, and begin anew" }, OUTPUTS.json]);
+  addOptions(command, [{ ...OUTPUTS.force, says: "replace the file if it exists, and start over" }, OUTPUTS.json]);
   addPassOptions(addPromptOptions(addModelOptions(command)));
   addHelp(addCommonOptions(command), HELP).action(detect);
 }
@@ -151,14 +151,14 @@ async function detect(files: string[], _: unknown, command: Command): Promise<vo
     if (checkpoint !== undefined && flags.checkpoint === undefined) await removeCheckpoint(checkpoint).catch(() => {});
     const { length: found } = set.scores.flat();
     if (typeof top === "number" && top > found)
-      warn(`The model has ${found} heads, and all are written: ${top} were asked for`);
+      warn(`The model has only ${found} heads, fewer than the ${top} requested: all are written`);
     if (json) return printJson(set);
     print(describeDetected(set, output!));
     if (!flags.quiet) note(nextStep(flags));
   } catch (error) {
     if (signal.aborted && checkpoint !== undefined && existsSync(checkpoint) && !flags.quiet) {
       bar.stop();
-      note(oneLine(`Examples that have been read are kept in ${checkpoint}: go on with --resume`));
+      note(oneLine(`The scores so far are kept in ${checkpoint}: continue with --resume`));
     }
     throw reworded(error, flags.bootstrap !== undefined);
   } finally {
@@ -169,7 +169,7 @@ async function detect(files: string[], _: unknown, command: Command): Promise<vo
 /** Advice of the library that this command has an own switch for. */
 function reworded(error: unknown, bootstrap: boolean): unknown {
   if (!isQRHeadError(error) || error.advice === undefined) return error;
-  const anew = error.advice.replace(BEGIN_ANEW, "begin anew with --force");
+  const anew = error.advice.replace(BEGIN_ANEW, "start over with --force");
   const advice = bootstrap ? anew.replace(FEWER_DOCUMENTS, "fewer --documents") : anew;
   error.message = error.message.slice(0, -error.advice.length) + advice;
   return Object.assign(error, { advice });

@@ -48,7 +48,7 @@ const HELP = {
     "qrhead doctor -m model.gguf --gpu vulkan",
     "qrhead doctor --check downloaded.gguf         # one line: what is wrong with this file",
   ],
-  details: "Exit codes: 0 when no check failed, 1 otherwise; a warning is no failure.",
+  details: "Exit codes: 0 if no check failed, else 1. A warning is not a failure.",
 };
 
 const STATUS = { ok: green("ok  "), warn: yellow("warn"), fail: red("fail") };
@@ -60,7 +60,7 @@ export function registerDoctor(program: Command): void {
     .addOption(
       textOption(
         "--check <FILE>",
-        "load and run this file in a process of its own, and say in one line what is wrong with it",
+        "load and run this file in a process of its own, and print one line with the result",
         "the path of a GGUF",
       ),
     )

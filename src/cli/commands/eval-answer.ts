@@ -55,9 +55,9 @@ const HELP = {
     "qrhead eval-answer --data clipper --results results -m large.gguf --without-heads heads.json -o without",
   ],
   details: `
-The documents that a method ranked first go to the generator in their own order. A claim counts when the model says "true"
-of it, a pair when it also says "false" of its corrupted twin. Answers are kept in answers.jsonl of the results folder,
-and a run that was stopped goes on. For another generator, context size or other heads taken out name another folder (-o).`,
+The generator gets the documents that a method ranked first, in their own order. A claim counts if the model calls it
+true, a pair if it also calls the corrupted twin false. answers.jsonl in the results folder keeps the answers, and a
+stopped run continues. For another generator, context size or --without-heads, name another folder (-o).`,
 };
 
 /** `qrhead eval-answer`: how well a generator answers from what methods retrieved. */

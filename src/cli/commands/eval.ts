@@ -124,10 +124,10 @@ async function run(_: unknown, command: Command): Promise<void> {
 export function toEvalOptions(flags: EvalFlags) {
   const { data = [], method: _, measure: measures, order } = flags;
   if (data.length === 0) throw new InputError("INVALID_ARGUMENT", "Expected data: pass --data FOLDER or --data FILE");
-  const { format, split, granularity, run, qrels, setting, candidates, limit, seed, maxDocumentWords } = flags;
+  const { format, split, granularity, run, qrels, setting, candidates, limit, seed, draw, maxDocumentWords } = flags;
   const { permutations, gain, baseline, lengths, depths, passageWords } = flags;
   return {
-    ...{ data, format, split, granularity, run, qrels, setting, candidates, limit, seed, maxDocumentWords },
+    ...{ data, format, split, granularity, run, qrels, setting, candidates, limit, seed, draw, maxDocumentWords },
     ...{ permutations, measures, gain, baseline, lengths, depths, passageWords },
     methods: methodsOf(flags),
     load: { ...toRankLoadOptions(flags), ...toWindowOptions(flags), order },
@@ -166,7 +166,7 @@ export async function writeReport(report: EvalReport, folder: string): Promise<v
   }
 }
 
-function describeFailures({ failures }: EvalReport): void {
+export function describeFailures({ failures }: EvalReport): void {
   const first = failures[0];
   if (!first) return;
   const what =

@@ -28,7 +28,7 @@ const SET = "a published set's name, a head-set file, or with --model any heads"
 
 /** `qrhead heads trim`, `compare`, `export` and `plot`. */
 export function registerHeadTools(heads: Command): void {
-  const trimming = heads.command("trim").description("write a head set with the best heads of another only");
+  const trimming = heads.command("trim").description("write a head set with only the best heads of another");
   trimming.argument("<set>", SET);
   addModelOptions(trimming)
     .addOption(integerOption("--top <N>", "heads to keep", 1, 2 ** 31).makeOptionMandatory())
@@ -36,7 +36,7 @@ export function registerHeadTools(heads: Command): void {
     .option("--force", "replace the file if it exists");
   addCommonOptions(trimming).action(trim);
 
-  const comparing = heads.command("compare").description("what two head sets of one model have in common");
+  const comparing = heads.command("compare").description("compare two head sets of one model");
   comparing.argument("<a>", SET).argument("<b>", "another");
   addModelOptions(comparing).option("--json", "print one JSON object");
   addCommonOptions(comparing).action(compare);
@@ -110,7 +110,7 @@ async function exportSet(spec: string, _: unknown, command: Command): Promise<vo
 async function plot(spec: string, _: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<ToolFlags>();
   const { output, force = false } = flags;
-  if (output === undefined) throw new InputError("INVALID_ARGUMENT", "Expected a picture to write: pass -o FILE");
+  if (output === undefined) throw new InputError("INVALID_ARGUMENT", "Expected an output: pass -o FILE");
   await assertWritable(path.resolve(output), force);
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   await writeWhole(path.resolve(output), formatPlot(set, name, output), { force, shared: true });

@@ -30,9 +30,9 @@ const EXAMPLES = [
 export function registerHeads(program: Command): void {
   const heads = program.command("heads").description("list, show, trim, compare, export and draw head sets");
   addHelp(heads, { examples: EXAMPLES });
-  const listing = heads.command("list").description("the head sets that ship with qrhead");
+  const listing = heads.command("list").description("list the head sets that ship with qrhead");
   addCommonOptions(listing.option("--json", "print one JSON array")).action(list);
-  const showing = heads.command("show").description("what a head set holds, and whether it fits a model");
+  const showing = heads.command("show").description("show a head set, and whether it fits a model");
   showing.argument(
     "<set>",
     "a published set's name, a head-set file, auto for the set that matches --model, or any heads of it",

@@ -22,21 +22,21 @@ const HELP = {
     'qrhead retrieve "who keeps the keys" --index notes.index',
   ],
   details: `
-The index then has the chunks of these files and folders, and of no others: files that are gone leave it. Without paths it
-takes those of the last time. It needs no model; retrieve, ask and rerank take it with --index, and any model ranks what it finds.
+The index then has the chunks of exactly these files and folders; deleted files are removed. Without paths it takes those
+of the last update. It needs no model. retrieve, ask and rerank use it with --index, and any model ranks what it finds.
 
 Files are texts, Markdown, source code, and JSON Lines and JSON arrays of documents. Dot files, dot folders and node_modules
-of a folder are skipped, and so is what is no text.`,
+of a folder are skipped, and so are binary files.`,
 };
 
 /** `qrhead index`: makes an index of many files, or brings it up to date. */
 export function registerIndex(program: Command): void {
-  const command = program.command("index").description("make an index of many files, or bring it up to date");
-  command.argument("[files...]", "files, folders and patterns; those of the last time without any");
-  const file = { ...INPUTS.index, says: "the index, made where it does not exist", group: "Options" };
+  const command = program.command("index").description("make or update an index of many files");
+  command.argument("[files...]", "files, folders and patterns (default: those of the last update)");
+  const file = { ...INPUTS.index, says: "the index, made if it does not exist", group: "Options" };
   const size = {
     ...INDEXING.chunkTokens,
-    says: "tokens of a chunk, as far as they can be told without a model",
+    says: "tokens of a chunk, estimated without a model",
     group: "Options",
   };
   addOptions(command, [file, { ...size, shortDefault: "what the index has, else 200" }, OUTPUTS.json]);

@@ -18,14 +18,14 @@ type McpFlags = CommonFlags &
 const HELP = {
   examples: ["qrhead mcp --root notes", "qrhead mcp --root notes --root . --generator Qwen3-8B-Q4_K_M.gguf"],
   details: `
-Tools: rerank, prune, retrieve and ask, over files below the roots and nothing else. Speaks over standard input and output.`,
+Tools: rerank, prune, retrieve and ask, over files below the roots only. The protocol uses standard input and output.`,
 };
 
 /** `qrhead mcp`: tools for assistants, over the Model Context Protocol. */
 export function registerMcp(program: Command): void {
   const command = program.command("mcp").description("serve tools to assistants over the Model Context Protocol");
   command
-    .requiredOption("--root <DIR>", "folder that tools may read; several may be given", collect)
+    .requiredOption("--root <DIR>", "folder that tools may read; repeatable", collect)
     .addOption(textOption("-m, --model <M>", "GGUF that ranks (default: the built-in model)", "a path or an hf: URI"))
     .addOption(textOption("--generator <M>", "GGUF that answers, for the tool ask", "a path or an hf: URI"));
   addOptions(command, [DEVICE.gpu, DEVICE.threads]);

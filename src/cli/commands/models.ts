@@ -17,21 +17,21 @@ type ModelsFlags = CommonFlags & { json?: boolean; force?: boolean; sha256?: str
 const HELP = {
   examples: ["qrhead models list", "qrhead models pull llama-3.2-3b", "qrhead models rm Llama-3.2-3B-Instruct-Q4_K_M"],
   details: `
-Models lie in QRHEAD_MODELS, else in the folder of the system for programs' data. HF_TOKEN is sent to Hugging Face, and
-HF_ENDPOINT names another server of its kind.`,
+Models are in the folder QRHEAD_MODELS, else in the system's folder for application data. HF_TOKEN is sent only to
+Hugging Face; HF_ENDPOINT names a mirror.`,
 };
 
 /** `qrhead models`: which models are here, and fetching and removing them. */
 export function registerModels(program: Command): void {
-  const models = program.command("models").description("list, fetch and remove models");
+  const models = program.command("models").description("list, download and remove models");
   addHelp(models, HELP);
-  const listing = models.command("list").description("the built-in model, and those that were pulled");
+  const listing = models.command("list").description("list the built-in model and pulled models");
   addCommonOptions(addOptions(listing, [{ ...OUTPUTS.json, says: "print one JSON array" }])).action(list);
-  const pulling = models.command("pull").description("fetch a model; what an interrupted run has fetched is kept");
+  const pulling = models.command("pull").description("download a model; an interrupted download resumes");
   pulling
-    .argument("<model>", `${Object.keys(CATALOGUE).join(", ")}, hf:OWNER/REPOSITORY/FILE.gguf or an https address`)
-    .addOption(textOption("--sha256 <HEX>", "what the file must be (default: what the server says)", "a SHA-256"));
-  addOptions(pulling, [{ ...OUTPUTS.force, says: "fetch it again where it is there" }, OUTPUTS.json]);
+    .argument("<model>", `${Object.keys(CATALOGUE).join(", ")}, hf:OWNER/REPOSITORY/FILE.gguf or an https URL`)
+    .addOption(textOption("--sha256 <HEX>", "expected checksum (default: what the server says)", "a SHA-256"));
+  addOptions(pulling, [{ ...OUTPUTS.force, says: "download it again if it exists" }, OUTPUTS.json]);
   addHelp(addCommonOptions(pulling), { examples: [HELP.examples[1]!], details: HELP.details }).action(pull);
   const removing = models
     .command("rm")

@@ -70,9 +70,9 @@ const HELP = {
     'qrhead prune "…" --budget 2000 --reader Qwen3-8B-Q4_K_M.gguf notes.jsonl',
   ],
   details: `
-What stays is verbatim and in its order. A budget is kept with the marker's tokens included; --reader counts them with
-the vocabulary of the model that will read the text, which is not loaded. Of fenced code, tables and source (by the file's
-ending, or --chunk-by code) lines or blocks stay or go, with the fences and the header.
+The output is verbatim and in its order. A budget includes the marker's tokens; --reader counts with the vocabulary of
+the model that will read the text, without loading its weights. In fenced code, tables and source (by the file's ending,
+or --chunk-by code) lines or blocks are kept or dropped, with the fences and the header.
 
 One file is one text, and so is standard input. JSON Lines, JSON arrays, folders and several files are documents.`,
 };
@@ -80,7 +80,7 @@ One file is one text, and so is standard input. JSON Lines, JSON arrays, folders
 /** `qrhead prune`: keeps of a text what a question attends to. */
 export function registerPrune(program: Command): void {
   const command = takesPair(program.command("prune"), "--keep-marks").description(
-    "keep the sentences or chunks of a text that a question attends to",
+    "shorten a text to the sentences or chunks that a question needs",
   );
   command.argument("[question]", "the question").argument("[files...]", "text or documents; or standard input");
   const { query, queryFile, docs, docsFormat, reader } = INPUTS;

@@ -74,7 +74,7 @@ const HELP = {
   details: `
 Documents: files, folders, patterns such as 'notes/**/*.md', or standard input. JSON Lines and JSON arrays hold strings or
 objects with "text" (and "title", "id"); plain text has one document a line; Markdown and source code are cut into chunks.
---split and --docs-format say otherwise. UTF-8, or UTF-16 with a byte order mark, up to 256 MiB.
+--split and --docs-format override this. UTF-8, or UTF-16 with a byte order mark, up to 256 MiB.
 
 Formats: ids prints one id a line, tsv rank, score, id and text, text the documents themselves, json one object.`,
 };

@@ -56,12 +56,12 @@ const HELP = {
     "qrhead retrieval-heads -m my.gguf --text book.txt --without wu-heads.json --answers without.jsonl",
   ],
   details: `
-A sentence is hidden in the text at every length and depth, and the model answers a question about it. A head gets a share
-of the needle for every token of the answer at which it looks most. It takes a model that answers questions: qrhead detect
-needs none, and finds better heads for ranking.
+A sentence is hidden in the text at every length and depth, and the model answers a question about it. A head scores for
+every token of the answer that it copies from that sentence. This needs a model that answers questions; qrhead detect does
+not, and finds better heads for ranking.
 
-With --without the model reads and answers without these heads. --answers writes what it answered and which share of the
-needle's words that has, one line a trial.`,
+With --without the model reads and answers without these heads. --answers writes each answer with its share of the
+needle's words, one line a trial.`,
 };
 
 /** `qrhead retrieval-heads`: finds the heads that copy from a haystack (Wu et al., arXiv 2404.15574). */
@@ -72,7 +72,7 @@ export function registerRetrievalHeads(program: Command): void {
   const { text, minTokens, maxTokens, lengths, depths, top, threshold, withoutHeads } = RETRIEVAL_HEADS;
   const output = { ...OUTPUTS.output, flagSays: "head-set file to write" };
   addOptions(command, [text, INPUTS.needles, output, OUTPUTS.trials, OUTPUTS.answers, withoutHeads]);
-  command.addOption(flagOption(prompt, { flagSays: "what stands around the text", shortDefault: "plain" }));
+  command.addOption(flagOption(prompt, { flagSays: "prompt format", shortDefault: "plain" }));
   addOptions(command, [minTokens, maxTokens, lengths, depths, top, threshold, OUTPUTS.force, OUTPUTS.json]);
   addHelp(addCommonOptions(addModelOptions(command)), HELP).action(retrievalHeads);
 }

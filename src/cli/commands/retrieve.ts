@@ -52,7 +52,7 @@ const HELP = {
     'qrhead retrieve "who keeps the keys" --index notes.index --json',
   ],
   details: `
-Files are read as by ask, and cut into chunks. Where there are more than --candidates, BM25 chooses those that the heads rank.
+Files are read as by ask, and cut into chunks. If there are more than --candidates, BM25 chooses those that the heads rank.
 
 Formats: full prints the chunks and where they are from, text the chunks alone, to put into a prompt, ids FILE:LINE, tsv
 number, score, FILE:LINE and text, json one object, with messages for a chat.`,
@@ -60,7 +60,7 @@ number, score, FILE:LINE and text, json one object, with messages for a chat.`,
 
 /** `qrhead retrieve`: the chunks to answer a question from. */
 export function registerRetrieve(program: Command): void {
-  const command = program.command("retrieve").description("find what a question can be answered from");
+  const command = program.command("retrieve").description("find the passages that answer a question");
   command
     .argument("[question]", "the question")
     .argument("[files...]", "files, folders and patterns; or standard input");

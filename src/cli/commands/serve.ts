@@ -46,7 +46,7 @@ const HELP = {
   details: `
 Routes: POST /v1/rerank, /v2/rerank, /rerank (Cohere, Jina, llama.cpp, TEI), /v1/prune, /v1/retrieve, /v1/corpora/NAME;
 GET /health, /ready, /metrics, /openapi.json, /v1/models, and / for people.
-QRHEAD_API_KEY is a key too. Ctrl+C and SIGTERM end the server when its requests are done.
+QRHEAD_API_KEY is a key too. Ctrl+C and SIGTERM stop the server after its requests.
 
 curl http://127.0.0.1:8080/v1/rerank -H 'content-type: application/json' \\
   -d '{"query": "why is the sky blue", "documents": ["Grass is green.", "Air scatters blue light."]}'`,
@@ -60,23 +60,25 @@ export function registerServe(program: Command): void {
   const command = program.command("serve").description("serve rerank, prune and retrieve over HTTP");
   command
     .addOption(
-      textOption("-m, --model <M>", "GGUF to serve; several may be given", "a path or an hf: URI").argParser(
+      textOption("-m, --model <M>", "GGUF to serve; repeatable", "a path or an hf: URI").argParser(
         text("--model", "a path or an hf: URI"),
       ),
     )
     .addOption(textOption("--host <HOST>", "address to listen on (default: 127.0.0.1)", "an address"))
     .addOption(integerOption("--port <N>", "port, 0 for a free one (default: 8080)", 0, 65_535))
     .addOption(
-      textOption("--api-key <KEY>", "key that requests must bring", "a key").argParser(text("--api-key", "a key")),
+      textOption("--api-key <KEY>", "key that requests must send; repeatable", "a key").argParser(
+        text("--api-key", "a key"),
+      ),
     )
     .addOption(integerOption("--queue <N>", "requests that may wait for a model (default: 100)", 1, 1_000_000))
-    .addOption(integerOption("--timeout <S>", "seconds that a request may take (default: 120)", 1, 86_400))
+    .addOption(integerOption("--timeout <S>", "seconds per request, waiting included (default: 120)", 1, 86_400))
     .addOption(integerOption("--max-body <MIB>", "MiB that a body may have (default: 32)", 1, 4096))
     .addOption(integerOption("--memory <MIB>", "MiB of model files that may be loaded together", 1, 2 ** 31))
-    .addOption(integerOption("--idle <S>", "unload a model that nobody asked for so many seconds", 1, 2_000_000))
-    .addOption(textOption("--corpora <DIR>", "folder that keeps corpora", "a folder"))
+    .addOption(integerOption("--idle <S>", "unload a model after S seconds without requests", 1, 2_000_000))
+    .addOption(textOption("--corpora <DIR>", "folder of saved corpora", "a folder"))
     .option("--in-process", "load models into the server's own process")
-    .option("--no-page", "no page for people at /");
+    .option("--no-page", "no page at /");
   addOptions(command, Object.values(DEVICE));
   addHeadsOption(command);
   addPassOptions(addPromptOptions(command));

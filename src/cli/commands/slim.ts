@@ -28,8 +28,8 @@ const HELP = {
     "qrhead slim -m my.gguf --heads my-heads.json -o my-slim.gguf --force",
   ],
   details: `
-The file keeps the layers up to the deepest one that the heads need. It ranks as the whole model does, to the last bit;
-it cannot generate text. Of a model in several files, name the first.`,
+The file keeps the layers up to the deepest one that the heads need. It gives the same scores as the whole model, to the
+last bit, and cannot generate text. If a model has several files, name the first.`,
 };
 
 /** `qrhead slim`: writes a model without the layers that its retrieval heads do not need. */

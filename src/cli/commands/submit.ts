@@ -19,7 +19,7 @@ export function registerSubmit(program: Command): void {
   registerSubmitRerank(command);
   registerSubmitEval(command);
   registerSubmitDetect(command);
-  const letters = command.command("failed").description("list jobs that failed for good");
+  const letters = command.command("failed").description("list jobs that failed finally");
   addQueueOptions(letters).option("--remove", "remove them, too").option("--json", "print one JSON object a line");
   addHelp(addCommonOptions(letters), { examples: ["qrhead submit failed --redis redis://127.0.0.1:6379"] }).action(
     failed,

@@ -40,22 +40,22 @@ const HELP = {
     "qrhead worker --redis redis://127.0.0.1:6379 -m my.gguf --heads my-heads.json --queue mine --threads 4",
   ],
   details: `
-Does the jobs of qrhead submit, one at a time: rerank, eval and detect. Start as many as there are machines and memory.
-Model, heads and prompt are the worker's; a job brings queries and documents, and cannot name a file unless it is below
-a --root. Ctrl+C and SIGTERM end the worker when its job is done; what a killed one had begun goes to another.
+Runs the jobs of qrhead submit, one at a time: rerank, eval and detect. Start as many workers as machines and memory allow.
+The worker sets model, heads and prompt; a job brings queries and documents, and may only name files below a --root.
+Ctrl+C and SIGTERM stop the worker after its job; the job of a killed worker goes to another.
 
-Needs Redis, and: npm install bullmq ioredis. QRHEAD_REDIS_URL has the address where --redis is not given.`,
+Needs Redis, and: npm install bullmq ioredis. QRHEAD_REDIS_URL is the default of --redis.`,
 };
 
 /** `qrhead worker`: takes jobs of `qrhead submit` from Redis. */
 export function registerWorker(program: Command): void {
-  const command = program.command("worker").description("do jobs that qrhead submit puts into Redis");
+  const command = program.command("worker").description("run jobs that qrhead submit puts into Redis");
   command
     .addOption(redisOption())
     .addOption(textOption("--queue <NAME>", "queue to take from", "a name").default(DEFAULT_QUEUE, DEFAULT_QUEUE))
-    .option("--root <DIR>", "folder that jobs may name files of; several may be given", collect)
+    .option("--root <DIR>", "folder whose files jobs may name; repeatable", collect)
     .addOption(
-      integerOption("--lease <S>", "seconds after which a worker that is gone loses its job", 1, 3600).default(
+      integerOption("--lease <S>", "seconds after which a lost worker's job goes to another", 1, 3600).default(
         15,
         "15",
       ),

@@ -79,7 +79,7 @@ export async function remoteScorer(client: FleetClient, part: ScoringPart, inFli
         if (value.fingerprint !== opened.fingerprint) {
           throw new InputError(
             "INVALID_INPUT",
-            "Workers of two models score examples: their heads do not go together",
+            "Workers of two models scored the examples, and their heads cannot be combined",
             {
               advice: "give workers of another model another --queue",
             },

@@ -34,14 +34,14 @@ export function addQueueOptions(command: Command): Command {
 export function addSubmitOptions(command: Command): Command {
   return addQueueOptions(command)
     .addOption(textOption("-o, --output <OUT>", "file of results, JSON Lines", "a path").makeOptionMandatory())
-    .option("--resume", "go on with the file of a submission that ended")
-    .option("--retry", "with --resume: try again what failed")
-    .option("--force", "begin anew if the file exists")
-    .addOption(integerOption("--attempts <N>", "how often a job is tried", 1, 100).default(3, "3"))
+    .option("--resume", "continue the file of a submission that ended")
+    .option("--retry", "with --resume: retry failed jobs")
+    .option("--force", "start over if the file exists")
+    .addOption(integerOption("--attempts <N>", "attempts per job", 1, 100).default(3, "3"))
     .addOption(
       integerOption(
         "--back-off <MS>",
-        "milliseconds before the second try, doubled for later ones",
+        "milliseconds before the second attempt, doubled for later ones",
         1,
         600_000,
       ).default(1000, "1000"),

@@ -45,7 +45,7 @@ function toQuery(text: string, where: string, index: number): RerankQuery {
 }
 
 function parse(text: string, where: string): Record<string, unknown> {
-  let problem = "is no JSON object";
+  let problem = "is not a JSON object";
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;

@@ -41,8 +41,8 @@ const HELP = {
     "qrhead submit detect --redis redis://127.0.0.1:6379 examples.jsonl -o scores.jsonl --head-set found.json",
   ],
   details: `
-As qrhead detect, with the examples read by the workers' model. The results are the scores of every example, which qrhead
-detect takes as its --checkpoint; the head set is the one that it finds.`,
+Like qrhead detect, with the workers' model. The results are the scores of every example, a --checkpoint of qrhead
+detect; the head set is the one that it finds.`,
 };
 
 /** `qrhead submit detect`: finds heads with examples that workers read. */

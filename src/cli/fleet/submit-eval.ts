@@ -29,8 +29,8 @@ const HELP = {
     "qrhead submit eval --redis redis://127.0.0.1:6379 --data beir/scifact --method bm25 --method qrhead -o results.jsonl",
   ],
   details: `
-As qrhead eval, with the model on the workers: candidates, first-stage methods and measures are computed here. The figures
-are those of one process, to the last digit where the workers have the same kind of processor and as many threads.`,
+Like qrhead eval, with the model on the workers: candidates, first-stage methods and measures are computed here. The figures
+are those of one process, to the last digit if the workers have the same kind of processor and number of threads.`,
 };
 
 /** `qrhead submit eval`: an evaluation whose model is on workers. */
@@ -81,7 +81,7 @@ async function prepare(journal: string, { resume, force }: { resume: boolean; fo
   if (resume || !(await stat(journal).catch(() => undefined))) return;
   if (!force) {
     throw new InputError("INVALID_INPUT", `Results ${journal} exist`, {
-      advice: "go on with --resume, begin anew with --force, or choose another name",
+      advice: "continue with --resume, start over with --force, or choose another name",
     });
   }
   await assertWritable(journal, true);

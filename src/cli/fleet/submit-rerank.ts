@@ -32,13 +32,13 @@ const HELP = {
     "qrhead submit rerank --redis redis://127.0.0.1:6379 --queries queries.jsonl --docs notes.jsonl -o ranked.jsonl --force",
   ],
   details: `
-Queries: JSON Lines of {"id", "query", "docs": [{"id", "title", "text"}, …]}, or --queries and --docs where all are asked of
-the same documents. The file is read as it is needed and may be larger than memory.
+Queries: JSON Lines of {"id", "query", "docs": [{"id", "title", "text"}, …]}, or --queries and --docs if all are asked of the
+same documents. The file is read as a stream and may be larger than memory.
 
 Results: a line a query, in the order of the queries: {"id", "query", "results": [{"index", "id", "score"}, …]}, or
-{"id", "query", "error": {"code", "message"}} for one that failed for good. The exit code is 1 where one did.
+{"id", "query", "error": {"code", "message"}} for a query that failed finally. The exit code is then 1.
 
-A submission that ends, in whatever way, goes on with the same command and --resume. Model and heads are the workers'.`,
+A submission that ended in any way continues with the same command and --resume. The workers set model and heads.`,
 };
 
 /** `qrhead submit rerank`: ranks many queries on workers. */

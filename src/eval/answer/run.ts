@@ -59,10 +59,7 @@ export async function answerTask(
   const rankings = rankingsOf(task, retrieved);
   if (rankings.size === 0) {
     const known = [...new Set(retrieved.map(({ task: name }) => name))].join(", ");
-    throw new InputError(
-      "INVALID_INPUT",
-      `The results hold no ranking of ${task.name}: they are of ${known || "nothing"}`,
-    );
+    throw new InputError("INVALID_INPUT", `The results have no ranking of ${task.name}, only of ${known || "nothing"}`);
   }
   // The earlier run may have drawn a few topics only: full context is compared on the same ones.
   const ranked = new Set([...rankings.values()].map(({ query }) => query));
@@ -127,8 +124,7 @@ async function answerOne(
   const ids = seen?.map(({ id }) => id) ?? [];
   try {
     // To be asked about nothing would measure what the model knows by heart.
-    if (!seen)
-      throw new InputError("INVALID_INPUT", "The method failed on this query, so that there is nothing to show");
+    if (!seen) throw new InputError("INVALID_INPUT", "The method failed on this query, so there is nothing to show");
     const given = await generator.answer(prompt(seen), MAX_TOKENS, signal);
     const ms = performance.now() - began;
     const verdict = parseVerdict(given);

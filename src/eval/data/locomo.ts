@@ -113,7 +113,7 @@ function toConversation(fields: Record<string, unknown>, position: string): Conv
   const turns: RankDocument[] = [];
   for (let number = 1; fields[`session_${number}`] !== undefined; number++) {
     const said = fields[`session_${number}`];
-    if (!Array.isArray(said)) throw invalid(position, `has a session_${number} that is no array`);
+    if (!Array.isArray(said)) throw invalid(position, `has a session_${number} that is not an array`);
     const title = String(fields[`session_${number}_date_time`] ?? "");
     const lines = said.map((turn: unknown) => {
       const { speaker, text, dia_id, blip_caption } = Object(turn) as Record<string, unknown>;

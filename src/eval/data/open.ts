@@ -77,6 +77,6 @@ async function recognize(source: string, isFolder: boolean): Promise<Format> {
   const what = isFolder ? "Folder" : "File";
   throw new InputError(
     "INVALID_INPUT",
-    `${what} ${source} looks like no known data: name its format with --format ${DATA_FORMATS.join("|")}`,
+    `${what} ${source} has no recognised format: name it with --format ${DATA_FORMATS.join("|")}`,
   );
 }

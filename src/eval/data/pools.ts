@@ -1,5 +1,6 @@
 import path from "node:path";
 import { normalizeRecords, stripTexts } from "../../documents/documents.ts";
+import { supportingIds } from "../../documents/supporting.ts";
 import type { RankDocument } from "../../types.ts";
 import type { CandidateOptions, Grades, Task, Topic } from "../types.ts";
 import { invalid, Notes } from "./notes.ts";
@@ -12,7 +13,8 @@ type Place = { offset: number; length: number; position: string };
 
 /**
  * Opens a file of queries that bring their documents, `{"id", "query", "docs": [{"id", "title", "text"}], "gold": ["id"]}`
- * as JSON Lines or one array, or the files that QRHead's own preprocessing writes (`question`, `paragraphs`, `gt_docs`).
+ * as JSON Lines or one array, or the files that QRHead's own preprocessing writes (`question`, `paragraphs`, `gt_docs`), or
+ * ICR's (`is_supporting` of every paragraph in place of `gt_docs`; relevant documents that were not retrieved are unknown).
  * `gold` may also be an object of grades by id. Read as a stream; a query's documents are read again when its turn comes.
  *
  * @throws InputError `INVALID_INPUT`, naming the line, for a malformed query, or where none can be measured.
@@ -56,8 +58,10 @@ function toTopic(value: unknown, index: string, position: string, notes: Notes):
   const id = String(fields.id ?? fields._id ?? fields.idx ?? index);
   const query = fields.query ?? fields.question;
   if (typeof query !== "string") throw invalid(position, 'has no "query" (nor "question") that is a text');
-  const known = new Set(documentsIn(value, position).map((document) => document.id));
-  const grades = readGold(fields.gold ?? fields.gt_docs, position);
+  const documents = documentsIn(value, position);
+  const known = new Set(documents.map((document) => document.id));
+  const records = (fields.docs ?? fields.paragraphs) as unknown[];
+  const grades = readGold(fields.gold ?? fields.gt_docs ?? supportingIds(records, documents), position);
   for (const document of grades.keys()) {
     if (!known.has(document))
       notes.add("judgements of documents that the pool lacks, which count as not found", `${id} ${document}`);
@@ -84,5 +88,8 @@ function readGold(value: unknown, position: string): Grades {
     const grades = Object.entries(value);
     if (grades.every(([, grade]) => Number.isInteger(grade))) return new Map(grades);
   }
-  throw invalid(position, 'has no "gold" (nor "gt_docs") that is an array of ids or an object of integer grades by id');
+  throw invalid(
+    position,
+    'has no "gold" (nor "gt_docs", nor documents with "is_supporting") that is an array of ids or an object of integer grades by id',
+  );
 }

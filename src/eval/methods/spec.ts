@@ -61,7 +61,7 @@ export function parseMethods(specs: readonly string[]): Method[] {
     if (known)
       throw new InputError(
         "INVALID_ARGUMENT",
-        `Method ${name} stands for ${known.spec} and for ${spec}: name one of them otherwise`,
+        `Method ${name} names both ${known.spec} and ${spec}: rename one of them`,
       );
     const fused = /^(?:rrf|z:(\d*\.?\d+))\((.+)\)$/.exec(spec);
     const method = fused

@@ -5,7 +5,7 @@ import type { Grades } from "../types.ts";
 /** What a document of grade g adds: `linear` g, as trec_eval's `ndcg_cut`; `exponential` 2^g − 1 (Burges et al. 2005). */
 export type Gain = (typeof GAINS)[number];
 
-export type MeasureName = "ndcg" | "recall" | "p" | "map" | "mrr" | "success";
+export type MeasureName = "ndcg" | "recall" | "recall-all" | "p" | "map" | "mrr" | "success";
 
 /** A measure, at a cut-off or over the whole ranking. */
 export type Measure = { name: MeasureName; cutoff: number | null };
@@ -15,6 +15,7 @@ const NAMES: Readonly<Record<string, MeasureName>> = {
   ndcg: "ndcg",
   ndcg_cut: "ndcg",
   recall: "recall",
+  "recall-all": "recall-all",
   p: "p",
   precision: "p",
   map: "map",
@@ -24,23 +25,23 @@ const NAMES: Readonly<Record<string, MeasureName>> = {
   success: "success",
 };
 
-const NEEDS_CUTOFF: readonly MeasureName[] = ["recall", "p", "success"];
+const NEEDS_CUTOFF: readonly MeasureName[] = ["recall", "recall-all", "p", "success"];
 
 /**
- * Reads `ndcg@10`, `recall@5`, `p@1`, `success@1`, `map`, `mrr`, `mrr@10`, or trec_eval's `ndcg_cut.10` and the like.
+ * Reads `ndcg@10`, `recall@5`, `recall-all@5`, `p@1`, `success@1`, `map`, `mrr`, `mrr@10`, or trec_eval's `ndcg_cut.10` and the like.
  *
  * @throws InputError `INVALID_ARGUMENT` for anything else.
  * @example
  * const { name, cutoff } = parseMeasure("ndcg@10");
  */
 export function parseMeasure(text: string): Measure {
-  const match = /^([a-z_]+?)(?:[@._](\d{1,6}))?$/i.exec(text.trim());
+  const match = /^([a-z_-]+?)(?:[@._](\d{1,6}))?$/i.exec(text.trim());
   const name = match && NAMES[match[1]!.toLowerCase()];
   const cutoff = match?.[2] === undefined ? null : Number(match[2]);
   if (!name || cutoff === 0 || (cutoff === null && NEEDS_CUTOFF.includes(name))) {
     throw new InputError(
       "INVALID_ARGUMENT",
-      `Expected a measure such as ndcg@10, recall@10, p@5, success@1, map, mrr or mrr@10 but received ${JSON.stringify(text)}`,
+      `Expected a measure such as ndcg@10, recall@10, recall-all@10, p@5, success@1, map, mrr or mrr@10 but received ${JSON.stringify(text)}`,
     );
   }
   return { name, cutoff };
@@ -58,6 +59,7 @@ export function measureKey({ name, cutoff }: Measure): string {
  *   of 0 and below gain nothing.
  * - `recall`, `p`, `success`: relevant documents among the first k, as a share of all relevant ones, of k, or any at all.
  *   A ranking shorter than k is not forgiven.
+ * - `recall-all`: 1 where every relevant document is among the first k, as multi-hop questions need, else 0.
  * - `map`: precision at every relevant document found, summed, over all relevant ones.
  * - `mrr`: one over the rank of the first relevant document.
  *
@@ -73,6 +75,7 @@ export function measure({ name, cutoff }: Measure, ranking: readonly string[], g
   const relevant = [...grades.values()].filter((grade) => grade > 0).length;
   if (relevant === 0) return 0;
   if (name === "recall") return ranks.length / relevant;
+  if (name === "recall-all") return ranks.length === relevant ? 1 : 0;
   return ranks.reduce((sum, rank, found) => sum + (found + 1) / rank, 0) / relevant;
 }
 

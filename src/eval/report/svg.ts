@@ -21,7 +21,7 @@ export async function loadPlotting(): Promise<Plotting> {
   } catch (error) {
     throw new QRHeadError(
       "LIBRARY_NOT_FOUND",
-      "The page of plots needs two packages more: npm install @observablehq/plot linkedom",
+      "The page of plots needs two more packages: npm install @observablehq/plot linkedom",
       { cause: error },
     );
   }

@@ -5,9 +5,9 @@ import type { HeadSet } from "../../heads/head-set.ts";
 import type { Head } from "../../types.ts";
 import type { ExampleProgress, Trial } from "../progress.ts";
 
-/** What `detectHeads` takes beside the options of loading that it has a use for. */
+/** What `detectHeads` takes besides some options of loading. */
 export type DetectionOptions = {
-  /** At least one; as `parseExamples` gives them, or objects with the fields that it reads. */
+  /** At least one example: what `parseExamples` returns, or objects with the fields that it reads. */
   examples: readonly DetectionExampleInput[];
   /**
    * What heads are rated by. Defaults to `"mass"`. `"mass"`: the calibrated, masked attention on the gold documents.
@@ -15,13 +15,13 @@ export type DetectionOptions = {
    * documents in a softmax over uncalibrated, unmasked attention.
    */
   objective?: "mass" | "ndcg" | "contrastive" | undefined;
-  /** Of `"contrastive"`. A number above 0. Defaults to 0.1. */
+  /** Temperature of `"contrastive"`. A number above 0. Defaults to 0.1. */
   temperature?: number | undefined;
   /** For `"mass"`, take attention neither calibrated nor masked: equations 2 to 4 of the paper. Defaults to `false`. */
   rawMass?: boolean | undefined;
   /**
-   * How many heads to choose; all if the model has fewer. Defaults to `"auto"` from 4 examples on, and 16 below.
-   * `"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank examples that did not choose them.
+   * How many heads to choose; all if the model has fewer. Defaults to `"auto"`; 16 with fewer than 4 examples.
+   * `"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank held-out examples.
    */
   top?: number | "auto" | undefined;
   /**
@@ -31,7 +31,7 @@ export type DetectionOptions = {
   fitWeights?: boolean | undefined;
   /**
    * Stop as soon as halves of the examples read so far agree on this share of the top heads. A number above 0 and at
-   * most 1. Defaults to reading all. Looked at from 8 examples on, every fourth.
+   * most 1. Defaults to reads all. Checked from 8 examples on, every fourth.
    */
   untilStable?: number | undefined;
   /** Leave out examples that are longer than the context instead of failing. Defaults to `false`. */
@@ -44,26 +44,26 @@ export type DetectionOptions = {
    * File that each example's scores are appended to, for `resume`; it stays when detection is done. Defaults to none.
    */
   checkpoint?: string | undefined;
-  /** Take up what an earlier run left in `checkpoint`; begin there if it does not exist. Defaults to `false`. */
+  /** Continue from `checkpoint`; start it if it does not exist. Defaults to `false`. */
   resume?: boolean | undefined;
-  /** Use the first this many examples, after shuffling. An integer of at least 1. Defaults to all. */
+  /** Use only the first N examples, after shuffling. An integer of at least 1. Defaults to all. */
   limit?: number | undefined;
   /**
    * Shuffle the examples by this seed; documents keep their order. An integer from 0 to 4294967295. Defaults to no
    * shuffling.
    */
   shuffle?: number | undefined;
-  /** What the head set calls the examples. Defaults to `"examples"`. */
+  /** Name of the examples in the head set. Defaults to `"examples"`. */
   sourceName?: string | undefined;
   /** Called when an example has been checked, and again when it has been scored. */
   onExample?: ((progress: ExampleProgress) => void) | undefined;
 };
 
-/** What `detectRetrievalHeads` takes beside options of loading. */
+/** What `detectRetrievalHeads` takes besides some options of loading. */
 export type HaystackOptions = {
   /** The haystack: a long text, of which the first `maxTokens` tokens are used. */
   text: string;
-  /** What the head set and messages call the text. Defaults to `"The text"`. */
+  /** Name of the text in the head set and in messages. Defaults to `"The text"`. */
   sourceName?: string | undefined;
   /** Needles and their questions. Defaults to three that ship with qrhead, in English. */
   facts?: readonly HiddenFact[] | undefined;
@@ -75,17 +75,15 @@ export type HaystackOptions = {
   maxTokens?: number | undefined;
   /** How many lengths to try, evenly spaced. An integer of at least 1. Defaults to 5. */
   lengths?: number | undefined;
-  /** At how many depths, evenly spaced. An integer of at least 1. Defaults to 5. */
+  /** How many depths to try, evenly spaced. An integer of at least 1. Defaults to 5. */
   depths?: number | undefined;
-  /** How many heads to choose at most. An integer of at least 1. Defaults to 16. */
+  /** Maximum number of heads to choose. An integer of at least 1. Defaults to 16. */
   top?: number | undefined;
-  /**
-   * The least score of a head that is chosen; one that scored nothing never is. A number from 0 to 1. Defaults to 0.
-   */
+  /** Minimum score of a chosen head; a head that scored 0 is never chosen. A number from 0 to 1. Defaults to 0. */
   threshold?: number | undefined;
   /**
-   * Heads to take out: their output is zero while the model reads and writes. Defaults to none. As for `heads` of
-   * loading. What a model can no longer do without them, they did.
+   * Heads to take out: their output is zero while the model reads and writes. Defaults to none. Takes what `heads`
+   * takes.
    */
   withoutHeads?: string | readonly Head[] | HeadSet | undefined;
   /** Called after each trial. */
@@ -98,12 +96,10 @@ export type BootstrapOptions = {
   needle?: "mixed" | "fact" | "sentence" | "cloze" | "keywords" | undefined;
   /** How many examples to make. An integer from 1 to 1048576. Defaults to 64. */
   examples?: number | undefined;
-  /**
-   * Documents in each example; fewer where the text has no more passages. An integer from 4 to 65536. Defaults to 20.
-   */
+  /** Documents per example; fewer if the text has fewer passages. An integer from 4 to 65536. Defaults to 20. */
   documents?: number | undefined;
-  /** Decides everything that is drawn. An integer from 0 to 4294967295. Defaults to 0. */
+  /** Seed of all random choices. An integer from 0 to 4294967295. Defaults to 0. */
   seed?: number | undefined;
-  /** What messages call the texts. Defaults to `"The bootstrap text"`. */
+  /** Name of the texts in messages. Defaults to `"The bootstrap text"`. */
   sourceName?: string | undefined;
 };

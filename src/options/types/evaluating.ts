@@ -31,6 +31,8 @@ export type EvaluationOptions = {
   limit?: number | undefined;
   /** Of every draw. An integer from 0 to 4294967295. Defaults to the setting's, else 42. */
   seed?: number | undefined;
+  /** Whose generator draws the queries. Defaults to the setting's, else `"qrhead"`. */
+  draw?: "qrhead" | "numpy" | undefined;
   /** Words kept of every document that a model reads. An integer of at least 1. Defaults to the setting's, else all. */
   maxDocumentWords?: number | undefined;
   /**

@@ -9,28 +9,26 @@ export type ScoringOptions = {
   nullQuery?: string | undefined;
   /** Subtract the null query's attention. Defaults to `true`. */
   calibration?: boolean | undefined;
-  /** Drop of each document the tokens at or below mean − 2·std. Defaults to `true`. */
+  /** Drop each document's tokens at or below mean − 2·std. Defaults to `true`. */
   mask?: boolean | undefined;
-  /** Use the weights that a head set gives its heads, where it has some. Defaults to `true`. */
+  /** Use the head set's weights, if it has any. Defaults to `true`. */
   weights?: boolean | undefined;
   /** Order of the documents in the prompt. Defaults to `"given"`. `"reverse"` puts the first one next to the query. */
   order?: "given" | "reverse" | undefined;
   /**
    * Documents in one prompt, or each by itself. Defaults to `"listwise"`. `"listwise"`, the published setting:
-   * documents stand in one prompt, numbered, and each sees those before it. `"independent"`: each is read by itself
-   * and the query attends to all of them, so that their order does not matter and one that was read before is not
-   * read again.
+   * documents are numbered in one prompt, and each sees those before it. `"independent"`: each is read by itself and
+   * the query attends to all, so their order has no effect and a cached document is not read again.
    */
   layout?: "listwise" | "independent" | undefined;
   /**
    * Cut each document's text after this many tokens. An integer of at least 1. Defaults to no limit. A title is cut
-   * after as many, but not below 32. The result then has `truncated`.
+   * to the same length, but not below 32. The result then has `truncated`.
    */
   maxDocumentTokens?: number | undefined;
   /**
    * What to do when the documents do not fit one prompt. Defaults to `"auto"`. `"auto"` ranks them in windows,
-   * `"never"` is an error, and an object says how, and to use windows also where one prompt would do if the window's
-   * size is given.
+   * `"never"` fails. An object sets how; with a window size, windows are used even if one prompt would do.
    */
   windows?: "auto" | "never" | WindowOptions | undefined;
 };
@@ -38,14 +36,14 @@ export type ScoringOptions = {
 /** What `QRRetriever.load` takes. */
 export type LoadOptions = ScoringOptions & {
   /**
-   * `mini`, or `base` where the package `qrhead-base` is installed; the path of a GGUF, the name of a pulled model,
-   * or an `hf:` URI. Defaults to `mini`.
+   * `mini`, `base` (needs the package `qrhead-base`), the path of a GGUF, the name of a pulled model, or an `hf:`
+   * URI. Defaults to `mini`.
    */
   model?: string | undefined;
   /**
-   * Folder that models named by a URI are downloaded into, and that names of pulled models are looked up in. Defaults
-   * to `QRHEAD_MODELS` or the system's folder for names, node-llama-cpp's folder for URIs.
-   * `hf:OWNER/REPOSITORY/FILE.gguf` and http(s) addresses are then fetched by qrhead itself, without node-llama-cpp.
+   * Folder for models that are given by a URI, and for the names of pulled models. Defaults to `QRHEAD_MODELS` or the
+   * system's folder for names, node-llama-cpp's folder for URIs. qrhead then downloads
+   * `hf:OWNER/REPOSITORY/FILE.gguf` and http(s) URLs itself, without node-llama-cpp.
    */
   modelsDirectory?: string | undefined;
   /**
@@ -54,10 +52,7 @@ export type LoadOptions = ScoringOptions & {
    * or a head set.
    */
   heads?: string | readonly Head[] | HeadSet | undefined;
-  /**
-   * Prompt format. Defaults to `"auto"`: the published one where the model is of its family, else the model's
-   * template.
-   */
+  /** Prompt format. Defaults to `"auto"`: the published prompt for models of its family, else the model's template. */
   prompt?: "auto" | "llama3" | "qwen2.5" | "template" | "plain" | undefined;
   /**
    * Tokens that a prompt may have. An integer from 16 to 134217728. Defaults to what a call needs, up to what the
@@ -72,20 +67,20 @@ export type LoadOptions = ScoringOptions & {
   cacheTypeK?: "f32" | "f16" | "bf16" | "q8_0" | "q5_1" | "q5_0" | "q4_1" | "q4_0" | undefined;
   /** Type of the V cache. Defaults to `"f16"`. */
   cacheTypeV?: "f32" | "f16" | "bf16" | "q8_0" | "q5_1" | "q5_0" | "q4_1" | "q4_0" | undefined;
-  /** Compute attention beside flash attention; `false` reads it from the slower path. Defaults to `true`. */
+  /** Use flash attention; without it the passes are slower. Defaults to `true`. */
   flashAttention?: boolean | undefined;
   /** Build of llama.cpp. Defaults to `"auto"`: the best that this machine has a driver for. `false` is the CPU. */
   gpu?: "auto" | false | "cuda" | "vulkan" | "metal" | undefined;
   /**
-   * Layers to put on the GPU. An integer of at least 0. Defaults to all that are computed. Layers above the deepest
-   * head are never computed and take no GPU memory unless the model is loaded with `generates`; the first ones go
-   * there.
+   * Layers to put on the GPU. An integer of at least 0. Defaults to all that are computed. The first layers go to the
+   * GPU. Layers above the deepest head are never computed and take no GPU memory, unless the model is loaded with
+   * `generates`.
    */
   gpuLayers?: number | undefined;
   /**
    * CPU threads. An integer from 1 to 512. Defaults to the processors that this process may use (affinity, a
-   * container's quota) and that other processes leave free when the model is loaded, at most 8. More threads than
-   * free processors are several times slower.
+   * container's quota) and that are free when the model is loaded, at most 8. More threads than free processors are
+   * several times slower.
    */
   threads?: number | undefined;
   /** Folder of another llama.cpp build of the same release. Defaults to `QRHEAD_LLAMA_DIR`, then node-llama-cpp's. */
@@ -93,32 +88,32 @@ export type LoadOptions = ScoringOptions & {
   /** End every forward pass after the deepest wanted layer. Defaults to `true`. */
   earlyStop?: boolean | undefined;
   /**
-   * Bytes that corpora and independent documents which were read may hold together. Defaults to a quarter of the
-   * machine's memory. Those used least recently are evicted, and what is in use stays. Several retrievers together
-   * hold no more than the largest of their bounds.
+   * Bytes that corpora and cached independent documents may take together. Defaults to a quarter of the machine's
+   * memory. The least recently used are evicted, never those in use. Several retrievers of a thread share the largest
+   * of their limits.
    */
   corpusMemory?: number | undefined;
   /**
-   * The model will write text as well, so that all its layers belong on the GPU. Defaults to `false`. Of no matter
-   * without one.
+   * Put all layers on the GPU, because the model will also write text. Defaults to `false`. Has no effect without a
+   * GPU.
    */
   generates?: boolean | undefined;
   /** Map the file into memory instead of reading it. Defaults to `true`. */
   mmap?: boolean | undefined;
   /**
-   * `"process"` loads the file and runs one forward pass in a process of its own first, with `checkTensors`. Defaults
-   * to `"none"`. What ends llama.cpp in a damaged file is `MODEL_LOAD_FAILED` then. It takes about as long as loading
+   * `"process"` first loads the file and runs one forward pass in a process of its own, with `checkTensors`. Defaults
+   * to `"none"`. A damaged file that ends llama.cpp then gives `MODEL_LOAD_FAILED`. It takes about as long as loading
    * and one short call.
    */
   check?: "none" | "process" | undefined;
   /**
-   * Milliseconds after which the process of `check` is ended. An integer of at least 1, in milliseconds. Defaults to
-   * two minutes, and one more for every gigabyte of the file.
+   * Time limit of `check`, in milliseconds. An integer of at least 1, in milliseconds. Defaults to two minutes, and
+   * one more for every gigabyte of the file.
    */
   checkTimeout?: number | undefined;
   /**
    * Read every tensor while loading. Defaults to `false`. NaN, infinite values, and zeros where no trained model has
-   * them, are `MODEL_LOAD_FAILED` then. Norms and biases are looked at in any case.
+   * them, then give `MODEL_LOAD_FAILED`. Norms and biases are always checked.
    */
   checkTensors?: boolean | undefined;
   /** Stops the loading. */
@@ -129,12 +124,11 @@ export type LoadOptions = ScoringOptions & {
 
 /** What `retriever.rank` takes. */
 export type RankOptions = ScoringOptions & {
-  /** Return the best this many. An integer of at least 1. Defaults to all. */
+  /** Return only the best N results. An integer of at least 1. Defaults to all. */
   topK?: number | undefined;
   /**
-   * Leave out results whose `relevance` is below this. A number from 0 to 1. Defaults to none left out; `abstained`
-   * then goes by 0.5. How many these were is `belowThreshold`; where none reaches it the result is empty and
-   * `abstained`.
+   * Leave out results whose `relevance` is below this. A number from 0 to 1. Defaults to no threshold; `abstained`
+   * then uses 0.5. `belowThreshold` counts them. If none reaches it, the result is empty and `abstained`.
    */
   threshold?: number | undefined;
   /**
@@ -168,13 +162,13 @@ export type WindowOptions = {
   /** Documents of one window. An integer of at least 2. Defaults to as many as fit. */
   windowDocuments?: number | undefined;
   /**
-   * How windows become one ranking. Defaults to `"tournament"`, which ranked best where it was measured and reads 1.6
+   * How windows become one ranking. Defaults to `"tournament"`, which ranked best in our measurements and reads 1.6
    * to 1.7 times the prompts of `"calibrated"`; with token scores `"calibrated"`, which reads every document once.
    */
   merge?: "calibrated" | "final" | "tournament" | "sliding" | undefined;
   /**
-   * Tokens of the passages that a document is cut into when it does not fit. An integer of at least 8. Defaults to
-   * half a window, at most 512.
+   * Tokens of the passages of a document that does not fit and is cut. An integer of at least 8. Defaults to half a
+   * window, at most 512.
    */
   passageTokens?: number | undefined;
 };

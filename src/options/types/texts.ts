@@ -7,12 +7,12 @@ import type { LoadOptions } from "./ranking.ts";
 
 /** How a text becomes chunks. */
 export type ChunkOptions = {
-  /** What a text is cut at. Defaults to `"paragraphs"`. */
+  /** Units that a text is cut into. Defaults to `"paragraphs"`. */
   by?: "tokens" | "sentences" | "paragraphs" | "markdown" | "turns" | "sessions" | "code" | undefined;
   /**
-   * Tokens that a chunk may have. An integer of at least 1. Neighbouring units are put together up to this, and a
-   * unit that is longer is cut at the next finer ones. Without a size every unit is one chunk; `"tokens"` and
-   * `"code"` have none, and take 256.
+   * Tokens that a chunk may have. An integer of at least 1. Neighbouring units are joined up to this, and a longer
+   * unit is cut at the next finer ones. Without a size every unit is one chunk, except that `"tokens"` and `"code"`
+   * use 256.
    */
   size?: number | undefined;
   /**
@@ -22,7 +22,7 @@ export type ChunkOptions = {
   overlap?: number | undefined;
   /**
    * Matches the beginning of a turn at the beginning of a line; its first group, if it has one, is the speaker.
-   * Defaults to the ways in which chats name speakers.
+   * Defaults to the usual formats of chats.
    */
   turn?: RegExp | undefined;
   /**
@@ -34,40 +34,40 @@ export type ChunkOptions = {
   speakers?: readonly string[] | undefined;
 };
 
-/** How much pruning keeps: exactly one of the first three, or `relative` by itself or beside a budget or a number. */
+/** How much pruning keeps: exactly one of the first three, or `relative` alone or with a budget or a number. */
 export type PruneLimit = {
-  /** Tokens that what stays may have, markers included. An integer of at least 1. */
+  /** Maximum tokens of the pruned text, markers included. An integer of at least 1. */
   budgetTokens?: number | undefined;
-  /** Keep what scores at least this. */
+  /** Keep units that score at least this. */
   threshold?: number | undefined;
-  /** Keep the best this many, beside what is protected. An integer of at least 1. */
+  /** Keep the best N units, besides what is protected. An integer of at least 1. */
   topK?: number | undefined;
   /**
-   * Keep what scores at least this share of the best one's score; the best one always qualifies. A number above 0 and
-   * at most 1.
+   * Keep units that score at least this share of the best one's score; the best one always qualifies. A number above
+   * 0 and at most 1.
    */
   relative?: number | undefined;
 };
 
-/** What pruning must leave alone. A unit that touches a protected stretch stays whole. */
+/** What pruning must keep. A unit that touches a protected range stays whole. */
 export type ProtectOptions = {
   /**
-   * Stretches of the text, half-open in UTF-16 units. Defaults to none. With several documents: a list of stretches
-   * for each, in their order, or one list that holds for all of them.
+   * Ranges of the text, half-open in UTF-16 units. Defaults to none. With several documents: a list of ranges for
+   * each, in their order, or one list for all.
    */
   spans?: readonly Span[] | readonly (readonly Span[])[] | undefined;
-  /** Opening and closing marks in the text; they stay, with what stands between. Defaults to none. */
+  /** An opening and a closing mark; they stay, with the text between them. Defaults to none. */
   markers?: readonly [open: string, close: string] | undefined;
-  /** Leave Markdown headings in. Defaults to `false`. */
+  /** Keep Markdown headings. Defaults to `false`. */
   headings?: boolean | undefined;
   /**
-   * Leave YAML between two lines of dashes at the beginning in, or TOML between lines of plus signs. Defaults to
-   * `true`.
+   * Keep front matter: YAML between two lines of dashes at the beginning, or TOML between lines of plus signs.
+   * Defaults to `true`.
    */
   frontMatter?: boolean | undefined;
   /**
-   * Speakers whose turns stay, such as `"system"`; case does not matter. Defaults to none. A turn goes to the next
-   * speaker's. A name that speaks in no document is a warning.
+   * Speakers whose turns stay, such as `"system"`; case does not matter. Defaults to none. A turn ends at the next
+   * speaker's. A name that speaks in no document gives a warning.
    */
   speakers?: readonly string[] | undefined;
   /**
@@ -77,22 +77,22 @@ export type ProtectOptions = {
   turn?: RegExp | undefined;
 };
 
-/** What `retriever.prune` takes beside its limit and options of ranking. */
+/** What `retriever.prune` takes besides its limit and options of ranking. */
 export type PruningOptions = {
   /**
-   * What is kept or left out whole. Defaults to `"auto"`: chunks where the texts are many short ones already, such as
-   * the turns of a chat (16 or more, of at most 48 tokens in the median), and sentences otherwise. The result's
-   * `unit` says which. Of fenced code, tables and source a sentence is a line or a block.
+   * Unit that is kept or dropped whole. Defaults to `"auto"`: chunks if the texts are many short ones, such as the
+   * turns of a chat (16 or more, median at most 48 tokens), else sentences. The result's `unit` says which. In fenced
+   * code, tables and source, a sentence is a line or a block.
    */
   unit?: "auto" | "sentence" | "chunk" | undefined;
   /**
-   * How texts are cut for `"chunk"`, and into passages that the sentences are read in otherwise. Defaults to
+   * How texts are cut into the units of `"chunk"`, else into the passages that price the sentences. Defaults to
    * paragraphs of up to 128 tokens. With `by: "code"` the text is source.
    */
   chunk?: ChunkOptions | undefined;
-  /** What stays whatever the limit. */
+  /** What stays regardless of the limit. */
   protect?: ProtectOptions | undefined;
-  /** Stands where text was left out; may be empty. Defaults to `"[…] "`. Its tokens count. */
+  /** Replaces text that was left out; may be empty. Defaults to `"[…] "`. Its tokens count. */
   marker?: string | undefined;
   /** Counts the budget's tokens. Defaults to the retriever's own tokenizer. */
   countTokens?: ((text: string) => number | Promise<number>) | undefined;
@@ -102,7 +102,7 @@ export type PruningOptions = {
 export type AssembleOptions = {
   /** Pieces to take at most, neighbours not counted. An integer of at least 1. Defaults to as many as fit. */
   topK?: number | undefined;
-  /** Pieces that score no higher are taken as neighbours only. Defaults to no such bound. */
+  /** Pieces that score no higher are added only as neighbours. Defaults to none. */
   above?: number | undefined;
   /** Tokens that the context may have, citations included. An integer of at least 1. */
   budgetTokens: number;
@@ -110,11 +110,11 @@ export type AssembleOptions = {
   countTokens: (text: string) => number | Promise<number>;
   /**
    * Order in the context: as given, by `number`, by `date`, or best first. Defaults to `"given"`. Pieces without the
-   * key keep their place behind.
+   * key come last, in the given order.
    */
   order?: "given" | "number" | "date" | "score" | undefined;
   /**
-   * Pieces before and after each in its group that come with it where they fit. An integer of at least 0. Defaults to
+   * Pieces of the same group before and after each that are added if they fit. An integer of at least 0. Defaults to
    * 0.
    */
   neighbours?: number | undefined;
@@ -124,7 +124,7 @@ export type AssembleOptions = {
 export type ChunkDocumentsOptions = {
   /** Tokens of the chunks that texts are cut into. An integer of at least 8. Defaults to 200. */
   chunkTokens?: number | undefined;
-  /** How texts are cut. Defaults to as their file's ending says, else at paragraphs. */
+  /** How texts are cut. Defaults to by the file's ending, else at paragraphs. */
   chunk?: Pick<ChunkOptions, "by" | "turn" | "session" | "speakers"> | undefined;
   /** Stops the cutting. */
   signal?: AbortSignal | undefined;
@@ -140,7 +140,7 @@ export type ReadTextsOptions = {
 
 /** What `openIndex` takes. */
 export type OpenIndexOptions = {
-  /** A file that does not exist is an error. Defaults to `false`: an empty index, which `update` makes. */
+  /** Fail if the file does not exist. Defaults to `false`: starts with an empty index, which `update` fills. */
   mustExist?: boolean | undefined;
   /** Stops the reading. */
   signal?: AbortSignal | undefined;
@@ -150,7 +150,7 @@ export type OpenIndexOptions = {
 export type UpdateIndexOptions = {
   /**
    * Tokens of the chunks that texts are cut into. An integer of at least 8. Defaults to what the index has, else 200.
-   * Estimated, since an index is of no model. Another number than before makes the whole index anew.
+   * An estimate, because an index has no model. Another number than before rebuilds the whole index.
    */
   chunkTokens?: number | undefined;
   /** Stops the update; the index stays as it was. */
@@ -164,8 +164,8 @@ export type UpdateIndexOptions = {
 /** What `retriever.retrieve` takes. */
 export type RetrieveOptions = {
   /**
-   * Chunks to take at most, neighbours not counted. An integer of at least 1. Defaults to 5, and as many as fit where
-   * `budgetTokens` is given. Chunks that score no higher than nothing are not taken.
+   * Chunks to take at most, neighbours not counted. An integer of at least 1. Defaults to 5; with `budgetTokens`, as
+   * many as fit. Chunks that score 0 or less are not taken.
    */
   topK?: number | undefined;
   /**
@@ -175,13 +175,13 @@ export type RetrieveOptions = {
    */
   threshold?: number | undefined;
   /**
-   * Tokens that the chunks may have together. An integer of at least 1. Defaults to no limit; of `ask` what the
+   * Tokens that the chunks may have together. An integer of at least 1. Defaults to no limit; for `ask`, what the
    * generator's context leaves.
    */
   budgetTokens?: number | undefined;
   /**
-   * Chunks that BM25 chooses for the heads to rank, where there are more. An integer of at least 1. Defaults to 200,
-   * as in the paper's BEIR setting. Of a corpus, which has been read, all are ranked unless this is given.
+   * Chunks that BM25 chooses for the heads to rank, if there are more. An integer of at least 1. Defaults to 200, as
+   * in the paper's BEIR setting. A corpus is ranked whole unless this is given.
    */
   candidates?: number | undefined;
   /**
@@ -198,24 +198,24 @@ export type RetrieveOptions = {
   layout?: "listwise" | "independent" | undefined;
   /**
    * Order in the context: as given, by `number`, by `date`, or best first. Defaults to `"given"`. Pieces without the
-   * key keep their place behind.
+   * key come last, in the given order.
    */
   order?: "given" | "number" | "date" | "score" | undefined;
   /**
-   * Pieces before and after each in its group that come with it where they fit. An integer of at least 0. Defaults to
+   * Pieces of the same group before and after each that are added if they fit. An integer of at least 0. Defaults to
    * 0.
    */
   neighbours?: number | undefined;
   /** Tokens of the chunks that texts are cut into. An integer of at least 8. Defaults to 200. */
   chunkTokens?: number | undefined;
-  /** How texts are cut. Defaults to as their file's ending says, else at paragraphs. */
+  /** How texts are cut. Defaults to by the file's ending, else at paragraphs. */
   chunk?: Pick<ChunkOptions, "by" | "turn" | "session" | "speakers"> | undefined;
   /** What the model is told to do. Defaults to answering from the sources and citing them. */
   instruction?: string | undefined;
   /** Earlier messages of the conversation, which stand before the question in `messages`. Defaults to none. */
   history?: readonly ChatMessage[] | undefined;
   /**
-   * Counts a text's tokens for the model that will read it. Defaults to the retriever's own tokenizer; of `ask` the
+   * Counts a text's tokens for the model that will read it. Defaults to the retriever's tokenizer; for `ask`, the
    * generator's.
    */
   countTokens?: ((text: string) => number | Promise<number>) | undefined;
@@ -227,48 +227,48 @@ export type RetrieveOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** What `ask` takes beside the options of `retrieve`; `generate` and `retriever` may also be loaded. */
+/** What `ask` takes besides the options of `retrieve`; `generate` and `retriever` may also be loaded. */
 export type AnsweringOptions = {
   /**
-   * What answers: a GGUF, any chat model, or a base model, which is asked in plain text. Or a loaded retriever, a
-   * loaded model of node-llama-cpp, or a function of messages.
+   * The model that answers: the GGUF of a chat model, or of a base model, which gets a plain prompt. Or a loaded
+   * retriever, a loaded model of node-llama-cpp, or a function of messages.
    */
   generate: string;
   /**
-   * What retrieves: loaded, or how to load it. Defaults to the built-in model; the retriever that answers, where it
-   * is one. A slim file will do. A corpus has its own; a loaded one beside it writes, where it has the file that
-   * answers.
+   * The retriever: a loaded one, or options to load one. Defaults to the built-in model, or the retriever given as
+   * `generate`. A slim file works. A corpus has its own retriever; a loaded one given beside it is used to write, if
+   * it has the file that answers.
    */
   retriever?: LoadOptions | undefined;
   /**
    * Tokens of the generator's context. An integer from 64 to 134217728. Defaults to 4096, or what the model was
-   * trained for if that is less; of a function no limit.
+   * trained for if that is less; no limit for a function.
    */
   contextSize?: number | undefined;
-  /** Tokens that the answer may have. An integer of at least 1. Defaults to 512. */
+  /** Maximum tokens of the answer. An integer of at least 1. Defaults to 512. */
   maxTokens?: number | undefined;
-  /** How freely words are drawn; 0 is greedy. A number from 0 to 10. Defaults to 0. */
+  /** Sampling temperature; 0 is greedy. A number from 0 to 10. Defaults to 0. */
   temperature?: number | undefined;
-  /** Divides the odds of words among the answer's last 64; 1 is no penalty. A number from 1 to 10. Defaults to 1.05. */
+  /** Divides the odds of the answer's last 64 tokens; 1 is no penalty. A number from 1 to 10. Defaults to 1.05. */
   repeatPenalty?: number | undefined;
   /**
    * CPU threads. An integer from 1 to 512. Defaults to the processors that this process may use (affinity, a
-   * container's quota) and that other processes leave free when the model is loaded, at most 8. More threads than
-   * free processors are several times slower.
+   * container's quota) and that are free when the model is loaded, at most 8. More threads than free processors are
+   * several times slower.
    */
   threads?: number | undefined;
   /** Build of llama.cpp. Defaults to `"auto"`: the best that this machine has a driver for. `false` is the CPU. */
   gpu?: "auto" | false | "cuda" | "vulkan" | "metal" | undefined;
   /**
-   * `"process"` loads the file and runs one forward pass in a process of its own first, with `checkTensors`. Defaults
-   * to `"none"`. Of both models.
+   * `"process"` first loads the file and runs one forward pass in a process of its own, with `checkTensors`. Defaults
+   * to `"none"`. Applies to both models.
    */
   check?: "none" | "process" | undefined;
-  /** Read every tensor while loading. Defaults to `false`. Of both models. */
+  /** Read every tensor while loading. Defaults to `false`. Applies to both models. */
   checkTensors?: boolean | undefined;
-  /** Gets what was retrieved before the answer begins. */
+  /** Called with the sources before the answer begins. */
   onSources?: ((sources: RetrievedSource[]) => void) | undefined;
-  /** Gets the answer piece by piece. */
+  /** Called with each piece of the answer. */
   onText?: ((text: string) => void) | undefined;
   /** Called as the work goes on. */
   onProgress?: ((progress: AskProgress) => void) | undefined;
@@ -278,15 +278,12 @@ export type AnsweringOptions = {
 
 /** What `retriever.generate` takes. */
 export type GenerateOptions = {
-  /**
-   * Tokens of the answer at most, and fewer where the context has no room for them. An integer of at least 1.
-   * Defaults to 512.
-   */
+  /** Maximum tokens of the answer; fewer if the context has no room. An integer of at least 1. Defaults to 512. */
   maxTokens?: number | undefined;
-  /** How freely words are drawn. A number from 0 to 10. Defaults to 0. 0 always takes the likeliest token. */
+  /** Sampling temperature. A number from 0 to 10. Defaults to 0. 0 always takes the likeliest token. */
   temperature?: number | undefined;
   /**
-   * Draw among the likeliest tokens that have this share of the probability together. A number from 0 to 1. Defaults
+   * Draw among the likeliest tokens that together have this share of the probability. A number from 0 to 1. Defaults
    * to 0.95.
    */
   topP?: number | undefined;
@@ -295,11 +292,11 @@ export type GenerateOptions = {
   /** Divides the odds of the answer's last 64 tokens; 1 is no penalty. A number from 1 to 10. Defaults to 1. */
   repeatPenalty?: number | undefined;
   /**
-   * Of the draws: the same messages then give the same text. An integer from 0 to 4294967294. Defaults to a random
-   * one.
+   * Seed of the sampling: the same messages then give the same text. An integer from 0 to 4294967294. Defaults to a
+   * random one.
    */
   seed?: number | undefined;
-  /** Texts before which the answer ends. Defaults to none. */
+  /** Texts that end the answer, before the first that occurs. Defaults to none. */
   stop?: string | readonly string[] | undefined;
   /**
    * Tokens that messages and answer may have together. An integer from 16 to 134217728. Defaults to what the model
@@ -307,18 +304,17 @@ export type GenerateOptions = {
    */
   contextSize?: number | undefined;
   /**
-   * Do not read again what the messages begin with if the messages of the last call began with it too. Defaults to
-   * `true`. It moves last digits of the probabilities, as any other cut of the prompt does: `false` gives the same
-   * draws whatever was written before.
+   * Reuse the cache for the beginning that the messages share with the last call. Defaults to `true`. Last digits of
+   * the probabilities may then differ. `false` gives the same text whatever was written before.
    */
   cachePrompt?: boolean | undefined;
   /**
-   * Heads to take out: their output is zero while the model reads and writes. Defaults to none. As for `heads` of
-   * loading. What a model can no longer do without them, they did.
+   * Heads to take out: their output is zero while the model reads and writes. Defaults to none. Takes what `heads`
+   * takes.
    */
   withoutHeads?: string | readonly Head[] | HeadSet | undefined;
   /** Stops the call within one forward pass; it rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Called as the messages are read, with their tokens. */
+  /** Called during prefill, with the tokens read. */
   onProgress?: ((progress: { phase: "prompt"; done: number; total: number }) => void) | undefined;
 };

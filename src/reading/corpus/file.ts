@@ -200,9 +200,9 @@ class Source {
   }
 
   async header(): Promise<Buffer> {
-    if (this.#size < PREAMBLE_BYTES + DIGEST_BYTES) throw this.#invalid("is no saved corpus");
+    if (this.#size < PREAMBLE_BYTES + DIGEST_BYTES) throw this.#invalid("is not a saved corpus");
     const preamble = await this.next(PREAMBLE_BYTES);
-    if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw this.#invalid("is no saved corpus");
+    if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw this.#invalid("is not a saved corpus");
     const version = preamble.readUInt32LE(8);
     if (version !== VERSION)
       throw this.#invalid(`is of version ${version} of the format where ${VERSION} was expected`);

@@ -179,7 +179,7 @@ describe("methods", () => {
     expect(names("mine=qrhead:all", "best=rrf(mine,bm25)")).toEqual(["mine", "bm25", "best"]);
     for (const wrong of ["bm26", "random:x", "bm25:1", "rrf(bm25)", "dense"])
       expect(() => parseMethods([wrong]), wrong).toThrow(/method/);
-    expect(() => parseMethods(["a=bm25", "a=qrhead"])).toThrow(/stands for bm25 and for qrhead/);
+    expect(() => parseMethods(["a=bm25", "a=qrhead"])).toThrow(/names both bm25 and qrhead/);
   });
 
   it("fuse ranks as computed by hand", async () => {

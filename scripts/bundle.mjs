@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { rolldown } from "rolldown";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
@@ -29,26 +29,34 @@ const tsc = path.join(root, "node_modules", "typescript", "bin", "tsc");
 const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
 if (status !== 0) process.exit(status ?? 1);
 
-const { metafile } = await build({
-  absWorkingDir: root,
-  entryPoints,
-  outdir: "dist",
-  outbase: "src",
-  bundle: true,
-  splitting: true,
-  format: "esm",
+/**
+ * Every file takes time to open, so that what `import "qrhead"` loads is in one; what the command line needs to begin with is
+ * in another.
+ */
+const groups = [
+  { name: "base", test: /src\/(errors|options\/[\w-]+|util\/unprintable|native\/package-root)\.ts$/, priority: 2 },
+  { name: "core", test: /src\/index\.ts$/, priority: 1 },
+];
+const bundle = await rolldown({
+  cwd: root,
+  input: Object.fromEntries(entryPoints.map((file) => [file.replace(/^src\/|\.ts$/g, ""), file])),
+  external: (id) => id.startsWith("node:") || external.some((name) => id === name || id.startsWith(`${name}/`)),
   platform: "node",
-  target: `node${engines.node.replace(/^\D*/, "")}`,
-  external,
-  metafile: true,
-  chunkNames: "chunks/[name]-[hash]",
-  sourcemap: true,
-  logLevel: "warning",
+  transform: { target: `node${engines.node.replace(/^\D*/, "")}` },
 });
+const { output } = await bundle.write({
+  dir: path.join(root, "dist"),
+  entryFileNames: "[name].js",
+  chunkFileNames: "chunks/[name]-[hash].js",
+  codeSplitting: { groups },
+  sourcemap: true,
+  comments: false,
+});
+await bundle.close();
 /** The licences of what is bundled ask for their notice. */
 const bundled = new Set(
-  Object.values(metafile.outputs).flatMap(({ inputs }) =>
-    Object.keys(inputs).flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []),
+  output.flatMap(({ moduleIds = [] }) =>
+    moduleIds.flatMap((file) => /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file.replaceAll("\\", "/"))?.[1] ?? []),
   ),
 );
 const notices = [...bundled].sort().map((name) => {

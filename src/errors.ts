@@ -31,7 +31,7 @@ export type ErrorDetails = ErrorOptions & {
   option?: string;
   /** What would have been accepted there. */
   expected?: string;
-  /** What came instead, its first 80 characters; strings and plain objects as JSON. */
+  /** What came instead, its first 80 characters; strings and plain objects as JSON, of an array its first 5 items. */
   received?: string;
   /** What to do, with options as a program writes them: "use a contextSize of at least 900", "pass force: true". */
   advice?: string;
@@ -128,8 +128,8 @@ export function isQRHeadError(error: unknown): error is QRHeadError {
 
 /** The one sentence for a wrong argument: what was expected, under which name, and what came instead. */
 export function invalidArgument(option: string, expected: string, value: unknown): InputError {
-  const received = typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : asText(value).slice(0, 80);
-  const type = value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+  const received = asText(value).slice(0, 80);
+  const type = value === null ? "null" : !isRevoked(value) && Array.isArray(value) ? "array" : typeof value;
   return new InputError(
     "INVALID_ARGUMENT",
     `Expected ${expected} for ${option} but received ${received} of type ${type}`,
@@ -139,12 +139,33 @@ export function invalidArgument(option: string, expected: string, value: unknown
   );
 }
 
+/** Items of an array that a message shows. */
+const SHOWN_ITEMS = 5;
+
 function asText(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
   try {
+    if (Array.isArray(value)) {
+      const shown = Array.from(value.slice(0, SHOWN_ITEMS), asItem);
+      return `[${[...shown, ...(value.length > SHOWN_ITEMS ? ["…"] : [])].join(", ")}]`;
+    }
     const isPlain = typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-    return isPlain ? JSON.stringify(value) : String(value);
+    return (isPlain ? JSON.stringify(value) : undefined) ?? String(value);
   } catch {
-    // An object without a prototype, or an array that holds one.
-    return Object.prototype.toString.call(value);
+    // What has no prototype, throws when it is read, or holds itself; a proxy throws whatever is asked of it.
+    return isRevoked(value) ? "a proxy" : Object.prototype.toString.call(value);
   }
+}
+
+function isRevoked(value: unknown): boolean {
+  try {
+    Object.prototype.toString.call(value);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function asItem(item: unknown): string {
+  return !isRevoked(item) && Array.isArray(item) ? "[…]" : asText(item);
 }

@@ -6,7 +6,6 @@ import { parseOptions } from "./options/parse.ts";
 import { RANKING, SCORING } from "./options/ranking.ts";
 import type { LoadOptions, RankOptions } from "./options/types/ranking.ts";
 
-export { CACHE_TYPES, GPU_NAMES } from "./options/choices.ts";
 export type { Progress } from "./options/progress.ts";
 export type { LoadOptions, RankOptions, ScoringOptions } from "./options/types/ranking.ts";
 export type CacheType = (typeof CACHE_TYPES)[number];

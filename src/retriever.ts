@@ -10,6 +10,8 @@ import { resolveHeads } from "./heads/spec.ts";
 import { describeAttention, type Inspection } from "./inspect/attention.ts";
 import { loadModel } from "./model/model.ts";
 import type { Tokenization } from "./native/addon-types.ts";
+import { optionsOf, parseOptions } from "./options/parse.ts";
+import { TOKENIZING } from "./options/texts.ts";
 import {
   defaultCorpusMemory,
   type LoadOptions,
@@ -35,7 +37,7 @@ import { KvContext } from "./reading/kv-context.ts";
 import { ListwiseLayout } from "./reading/listwise.ts";
 import { Pool } from "./reading/pool.ts";
 import type { ChatMessage, Head, ModelIdentity, RankDocument } from "./types.ts";
-import { ownSignal, underSignals } from "./util/abort-signal.ts";
+import { underSignals } from "./util/abort-signal.ts";
 import { CallQueue } from "./util/call-queue.ts";
 import { watchProcessors } from "./util/threads.ts";
 import { type GenerateOptions, parseGenerateOptions, parseMessages, type TextStream } from "./writing/options.ts";
@@ -135,16 +137,6 @@ export class QRRetriever implements Retriever {
     return this.#queue.pending;
   }
 
-  /**
-   * A retriever with other heads on the same loaded model: nothing is loaded again. Each has KV caches and corpora of its own;
-   * their calls wait for each other. Either may be disposed of first, and the last one frees the model.
-   *
-   * @param heads As `heads` of `load`. Layers that those of `load` do not reach have no memory of a GPU, unless the model was
-   * loaded with `generates`; the CPU computes them.
-   * @throws InputError for heads that the model does not have, QRHeadError `DISPOSED`.
-   * @example
-   * await using all = retriever.withHeads("all");
-   */
   withHeads(heads: NonNullable<LoadOptions["heads"]>): QRRetriever {
     this.#queue.assertOpen();
     const resolved = resolveHeads(heads, this.#engine.model.identity, readHeadFile);
@@ -188,7 +180,7 @@ export class QRRetriever implements Retriever {
     documents: readonly T[],
     options: MakeCorpusOptions = {},
   ): Promise<Corpus<Widened<T>>> {
-    const { saveTo, force, ...others } = options;
+    const { saveTo, force, ...others } = optionsOf(options);
     const { signal, onProgress, ...rest } = parseCorpusOptions(others);
     const { order, maxDocumentTokens, layout } = this.#engine.options;
     const settings = {
@@ -210,13 +202,14 @@ export class QRRetriever implements Retriever {
     options: Pick<RankOptions, "signal" | "onProgress"> = {},
   ): Promise<Corpus<T | RankDocument>> {
     const { signal, onProgress } = parseRankOptions(options);
+    if (typeof file !== "string" || file === "") throw invalidArgument("file", "the path of a file", file);
     this.#queue.assertOpen();
     return Corpus.load<T>(this.#corpora, file, { signal, onProgress });
   }
 
   async tokenize(text: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Tokenization> {
     if (typeof text !== "string") throw invalidArgument("text", "a string", text);
-    const signal = ownSignal(options.signal);
+    const { signal } = parseOptions(TOKENIZING, options) as { signal?: AbortSignal | undefined };
     const { tokens, offsets } = await this.#queue.run(
       () => tokenize(this.#engine, [{ text, special: false }], signal),
       signal,
@@ -227,7 +220,7 @@ export class QRRetriever implements Retriever {
   }
 
   async chunk(text: string, options: ChunkOptions & { signal?: AbortSignal | undefined } = {}): Promise<Chunk[]> {
-    const { signal, ...rest } = options;
+    const { signal, ...rest } = optionsOf(options);
     const { offsets } = await this.tokenize(text, signal && { signal });
     return chunkText(text, new TokenMap(text, offsets), rest, signal);
   }

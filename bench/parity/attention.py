@@ -8,7 +8,6 @@ that each head pays to each document: the mean over the query's tokens of the su
 compute from the same numbers. Needs torch, transformers and gguf; see requirements.txt.
 """
 
-import argparse
 import json
 import pathlib
 
@@ -16,6 +15,7 @@ import gguf
 import numpy
 import torch
 import transformers
+from reference_model import arguments_for, load
 
 
 def write_float_model(source: pathlib.Path, target: pathlib.Path) -> None:
@@ -49,22 +49,13 @@ def attention(model: transformers.PreTrainedModel, documents: list[int], query: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=pathlib.Path, required=True)
-    parser.add_argument("--prompt", type=pathlib.Path, required=True)
-    parser.add_argument("--output", type=pathlib.Path, required=True)
+    parser = arguments_for(__doc__)
     parser.add_argument("--float-model", type=pathlib.Path)
     arguments = parser.parse_args()
     if arguments.float_model:
         write_float_model(arguments.model, arguments.float_model)
     prompt = json.loads(arguments.prompt.read_text())
-    torch.manual_seed(0)
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        arguments.model.parent,
-        gguf_file=arguments.model.name,
-        dtype=torch.float32,
-        attn_implementation="eager",
-    ).eval()
+    model = load(arguments.model)
     result = {
         kind: attention(model, prompt["documents"], prompt[kind], prompt["spans"]) for kind in ("query", "null")
     }

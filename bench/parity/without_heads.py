@@ -7,12 +7,11 @@ projection in the head's columns; a hook on the projection zeroes them. The outp
 all heads (`whole`) and without those named (`without`). Needs torch, transformers and gguf; see requirements.txt.
 """
 
-import argparse
 import json
-import pathlib
 
 import torch
 import transformers
+from reference_model import arguments_for, load
 
 
 def last_logits(model: transformers.PreTrainedModel, tokens: list[int]) -> list[float]:
@@ -36,21 +35,13 @@ def take_out(model: transformers.PreTrainedModel, heads: list[tuple[int, int]]) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=pathlib.Path, required=True)
-    parser.add_argument("--prompt", type=pathlib.Path, required=True)
+    parser = arguments_for(__doc__)
     parser.add_argument("--heads", required=True)
-    parser.add_argument("--output", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
     prompt = json.loads(arguments.prompt.read_text())
     tokens = prompt["documents"] + prompt["query"]
     heads = [tuple(int(part) for part in head.split("-")) for head in arguments.heads.split(",")]
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        arguments.model.parent,
-        gguf_file=arguments.model.name,
-        dtype=torch.float32,
-        attn_implementation="eager",
-    ).eval()
+    model = load(arguments.model)
     whole = last_logits(model, tokens)
     take_out(model, heads)
     without = last_logits(model, tokens)

@@ -6,6 +6,7 @@ import { citationsIn } from "./citations.ts";
 import { type AskOptions, isHost, parseAskOptions } from "./options.ts";
 import { isCorpus, type RetrieveFrom, type RetrieveHost, refuseReading } from "./passages.ts";
 import { DEFAULT_TOP_K, type RetrievedSource, type RetrieveResult, retrieve } from "./retrieve.ts";
+import type { Written } from "./write.ts";
 
 export type AskResult = {
   answer: string;
@@ -13,6 +14,8 @@ export type AskResult = {
   stopped: "end" | "maxTokens";
   /** What the answer cites, in the order of their numbers; all that was shown, best first, where it cites none. */
   sources: RetrievedSource[];
+  /** Nothing was found to answer from, as where no chunk reaches `threshold`: `answer` says so, and no model wrote it. */
+  abstained: boolean;
   /** Whether `sources` are those that the answer cites. */
   cites: boolean;
   /** All that was shown to the generator, in the order of their numbers. */
@@ -20,10 +23,14 @@ export type AskResult = {
   /** `budgetTokens` is absent where a function answers and nothing bounds what it is shown. */
   usage: RetrieveResult["usage"] & { budgetTokens?: number; answerTokens: number };
   timings: RetrieveResult["timings"] & { loadMs: number; retrieveMs: number; generateMs: number };
+  /** Of the chunks that the heads ranked, those whose relevance is below the threshold. */
+  belowThreshold: number;
   warnings: string[];
   windows?: RetrieveResult["windows"];
 };
 
+/** The answer where nothing was found to answer from. */
+const NOTHING_RELEVANT = "Nothing relevant was found.";
 /** Tokens by which parts of a prompt may differ from the whole. */
 const ROOM = 16;
 
@@ -32,9 +39,9 @@ const ROOM = 16;
  *
  * Where the model that answers is the retriever's own file and has a chat template that `retriever.generate` can use, one
  * copy of the weights does both jobs. Any other file is opened with node-llama-cpp beside the retriever. What was passed
- * loaded stays loaded.
+ * loaded stays loaded. Where nothing was found to answer from, nothing is written: the result has `abstained`.
  *
- * @throws InputError for a blank question, no documents, nothing to answer with, wrong options, or a slim file as the model;
+ * @throws InputError for a blank question, documents that are all blank, nothing to answer with, wrong options, or a slim file as the model;
  * what loading and `retrieve` throw. @throws QRHeadError `MODEL_UNSUPPORTED` for a model that writes no text.
  * @throws ContextOverflowError when instruction, question and answer leave no room for sources.
  * @example
@@ -57,12 +64,15 @@ export async function ask(query: string, from: RetrieveFrom, given: AskOptions):
     const found = await retrieve(host, query, from, retrieveOptions(options, author, budgetTokens));
     onSources?.(found.sources);
     const retrieved = performance.now();
-    const written = await author.write(found.messages, {
-      ...{ size: author.size ?? 0, maxTokens, temperature, repeatPenalty, threads, onText, signal },
-      onRead: (done, total) => onProgress?.({ phase: "sources", done, total }),
-    });
-    const ended = performance.now();
     const shown = found.sources;
+    const abstained = shown.length === 0;
+    const written = abstained
+      ? abstain(onText)
+      : await author.write(found.messages, {
+          ...{ size: author.size ?? 0, maxTokens, temperature, repeatPenalty, threads, onText, signal },
+          onRead: (done, total) => onProgress?.({ phase: "sources", done, total }),
+        });
+    const ended = performance.now();
     const cited = new Set(citationsIn(written.answer, shown.length));
     const cites = cited.size > 0;
     return {
@@ -70,23 +80,29 @@ export async function ask(query: string, from: RetrieveFrom, given: AskOptions):
       sources: cites
         ? shown.filter(({ citation }) => cited.has(citation))
         : shown.toSorted((a, b) => b.score - a.score),
-      ...{ cites, shown },
+      ...{ abstained, cites, shown },
       usage: {
         ...found.usage,
         ...(budgetTokens !== undefined && { budgetTokens }),
-        answerTokens: await author.count(written.answer),
+        answerTokens: abstained ? 0 : await author.count(written.answer),
       },
       timings: {
         ...found.timings,
         ...{ loadMs: loaded - began, retrieveMs: retrieved - loaded, generateMs: ended - retrieved },
         totalMs: ended - began,
       },
+      belowThreshold: found.belowThreshold,
       warnings: [...(author.isBase ? [baseWarning(author.name)] : []), ...found.warnings],
       ...(found.windows && { windows: found.windows }),
     };
   } finally {
     await close();
   }
+}
+
+function abstain(onText: AskOptions["onText"]): Written {
+  onText?.(NOTHING_RELEVANT);
+  return { answer: NOTHING_RELEVANT, stopped: "end" };
 }
 
 function baseWarning(name: string): string {
@@ -122,10 +138,11 @@ async function budgetOf(author: Author, query: string, options: AskOptions, maxT
 }
 
 function retrieveOptions(options: AskOptions, author: Author, budgetTokens: number | undefined): RetrieveOptions {
-  const { topK, candidates, fuse, layout, order, neighbours, chunkTokens, chunk, instruction, history } = options;
+  const { topK, threshold, candidates, fuse, layout, order, neighbours, chunkTokens, chunk, instruction, history } =
+    options;
   const { countTokens = author.count, onLeftOut, onProgress, signal } = options;
   return {
-    ...{ candidates, fuse, layout, order, neighbours, chunkTokens, chunk, instruction, history },
+    ...{ threshold, candidates, fuse, layout, order, neighbours, chunkTokens, chunk, instruction, history },
     ...{ countTokens, onLeftOut, onProgress, signal, budgetTokens },
     // What the context leaves is no wish for as many as fit.
     topK: topK ?? (options.budgetTokens === undefined ? DEFAULT_TOP_K : undefined),

@@ -1,4 +1,4 @@
-import { InputError } from "../errors.ts";
+import { InputError, invalidArgument } from "../errors.ts";
 import { parseOptions } from "../options/parse.ts";
 import { ASSEMBLING } from "../options/texts.ts";
 import type { AssembleOptions } from "../options/types/texts.ts";
@@ -46,6 +46,10 @@ export async function assembleContext(
   const parsed = parseOptions(ASSEMBLING, options) as AssembleOptions;
   const { budgetTokens, countTokens, order = "given", neighbours = 0 } = parsed;
   const { topK = Number.POSITIVE_INFINITY, above = Number.NEGATIVE_INFINITY } = parsed;
+  // Unlike map, it does not skip holes.
+  if (!Array.isArray(pieces) || !Array.from(pieces).every(isPiece)) {
+    throw invalidArgument("pieces", "a list of { id, text, score }", pieces);
+  }
   const costs = new Map<number, number>();
   const costOf = async (index: number) => {
     // The widest number there can be: which one it gets is not known yet.
@@ -105,6 +109,11 @@ export async function assembleContext(
   return { text, sources, tokens: await countTokens(text), leftOut: pieces.length - chosen.size };
 }
 
+function isPiece(piece: unknown): boolean {
+  const { text, score } = (piece ?? {}) as Partial<ContextPiece>;
+  return typeof text === "string" && typeof score === "number" && !Number.isNaN(score);
+}
+
 /** The number to be cited by, the title on one line, and the text as it is but for space around it. */
 function block({ title, text }: ContextPiece, citation: number): string {
   return `[${citation}] ${title ? `${title.replace(/\s*[\r\n\u2028\u2029]\s*/g, " ")}\n` : ""}${text.trim()}`;
@@ -124,7 +133,7 @@ function comparator(pieces: readonly ContextPiece[], order: NonNullable<Assemble
   };
 }
 
-export const DEFAULT_INSTRUCTION =
+const DEFAULT_INSTRUCTION =
   "Answer the question from the numbered sources alone, and cite them as [1]. Say so if they do not answer it.";
 
 /**

@@ -1,6 +1,6 @@
 import { Bm25Index, textOf } from "../bm25/bm25.ts";
 import { chunkDocuments } from "../documents/chunk-documents.ts";
-import { type DocumentInput, someDocuments } from "../documents/documents.ts";
+import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
 import { type ChunkPlace, placesOf } from "../documents/places.ts";
 import { type ReadText, readTexts } from "../documents/read-files.ts";
 import { InputError, invalidArgument } from "../errors.ts";
@@ -30,7 +30,7 @@ export type RetrieveFrom =
   | { paths: readonly string[] };
 
 /** A chunk and where it stands. */
-export type Passage = RankDocument & ChunkPlace;
+type Passage = RankDocument & ChunkPlace;
 
 /** Chunks in their own order, and those of them that the heads rank. */
 export type Passages = {
@@ -97,8 +97,8 @@ async function ofDocuments(
   options: RetrieveOptions,
 ): Promise<Passages> {
   const { signal, chunkTokens, chunk, candidates: most = DEFAULT_CANDIDATES } = options;
-  const chunks = await chunkDocuments(host, documents, { chunkTokens, chunk, signal });
-  const texts = someDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
+  const chunks = documents.length > 0 ? await chunkDocuments(host, documents, { chunkTokens, chunk, signal }) : [];
+  const texts = normalizeDocuments(documents).map((text, index) => ({ ...text, ...fileOf(documents[index]!) }));
   const places = placesOf(chunks, texts);
   const all = chunks.map((one, index) => ({ ...one, ...places[index]! }));
   const candidates = await chooseByWords(query, chunks, most, signal);

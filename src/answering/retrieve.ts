@@ -4,7 +4,9 @@ import { ChunkIndex } from "../index-store/chunk-index.ts";
 import { RETRIEVING } from "../options/answering.ts";
 import { parseOptions } from "../options/parse.ts";
 import type { RetrieveOptions } from "../options/types/texts.ts";
+import { GENERIC_WARNING } from "../ranking/choose.ts";
 import type { RankResult, Timings } from "../ranking/results.ts";
+import { DEFAULT_THRESHOLD } from "../ranking/scoring/relevance.ts";
 import type { ChatMessage } from "../types.ts";
 import { parseMessages } from "../writing/options.ts";
 import { assembleContext, toMessages } from "./assemble.ts";
@@ -17,8 +19,10 @@ export type RetrieveResult = {
   text: string;
   /** In the order of their numbers, which is that of the text. */
   sources: RetrievedSource[];
-  /** No candidate's relevance reaches 0.5: nothing here seems to answer. */
+  /** No candidate's relevance reaches the threshold (0.5 where none was given): nothing here seems to answer. */
   abstained: boolean;
+  /** Candidates that were not taken for themselves because their relevance is below the threshold; 0 where none was given. */
+  belowThreshold: number;
   /** Instruction, `history`, and the sources with the question. */
   messages: ChatMessage[];
   usage: {
@@ -56,7 +60,8 @@ export const NO_WORD = "no chunk of the index shares a word with the question";
  *
  * A corpus is ranked as it is: it has been read. An index brings its chunks.
  *
- * @throws InputError for a blank question, no documents, wrong options, or a budget that no chunk fits; what reading, cutting
+ * @returns Of an empty list of documents nothing, and `abstained`.
+ * @throws InputError for a blank question, documents that are all blank, wrong options, or a budget that no chunk fits; what reading, cutting
  * and ranking throw.
  */
 export async function retrieve(
@@ -69,7 +74,7 @@ export async function retrieve(
   assertQuestion(query);
   const options = parseOptions(RETRIEVING, given) as RetrieveOptions;
   const history = options.history && parseHistory(options.history);
-  const { signal, order, neighbours, instruction, budgetTokens } = options;
+  const { signal, order, neighbours, instruction, budgetTokens, threshold } = options;
   const topK = options.topK ?? (budgetTokens === undefined ? DEFAULT_TOP_K : undefined);
   const countTokens =
     options.countTokens ?? (async (text: string) => (await host.tokenize(text, { signal })).tokens.length);
@@ -77,12 +82,12 @@ export async function retrieve(
   const passages = await openPassages(host, query, from, options);
   const { all, candidates } = passages;
   const searchMs = performance.now() - began;
-  const ranking = candidates.length > 0 ? await passages.rank(query) : undefined;
-  const { pieces, irrelevant, isAnyRelevant } = piecesOf(passages, ranking);
+  const ranking = await passages.rank(query);
+  const { pieces, irrelevant, isAnyRelevant, belowThreshold } = piecesOf(passages, ranking, threshold);
   const context = await assembleContext(pieces, {
     ...{ topK, order, neighbours, countTokens, budgetTokens: budgetTokens ?? UNBOUNDED },
   });
-  const results = new Map(ranking?.results.map((one) => [candidates[one.index]!, one]));
+  const results = new Map(ranking.results.map((one) => [candidates[one.index]!, one]));
   const sources = context.sources.map(({ citation, index, neighbour }): RetrievedSource => {
     const { score = 0, relevance = 0 } = results.get(index) ?? {};
     return { citation, ...all[index]!, score, relevance, neighbour };
@@ -91,42 +96,44 @@ export async function retrieve(
   return {
     text: context.text,
     sources,
-    abstained: ranking?.abstained ?? true,
+    abstained: !ranking.results.some(({ relevance }) => relevance >= (threshold ?? DEFAULT_THRESHOLD)),
+    belowThreshold,
     messages: toMessages(context.text, query, instruction, history),
     usage: {
       chunks: passages.count,
       candidates: candidates.length,
       irrelevantChunks: isAnyRelevant ? irrelevant : 0,
-      promptTokens: ranking?.usage.promptTokens ?? 0,
-      queryTokens: ranking?.usage.queryTokens ?? 0,
+      promptTokens: ranking.usage.promptTokens,
+      queryTokens: ranking.usage.queryTokens,
       contextTokens: context.tokens,
     },
-    timings: { ...(ranking?.timings ?? NO_TIMINGS), searchMs, totalMs: performance.now() - began },
+    timings: { ...ranking.timings, searchMs, totalMs: performance.now() - began },
     warnings: [
-      ...(ranking ? [] : [NO_WORD]),
+      ...(from instanceof ChunkIndex && candidates.length === 0 ? [NO_WORD] : []),
       // A chunk alone has nothing to stand out from.
       ...(isAnyRelevant || candidates.length <= 1 ? [] : [IRRELEVANT]),
       ...stale.map((file) => `${file} has changed since the index was updated`),
-      ...(ranking?.warnings ?? []),
+      ...ranking.warnings,
+      ...(threshold !== undefined && !ranking.calibration.fitted ? [GENERIC_WARNING] : []),
     ],
-    ...(ranking?.windows && { windows: ranking.windows }),
+    ...(ranking.windows && { windows: ranking.windows }),
   };
 }
 
-const NO_TIMINGS: Timings = { loadMs: 0, prefillMs: 0, nullMs: 0, queryMs: 0, totalMs: 0 };
-
 /** Chunks as pieces of a context, in the order of the ranking: what is not to be taken for itself may come as a neighbour. */
-function piecesOf({ all, candidates }: Passages, ranking: RankResult | undefined) {
-  const results = ranking?.results ?? [];
+function piecesOf({ all, candidates }: Passages, { results }: RankResult, threshold: number | undefined) {
   const isRelevant = ({ score, attention = score }: RankResult["results"][number]) => attention > NOTHING;
   const isAnyRelevant = results.some(isRelevant);
-  const taken = results.filter((one) => isRelevant(one) || !isAnyRelevant);
+  const something = results.filter((one) => isRelevant(one) || !isAnyRelevant);
+  const reaches = ({ relevance }: { relevance: number }) => threshold === undefined || relevance >= threshold;
+  const taken = something.filter(reaches);
   const places = new Map(taken.map(({ index }, place) => [candidates[index]!, place]));
   const pieces = all.map(({ id, title, text, documentId: group }, index) => {
     const place = places.get(index);
     return { id, title, text, group, score: place === undefined ? Number.NEGATIVE_INFINITY : -place };
   });
-  return { pieces, isAnyRelevant, irrelevant: results.length - taken.length };
+  const irrelevant = results.length - something.length;
+  return { pieces, isAnyRelevant, irrelevant, belowThreshold: results.filter((one) => !reaches(one)).length };
 }
 
 /** @throws InputError `INVALID_ARGUMENT`. */

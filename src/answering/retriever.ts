@@ -1,6 +1,6 @@
 import type { DocumentInput, Widened } from "../documents/documents.ts";
 import type { Inspection } from "../inspect/attention.ts";
-import type { RankOptions } from "../options.ts";
+import type { LoadOptions, RankOptions } from "../options.ts";
 import type { PromptProfile } from "../prompt/profiles.ts";
 import type { PruneOptions } from "../pruning/options.ts";
 import type { PruneResult } from "../pruning/prune.ts";
@@ -24,6 +24,18 @@ export interface Retriever extends Ranker {
   readonly disposed: boolean;
   /** Calls that wait for the running one, those of retrievers on the same model included. */
   readonly pending: number;
+
+  /**
+   * A retriever with other heads on the same loaded model: nothing is loaded again. Each has KV caches and corpora of its own;
+   * their calls wait for each other. Either may be disposed of first, and the last one frees the model.
+   *
+   * @param heads As `heads` of `load`. Layers that those of `load` do not reach have no memory of a GPU, unless the model was
+   * loaded with `generates`; the CPU computes them.
+   * @throws InputError for heads that the model does not have, QRHeadError `DISPOSED`.
+   * @example
+   * await using all = retriever.withHeads("all");
+   */
+  withHeads(heads: NonNullable<LoadOptions["heads"]>): Retriever;
 
   /**
    * Ranks the same documents for many queries and reports how fast. The documents are read once where one prompt holds them,
@@ -76,7 +88,8 @@ export interface Retriever extends Ranker {
    *
    * @param from Documents, which are cut into chunks; a corpus or an index, which have chunks; or `{ paths }` of files and
    * folders.
-   * @throws InputError for a blank question, no documents, wrong options, or a budget that no chunk fits; what `rank` throws.
+   * @returns Of an empty list of documents nothing, and `abstained`.
+   * @throws InputError for a blank question, documents that are all blank, wrong options, or a budget that no chunk fits; what `rank` throws.
    * @example
    * const found = await retriever.retrieve("Who keeps the keys?", { paths: ["notes/"] }, { budgetTokens: 2000 });
    * for (const { file, line, relevance } of found.sources) console.log(`${file}:${line}`, relevance);

@@ -146,12 +146,7 @@ function* chunkSteps(text: string, tokens: TokenMap, options: ChunkOptions): Gen
 }
 
 /** The parts of a span between cuts, each with the level of the cut that it begins at. */
-export function* partsAt(
-  [begin, end]: Span,
-  splitter: Splitter,
-  level: number,
-  cutLevel = -1,
-): Generator<Piece | undefined> {
+function* partsAt([begin, end]: Span, splitter: Splitter, level: number, cutLevel = -1): Generator<Piece | undefined> {
   let from = begin;
   for (const cut of splitter([begin, end])) {
     if (cut === undefined) yield;

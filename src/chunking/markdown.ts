@@ -5,8 +5,6 @@ import { type Lines, linesOf, matchAt, STEP_LINES, trimmedEnd } from "./lines.ts
 import { type Splitter, within } from "./splitter.ts";
 import { type Structure, structuresOf } from "./structures.ts";
 
-export { frontMatterLength };
-
 /** A block of Markdown: a heading with its depth, a list with its items, fenced code, or a paragraph. */
 export type Block = {
   begin: number;

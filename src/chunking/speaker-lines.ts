@@ -54,7 +54,7 @@ function patterns() {
 }
 
 /** Marks of chat templates, which may stand anywhere in a line. */
-export const TEMPLATE_MARK = new RegExp(
+const TEMPLATE_MARK = new RegExp(
   String.raw`(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|(?=[^|<>\n]{1,80}\|>))[ \t]*(${NAME})`,
   "gu",
 );

@@ -4,7 +4,7 @@ import { codeBlocks } from "./splitters.ts";
 import type { Structure } from "./structures.ts";
 
 /** A sentence of prose, a line of fenced code or of a table, or a block of source; half-open in UTF-16 units. None is blank. */
-export type TextUnit = {
+type TextUnit = {
   begin: number;
   end: number;
   /** Index of the structure that it belongs to, such as fenced code. */

@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import { isWithin } from "../options/parse.ts";
 import type { OptionSpec } from "../options/spec.ts";
 import { wrongOption } from "./failure.ts";
 import { partsOf } from "./flag-parts.ts";
@@ -41,6 +42,7 @@ function parserOf(spec: OptionSpec, flag: string): (text: string, before: unknow
     };
   }
   if (kind === "integer" || kind === "number") return (value) => toNumber(spec, flag, value);
+  if (kind === "numbers") return (value) => toNumbers(spec, flag, value);
   if (kind === "texts") return (value, before) => [...((before as string[] | undefined) ?? []), text(value)];
   if (kind === "pair") return (value, before) => [...((before as string[] | undefined) ?? []), value];
   if (kind === "pattern") return (value) => toPattern(flag, value);
@@ -52,6 +54,12 @@ function toNumber({ kind, expected, min, max, above }: OptionSpec, flag: string,
   const value = looksRight ? Number(text) : Number.NaN;
   if (Number.isFinite(value) && value <= max! && (above ? value > min! : value >= min!)) return value;
   throw wrongOption(flag, expected, text);
+}
+
+function toNumbers({ min, max, whole }: OptionSpec, flag: string, text: string): number[] {
+  const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (values.every((value) => isWithin(value, min!, max!, whole!))) return values;
+  throw wrongOption(flag, `${whole ? "whole " : ""}numbers from ${min} to ${max}, separated by commas`, text);
 }
 
 function toPattern(flag: string, text: string): RegExp {

@@ -30,7 +30,7 @@ export function addHelp(command: Command, words: HelpWords): Command {
 }
 
 /** Options by the headings that `--help` lists them under; the everyday ones and those without a heading come first. */
-export class GroupedHelp extends Help {
+class GroupedHelp extends Help {
   #everyday: readonly string[] = [];
   /** Suggestions for what was mistyped ask for the options too. */
   #isFormatting = false;

@@ -10,7 +10,7 @@ const CHOICES = `  1  rank with all heads now: slower, and less accurate than wi
 Choose 1, 2 or 3 [1]: `;
 
 /** Where `detect` puts the heads that it finds for a model. */
-export function headsFileFor(model: string): string {
+function headsFileFor(model: string): string {
   return `${path.basename(model).replace(/\.gguf$/i, "")}-heads.json`;
 }
 

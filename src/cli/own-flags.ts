@@ -6,7 +6,7 @@ const INPUT = "Input";
 const OUTPUT = "Output";
 
 /** How documents files may be written. */
-export const DOCUMENT_FORMAT_NAMES = ["auto", "text", "json", "jsonl"] as const;
+const DOCUMENT_FORMAT_NAMES = ["auto", "text", "json", "jsonl"] as const;
 export const SPLITS = ["auto", "lines", "chunks", "whole"] as const;
 export const RANKING_FORMATS = ["table", "ids", "tsv", "text", "json"] as const;
 export const RETRIEVAL_FORMATS = ["full", "ids", "tsv", "text", "json"] as const;

@@ -110,7 +110,7 @@ Examples:
 Exit codes: 0, 1 for a run that failed, 2 for wrong arguments or input.`;
 
 /** The version of the package. */
-export function packageVersion(): string {
+function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(path.join(packageRoot, "package.json"), "utf8")) as { version: string };
   return version;
 }

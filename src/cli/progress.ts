@@ -7,7 +7,7 @@ const DELAY_MS = 500;
 const LINE_MS = 60_000;
 
 /** What the bar shows; `note` stands behind it. */
-export type Shown = Omit<Progress, "phase"> & {
+type Shown = Omit<Progress, "phase"> & {
   phase: Progress["phase"] | "check" | "score" | "rank" | "answer" | "sources" | "files";
   note?: string;
 };

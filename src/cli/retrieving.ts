@@ -56,6 +56,11 @@ export function placeOf({ documentId, file, line }: RetrievedSource): string {
   return line === undefined ? name : `${name}:${line}`;
 }
 
+/** What the footer says of chunks that a threshold left out. */
+export function belowOf(belowThreshold: number): string[] {
+  return belowThreshold > 0 ? [`${belowThreshold} below the threshold`] : [];
+}
+
 /** How many chunks were taken, of how many. */
 export function chunksOf(shown: readonly RetrievedSource[], usage: RetrieveResult["usage"]): string {
   const { chunks, candidates, contextTokens } = usage;

@@ -1,15 +1,13 @@
 import { InputError, invalidArgument } from "../errors.ts";
 import { seededRandom, shuffled } from "../heads/heads.ts";
-import { NEEDLES } from "../options/choices.ts";
+import type { NEEDLES } from "../options/choices.ts";
 import { BOOTSTRAPPING } from "../options/detecting.ts";
 import { parseOptions } from "../options/parse.ts";
 import type { BootstrapOptions } from "../options/types/detecting.ts";
 import type { DetectionExampleInput } from "./examples.ts";
 import { Haystack, type PureNeedle } from "./haystack.ts";
 import { type Passage, passagesOf } from "./passages.ts";
-
 /** How a query is made from a passage; see `bootstrapExamples`. */
-export { NEEDLES };
 export type Needle = (typeof NEEDLES)[number];
 
 /** In turn. A model that is good at one of them only shows heads for that one: see docs/heads.md for what each found. */

@@ -24,7 +24,7 @@ export type Collected = {
 };
 
 /** The examples to use, in the order to use them. */
-export function chooseExamples({ examples, shuffle, limit }: ParsedDetectOptions): DetectionExample[] {
+function chooseExamples({ examples, shuffle, limit }: ParsedDetectOptions): DetectionExample[] {
   return (shuffle === undefined ? examples : shuffled(examples, seededRandom(shuffle))).slice(0, limit);
 }
 

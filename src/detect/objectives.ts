@@ -1,10 +1,8 @@
 import { everyHead } from "../heads/heads.ts";
-import { OBJECTIVES } from "../options/choices.ts";
+import type { OBJECTIVES } from "../options/choices.ts";
 import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import type { Head } from "../types.ts";
-
 /** What a head may be rated by; see `tallyHeads`. */
-export { OBJECTIVES };
 export type Objective = (typeof OBJECTIVES)[number];
 
 /** Softmax temperature of CoRe for Llama and Phi (arXiv 2510.02219). */

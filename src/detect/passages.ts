@@ -69,7 +69,7 @@ export function wordsOf(text: string): string[] {
 }
 
 /** How long a text is, in words of English: so that passages of any script have about as many tokens. */
-export function sizeOf(text: string): number {
+function sizeOf(text: string): number {
   let size = 0;
   for (const { segment, isWordLike } of segmenter("word").segment(text)) if (isWordLike) size += wordSize(segment);
   return size;

@@ -16,7 +16,7 @@ export type Problem = readonly ListwiseExample[];
  * One example's listwise loss: with z(d) = Σ w·s(d), log Σ exp z(d) over all documents, less the mean z of the gold ones.
  * The cross-entropy of ListNet (Cao et al., 2007) with all gold documents alike.
  */
-export class ListwiseExample {
+class ListwiseExample {
   readonly heads: number;
   /** `[documents × heads]`. */
   readonly #features: Float64Array;

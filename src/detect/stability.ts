@@ -4,7 +4,7 @@ import { countChoosable } from "./blind-heads.ts";
 import { meanRates } from "./objectives.ts";
 
 /** Random splits that an overlap is the mean of. */
-export const SPLITS = 50;
+const SPLITS = 50;
 
 /** Fewer examples than this cannot be split to say anything. */
 export const MIN_EXAMPLES = 4;

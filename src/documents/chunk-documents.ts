@@ -30,6 +30,9 @@ export async function chunkDocuments(
 ): Promise<RankDocument[]> {
   const parsed = parseOptions(CHUNK_DOCUMENTS, options) as ChunkDocumentsOptions;
   const { chunkTokens = 200, chunk, signal } = parsed;
+  if (typeof (retriever as Chunker | undefined)?.chunk !== "function") {
+    throw invalidArgument("retriever", "a retriever, or what has its method chunk", retriever);
+  }
   const chunks: RankDocument[] = [];
   for (const [index, { id, title, text }] of someDocuments(inputs).entries()) {
     signal?.throwIfAborted();

@@ -1,4 +1,5 @@
 import { InputError, invalidArgument } from "../errors.ts";
+import { optionsOf } from "../options/parse.ts";
 import type { RankDocument } from "../types.ts";
 import { decodeText } from "../util/text-file.ts";
 import { DOCUMENT_FORMATS, type DocumentFormat, type Found, findDocuments } from "./format.ts";
@@ -95,10 +96,14 @@ export function parseDocuments(
 export function locateDocuments(
   input: Uint8Array | string,
   sourceName: string,
-  { format = "auto" }: ParseDocumentsOptions = {},
+  options: ParseDocumentsOptions = {},
 ): LocatedDocument[] {
+  const { format = "auto" } = optionsOf(options);
   if (!DOCUMENT_FORMATS.includes(format))
     throw invalidArgument("format", `one of ${DOCUMENT_FORMATS.join(", ")}`, format);
+  if (typeof input !== "string" && !ArrayBuffer.isView(input)) {
+    throw invalidArgument("input", "a text, or bytes of one", input);
+  }
   const content = typeof input === "string" ? input.replace(/^\uFEFF/, "") : decodeText(input, sourceName);
   const found = findDocuments(content, sourceName, format);
   if (found.length === 0) throw nothing(sourceName);

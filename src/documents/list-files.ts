@@ -1,13 +1,21 @@
 import type { Dirent, Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { InputError } from "../errors.ts";
+import { InputError, invalidArgument } from "../errors.ts";
 
 /** Entries that a folder may have, with those of its folders: more is a mistake, such as a home folder. */
-export const MOST_FILES = 10_000;
+const MOST_FILES = 10_000;
 
 /** A file to read: as named by the caller, or found in a folder that was. */
 export type ListedFile = { file: string; inFolder: boolean };
+
+/** @throws InputError `INVALID_ARGUMENT` for what is no list of paths. */
+export function assertPaths(paths: unknown): asserts paths is readonly string[] {
+  const isPath = (one: unknown) => typeof one === "string" && one !== "";
+  // Unlike every, it does not skip holes.
+  if (Array.isArray(paths) && Array.from(paths).every(isPath)) return;
+  throw invalidArgument("paths", "a list of paths of files and folders", paths);
+}
 
 /**
  * The files that paths stand for, each once: folders are gone through with their folders, in the order of names. Dot files,

@@ -10,7 +10,7 @@ import { append } from "../util/extremes.ts";
 import { MOST_INPUT_BYTES, readBytes } from "../util/read-file.ts";
 import { decodeText, whyBinary } from "../util/text-file.ts";
 import { type LocatedDocument, locateDocuments } from "./documents.ts";
-import { type ListedFile, listFiles } from "./list-files.ts";
+import { assertPaths, type ListedFile, listFiles } from "./list-files.ts";
 
 /** A text that was read, and what it is best cut into. */
 export type ReadText = RankDocument & {
@@ -40,13 +40,14 @@ export function chunkUnitOf(file: string): ChunkUnit {
  *
  * A byte order mark stays in a text, so that offsets are those of the file as Node reads it.
  *
- * @throws InputError `INVALID_INPUT` for a path that does not exist, a named file in another encoding than UTF-8 or UTF-16
+ * @throws InputError `INVALID_ARGUMENT` for what is no list of paths, `INVALID_INPUT` for a path that does not exist, a named file in another encoding than UTF-8 or UTF-16
  * with a byte order mark, JSON Lines that are no documents, a folder of more than 10,000 entries, more than 256 MiB of text,
  * or nothing that holds text.
  * @example
  * const texts = await readTexts(["notes/", "report.md"]);
  */
 export async function readTexts(paths: readonly string[], options: ReadTextsOptions = {}): Promise<ReadText[]> {
+  assertPaths(paths);
   const { onLeftOut, signal } = parseOptions(READ_TEXTS, options) as ReadTextsOptions;
   const files = await listFiles(paths, signal);
   const names = namesOf(files.map(({ file }) => file));
@@ -69,7 +70,9 @@ export async function readTexts(paths: readonly string[], options: ReadTextsOpti
     const others = left.length > 1 ? `, and the other ${left.length - 1} have none either` : "";
     const without = paths.length > 0 ? `${paths.join(", ")} has no files` : "no path was given";
     const found = first ? `${first.file} ${first.reason}${others}` : without;
-    throw new InputError("INVALID_INPUT", `Expected a file with text but ${found}`);
+    throw new InputError("INVALID_INPUT", `Expected a file with text but ${found}`, {
+      advice: "pass files that hold text, or folders of them",
+    });
   }
   for (const one of left) onLeftOut?.(one);
   return texts;

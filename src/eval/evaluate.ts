@@ -4,12 +4,11 @@ import path from "node:path";
 import { InputError } from "../errors.ts";
 import { findModelFile } from "../model/model-file.ts";
 import { makeFolder } from "../util/output-file.ts";
-import { type OpenOptions, openTask } from "./data/open.ts";
-import { Estimate, type TimeLeft } from "./estimate.ts";
+import { openTask } from "./data/open.ts";
+import { Estimate } from "./estimate.ts";
 import { Journal, type RunSettings } from "./journal.ts";
-import type { Method, MethodContext } from "./methods/method.ts";
-import type { Gain, Measure } from "./metrics/measures.ts";
-import type { Outcome } from "./outcome.ts";
+import type { MethodContext } from "./methods/method.ts";
+import { type EvalOptions, type EvalProgress, type Evaluation, parseEvalOptions } from "./options.ts";
 import { type EvalReport, makeReport } from "./report/report.ts";
 import { checkMethods, countOutcomes, drawTopics, type RunOptions, runTask } from "./run.ts";
 import type { TaskFacts } from "./summary.ts";
@@ -18,55 +17,17 @@ import type { Task } from "./types.ts";
 /** Name of the journal in a results folder. */
 export const JOURNAL_NAME = "results.jsonl";
 
-export type EvalOptions = Pick<
-  RunOptions,
-  "limit" | "seed" | "draw" | "maxDocumentWords" | "permutations" | "jobs" | "inOrder"
-> & {
-  /** Folders and files with data, each a task; their names must differ. */
-  data: readonly string[];
-  open: OpenOptions;
-  methods: readonly Method[];
-  load: MethodContext["load"];
-  measures: readonly Measure[];
-  gain: Gain;
-  /** Method that the others are tested against. */
-  baseline: string;
-  /** What the settings say of the model where it is elsewhere. Defaults to the size of the file that `load` names. */
-  model?: Record<string, unknown> | undefined;
-  /** Folder of the results. Without one nothing is kept, and nothing can be resumed. */
-  output?: string | undefined;
-  /** File of the outcomes. Defaults to `results.jsonl` in the folder of the results. */
-  journal?: string | undefined;
-  resume: boolean;
-  command: string;
-  signal?: AbortSignal | undefined;
-  onOutcome?: ((outcome: Outcome, progress: Progress) => void) | undefined;
-};
-
-/** Outcomes that there are, of the whole run; `resumed` of them are from an earlier one. */
-export type Progress = { done: number; total: number; resumed: number; left: TimeLeft };
-
 /**
  * Ranks every task by every method and reports. Several tasks are opened one after another, so that memory holds one index,
  * and once before that, to find mistakes and to count; a single one stays open.
  *
  * @throws InputError for wrong data, methods or models, and where the folder has results and `resume` is not set.
  * @example
- * const report = await evaluate({
- *   ...{ data: ["pools.jsonl"], open: { depth: 100 }, methods: parseMethods(["qrhead", "bm25"]), load: {} },
- *   ...{ measures: [parseMeasure("ndcg@10")], gain: "linear", baseline: "bm25", resume: false, command: "" },
- *   ...{ limit: 0, seed: 0, maxDocumentWords: 0, permutations: 0, jobs: 1 },
- * });
+ * const report = await evaluate({ data: ["pools.jsonl"], methods: ["bm25", "qrhead"], load: { model: "model.gguf" } });
  */
-export async function evaluate(options: EvalOptions): Promise<EvalReport> {
+export async function evaluate(given: EvalOptions): Promise<EvalReport> {
+  const options = parseEvalOptions(given);
   const { methods, load, signal } = options;
-  if (!methods.some(({ name }) => name === options.baseline)) {
-    const names = methods.map(({ name }) => name).join(", ");
-    throw new InputError(
-      "INVALID_ARGUMENT",
-      `Expected one of the methods (${names}) for --baseline but received ${options.baseline}`,
-    );
-  }
   const [only] = options.data.length === 1 ? options.data : [];
   await using kept = only === undefined ? null : await openTask(only, options.open);
   const withTask = async <T>(source: string, use: (task: Task) => T | Promise<T>): Promise<T> => {
@@ -87,7 +48,9 @@ export async function evaluate(options: EvalOptions): Promise<EvalReport> {
   const file = options.journal ?? (options.output === undefined ? undefined : path.join(options.output, JOURNAL_NAME));
   if (options.output !== undefined) await makeFolder(options.output);
   if (file !== undefined && !options.resume && (await stat(file).catch(() => undefined))) {
-    throw new InputError("INVALID_INPUT", `Results ${file} exist: continue with --resume, or choose another folder`);
+    throw new InputError("INVALID_INPUT", `Results ${file} exist`, {
+      advice: "continue with resume: true, or choose another folder",
+    });
   }
   const context: MethodContext = { load, signal };
   await checkMethods(methods, context);
@@ -113,18 +76,18 @@ function openJournal(file: string | undefined, resume: boolean, settings: RunSet
   return resume ? Journal.resume(file, settings) : Journal.create(file, settings);
 }
 
-function describeTask(task: Task, { limit, seed, draw }: EvalOptions): TaskFacts {
+function describeTask(task: Task, { limit, seed, draw }: Evaluation): TaskFacts {
   const { name, format, firstStage, documents, dropped } = task;
   return { name, format, firstStage, documents, dropped, topics: drawTopics(task.topics, limit, seed, draw) };
 }
 
-function countProgress(facts: readonly TaskFacts[], options: EvalOptions): RunOptions["onOutcome"] {
+function countProgress(facts: readonly TaskFacts[], options: Evaluation): RunOptions["onOutcome"] {
   const topics = facts.reduce((sum, task) => sum + task.topics.length, 0);
   const totals = options.methods.map((method) => ({ method, count: countOutcomes(topics, method, options) }));
   const total = totals.reduce((sum, { count }) => sum + count, 0);
   const slow = totals.filter(({ method }) => !method.fuses);
   const estimate = new Estimate(new Map(slow.map(({ method, count }) => [method.name, count])), options.jobs);
-  const progress: Progress = { done: 0, total, resumed: 0, left: estimate.left };
+  const progress: EvalProgress = { done: 0, total, resumed: 0, left: estimate.left };
   return (outcome, resumed) => {
     progress.done++;
     if (resumed) progress.resumed++;
@@ -135,7 +98,7 @@ function countProgress(facts: readonly TaskFacts[], options: EvalOptions): RunOp
 }
 
 /** What a resumed run must have in common with the one that it goes on with. */
-async function describeRun({ data, open, methods, load, ...rest }: EvalOptions): Promise<RunSettings> {
+async function describeRun({ data, open, methods, load, ...rest }: Evaluation): Promise<RunSettings> {
   const { signal: _, onProgress: __, threads: ___, ...model } = load;
   const { limit, seed, draw, maxDocumentWords, permutations } = rest;
   const file = rest.model ?? { bytes: await sizeOf(await findModelFile(load.model, load)) };
@@ -163,7 +126,7 @@ async function sizeOf(source: string): Promise<number> {
   return bytes;
 }
 
-export function machine(): EvalReport["machine"] {
+function machine(): EvalReport["machine"] {
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: cpus().length,

@@ -1,5 +1,6 @@
 import { QRHeadError } from "../errors.ts";
 import { seededRandom } from "../heads/heads.ts";
+import type { DRAWS } from "../options/choices.ts";
 import { fuseScores } from "../ranking/fusion.ts";
 import type { RankDocument } from "../types.ts";
 import { defaultThreads } from "../util/threads.ts";
@@ -14,7 +15,6 @@ import type { Task, Topic } from "./types.ts";
 const MEMORY_INTERVAL_MS = 100;
 
 /** Generators that topics can be drawn by. */
-export const DRAWS = ["qrhead", "numpy"] as const;
 export type Draw = (typeof DRAWS)[number];
 
 export type RunOptions = {

@@ -1,4 +1,5 @@
-import { InputError } from "../errors.ts";
+import { invalidArgument } from "../errors.ts";
+import { SETTING_NAMES } from "../options/choices.ts";
 import type { Draw } from "./run.ts";
 
 /** What a named setting fixes; what is given beside it wins. */
@@ -17,7 +18,7 @@ export type Setting = {
 };
 
 /** Settings of QRHead (arXiv 2506.09944) and, for the order, of QRRanker (arXiv 2602.12192). */
-export const SETTINGS: Readonly<Record<string, Setting>> = {
+export const SETTINGS: Readonly<Record<(typeof SETTING_NAMES)[number], Setting>> = {
   beir: {
     note:
       "BM25's best 200, 512 sampled queries, the best document last, 400 words a document. The queries are drawn " +
@@ -56,8 +57,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
  * const { measures, candidates } = findSetting("beir");
  */
 export function findSetting(name: string): Setting {
-  const found = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
-  if (found) return found;
-  const known = Object.keys(SETTINGS).join(", ");
-  throw new InputError("INVALID_ARGUMENT", `Expected a setting (${known}) but received ${JSON.stringify(name)}`);
+  const found = SETTING_NAMES.find((one) => one === name);
+  if (found) return SETTINGS[found];
+  throw invalidArgument("setting", `one of ${SETTING_NAMES.join(", ")}`, name);
 }

@@ -41,7 +41,7 @@ export async function connect(url: string): Promise<Queues> {
 }
 
 /** The address as messages show it, without the password. */
-export function addressOf(url: string): string {
+function addressOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (!parsed || !/^rediss?:$/.test(parsed.protocol)) {
     throw new InputError("INVALID_ARGUMENT", "Expected an address such as redis://127.0.0.1:6379 for --redis", {

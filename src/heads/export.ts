@@ -32,7 +32,7 @@ export function exportHeadSet(set: HeadSet, format: ExportFormat, name: string):
 }
 
 /** QRHead's configuration. */
-export function toQRHeadYaml({ heads, model }: HeadSet): string {
+function toQRHeadYaml({ heads, model }: HeadSet): string {
   const lines = [`attn_head_set: ${JSON.stringify(heads.map(headKey).join(","))}`];
   // A JSON string is a YAML string.
   if (model) lines.push(`model_base_class: ${JSON.stringify(model.name)}`);
@@ -40,7 +40,7 @@ export function toQRHeadYaml({ heads, model }: HeadSet): string {
 }
 
 /** QRHead's detection list, on one line as its scripts write it. @param scores `[layer][head]` */
-export function toQRHeadList(scores: readonly (readonly number[])[]): string {
+function toQRHeadList(scores: readonly (readonly number[])[]): string {
   const flat = scores.flat();
   const heads = everyHead(scores.length, scores[0]!.length);
   return `${JSON.stringify(rankDocuments(flat).map((index) => [headKey(heads[index]!), flat[index]]))}\n`;

@@ -1,4 +1,4 @@
-import { InputError } from "../errors.ts";
+import { InputError, invalidArgument } from "../errors.ts";
 import type { Head, ModelIdentity } from "../types.ts";
 import { readForeignHeads } from "./formats.ts";
 import { checkHeadSet } from "./head-set-schema.ts";
@@ -128,6 +128,7 @@ export function parseHeadSet(text: string, sourceName: string, model?: ModelIden
     );
   };
 
+  if (typeof text !== "string") throw invalidArgument("text", "the text of a head-set file", text);
   const trimmed = text.replace(/^\uFEFF/, "").trim();
   if (trimmed === "") return fail("it is empty");
   const json = parseJson(trimmed);

@@ -1,3 +1,4 @@
+import { invalidArgument } from "../errors.ts";
 import type { ModelIdentity } from "../types.ts";
 import type { HeadSet } from "./head-set.ts";
 import { PUBLISHED_HEAD_SETS, type PublishedModelKey } from "./published.ts";
@@ -81,6 +82,9 @@ export type HeadSetMatch = {
  * console.log(match?.name, match?.warning);
  */
 export function matchHeadSet(model: ModelIdentity): HeadSetMatch | null {
+  if (typeof model !== "object" || model === null) {
+    throw invalidArgument("model", "what retriever.model gives", model);
+  }
   const candidates = PUBLISHED_HEAD_SETS.filter(
     ({ set }) =>
       set.model.architecture === model.architecture &&

@@ -26,10 +26,10 @@ const STYLE = `
 `;
 
 /** What the map shows of one head. */
-export type PlottedHead = { head: Head; score: number | null; rank: number | null; chosen: number | null };
+type PlottedHead = { head: Head; score: number | null; rank: number | null; chosen: number | null };
 
 /** Every head of the model with its score, its rank by score and its place in the set, both from 1. */
-export function plottedHeads(set: HeadSet & { model: HeadSetModel }): PlottedHead[] {
+function plottedHeads(set: HeadSet & { model: HeadSetModel }): PlottedHead[] {
   const { model, scores, heads } = set;
   const chosen = new Map(heads.map((head, index) => [headKey(head), index + 1]));
   const all = Array.from({ length: model.layers * model.heads }, (_, index): PlottedHead => {

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { termsOf } from "../bm25/words.ts";
+import { assertPaths } from "../documents/list-files.ts";
 import type { ChunkPlace } from "../documents/places.ts";
 import { InputError, invalidArgument, QRHeadError } from "../errors.ts";
 import { INDEXING, OPENING_INDEX } from "../options/answering.ts";
@@ -20,7 +21,7 @@ export type IndexedChunk = RankDocument & ChunkPlace & { score: number /** Its n
  * and `update` makes it.
  *
  * @throws InputError `INDEX_INVALID` for a file that is no index, is damaged, cut short or of another version;
- * `INVALID_INPUT` for one that cannot be read, or does not exist where it must.
+ * `INVALID_INPUT` for one that cannot be read, does not exist where it must, or whose folder does not exist.
  * @example
  * await using index = await openIndex("notes.index");
  * await index.update(["notes/", "docs/"]);
@@ -34,10 +35,20 @@ export async function openIndex(file: string, options: OpenIndexOptions = {}): P
   const database = await Database.open(resolved, { signal });
   if (mustExist && !database) {
     throw new InputError("INVALID_INPUT", `Index ${file} does not exist`, {
-      advice: "make it with index.update(paths)",
+      ...{ option: "file", expected: "a file that index.update has made", advice: "make it with index.update(paths)" },
     });
   }
+  if (!database) await assertFolder(file, path.dirname(resolved));
   return new ChunkIndex(resolved, database);
+}
+
+/** @throws InputError `INVALID_INPUT` where an index could not be made. */
+async function assertFolder(file: string, folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  throw new InputError("INVALID_INPUT", `Index ${file} cannot be made: the folder ${folder} does not exist`, {
+    ...{ option: "file", expected: "a path in a folder that exists", advice: "make the folder first" },
+  });
 }
 
 /** What `openIndex` gives. It holds the index as it was opened or last updated here, whatever becomes of the file. */
@@ -82,9 +93,8 @@ export class ChunkIndex implements AsyncDisposable {
    */
   async update(paths?: readonly string[], options: UpdateIndexOptions = {}): Promise<IndexUpdate> {
     const parsed = parseOptions(INDEXING, options) as UpdateIndexOptions;
-    if (paths !== undefined && !(Array.isArray(paths) && paths.length > 0 && paths.every(isName))) {
-      throw invalidArgument("paths", "paths of files and folders, at least one", paths);
-    }
+    if (paths !== undefined) assertPaths(paths);
+    if (paths?.length === 0) throw invalidArgument("paths", "at least one path of a file or a folder", paths);
     this.#open();
     const { signal } = parsed;
     const unlock = await lockFile(this.file, { signal });
@@ -165,10 +175,6 @@ export class ChunkIndex implements AsyncDisposable {
     if (this.#isClosed) throw new QRHeadError("DISPOSED", "The index has been closed");
     return this.#database;
   }
-}
-
-function isName(value: unknown): boolean {
-  return typeof value === "string" && value !== "";
 }
 
 function chunkOf({

@@ -11,7 +11,7 @@ import { makeOutput } from "../util/output-file.ts";
  *   12-15        zero
  */
 const MAGIC = Buffer.from("QRHINDX\n");
-export const VERSION = 1;
+const VERSION = 1;
 const PREAMBLE_BYTES = 16;
 const DIGEST_BYTES = 32;
 const PART_BYTES = 4 * 2 ** 20;
@@ -25,11 +25,11 @@ const PART_BYTES = 4 * 2 ** 20;
  */
 export async function copyDatabase(index: string, copy: string, signal?: AbortSignal): Promise<boolean> {
   const found = await stat(index).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
     throw unreadable(index, error);
   });
   if (!found) return false;
-  if (!found.isFile()) throw new InputError("INVALID_INPUT", `Index ${index} is a folder or a device: pass a file`);
+  if (!found.isFile()) throw new InputError("INVALID_INPUT", `Index ${index} is a folder or a device`, INDEX_EXPECTED);
   const source = await open(index).catch((error: unknown) => {
     throw unreadable(index, error);
   });
@@ -96,8 +96,12 @@ async function read(source: FileHandle, at: number, length: number, name: string
   return bytes.subarray(0, bytesRead);
 }
 
-function invalid(index: string, what: string, advice?: string): InputError {
-  return new InputError("INDEX_INVALID", `${index} ${what}`, advice === undefined ? {} : { advice });
+const INDEX_EXPECTED = {
+  ...{ option: "file", expected: "the file of an index", advice: "pass the file of an index, or a name that is free" },
+};
+
+function invalid(index: string, what: string, advice = INDEX_EXPECTED.advice): InputError {
+  return new InputError("INDEX_INVALID", `${index} ${what}`, { ...INDEX_EXPECTED, advice });
 }
 
 function unreadable(index: string, error: unknown): InputError {

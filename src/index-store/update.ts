@@ -50,7 +50,11 @@ export async function updateDatabase(
   const { signal, onProgress, onLeftOut } = options;
   const fact = (name: string) => database.get("SELECT value FROM facts WHERE name = ?", [name])?.value;
   const paths = given ?? (JSON.parse(String(fact("paths") ?? "[]")) as string[]);
-  if (paths.length === 0) throw new InputError("INVALID_INPUT", "Expected files or folders to index: it has none yet");
+  if (paths.length === 0) {
+    throw new InputError("INVALID_INPUT", "The index has no files yet", {
+      ...{ option: "paths", expected: "at least one path of a file or a folder", advice: "pass files or folders" },
+    });
+  }
   const chunkTokens = options.chunkTokens ?? Number(fact("chunkTokens") ?? DEFAULT_CHUNK_TOKENS);
   const began = Date.now();
   const listed = await listFiles(paths, signal, "File", MOST_ENTRIES);

@@ -3,7 +3,7 @@ import { UNPRINTABLE } from "../util/unprintable.ts";
 import type { Inspection } from "./attention.ts";
 
 /** Text of others inside HTML, also inside an attribute. What cannot be printed is shown to be there. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(UNPRINTABLE, "\ufffd").replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 

@@ -1,5 +1,6 @@
 import type { DocumentInput } from "../documents/documents.ts";
 import { invalidArgument } from "../errors.ts";
+import { optionsOf } from "../options/parse.ts";
 import { type BatchResult, batchOf, type RankBatch, withDocuments } from "../ranking/batch.ts";
 import { assertQueries } from "../ranking/rank-many.ts";
 import type { Ranking } from "../ranking/results.ts";
@@ -12,7 +13,7 @@ export function splitOptions(given: object | undefined): CallHooks & { options: 
   const options: Record<string, unknown> = {};
   const functions: Functions = {};
   let signal: AbortSignal | undefined;
-  for (const [name, value] of Object.entries(given ?? {})) {
+  for (const [name, value] of Object.entries(optionsOf(given))) {
     if (value === undefined) continue;
     if (name === "signal") {
       if (!isSignal(value)) throw invalidArgument("signal", "an AbortSignal", value);

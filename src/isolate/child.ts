@@ -19,9 +19,12 @@ const port = openParentPort();
 const post = (message: ToParent) => port.post(message);
 const running = new Map<number, AbortController>();
 const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
-const corpora = new Map<number, Corpus>();
+/** Retrievers on the model, by the numbers of the parent; the one that was loaded is 0. */
+const views = new Map<number, QRRetriever>();
+const corpora = new Map<number, { corpus: Corpus; view: number }>();
 let replies = 0;
-let retriever: QRRetriever | undefined;
+/** Holds the model, whichever of the others is disposed of. */
+let keeper: QRRetriever | undefined;
 
 port.onMessage((raw) => {
   const message = raw as ToChild;
@@ -67,42 +70,58 @@ function proxy(id: number, name: string): (...args: unknown[]) => unknown {
 // biome-ignore lint/suspicious/noExplicitAny: arguments and options are checked by what is called, as if called directly.
 type Given = any;
 
-async function perform({ method, corpus: number, args }: Request, options: Given): Promise<unknown> {
+async function perform({ method, view = 0, corpus: number, args }: Request, options: Given): Promise<unknown> {
   const given = args as Given[];
+  const loaded = () => viewOf(view);
   const table: Record<Method, () => Promise<unknown>> = {
     load: () => load(options),
+    withHeads: async () => void views.set(view, keeper!.withHeads(given[0])),
+    release: () => release(view),
     rank: async () => bare(await loaded().rank(given[0], given[1], options)),
     rankMany: () => tellEach(options, (rest) => loaded().rankMany(given[0], given[1], rest)),
     prune: () => loaded().prune(given[0], given[1], options),
     inspect: () => loaded().inspect(given[0], given[1], options),
     chunk: () => loaded().chunk(given[0], options),
     tokenize: () => loaded().tokenize(given[0], options),
-    generate: () => write(given[0], options),
+    generate: () => write(view, given[0], options),
     countTokens: () => loaded().countTokens(given[0], options),
-    "corpus.create": async () => keep(number!, await loaded().corpus(given[0], options), false),
-    "corpus.load": async () => keep(number!, await loaded().loadCorpus(given[0], options), true),
+    "corpus.create": async () => keep(number!, view, await loaded().corpus(given[0], options), false),
+    "corpus.load": async () => keep(number!, view, await loaded().loadCorpus(given[0], options), true),
     "corpus.rank": () => told(number!, async (corpus) => bare(await corpus.rank(given[0], options))),
     "corpus.rankMany": () => told(number!, (corpus) => tellEach(options, (rest) => corpus.rankMany(given[0], rest))),
     "corpus.save": () => told(number!, (corpus) => corpus.save(given[0], options)),
     "corpus.dispose": async () => {
-      const corpus = corpora.get(number!);
+      const found = corpora.get(number!);
       corpora.delete(number!);
-      await corpus?.dispose();
+      await found?.corpus.dispose();
     },
-    dispose: async () => retriever?.dispose(),
+    dispose: async () => {
+      for (const one of [...views.values(), keeper]) await one?.dispose();
+    },
   };
   return table[method]();
 }
 
 async function load(options: Given): Promise<LoadedInfo> {
-  retriever = await QRRetriever.load(options);
+  const retriever = await QRRetriever.load(options);
   const { model, heads, headSet, fuse, prompt, loadMs } = retriever;
+  views.set(0, retriever);
+  keeper = retriever.withHeads(heads);
   return { model, heads, headSet, fuse, prompt, loadMs };
 }
 
-function loaded(): QRRetriever {
-  if (!retriever) throw new Error("asked before it was loaded");
+function viewOf(view: number): QRRetriever {
+  const retriever = views.get(view);
+  if (!retriever) throw new Error(`asked of retriever ${view}, which it does not have`);
   return retriever;
+}
+
+/** Frees what a retriever holds, its corpora included. */
+async function release(view: number): Promise<void> {
+  const retriever = views.get(view);
+  views.delete(view);
+  for (const [number, { view: owner }] of corpora) if (owner === view) corpora.delete(number);
+  await retriever?.dispose();
 }
 
 /** The parent has the documents. */
@@ -118,25 +137,25 @@ async function tellEach({ onResult, ...options }: Given, begin: (options: Given)
 }
 
 /** Tells each piece of a text, and gives how it ended. */
-async function write(messages: Given, { onText, ...options }: Given): Promise<unknown> {
-  const stream = loaded().generate(messages, options);
+async function write(view: number, messages: Given, { onText, ...options }: Given): Promise<unknown> {
+  const stream = viewOf(view).generate(messages, options);
   for (let next = await stream.next(); ; next = await stream.next()) {
     if (next.done) return next.value;
     onText(next.value);
   }
 }
 
-function keep(number: number, corpus: Corpus, withDocuments: boolean): CorpusInfo {
-  corpora.set(number, corpus);
+function keep(number: number, view: number, corpus: Corpus, withDocuments: boolean): CorpusInfo {
+  corpora.set(number, { corpus, view });
   return { ...infoOf(corpus), ...(withDocuments && { documents: corpus.documents }) };
 }
 
 /** The result of a call on a corpus, and what the corpus takes by then. */
 async function told(number: number, call: (corpus: Corpus) => Promise<unknown>) {
-  const corpus = corpora.get(number);
-  if (!corpus) throw new Error(`asked of corpus ${number}, which it does not have`);
-  const result = await call(corpus);
-  return { result, info: infoOf(corpus) };
+  const found = corpora.get(number);
+  if (!found) throw new Error(`asked of corpus ${number}, which it does not have`);
+  const result = await call(found.corpus);
+  return { result, info: infoOf(found.corpus) };
 }
 
 function infoOf({ layout, order, maxDocumentTokens, bytes }: Corpus): CorpusInfo {

@@ -11,13 +11,14 @@ import type { RankDocument } from "../types.ts";
 import { batchIn, splitOptions, withWait } from "./call.ts";
 import type { Connection } from "./connection.ts";
 import type { CorpusInfo } from "./protocol.ts";
-import type { Call, CallHooks, Prepare, Supervisor } from "./supervisor.ts";
+import type { Call, CallHooks, Prepare } from "./supervisor.ts";
+import type { View } from "./view.ts";
 
 let numbers = 0;
 
 /** A corpus in the process of an `IsolatedRetriever`, with the interface of `Corpus`. */
 export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements RetrieverCorpus<T> {
-  readonly #supervisor: Supervisor;
+  readonly #view: View;
   readonly #number: number;
   readonly #documents: readonly RankDocument[];
   /** What the caller passed for each. */
@@ -32,7 +33,7 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
   #disposal: Promise<void> | undefined;
 
   private constructor(
-    supervisor: Supervisor,
+    view: View,
     made: {
       number: number;
       documents: readonly RankDocument[];
@@ -42,19 +43,19 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
       file?: string;
     },
   ) {
-    this.#supervisor = supervisor;
+    this.#view = view;
     this.#number = made.number;
     this.#documents = made.documents;
     this.#given = made.given;
     this.#settings = made.settings;
     this.#info = made.info;
     this.#file = made.file;
-    this.#home = supervisor.child;
+    this.#home = view.child;
   }
 
   /** @internal What `IsolatedRetriever.corpus` makes. */
   static async create<T extends DocumentInput>(
-    supervisor: Supervisor,
+    view: View,
     passed: readonly T[],
     givenOptions: MakeCorpusOptions,
   ): Promise<IsolatedCorpus<T>> {
@@ -67,14 +68,14 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
       ...{ method: "corpus.create", corpus: number, args: [documents] },
       options: { ...options, ...(file !== undefined && { saveTo: file }) },
     };
-    const { value: info } = await supervisor.run<CorpusInfo>(call, hooks);
+    const { value: info } = await view.run<CorpusInfo>(call, hooks);
     const made = { number, documents, given, settings, info };
-    return new IsolatedCorpus(supervisor, { ...made, ...(file !== undefined && { file }) });
+    return new IsolatedCorpus(view, { ...made, ...(file !== undefined && { file }) });
   }
 
   /** @internal What `IsolatedRetriever.loadCorpus` gives. */
   static async load(
-    supervisor: Supervisor,
+    view: View,
     file: string,
     given: Pick<RankOptions, "signal" | "onProgress">,
   ): Promise<IsolatedCorpus<RankDocument>> {
@@ -83,12 +84,12 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
     const number = nextNumber();
     const source = path.resolve(file);
     const call: Call = { method: "corpus.load", corpus: number, args: [source], options };
-    const { value } = await supervisor.run<CorpusInfo>(call, hooks);
+    const { value } = await view.run<CorpusInfo>(call, hooks);
     const { documents: found, ...info } = value;
     const documents = found as RankDocument[];
     const { layout, order, maxDocumentTokens } = info;
     const settings = { layout, order, ...(maxDocumentTokens !== undefined && { maxDocumentTokens }) };
-    return new IsolatedCorpus(supervisor, {
+    return new IsolatedCorpus(view, {
       ...{ number, settings, info, file: source, documents, given: documents },
     });
   }
@@ -159,9 +160,9 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
   }
 
   async #forget(): Promise<void> {
-    if (this.#supervisor.disposed || this.#supervisor.child !== this.#home) return;
+    if (this.#view.disposed || this.#view.child !== this.#home) return;
     const call: Call = { method: "corpus.dispose", corpus: this.#number, args: [], options: {} };
-    await this.#supervisor.run(call, { signal: undefined, functions: {} }).catch((error: unknown) => {
+    await this.#view.run(call, { signal: undefined, functions: {} }).catch((error: unknown) => {
       // A process that is gone holds no corpus.
       if (!isQRHeadError(error) || !["DISPOSED", "ENGINE_DIED"].includes(error.code)) throw error;
     });
@@ -176,7 +177,7 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
     if (this.#disposal) throw new QRHeadError("DISPOSED", "The corpus has been disposed");
     const call: Call = { method, corpus: this.#number, args, options };
     const prepare: Prepare = (child, ask) => this.#settle(child, ask);
-    const { value, waitMs } = await this.#supervisor.run<{ result: R; info: CorpusInfo }>(call, hooks, prepare);
+    const { value, waitMs } = await this.#view.run<{ result: R; info: CorpusInfo }>(call, hooks, prepare);
     this.#info = value.info;
     return { value: value.result, waitMs };
   }

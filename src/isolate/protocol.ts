@@ -1,6 +1,8 @@
-/** What a call asks of the child. `corpus` is the number that the parent gave a corpus. */
+/** What a call asks of the child. `view` and `corpus` are the numbers that the parent gave a retriever and a corpus. */
 export type Method =
   | "load"
+  | "withHeads"
+  | "release"
   | "rank"
   | "rankMany"
   | "prune"
@@ -18,7 +20,14 @@ export type Method =
   | "dispose";
 
 /** A call without what cannot be copied: `functions` names the options that are functions of the parent's. */
-export type Request = { method: Method; corpus?: number; args: unknown[]; options: object; functions: string[] };
+export type Request = {
+  method: Method;
+  view?: number;
+  corpus?: number;
+  args: unknown[];
+  options: object;
+  functions: string[];
+};
 
 /** From the parent to the child. */
 export type ToChild =

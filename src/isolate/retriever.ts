@@ -30,6 +30,7 @@ import { openChannel, type UtilityProcessModule } from "./channel.ts";
 import { IsolatedCorpus } from "./corpus.ts";
 import type { Method } from "./protocol.ts";
 import { Supervisor } from "./supervisor.ts";
+import { View } from "./view.ts";
 
 export type IsolatedLoadOptions = LoadOptions & {
   /**
@@ -52,12 +53,12 @@ const ABORT_TIMEOUT_MS = 60_000;
  * The process ends with this one, and does not keep it from ending.
  */
 export class IsolatedRetriever implements Retriever {
-  readonly #supervisor: Supervisor;
+  readonly #view: View;
   /** A text that is being written ends with it. */
   readonly #end = new AbortController();
 
-  private constructor(supervisor: Supervisor) {
-    this.#supervisor = supervisor;
+  private constructor(view: View) {
+    this.#view = view;
   }
 
   /**
@@ -80,56 +81,65 @@ export class IsolatedRetriever implements Retriever {
       abortTimeout,
     });
     await supervisor.start(hooks);
-    return new IsolatedRetriever(supervisor);
+    return new IsolatedRetriever(View.first(supervisor));
   }
 
   /** The loaded model, as head sets are matched against it. */
   get model(): ModelIdentity & { path: string } {
-    return this.#supervisor.info.model as ModelIdentity & { path: string };
+    return this.#view.info.model as ModelIdentity & { path: string };
   }
 
   /** The heads that rank, as `[layer, head]`. */
   get heads(): Head[] {
-    return [...(this.#supervisor.info.heads as Head[])];
+    return [...(this.#view.info.heads as Head[])];
   }
 
   /** Published name, file, or specification that the heads came from. */
   get headSet(): string {
-    return this.#supervisor.info.headSet;
+    return this.#view.info.headSet;
   }
 
   /** What a call does that names neither `prior` nor `fuse`: `"none"`, or the head set's weight beside BM25. */
   get fuse(): Retriever["fuse"] {
-    return this.#supervisor.info.fuse as Retriever["fuse"];
+    return this.#view.info.fuse as Retriever["fuse"];
   }
 
   /** The prompt format in use. */
   get prompt(): PromptProfile["name"] {
-    return this.#supervisor.info.prompt as PromptProfile["name"];
+    return this.#view.info.prompt as PromptProfile["name"];
   }
 
   /** Milliseconds of loading the model, for the process that runs. */
   get loadMs(): number {
-    return this.#supervisor.info.loadMs;
+    return this.#view.info.loadMs;
   }
 
   get disposed(): boolean {
-    return this.#supervisor.disposed;
+    return this.#view.disposed;
   }
 
-  /** Calls that wait for the running one. */
+  /** Calls that wait for the running one, those of retrievers on the same model included. */
   get pending(): number {
-    return this.#supervisor.pending;
+    return this.#view.pending;
   }
 
   /** Number of the process that has the model; undefined while none does. */
   get pid(): number | undefined {
-    return this.#supervisor.child?.pid;
+    return this.#view.child?.pid;
   }
 
   /** How often the process was started again. */
   get restarts(): number {
-    return this.#supervisor.restarts;
+    return this.#view.restarts;
+  }
+
+  /**
+   * See `QRRetriever.withHeads`: the process and its model are the same, and it ends when the last of them is disposed of.
+   *
+   * @throws What that throws.
+   */
+  withHeads(heads: NonNullable<LoadOptions["heads"]>): IsolatedRetriever {
+    return new IsolatedRetriever(this.#view.withHeads(heads));
   }
 
   /** See `QRRetriever.rank`. @throws What that throws, and QRHeadError `ENGINE_DIED`. */
@@ -156,7 +166,7 @@ export class IsolatedRetriever implements Retriever {
         documentAt: (index) => given[index]!,
         run: async (plain, hooks) => {
           const call = { method: "rankMany" as const, args: [queries, normalized], options: plain };
-          return (await this.#supervisor.run<BatchResult["throughput"]>(call, hooks)).value;
+          return (await this.#view.run<BatchResult["throughput"]>(call, hooks)).value;
         },
       };
     });
@@ -172,11 +182,7 @@ export class IsolatedRetriever implements Retriever {
     documents: readonly T[],
     options: MakeCorpusOptions = {},
   ): Promise<IsolatedCorpus<Widened<T>>> {
-    return IsolatedCorpus.create(
-      this.#supervisor,
-      documents as readonly DocumentInput[] as readonly Widened<T>[],
-      options,
-    );
+    return IsolatedCorpus.create(this.#view, documents as readonly DocumentInput[] as readonly Widened<T>[], options);
   }
 
   /** See `QRRetriever.loadCorpus`. @throws What that throws, and QRHeadError `ENGINE_DIED`. */
@@ -184,7 +190,7 @@ export class IsolatedRetriever implements Retriever {
     file: string,
     options: Pick<RankOptions, "signal" | "onProgress"> = {},
   ): Promise<IsolatedCorpus<RankDocument>> {
-    return IsolatedCorpus.load(this.#supervisor, file, options);
+    return IsolatedCorpus.load(this.#view, file, options);
   }
 
   /** See `QRRetriever.tokenize`. */
@@ -230,7 +236,7 @@ export class IsolatedRetriever implements Retriever {
     const work = async (onText: (text: string) => void, signal: AbortSignal): Promise<GenerateResult> => {
       const call = { method: "generate" as const, args: [turns], options: plain };
       const hooks = { signal, functions: { ...functions, onText } };
-      return withWait(await this.#supervisor.run<GenerateResult>(call, hooks));
+      return withWait(await this.#view.run<GenerateResult>(call, hooks));
     };
     return streamOf(work, [parsed.signal, this.#end.signal]);
   }
@@ -240,10 +246,10 @@ export class IsolatedRetriever implements Retriever {
     return (await this.#call<number>("countTokens", [parseMessages(messages)], options)).value;
   }
 
-  /** Ends the process, after the running call; calls still waiting are rejected. Idempotent. */
+  /** Ends the process, unless `withHeads` made others of it, after the running call; calls still waiting are rejected. Idempotent. */
   dispose(): Promise<void> {
     this.#end.abort(new QRHeadError("DISPOSED", "The retriever has been disposed"));
-    return this.#supervisor.dispose();
+    return this.#view.dispose();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -252,6 +258,6 @@ export class IsolatedRetriever implements Retriever {
 
   async #call<T>(method: Method, args: unknown[], given: object) {
     const { options, ...hooks } = splitOptions(given);
-    return this.#supervisor.run<T>({ method, args, options }, hooks);
+    return this.#view.run<T>({ method, args, options }, hooks);
   }
 }

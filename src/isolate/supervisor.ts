@@ -47,6 +47,8 @@ export class Supervisor {
   /** Deaths since a call was done. */
   #deaths = 0;
   #restarts = 0;
+  /** Retrievers that use it. */
+  #users = 0;
   #disposal: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -69,6 +71,16 @@ export class Supervisor {
 
   get restarts(): number {
     return this.#restarts;
+  }
+
+  enter(): void {
+    this.#users += 1;
+  }
+
+  /** @returns How many use it still. */
+  leave(): number {
+    this.#users -= 1;
+    return this.#users;
   }
 
   get disposed(): boolean {
@@ -98,12 +110,19 @@ export class Supervisor {
    * call begins when the child has stopped.
    *
    * @param prepare Runs on the child before the call, which is not begun where it fails.
+   * @param assertOpen Throws where the call is not to begin any more.
    * @throws QRHeadError `ENGINE_DIED` when the child ends, `DISPOSED`; the call's own errors.
    */
-  async run<T>(call: Call, hooks: CallHooks, prepare?: Prepare): Promise<{ value: T; waitMs: number }> {
+  async run<T>(
+    call: Call,
+    hooks: CallHooks,
+    prepare?: Prepare,
+    assertOpen = () => {},
+  ): Promise<{ value: T; waitMs: number }> {
     const { signal } = hooks;
     signal?.throwIfAborted();
     this.#assertUsable();
+    assertOpen();
     const asked = performance.now();
     return this.#alive.during(async () => {
       const thrown = thrownIn(hooks.functions);
@@ -115,6 +134,7 @@ export class Supervisor {
         async () => {
           hasBegun = true;
           this.#assertUsable();
+          assertOpen();
           const waitMs = performance.now() - asked;
           hooks.onBegin?.(waitMs);
           return { value: (await this.#perform(call, hooks, prepare)) as T, waitMs };

@@ -20,13 +20,19 @@ const paths = z
   .array(z.string().min(1))
   .optional()
   .describe("Files and folders to read, from a served folder. Defaults to all that are served.");
+const threshold = z
+  .number()
+  .min(0)
+  .max(1)
+  .optional()
+  .describe("Least relevance of a passage, from 0 to 1, such as 0.5. Defaults to none.");
 const limit = (what: string) => z.number().int().min(1).max(1_000_000).optional().describe(what);
 
 export const INPUTS = {
   rerank: z.object({ query, paths, top_k: limit("Files to return. Defaults to 10.") }),
   prune: z.object({ query, path: z.string().min(1).describe("A file."), budget_tokens: limit("Defaults to 1000.") }),
-  retrieve: z.object({ query, paths, budget_tokens: limit("Tokens of the passages. Defaults to 2000.") }),
-  ask: z.object({ query, paths, max_tokens: limit("Tokens of the answer. Defaults to 512.") }),
+  retrieve: z.object({ query, paths, threshold, budget_tokens: limit("Tokens of the passages. Defaults to 2000.") }),
+  ask: z.object({ query, paths, threshold, max_tokens: limit("Tokens of the answer. Defaults to 512.") }),
 };
 
 export type ToolName = keyof typeof INPUTS;
@@ -66,16 +72,21 @@ export const TOOLS: { [N in ToolName]: (box: Toolbox, input: Input<N>, call: Cal
     return `${text}\n\n(${usage.tokens} of ${usage.originalTokens} tokens)`;
   },
 
-  retrieve: async ({ roots, retriever }, { query, paths, budget_tokens = DEFAULT_BUDGET }, { signal, onProgress }) => {
+  retrieve: async (
+    { roots, retriever },
+    { query, paths, threshold, budget_tokens = DEFAULT_BUDGET },
+    { signal, onProgress },
+  ) => {
     const texts = await roots.read(paths, signal);
     const ranker = await retriever();
     const { sources } = await ranker.retrieve(query, texts, {
-      ...{ budgetTokens: budget_tokens, layout: "independent", signal, onProgress },
+      ...{ threshold, budgetTokens: budget_tokens, layout: "independent", signal, onProgress },
     });
+    if (sources.length === 0) return "Nothing relevant was found.";
     return sources.map((source) => `${nameOf(source)}\n${source.text.trim()}`).join("\n\n");
   },
 
-  ask: async ({ roots, retriever, generator }, { query, paths, max_tokens }, { signal, onProgress }) => {
+  ask: async ({ roots, retriever, generator }, { query, paths, threshold, max_tokens }, { signal, onProgress }) => {
     if (generator === undefined) {
       throw new InputError(
         "INVALID_ARGUMENT",
@@ -84,10 +95,10 @@ export const TOOLS: { [N in ToolName]: (box: Toolbox, input: Input<N>, call: Cal
     }
     const texts = await roots.read(paths, signal);
     const { answer, sources } = await ask(query, texts, {
-      ...{ generate: generator, retriever: await retriever(), signal, onProgress },
+      ...{ generate: generator, retriever: await retriever(), threshold, signal, onProgress },
       ...(max_tokens !== undefined && { maxTokens: max_tokens }),
     });
-    return `${answer.trim()}\n\n${sources.map(nameOf).join("\n")}`;
+    return [answer.trim(), sources.map(nameOf).join("\n")].filter(Boolean).join("\n\n");
   },
 };
 

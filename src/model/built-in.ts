@@ -7,7 +7,7 @@ import { assertNotBundled, packageRoot, unpacked } from "../native/addon.ts";
 export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q8_0.gguf");
 
 /** The package of the larger one, which is found where it is installed beside this one. */
-export const BASE_PACKAGE = "qrhead-base";
+const BASE_PACKAGE = "qrhead-base";
 
 /** Models that have a name instead of a path. A file of such a name is given as `./base`. */
 const BUILT_IN_NAMES: readonly BuiltInName[] = ["base", "mini"];

@@ -84,7 +84,7 @@ async function usedLayersOf(
   }
 }
 
-export function identify(info: NativeModelInfo, file: string): ModelIdentity {
+function identify(info: NativeModelInfo, file: string): ModelIdentity {
   const fileName = path.basename(file);
   const original = Number(info.metadata[ORIGINAL_LAYERS_KEY]);
   return {

@@ -13,7 +13,7 @@ export type TrialRequest = Pick<LoadOptions, "model" | "gpu" | "gpuLayers" | "th
 export type TrialAnswer = { ok: true } | { ok: false; code: QRHeadErrorCode; message: string };
 
 /** Milliseconds until a child that has not answered is ended: two minutes, and one more for every gigabyte of the file. */
-export function trialTimeout(bytes: number): number {
+function trialTimeout(bytes: number): number {
   return 120_000 + 60_000 * (bytes / 1e9);
 }
 

@@ -107,7 +107,7 @@ export type NativeModelInfo = {
 };
 
 /** A stretch of prompt. Special tokens are recognised in `special` pieces only. */
-export type PromptPiece = { text: string; special: boolean };
+type PromptPiece = { text: string; special: boolean };
 
 export type Tokenization = {
   tokens: Int32Array;
@@ -142,7 +142,7 @@ export type NativeContextOptions = {
   sequences?: number;
 };
 
-export type ObserveOptions = {
+type ObserveOptions = {
   /** `"heads"` keeps a row per head; `"sum"` a single row, the sum over heads, which is made while capturing. */
   rows: "sum" | "heads";
   /** Of that sum, one per head, finite and at least 0; none means 1 everywhere. Not with `"heads"`: `INVALID_ARGUMENT`. */
@@ -157,7 +157,7 @@ export type ObserveOptions = {
 export type NativeWriterOptions = Omit<NativeContextOptions, "heads" | "earlyStop" | "sequences">;
 
 /** How tokens are drawn, by llama.cpp's samplers in this order: penalty, top k, top p, temperature. */
-export type NativeSampling = {
+type NativeSampling = {
   /** 0 takes the likeliest token; then only the penalty counts beside it. */
   temperature: number;
   /** 0 keeps all. */

@@ -79,7 +79,7 @@ export function reporter<Phase extends string>(
 }
 
 /** The typed error for one that the addon threw; anything else comes back as it is. */
-export function fromNative(error: unknown): unknown {
+function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof QRHeadError) return error;
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
   if (code === undefined) return error;

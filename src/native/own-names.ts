@@ -24,7 +24,7 @@ const LIBRARY = /^lib(ggml|llama)(?!-common)[\w.-]*\.so(\.\d+)*$/;
 const METADATA = "_nlcBuildMetadata.json";
 
 /** Where copies are kept: `qrhead/llama` in `XDG_CACHE_HOME`, or in `~/.cache`. */
-export function copiesDirectory(): string {
+function copiesDirectory(): string {
   const given = process.env.XDG_CACHE_HOME;
   return path.join(given && path.isAbsolute(given) ? given : path.join(homedir(), ".cache"), "qrhead", "llama");
 }

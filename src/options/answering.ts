@@ -25,6 +25,13 @@ export const RETRIEVING = {
     shortDefault: "5, or what --budget holds",
     more: "Chunks that score 0 or less are not taken.",
   }),
+  threshold: number({
+    ...{ min: 0, max: 1, flag: "--threshold <X>", group: "Output", shortDefault: "none" },
+    says: "take no chunk whose `relevance` is below this; one may still come as a neighbour",
+    flagSays: "take no chunk whose relevance (0 to 1) is below this",
+    more: "How many are below it is `belowThreshold`; where none reaches it, the result has no chunks and is `abstained`.",
+    default: "none; `abstained` of `retrieve` then goes by 0.5",
+  }),
   budgetTokens: integer({
     ...{ min: 1, flag: "--budget <N>" },
     says: "tokens that the chunks may have together",

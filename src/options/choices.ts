@@ -19,3 +19,13 @@ export const PIECE_ORDERS = ["given", "number", "date", "score"] as const;
 export const OBJECTIVES = ["mass", "ndcg", "contrastive"] as const;
 /** How a query is made from a passage. */
 export const NEEDLES = ["mixed", "fact", "sentence", "cloze", "keywords"] as const;
+/** Formats of labelled data. */
+export const DATA_FORMATS = ["beir", "pools", "longmemeval", "locomo", "clipper", "niah"] as const;
+/** What is retrieved: a round is a user's turn with the answer to it, a session a whole conversation. */
+export const GRANULARITIES = ["round", "session", "turn"] as const;
+/** Gains of nDCG. */
+export const GAINS = ["linear", "exponential"] as const;
+/** Generators that topics can be drawn by. */
+export const DRAWS = ["qrhead", "numpy"] as const;
+/** Published settings of evaluation. */
+export const SETTING_NAMES = ["beir", "longmemeval", "clipper", "order-sensitivity"] as const;

@@ -59,7 +59,7 @@ export const model = text({
 });
 
 /** Where models that are named, and not given as a path, are kept. */
-export const modelsDirectory = text({
+const modelsDirectory = text({
   expected: "a folder",
   says: "folder for models that are given by a URI, and for the names of pulled models",
   more: "qrhead then downloads `hf:OWNER/REPOSITORY/FILE.gguf` and http(s) URLs itself, without node-llama-cpp.",

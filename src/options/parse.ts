@@ -10,8 +10,7 @@ type Values = Record<string, unknown>;
  * @throws InputError `INVALID_ARGUMENT` for what is no object, an unknown option, a wrong value, or one that is missing.
  */
 export function parseOptions(set: OptionSet, options: unknown, at = ""): Values {
-  if (!isPlain(options ?? {})) throw invalidArgument(at || "options", "an object", options);
-  const given = (options ?? {}) as Values;
+  const given = optionsOf(options as object | undefined, at || "options") as Values;
   const name = (key: string) => (at ? `${at}.${key}` : key);
   for (const key of Object.keys(given)) {
     if (Object.hasOwn(set, key)) continue;
@@ -29,8 +28,14 @@ export function parseOptions(set: OptionSet, options: unknown, at = ""): Values 
   return taken;
 }
 
+/** Options, or none where there are none. @throws InputError `INVALID_ARGUMENT` for what is no object. */
+export function optionsOf<T extends object>(options: T | null | undefined, name = "options"): T {
+  if (isPlain(options ?? {})) return options ?? ({} as T);
+  throw invalidArgument(name, "an object", options);
+}
+
 /** @throws InputError `INVALID_ARGUMENT` for a value that is not what the option takes. */
-export function parseOption(spec: OptionSpec, value: unknown, name: string): unknown {
+function parseOption(spec: OptionSpec, value: unknown, name: string): unknown {
   if (spec.inside && isPlain(value)) return parseOptions(spec.inside, value, name);
   if (!accepts(spec, value)) throw invalidArgument(name, spec.expected, value);
   return spec.take ? spec.take(value) : value;
@@ -40,7 +45,7 @@ function isPlain(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function accepts({ kind, min, max, above, choices, accepts: own, inside }: OptionSpec, value: unknown): boolean {
+function accepts({ kind, min, max, above, whole, choices, accepts: own, inside }: OptionSpec, value: unknown): boolean {
   const within = () => (value as number) <= max! && (above ? (value as number) > min! : (value as number) >= min!);
   const isText = (one: unknown) => typeof one === "string" && one.trim() !== "";
   switch (kind) {
@@ -56,6 +61,10 @@ function accepts({ kind, min, max, above, choices, accepts: own, inside }: Optio
       return isText(value);
     case "texts":
       return Array.isArray(value) && value.every(isText);
+    case "numbers":
+      return (
+        Array.isArray(value) && value.length > 0 && Array.from(value).every((one) => isWithin(one, min!, max!, whole!))
+      );
     case "pair":
       return Array.isArray(value) && value.length === 2 && value.every((one) => typeof one === "string");
     case "pattern":
@@ -63,6 +72,10 @@ function accepts({ kind, min, max, above, choices, accepts: own, inside }: Optio
     default:
       return own ? own(value) : choices ? choices.includes(value as string) : !inside;
   }
+}
+
+export function isWithin(value: unknown, min: number, max: number, whole: boolean): boolean {
+  return typeof value === "number" && value >= min && value <= max && (!whole || Number.isInteger(value));
 }
 
 /** Options in two parts: those that a set knows, and the others. @throws InputError for what is no object. */

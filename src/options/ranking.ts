@@ -94,7 +94,7 @@ export const topK = integer({
   ...{ default: "all", shortDefault: "all" },
 });
 
-export const threshold = number({
+const threshold = number({
   ...{ min: 0, max: 1, flag: "--threshold <X>", group: "Output" },
   says: "leave out results whose `relevance` is below this",
   flagSays: "leave out results whose relevance (0 to 1) is below this",

@@ -1,5 +1,6 @@
 import { ASKING, CHUNK_DOCUMENTS, INDEXING, OPENING_INDEX, READ_TEXTS, RETRIEVING } from "./answering.ts";
 import { BOOTSTRAPPING, DETECTING, RETRIEVAL_HEADS } from "./detecting.ts";
+import { EVALUATING } from "./evaluating.ts";
 import { LOADING } from "./model.ts";
 import { RANKING, SCORING, WINDOWS } from "./ranking.ts";
 import type { OptionSet } from "./spec.ts";
@@ -50,6 +51,10 @@ export const OPTION_TYPES = {
   HaystackOptions: {
     ...{ own: RETRIEVAL_HEADS, file: "detecting" },
     says: "What `detectRetrievalHeads` takes besides some options of loading.",
+  },
+  EvaluationOptions: {
+    ...{ own: EVALUATING, file: "evaluating" },
+    says: "What `evaluate` of `qrhead/eval` takes; `methods` and `measures` may also be objects.",
   },
   BootstrapOptions: { own: BOOTSTRAPPING, file: "detecting", says: "What `bootstrapExamples` takes." },
 } as const satisfies Record<string, OptionType>;

@@ -1,6 +1,6 @@
 /** What the registry knows of one option: types, validation, error sentences, flags, help and the reference page follow from it. */
 export type OptionSpec = {
-  kind: "integer" | "number" | "choice" | "toggle" | "text" | "texts" | "pair" | "pattern" | "other";
+  kind: "integer" | "number" | "choice" | "toggle" | "text" | "texts" | "numbers" | "pair" | "pattern" | "other";
   /** What it is: a phrase without a full stop, for help, docs and types. */
   says: string;
   /** Further sentences, for docs and types. */
@@ -17,6 +17,8 @@ export type OptionSpec = {
   max?: number;
   /** The least value itself does not count. */
   above?: boolean;
+  /** Of a list of numbers: integers alone. */
+  whole?: boolean;
   choices?: readonly string[];
   required?: boolean;
   /** Whether a value of kind `other` will do. */
@@ -88,6 +90,17 @@ export function text(words: Given): OptionSpec {
 /** Texts that are not blank. */
 export function texts(words: Given): OptionSpec {
   return { kind: "texts", type: "readonly string[]", expected: "a list of texts that are not blank", ...words };
+}
+
+/** Numbers within bounds, at least one; the command line separates them by commas. */
+export function numbers({
+  min,
+  max,
+  whole = false,
+  ...words
+}: Given & { min: number; max: number; whole?: boolean }): OptionSpec {
+  const expected = `a list of ${whole ? "whole " : ""}numbers from ${min} to ${max}, at least one`;
+  return { kind: "numbers", type: "readonly number[]", expected, min, max, whole, ...words };
 }
 
 export function pattern(words: Given): OptionSpec {

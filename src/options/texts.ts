@@ -1,4 +1,5 @@
 import { CHUNK_UNITS, PIECE_ORDERS, PRUNE_UNITS } from "./choices.ts";
+import { signal } from "./model.ts";
 import { callback, choice, integer, number, type OptionSet, other, pattern, text, texts, toggle } from "./spec.ts";
 
 const CUTTING = "How texts are cut";
@@ -39,6 +40,9 @@ export const CHUNKING = {
     default: "none",
   }),
 } as const satisfies OptionSet;
+
+/** What `retriever.tokenize` takes. */
+export const TOKENIZING = { signal } as const satisfies OptionSet;
 
 /** Tokens of the chunks that documents are cut into to be retrieved. */
 export const chunkTokens = integer({

@@ -2,7 +2,7 @@ import vm from "node:vm";
 import * as jinja from "@huggingface/jinja";
 
 /** Bounds of a chat template. Of those that llama.cpp brings, the longest has 16,700 characters and the busiest takes 2,100 steps. */
-export const TEMPLATE_BOUNDS = {
+const TEMPLATE_BOUNDS = {
   /** Characters of its source. */
   source: 2 ** 16,
   /** Characters of any text, items of any list, that it makes on its way. */

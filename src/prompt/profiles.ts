@@ -20,9 +20,7 @@ export type PromptProfile = {
   /** The chat template drops whitespace at the end of a message. */
   trimEnd: boolean;
 };
-
 /** The names that `--prompt` and the `prompt` option accept. */
-export { PROMPT_NAMES };
 
 /**
  * The prompts of the paper's own code, to the byte. They are not the models' chat templates: no system turn, and no line

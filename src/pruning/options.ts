@@ -1,6 +1,6 @@
 import type { ChunkOptions } from "../chunking/chunk.ts";
 import { InputError, invalidArgument } from "../errors.ts";
-import { parseOptions, splitOptions } from "../options/parse.ts";
+import { optionsOf, parseOptions, splitOptions } from "../options/parse.ts";
 import { PRUNING } from "../options/texts.ts";
 import type { PruningOptions } from "../options/types/texts.ts";
 import type { RankOptions } from "../options.ts";
@@ -15,7 +15,7 @@ export type PruneOptions = PruneLimit &
   PruningOptions &
   Omit<RankOptions, "topK" | "headScores" | "tokenScores" | "maxDocumentTokens">;
 
-export const DEFAULT_MARKER = "[…] ";
+const DEFAULT_MARKER = "[…] ";
 /** How texts are cut into passages where nothing else is said. */
 export const PASSAGE: ChunkOptions = { by: "paragraphs", size: 128 };
 
@@ -35,7 +35,7 @@ const FOREIGN = ["maxDocumentTokens", "headScores", "tokenScores"];
 
 /** @throws InputError `INVALID_ARGUMENT` for a wrong value. */
 export function checkPruneOptions(options: PruneOptions) {
-  const { budgetTokens, threshold, topK, relative, ...others } = options;
+  const { budgetTokens, threshold, topK, relative, ...others } = optionsOf(options);
   const limit: PruneLimit = { budgetTokens, threshold, topK, relative };
   checkLimit(limit);
   const [own, rest] = splitOptions(PRUNING, others);

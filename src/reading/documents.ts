@@ -8,7 +8,7 @@ import type { Layout } from "./layout.ts";
 /** A title is cut after no fewer tokens than this: it says what the text is about. */
 const SHORTEST_TITLE = 32;
 
-export type CutDocument = RankDocument & { truncated: boolean };
+type CutDocument = RankDocument & { truncated: boolean };
 
 /** Documents as they stand in a prompt, whatever the query. */
 export type LaidDocuments = {

@@ -85,6 +85,12 @@ export const retrieveBody = z.object({
   ...{ model, query, corpus },
   documents: someDocuments.optional(),
   top_k: count("Chunks to take. Defaults to as many as fit."),
+  threshold: z
+    .number({ error: "must be a number" })
+    .min(0, { error: "must be at least 0" })
+    .max(1, { error: "must be at most 1" })
+    .nullish()
+    .describe("Take no chunk whose relevance is below this. Defaults to none."),
   budget_tokens: count("Tokens that the text may have. Defaults to 2000."),
   chunk_tokens: count("Tokens of the chunks that documents are cut into, at least 8. Defaults to 200."),
   candidates: count(
@@ -98,10 +104,6 @@ export const corpusBody = z.object({
   chunk_tokens: count("Cut documents into chunks of so many tokens first. Defaults to not at all."),
 });
 
-export type RerankV1 = z.infer<typeof rerankV1>;
-export type RerankV2 = z.infer<typeof rerankV2>;
-export type PruneBody = z.infer<typeof pruneBody>;
-export type RetrieveBody = z.infer<typeof retrieveBody>;
 export type DocumentBody = z.infer<typeof documentText>;
 
 /** @throws HttpError 400 with the field at fault. */

@@ -65,6 +65,7 @@ const retrieveAnswer = object({
     ]),
   ),
   messages: list(object({ role: text, content: text })),
+  ...{ abstained: { type: "boolean" }, below_threshold: count },
   usage: { type: "object" },
   timings: { type: "object" },
   warnings: list(text),

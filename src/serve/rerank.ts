@@ -103,7 +103,7 @@ async function rank(services: Services, asked: Asked, subject: Subject, signal: 
 }
 
 /** The one place that names the numbers of a result. Both scores fall from rank to rank. */
-export function toResults(results: readonly RankedDocument[]) {
+function toResults(results: readonly RankedDocument[]) {
   const relevances = relevanceByPlace(results);
   return results.map(({ index, id, score, attention, prior, tokenScores }, place) => {
     const shown = {

@@ -43,12 +43,12 @@ export async function answerRetrieve(services: Services, body: unknown, signal: 
     throw new HttpError(400, 'expected exactly one of "documents" and "corpus"');
   }
   const model = corpus === undefined ? services.models.find(asked.model) : storeOf(services).find(corpus).served;
-  const { top_k, budget_tokens, chunk_tokens, candidates, order, fuse } = asked;
+  const { top_k, threshold, budget_tokens, chunk_tokens, candidates, order, fuse } = asked;
   return model.queue.run(async (running) => {
     const engine = await model.engine();
     const from = corpus ? await model.corpus(corpus, storeOf(services).find(corpus).file) : withIds(documents!);
     const found = await engine.retrieve(query, from, {
-      ...defined({ topK: top_k, order, candidates, fuse, ...(!corpus && { chunkTokens: chunk_tokens }) }),
+      ...defined({ topK: top_k, threshold, order, candidates, fuse, ...(!corpus && { chunkTokens: chunk_tokens }) }),
       ...{ budgetTokens: budget_tokens ?? DEFAULT_BUDGET, signal: running },
     });
     services.metrics.ranked(model.id, found);
@@ -57,7 +57,7 @@ export async function answerRetrieve(services: Services, body: unknown, signal: 
 }
 
 function toAnswer(model: ServedModel, found: RetrieveResult): Answer {
-  const { text, messages, usage, timings, warnings } = found;
+  const { text, messages, usage, timings, warnings, abstained, belowThreshold } = found;
   const sources = found.sources.map(({ citation, id, documentId, begin, end, title, ...source }) => ({
     ...{ citation, id, ...(documentId !== id && { document: documentId, begin, end }), ...(title && { title }) },
     ...{ text: source.text, score: source.score, relevance: source.relevance },
@@ -66,7 +66,7 @@ function toAnswer(model: ServedModel, found: RetrieveResult): Answer {
     timings,
     model: model.id,
     body: {
-      ...{ model: model.id, text, sources, messages },
+      ...{ model: model.id, text, sources, messages, abstained, below_threshold: belowThreshold },
       usage: {
         ...{ tokens: usage.contextTokens, prompt_tokens: usage.promptTokens },
         ...{ chunks: usage.chunks, candidates: usage.candidates },

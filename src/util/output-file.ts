@@ -37,7 +37,9 @@ export type OutputOptions = {
 export async function assertWritable(output: string, force: boolean): Promise<void> {
   const folder = await stat(path.dirname(output)).catch(() => undefined);
   if (!folder?.isDirectory()) {
-    throw new InputError("INVALID_INPUT", `The folder of the output ${output} does not exist`);
+    throw new InputError("INVALID_INPUT", `The folder of the output ${output} does not exist`, {
+      advice: "make the folder first",
+    });
   }
   // A link is what would be replaced, also one that leads nowhere; what it leads to stays as it is.
   const found = await lstat(output).catch(() => undefined);
@@ -115,7 +117,11 @@ export async function makeFolder(folder: string): Promise<void> {
 export function unwritable(subject: string, error: unknown): InputError {
   const { code, message } = error as NodeJS.ErrnoException;
   const reason = (code && REASONS[code]) ?? message;
-  return new InputError("INVALID_INPUT", `${subject} cannot be written: ${reason}`, { cause: error });
+  const advice = code && ADVICE[code];
+  return new InputError("INVALID_INPUT", `${subject} cannot be written: ${reason}`, {
+    cause: error,
+    ...(advice && { advice }),
+  });
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -130,6 +136,13 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: "its folder is a file",
   EPERM: "permission is denied",
   EROFS: "the disk is read-only",
+};
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EDQUOT: "make room, or choose another folder",
+  ENOENT: "make the folder first",
+  ENOSPC: "make room, or choose another folder",
+  ENOTDIR: "choose a path in a folder",
 };
 
 function temporaryFor(output: string): string {

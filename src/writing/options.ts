@@ -42,7 +42,7 @@ export function parseMessages(messages: unknown): ChatMessage[] {
   if (!Array.isArray(messages) || messages.length === 0) {
     throw invalidArgument("messages", "a list of at least one { role, content }", messages);
   }
-  const parsed = messages.map((message, index): ChatMessage => {
+  const parsed = Array.from(messages as unknown[], (message, index): ChatMessage => {
     if (isMessage(message)) return { role: message.role, content: message.content };
     throw invalidArgument(`messages[${index}]`, "{ role: system, user or assistant, content: a text }", message);
   });

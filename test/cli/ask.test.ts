@@ -107,6 +107,15 @@ describe("a model that answers", () => {
     expect(sources).toMatch(/^\[1\] .*site\/a\/README\.md:1 · score -?\d\.\d+$/m);
   }, 180_000);
 
+  it("is not asked where no chunk reaches the threshold", async () => {
+    const notes = files.path("site/a/README.md");
+    const [none, wrong] = await Promise.all([ask([notes, "--threshold", "1"]), ask([notes, "--threshold", "2"])]);
+    expect(none.code).toBe(0);
+    expect(none.stdout).toBe("Nothing relevant was found.\n");
+    expect(none.stderr).toContain("1 below the threshold");
+    expectFailure(wrong, 2, "--threshold", "a number from 0 to 1", "2");
+  }, 180_000);
+
   it("takes a temperature and a penalty within bounds", async () => {
     const notes = files.path("site/a/README.md");
     const [hot, low] = await Promise.all([ask([notes, "--temperature", "hot"]), ask([notes, "--repeat-penalty", "0"])]);

@@ -56,7 +56,7 @@ describe("qrhead index", () => {
       run(["index", files.path("nowhere"), "--index", files.path("new.index")]),
     ]);
     expectFailure(none, 2, "Expected an index: pass --index FILE");
-    expectFailure(empty, 2, "Expected files or folders to index");
+    expectFailure(empty, 2, "The index has no files yet: pass files or folders");
     expectFailure(nowhere, 2, "nowhere does not exist");
   }, 60_000);
 });

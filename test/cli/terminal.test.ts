@@ -1,4 +1,6 @@
 // What the command line does at a terminal, which it does not do in a pipe.
+import { mkdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
@@ -82,6 +84,25 @@ describe.skipIf(process.platform === "win32")("a model without known heads, at a
       expect(asked.output()).toMatch(/16 heads of all|16 heads/);
     },
     MINUTES,
+  );
+
+  it(
+    "finds the model's own heads where that is chosen, with the device that was asked for, and ranks with them",
+    async () => {
+      const folder = files.path("detecting");
+      mkdirSync(folder);
+      const asked = atTerminal(unknown, { cwd: folder, columns: 200 });
+      await asked.shows(/\[1\]: $/);
+      asked.write("2\r");
+      expect(await asked.ended).toBe(0);
+      const shown = asked.output();
+      expect(shown).toMatch(/\$ qrhead detect -m \S+ --bootstrap -o tiny-llama-heads\.json .*--threads 1/);
+      const set = JSON.parse(readFileSync(path.join(folder, "tiny-llama-heads.json"), "utf8"));
+      expect(set).toMatchObject({ format: "qrhead-heads", model: { architecture: "llama" } });
+      expect(shown).toContain(`${set.heads.length} heads of tiny-llama-heads.json`);
+      expect(rows(shown).at(-3)).toMatch(/^ *Rank/);
+    },
+    10 * MINUTES,
   );
 
   it("takes its own heads where that is chosen and they have been found before", async () => {

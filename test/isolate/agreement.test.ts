@@ -1,5 +1,5 @@
 // A retriever in a process of its own gives what one in this process gives: results, errors, progress, corpora.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -156,6 +156,40 @@ describe("a retriever in a process of its own", () => {
     // The file of another process is as good: it was saved by the same code.
     await using read = await own.loadCorpus(file);
     expect(bare(await read.rank(query))).toEqual(expected);
+  });
+
+  it("ranks with other heads in the same process, also those of a file that is gone, and refuses what the model lacks", async () => {
+    const file = path.join(folder, "heads.json");
+    const { name, architecture, layers, heads } = own.model;
+    const set = {
+      ...{ format: "qrhead-heads", version: 1, model: { name, architecture, layers, heads }, nullQuery: "?" },
+      ...{
+        heads: [
+          [1, 0],
+          [0, 1],
+        ],
+        weights: [1, 0.25],
+      },
+    };
+    writeFileSync(file, JSON.stringify(set));
+    const specs = ["0-0", "random:3:7", [[1, 1]] as [number, number][], file];
+    const pairs = specs.map((heads) => [own.withHeads(heads), isolated.withHeads(heads)] as const);
+    rmSync(file);
+    for (const [one, other] of pairs) {
+      expect([other.heads, other.headSet, other.pid]).toEqual([one.heads, one.headSet, isolated.pid]);
+      expect(withoutTimes(await other.rank(query, documents))).toEqual(withoutTimes(await one.rank(query, documents)));
+      await using corpus = await other.corpus(documents);
+      expect(bare(await corpus.rank(query))).toEqual(bare(await one.rank(query, documents)));
+    }
+    // Each has its own heads still, and the first one those of loading.
+    const first = await pairs[0]![0].rank(query, documents);
+    expect(withoutTimes(await pairs[0]![1].rank(query, documents))).toEqual(withoutTimes(first));
+    expect(isolated.heads).toEqual(own.heads);
+    expect(() => isolated.withHeads("99-0")).toThrow(InputError);
+    for (const one of pairs.flat()) await one.dispose();
+    await expect(pairs[0]![1].rank(query, documents)).rejects.toMatchObject({ code: "DISPOSED" });
+    expect(() => pairs[0]![1].withHeads("all")).toThrow(/disposed/);
+    expect((await isolated.rank(query, documents)).results).toHaveLength(4);
   });
 
   it("passes on errors with class, code and fields", async () => {

@@ -6,7 +6,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Progress, RankOptions } from "../../src/index.ts";
 import type { IsolatedCorpus, IsolatedRetriever } from "../../src/isolate/index.ts";
-import { enginesOf, loadIsolated, until } from "../helpers/isolated.ts";
+import { enginesOf, isRunning, loadIsolated, until } from "../helpers/isolated.ts";
 
 const KILLS = Number(process.env.QRHEAD_KILLS ?? 30);
 const folder = mkdtempSync(path.join(os.tmpdir(), "qrhead-"));
@@ -167,6 +167,36 @@ describe.runIf(process.platform === "linux")("the process of the engine", () => 
       await until(() => retriever.pid === undefined);
       expect(scores(await corpus.rank(query))).toEqual(expectedOfCorpus);
     }
+  });
+
+  it("knows other heads again, also of a retriever that is gone, and ends with the last of them", async () => {
+    const first = await loadIsolated("tiny-llama");
+    const second = first.withHeads("0-0");
+    const third = second.withHeads("1-0");
+    const corpus = await third.corpus(documents, { layout: "independent" });
+    const ranked = scores(await second.rank(query, documents));
+    const ofCorpus = scores(await corpus.rank(query));
+    expect(ranked).not.toEqual(expected);
+    const dying = second.rank(query, fresh(), { onProgress: () => process.kill(first.pid!, "SIGKILL") });
+    await expect(dying).rejects.toMatchObject(died);
+    expect(scores(await corpus.rank(query))).toEqual(ofCorpus);
+    expect(scores(await second.rank(query, documents))).toEqual(ranked);
+    expect(scores(await first.rank(query, documents))).toEqual(expected);
+    const running = third.rank(query, documents);
+    const waiting = expect(first.rank(query, documents)).rejects.toMatchObject({ code: "DISPOSED" });
+    await first.dispose();
+    await Promise.all([running, waiting]);
+    const { pid } = second;
+    process.kill(pid!, "SIGKILL");
+    await until(() => second.pid !== pid);
+    expect(scores(await second.rank(query, documents))).toEqual(ranked);
+    await second.dispose();
+    await expect(second.rank(query, documents)).rejects.toMatchObject({ code: "DISPOSED" });
+    expect(scores(await corpus.rank(query))).toEqual(ofCorpus);
+    const last = third.pid!;
+    await third.dispose();
+    expect(isRunning(last)).toBe(false);
+    await expect(corpus.rank(query)).rejects.toMatchObject({ code: "DISPOSED" });
   });
 
   it("leaves nothing of a file that was being saved", async () => {

@@ -70,6 +70,8 @@ describe("qrhead mcp", () => {
     const retrieved = await call("retrieve", { query, paths: ["deep"], budget_tokens: 60 });
     expect(retrieved.text).toMatch(/\[1\] deep\/paris\.md:\d/);
     expect(retrieved.text).toContain("The Eiffel Tower stands in Paris");
+    const none = await call("retrieve", { query, paths: ["deep"], threshold: 1 });
+    expect(none.text).toBe("Nothing relevant was found.");
     const pruned = await call("prune", { query, path: path.join(root, "deep", "paris.md"), budget_tokens: 24 });
     expect(pruned.text).toContain("Eiffel Tower stands");
     expect(pruned.text).not.toContain("Bread");

@@ -74,7 +74,7 @@ const scoring: Wrong[] = [
   ["onProgress", "log", "a function", '"log" of type string'],
   // What has no text of its own.
   ["mask", Object.create(null), flag, "[object Object] of type object"],
-  ["mask", [Object.create(null)], flag, "[object Array] of type array"],
+  ["mask", [Object.create(null)], flag, "[[object Object]] of type array"],
   ["mask", Symbol("no"), flag, "Symbol(no) of type symbol"],
   ["mask", 10n, flag, "10 of type bigint"],
 ];
@@ -125,7 +125,7 @@ describe("a wrong option", () => {
   test.each<[windows: object, option: string, expected: string, shown: string]>([
     [{ windowTokens: 5 }, "windows.windowTokens", "an integer of at least 16", "5 of type number"],
     [{ windowTokens: 64, merge: "best" }, "windows.merge", `one of ${MERGE_RULES.join(", ")}`, '"best" of type string'],
-    [{ passageTokens: [] }, "windows.passageTokens", "an integer of at least 8", " of type array"],
+    [{ passageTokens: [] }, "windows.passageTokens", "an integer of at least 8", "[] of type array"],
   ])("inside of another is named with its path: %o", async (windows, option, expected, shown) => {
     const call = retriever.rank(query, documents, { windows: windows as RankOptions["windows"] });
     await expectRefused(call, `Expected ${expected} for ${option} but received ${shown}`);
@@ -149,7 +149,7 @@ describe("a wrong option", () => {
   test.each([
     [5, "5 of type number"],
     ["heads=all", '"heads=all" of type string'],
-    [[], " of type array"],
+    [[], "[] of type array"],
   ])("%j in place of the options", async (value, shown) => {
     const message = `Expected an object for options but received ${shown}`;
     await expectRefused(QRRetriever.load(value as LoadOptions), message);
@@ -170,7 +170,7 @@ describe("a wrong query or document", () => {
     [5, "5 of type number"],
     ["", '"" of type string'],
     [" \n\t", '" \\n\\t" of type string'],
-    [["a"], "a of type array"],
+    [["a"], '["a"] of type array'],
   ])("query %j", async (value, shown) => {
     const message = `Expected a text that is not blank for query but received ${shown}`;
     await expectRefused(retriever.rank(value as string, documents), message);

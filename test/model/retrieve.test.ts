@@ -130,6 +130,35 @@ describe("retrieve", () => {
     expect(fused.sources[0]!.id).toBe(results.find(({ score }) => score > 0)!.id);
   });
 
+  test("takes nothing below a threshold, and abstains where nothing reaches it", async () => {
+    const given = { chunkTokens: 30, topK: 60 };
+    const all = await retriever.retrieve(QUERY, documents, given);
+    expect(all.belowThreshold).toBe(0);
+    const ranks = await retriever.rank(QUERY, await chunkDocuments(retriever, documents, { chunkTokens: 30 }));
+    const [best, second] = ranks.results.map(({ relevance }) => relevance) as [number, number];
+    expect(best).toBeGreaterThan(second);
+    const count = ranks.results.length;
+    const between = await retriever.retrieve(QUERY, documents, { ...given, threshold: (best + second) / 2 });
+    expect(between.sources.map(({ relevance }) => relevance)).toEqual([best]);
+    expect(between).toMatchObject({ abstained: false, belowThreshold: count - 1 });
+    // A neighbour comes along, with the relevance that it has.
+    const near = await retriever.retrieve(QUERY, documents, {
+      ...given,
+      threshold: (best + second) / 2,
+      neighbours: 1,
+    });
+    expect(near.sources.map(({ neighbour }) => neighbour)).toEqual([true, false, true]);
+    expect(near.sources[0]!.relevance).toBe(ranks.results.find(({ id }) => id === near.sources[0]!.id)!.relevance);
+    const none = await retriever.retrieve(QUERY, documents, { ...given, threshold: 1 });
+    expect(none).toMatchObject({ sources: [], text: "", abstained: true, belowThreshold: count });
+    const wrong = retriever.retrieve(QUERY, documents, { threshold: 1.5 });
+    await expect(wrong).rejects.toMatchObject({
+      option: "threshold",
+      expected: "a number from 0 to 1",
+      received: "1.5",
+    });
+  });
+
   test("stops when told, and says what is wrong", async () => {
     await expect(retriever.retrieve(QUERY, documents, { signal: AbortSignal.abort("no") })).rejects.toBe("no");
     const invalid = { name: "InputError", code: "INVALID_ARGUMENT" };
@@ -178,6 +207,21 @@ describe("ask", () => {
     }).catch((error: unknown) => error);
     // The answer's 512 tokens alone are more.
     expect(bounded).toMatchObject({ code: "CONTEXT_OVERFLOW" });
+  });
+
+  test("abstains where no chunk reaches the threshold: no model is asked, and nothing is cited", async () => {
+    const said: string[] = [];
+    const given = { retriever, chunkTokens: 60, onText: (text: string) => said.push(text) };
+    async function* generate() {
+      yield "Three [1].";
+    }
+    const none = await ask(QUERY, documents, { ...given, generate, threshold: 1 });
+    expect(none).toMatchObject({ abstained: true, cites: false, sources: [], shown: [], stopped: "end" });
+    expect(none.answer).toBe("Nothing relevant was found.");
+    expect(none.usage.answerTokens).toBe(0);
+    expect(said).toEqual([none.answer]);
+    const some = await ask(QUERY, documents, { ...given, generate, threshold: 0 });
+    expect(some).toMatchObject({ abstained: false, cites: true, answer: "Three [1]." });
   });
 
   test("stops a function that writes, and passes on what it throws", async () => {

@@ -51,9 +51,13 @@ describe("documents", () => {
     expect(await retriever.rank(query, [], { fuse: "rrf", windows: { windowTokens: 100 } })).toMatchObject({
       results: [],
     });
+    const found = await retriever.retrieve(query, [], { fuse: "rrf" });
+    expect(found).toMatchObject({ text: "", sources: [], abstained: true, belowThreshold: 0, warnings: [] });
+    expect(found.usage).toMatchObject({ chunks: 0, candidates: 0, contextTokens: 0 });
     expect(await retriever.prune(query, [], { topK: 1 })).toMatchObject({ text: "", documents: [] });
     await expect(retriever.rank(" ", [])).rejects.toMatchObject({ option: "query" });
     await expect(retriever.rank(query, [], { topK: 0 })).rejects.toMatchObject({ option: "topK" });
+    await expect(retriever.retrieve(query, [], { topK: 0 })).rejects.toMatchObject({ option: "topK" });
     await expect(retriever.corpus([])).rejects.toMatchObject({ code: "INVALID_INPUT" });
   });
 });

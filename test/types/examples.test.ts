@@ -92,7 +92,6 @@ describe.skipIf(!existsSync(path.join(dist, "index.d.ts")))("examples", () => {
     }
     for (const [file, method] of [
       ["retriever.d.ts", "static load"],
-      ["retriever.d.ts", "withHeads"],
       ["ranking/corpus.d.ts", "add"],
       ["ranking/corpus.d.ts", "remove"],
       ["isolate/retriever.d.ts", "static load"],

@@ -13,6 +13,9 @@ const files = temporaryFolder();
 const program = await createProgram();
 afterAll(() => files.remove());
 
+/** What options of a kind take. */
+const RIGHT: Readonly<Record<string, unknown>> = { integer: 99, text: "x", texts: ["x"] };
+
 describe("a type of options", () => {
   it.each(Object.entries<OptionType>(OPTION_TYPES))(
     "%s refuses what its options do not take, by name",
@@ -21,7 +24,7 @@ describe("a type of options", () => {
         const others = Object.fromEntries(
           Object.entries(own)
             .filter(([, one]) => one.required)
-            .map(([key, one]) => [key, one.kind === "integer" ? 99 : one.kind === "text" ? "x" : () => 0]),
+            .map(([key, one]) => [key, RIGHT[one.kind] ?? (() => 0)]),
         );
         // A symbol is no value of any option.
         const wrong = { ...others, [name]: Symbol("wrong") };

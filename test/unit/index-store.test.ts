@@ -192,7 +192,7 @@ describe("update", () => {
     await expect(openIndex(file, { mustExist: true })).rejects.toMatchObject({ code: "INVALID_INPUT" });
     const index = await openIndex(file);
     await expect(index.update([])).rejects.toMatchObject({ ...invalid, option: "paths" });
-    await expect(index.update(undefined)).rejects.toThrow("Expected files or folders to index");
+    await expect(index.update(undefined)).rejects.toThrow("The index has no files yet: pass files or folders");
     await expect(index.update([files.path("nowhere")])).rejects.toThrow("does not exist");
     await expect(index.update(["x"], { chunkTokens: 4 })).rejects.toMatchObject({ ...invalid, option: "chunkTokens" });
     await expect(index.search("q", 0)).rejects.toMatchObject({ ...invalid, option: "n" });
@@ -235,8 +235,12 @@ describe("a file", () => {
     expect((await opened.search("keys")).length).toBe(1);
   });
 
-  test("that is a folder is an error", async () => {
-    await expect(openIndex(files.folder)).rejects.toThrow("is a folder or a device");
+  test("that is a folder, or in a folder that does not exist, is an error with advice", async () => {
+    await expect(openIndex(files.folder)).rejects.toThrow("is a folder or a device: pass the file of an index");
+    for (const file of [files.path("nowhere/notes.index"), path.join(whole, "notes.index")]) {
+      const problem = { code: "INVALID_INPUT", option: "file", expected: "a path in a folder that exists" };
+      await expect(openIndex(file)).rejects.toMatchObject({ ...problem, advice: "make the folder first" });
+    }
   });
 });
 

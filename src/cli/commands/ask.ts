@@ -28,7 +28,7 @@ import { note, print, printJson, warn, write } from "../output.ts";
 import { INPUTS, OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
-import { chunksOf, openKept, readKept, sourceList } from "../retrieving.ts";
+import { belowOf, chunksOf, openKept, readKept, sourceList } from "../retrieving.ts";
 
 type AskFlags = CommonFlags &
   QueryFlags &
@@ -40,6 +40,7 @@ type AskFlags = CommonFlags &
     candidates?: number;
     layout?: "listwise" | "independent";
     topK?: number;
+    threshold?: number;
     budget?: number;
     chunkBy?: ChunkUnit;
     chunkSize?: number;
@@ -64,7 +65,8 @@ const HELP = {
 Files: texts, Markdown, source code, and folders of them; JSON Lines and JSON arrays are read as documents. Files that are
 empty or binary are left out; so are dot files, dot folders and node_modules of a folder.
 The answer is streamed; the sources that it cites follow as FILE:LINE, with their scores. Any chat model answers; the
-built-in model only retrieves.`,
+built-in model only retrieves. With --threshold it abstains where no chunk reaches it: it says that nothing relevant was
+found, cites nothing, and exits with 0.`,
 };
 
 /** `qrhead ask`: answers a question from files. */
@@ -74,7 +76,7 @@ export function registerAsk(program: Command): void {
     .argument("[question]", "the question")
     .argument("[files...]", "files, folders and patterns; or standard input");
   const { retriever, contextSize, maxTokens, temperature, repeatPenalty } = ASKING;
-  const { layout, topK, budgetTokens, candidates } = RETRIEVING;
+  const { layout, topK, threshold, budgetTokens, candidates } = RETRIEVING;
   addOptions(command, [INPUTS.query, INPUTS.queryFile, INPUTS.docs]).addOption(modelOption(ASKING.generate));
   addOptions(command, [
     { ...retriever, group: "Model", expected: "a path or an hf: URI" },
@@ -84,6 +86,7 @@ export function registerAsk(program: Command): void {
     candidates,
     layout,
     topK,
+    threshold,
     budgetTokens,
   ]);
   addOptions(command, [CHUNKING.by, chunkTokens, neighbours, contextSize, maxTokens, temperature, repeatPenalty]);
@@ -128,6 +131,7 @@ async function ask(question: string | undefined, files: string[], _: unknown, co
       ...{
         candidates,
         topK,
+        threshold: flags.threshold,
         neighbours: flags.neighbours,
         contextSize,
         maxTokens,
@@ -151,8 +155,11 @@ async function ask(question: string | undefined, files: string[], _: unknown, co
         : await answerFromCache(flags.cache, query, texts, options, { loading, cutting, quiet });
     bar.stop();
     if (json) return printJson({ query, model, ...result });
-    const heading = result.cites ? "Sources:" : "Shown to the model; its answer cites none:";
-    print(`${result.answer.endsWith("\n") ? "" : "\n"}\n${heading}\n${sourceList(result.sources)}`);
+    if (result.abstained) print("");
+    else {
+      const heading = result.cites ? "Sources:" : "Shown to the model; its answer cites none:";
+      print(`${result.answer.endsWith("\n") ? "" : "\n"}\n${heading}\n${sourceList(result.sources)}`);
+    }
     for (const warning of result.warnings) warn(warning);
     if (!quiet) note(footer(result));
   } finally {
@@ -191,12 +198,13 @@ async function answerFromCache(
   return { ...result, sources: result.sources.map(named), shown: result.shown.map(named) };
 }
 
-function footer({ usage, timings, shown, stopped }: AskResult): string {
+function footer({ usage, timings, shown, stopped, belowThreshold }: AskResult): string {
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
   const { irrelevantChunks } = usage;
   return [
     chunksOf(shown, usage),
     ...(irrelevantChunks > 0 ? [`${irrelevantChunks} score no higher than nothing`] : []),
+    ...belowOf(belowThreshold),
     `${usage.answerTokens} tokens of answer${stopped === "maxTokens" ? " (cut at --max-tokens)" : ""}`,
     `${seconds(timings.retrieveMs)} to retrieve, ${seconds(timings.generateMs)} to generate`,
   ].join(" · ");

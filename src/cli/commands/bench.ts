@@ -5,6 +5,7 @@ import { TRIALS, type TrialName } from "../../bench/passes.ts";
 import type { BenchReport, BenchRow } from "../../bench/report.ts";
 import { type BenchOptions, runBench } from "../../bench/run.ts";
 import { threadsRow } from "../../bench/threads.ts";
+import { BENCHING } from "../../options/evaluating.ts";
 import { append } from "../../util/extremes.ts";
 import { defaultThreads } from "../../util/threads.ts";
 import { addHelp } from "../help.ts";
@@ -12,13 +13,14 @@ import {
   addCommonOptions,
   addHeadsOption,
   addModelOptions,
+  addOptions,
   type CommonFlags,
   choiceOption,
-  integerOption,
   type ModelFlags,
   toLoadOptions,
 } from "../options.ts";
 import { note, oneLine, print, printJson } from "../output.ts";
+import { OUTPUTS } from "../own-flags.ts";
 import { plainTable } from "../table.ts";
 
 type BenchFlags = CommonFlags &
@@ -36,6 +38,7 @@ type BenchFlags = CommonFlags &
 /** One trial in a process of its own: what the parent reads back. */
 type ChildReport = { report: BenchReport; peakBytes: number };
 
+const DEFAULTS = { documentTokens: 2048, queryTokens: 40, rounds: 3 };
 const NULL_TOKENS = 28;
 const ALL_TRIALS = Object.keys(TRIALS) as TrialName[];
 
@@ -52,21 +55,16 @@ const HELP = {
 /** `qrhead bench`: what reranking costs on this machine, against a plain forward pass of the same tokens. */
 export function registerBench(program: Command): void {
   const command = program.command("bench").description("measure speed and memory on this machine");
-  addHeadsOption(addModelOptions(command))
-    .addOption(integerOption("--document-tokens <N>", "tokens of all documents", 16, 2 ** 24).default(2048))
-    .addOption(integerOption("--query-tokens <N>", "tokens of the query", 1, 4096).default(40))
-    .addOption(integerOption("--rounds <N>", "rounds that count, after one that warms up", 1, 1000).default(3))
-    .option("--growth", "also with a quarter to four times as many tokens")
-    .option("--no-memory", "omit peak memory, which needs two more processes")
-    .addOption(
-      choiceOption("--trial <NAME>", "run one trial once, for the peak memory of a process", ALL_TRIALS).hideHelp(),
-    )
-    .option("--json", "print one JSON object");
+  addOptions(addHeadsOption(addModelOptions(command)), [...Object.values(BENCHING), OUTPUTS.json]);
+  // What the command itself asks of another process.
+  command.addOption(
+    choiceOption("--trial <NAME>", "run one trial once, for the peak memory of a process", ALL_TRIALS).hideHelp(),
+  );
   addHelp(addCommonOptions(command), HELP).action(bench);
 }
 
 async function bench(_: unknown, command: Command): Promise<void> {
-  const flags = command.optsWithGlobals<BenchFlags>();
+  const flags: BenchFlags = { ...DEFAULTS, ...command.optsWithGlobals<BenchFlags>() };
   if (flags.trial) {
     const report = await runBench({ ...benchOptions(flags), trials: [flags.trial], rounds: 0 });
     return printJson({ report, peakBytes: peakBytes() } satisfies ChildReport);

@@ -13,23 +13,22 @@ import type { Granularity } from "../../eval/data/longmemeval.ts";
 import { type Format, openTask } from "../../eval/data/open.ts";
 import { JOURNAL_NAME } from "../../eval/evaluate.ts";
 import { Journal, readJournal } from "../../eval/journal.ts";
+import { EVALUATING_ANSWERS } from "../../options/evaluating.ts";
 import { withoutHeads } from "../../options/model.ts";
 import { makeFolder } from "../../util/output-file.ts";
-import { numbersOption } from "../eval/options.ts";
 import { timeLeft } from "../example-bar.ts";
-import { flagOption } from "../flags.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   addModelOptions,
+  addOptions,
   type CommonFlags,
-  integerOption,
   type ModelFlags,
-  textOption,
   toLoadOptions,
 } from "../options.ts";
 import { print, printJson, warn } from "../output.ts";
+import { OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { plainTable } from "../table.ts";
 
@@ -38,12 +37,15 @@ type AnswerFlags = CommonFlags &
     data?: string;
     results?: string;
     output?: string;
-    topK: number[];
+    topK?: number[];
     full?: boolean;
     contextSize?: number;
     withoutHeads?: string;
     json?: boolean;
   };
+
+/** Documents that are shown. */
+const DEFAULT_TOP_K = [5];
 
 const HELP = {
   everyday: ["--data", "--results", "--model", "--top-k", "--full", "--without-heads", "--output", "--json"],
@@ -63,33 +65,20 @@ export function registerEvalAnswer(program: Command): void {
   const command = program
     .command("eval-answer")
     .description("measure answers from retrieved documents (CLIPPER, LoCoMo)");
-  command
-    .addOption(textOption("--data <PATH>", "the data that was evaluated", "a path"))
-    .addOption(textOption("--results <DIR>", "results folder of qrhead eval", "a folder"))
-    .addOption(
-      numbersOption("--top-k <LIST>", "documents to show, such as 3,5", { min: 1, max: 100_000, whole: true }).default(
-        [5],
-        "5",
-      ),
-    )
-    .option("--full", "also show all documents")
-    .addOption(textOption("-o, --output <DIR>", "folder for answers.jsonl (default: that of --results)", "a folder"))
-    .addOption(integerOption("--context-size <N>", "tokens that a prompt may have (default: what fits)", 16, 2 ** 27))
-    .addOption(flagOption(withoutHeads))
-    .option("--json", "print one JSON object");
+  addOptions(command, [...Object.values(EVALUATING_ANSWERS), withoutHeads, OUTPUTS.json]);
   addHelp(addCommonOptions(addModelOptions(command)), HELP).action(run);
 }
 
 async function run(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<AnswerFlags>();
   const signal = interruptSignal();
-  const { data, results } = flags;
+  const { data, results, topK = DEFAULT_TOP_K } = flags;
   if (data === undefined || results === undefined) {
     throw new InputError("INVALID_ARGUMENT", "Expected --data PATH and --results DIR of an earlier qrhead eval");
   }
   const { settings, outcomes } = await readJournal(path.join(results, JOURNAL_NAME));
   const methods = Object.keys(settings.methods as Record<string, string>);
-  const sources = listSources(methods, flags.topK, flags.full ?? false);
+  const sources = listSources(methods, topK, flags.full ?? false);
   const granularity = settings.granularity as Granularity | undefined;
   const format = settings.format as Format | undefined;
   await using task = await openTask(data, { depth: 0, granularity, format });

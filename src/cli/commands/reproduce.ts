@@ -3,8 +3,6 @@ import path from "node:path";
 import { Argument, type Command } from "commander";
 import { InputError } from "../../errors.ts";
 import { evaluate, JOURNAL_NAME } from "../../eval/evaluate.ts";
-import { parseMethods } from "../../eval/methods/spec.ts";
-import { parseMeasure } from "../../eval/metrics/measures.ts";
 import {
   COMPARED,
   PUBLISHED_TABLES,
@@ -116,13 +114,13 @@ async function reproduce(name: TableName | "detect", _: unknown, command: Comman
   try {
     const report = await evaluate({
       data: name === "beir" ? await beirSets(data) : [data],
-      open: { depth: flags.candidates ?? setting.candidates ?? 0, granularity: setting.granularity },
-      methods: parseMethods(["bm25", "icr", `qrhead=qrhead:${heads}`]),
+      ...{ candidates: flags.candidates ?? setting.candidates, granularity: setting.granularity },
+      methods: ["bm25", "icr", `qrhead=qrhead:${heads}`],
       load: { ...load, order: setting.order },
-      measures: measures.map(parseMeasure),
-      ...{ gain: "linear", baseline: "bm25", permutations: 0, jobs: 1, output, resume: true, signal },
-      ...{ limit: flags.limit ?? setting.limit ?? 0, seed: setting.seed ?? 42, draw: setting.draw },
-      ...{ maxDocumentWords: flags.maxDocumentWords ?? setting.maxDocumentWords ?? 0 },
+      measures,
+      ...{ gain: "linear", baseline: "bm25", permutations: 0, output, resume: true, signal },
+      ...{ limit: flags.limit ?? setting.limit, seed: setting.seed, draw: setting.draw },
+      ...{ maxDocumentWords: flags.maxDocumentWords ?? setting.maxDocumentWords },
       command: `qrhead reproduce ${name}`,
       onOutcome: showOutcomes(bar),
     });

@@ -22,7 +22,7 @@ import { note, oneLine, print, printJson, printText, warn } from "../output.ts";
 import { INPUTS, OUTPUTS, RETRIEVAL_FORMATS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
-import { chunksOf, openKept, placeOf, readKept, sourceList } from "../retrieving.ts";
+import { belowOf, chunksOf, openKept, placeOf, readKept, sourceList } from "../retrieving.ts";
 import { decimalsFor } from "../table.ts";
 
 type Format = (typeof RETRIEVAL_FORMATS)[number];
@@ -35,6 +35,7 @@ type RetrieveFlags = CommonFlags &
     fuse?: FusionOptions;
     layout?: "listwise" | "independent";
     topK?: number;
+    threshold?: number;
     budget?: number;
     chunkBy?: ChunkUnit;
     chunkSize?: number;
@@ -63,10 +64,10 @@ export function registerRetrieve(program: Command): void {
   command
     .argument("[question]", "the question")
     .argument("[files...]", "files, folders and patterns; or standard input");
-  const { layout, topK, budgetTokens, candidates } = RETRIEVING;
+  const { layout, topK, threshold, budgetTokens, candidates } = RETRIEVING;
   addOptions(command, [INPUTS.query, INPUTS.queryFile, INPUTS.docs, INPUTS.index]);
   addHeadsOption(addModelOptions(command)).addOption(fuseOption());
-  addOptions(command, [topK, { ...budgetTokens, shortDefault: "no limit" }, candidates, layout]);
+  addOptions(command, [topK, threshold, { ...budgetTokens, shortDefault: "no limit" }, candidates, layout]);
   addOptions(command, [CHUNKING.by, chunkTokens, neighbours]);
   const format = { ...OUTPUTS.format, choices: RETRIEVAL_FORMATS, shortDefault: "full" };
   addOptions(command, [format, OUTPUTS.json]);
@@ -87,10 +88,10 @@ async function retrieve(question: string | undefined, files: string[], _: unknow
   const bar = await progressBar(quiet);
   try {
     const { onProgress } = bar;
-    const { topK, candidates, chunkBy, chunkSize, layout, fuse } = flags;
+    const { topK, threshold, candidates, chunkBy, chunkSize, layout, fuse } = flags;
     await using retriever = await QRRetriever.load({ ...toLoadOptions(flags), signal, onProgress });
     const result = await retriever.retrieve(query, from, {
-      ...{ topK, candidates, layout, signal, onProgress, budgetTokens: flags.budget, fuse: fuse?.fuse },
+      ...{ topK, threshold, candidates, layout, signal, onProgress, budgetTokens: flags.budget, fuse: fuse?.fuse },
       ...{ neighbours: flags.neighbours, chunkTokens: chunkSize, chunk: chunkBy && { by: chunkBy } },
     });
     bar.stop();
@@ -121,11 +122,12 @@ function linesOf({ sources }: RetrieveResult, format: "ids" | "tsv"): string[] {
   });
 }
 
-function footer({ sources, usage, timings }: RetrieveResult): string {
+function footer({ sources, usage, timings, belowThreshold }: RetrieveResult): string {
   const { irrelevantChunks } = usage;
   return [
     chunksOf(sources, usage),
     ...(irrelevantChunks > 0 ? [`${irrelevantChunks} score no higher than nothing`] : []),
+    ...belowOf(belowThreshold),
     `${(timings.totalMs / 1000).toFixed(1)} s`,
   ].join(" · ");
 }

@@ -1,4 +1,5 @@
 import path from "node:path";
+import type { GRANULARITIES } from "../../options/choices.ts";
 import type { RankDocument } from "../../types.ts";
 import type { CandidateOptions, Task, Topic } from "../types.ts";
 import { invalid, Notes } from "./notes.ts";
@@ -6,8 +7,6 @@ import { Places } from "./places.ts";
 import { openPools } from "./pool-task.ts";
 import { parseJson, readJson } from "./records.ts";
 
-/** What is retrieved: a round is a user's turn with the answer to it, a session a whole conversation. */
-export const GRANULARITIES = ["round", "session", "turn"] as const;
 export type Granularity = (typeof GRANULARITIES)[number];
 
 type Turn = { role: string; content: string; has_answer?: boolean };

@@ -15,12 +15,12 @@ export type NeedleOptions = {
   passageWords?: number | undefined;
 };
 
-export const DEFAULT_LENGTHS = [500, 1000, 2000];
-export const DEFAULT_DEPTHS = [0, 0.25, 0.5, 0.75, 1];
+const DEFAULT_LENGTHS = [500, 1000, 2000];
+const DEFAULT_DEPTHS = [0, 0.25, 0.5, 0.75, 1];
 const DEFAULT_PASSAGE_WORDS = 100;
 
 /** Where a needle stands: what the grid of a report is made of. */
-export type NeedleTopic = Topic & { length: number; depth: number };
+type NeedleTopic = Topic & { length: number; depth: number };
 
 type Needle = { question: string; needle: string };
 

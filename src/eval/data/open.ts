@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { InputError } from "../../errors.ts";
+import { DATA_FORMATS } from "../../options/choices.ts";
 import type { CandidateOptions, Task } from "../types.ts";
 import { openBeir } from "./beir.ts";
 import { openClipper } from "./clipper.ts";
@@ -10,8 +11,7 @@ import { type NeedleOptions, openNeedles } from "./niah.ts";
 import { openPoolFile } from "./pools.ts";
 import { readJson } from "./records.ts";
 
-export const FORMATS = ["beir", "pools", "longmemeval", "locomo", "clipper", "niah"] as const;
-export type Format = (typeof FORMATS)[number];
+export type Format = (typeof DATA_FORMATS)[number];
 
 export type OpenOptions = CandidateOptions &
   NeedleOptions & {
@@ -77,6 +77,6 @@ async function recognize(source: string, isFolder: boolean): Promise<Format> {
   const what = isFolder ? "Folder" : "File";
   throw new InputError(
     "INVALID_INPUT",
-    `${what} ${source} has no recognised format: name it with --format ${FORMATS.join("|")}`,
+    `${what} ${source} has no recognised format: name it with --format ${DATA_FORMATS.join("|")}`,
   );
 }

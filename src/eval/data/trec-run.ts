@@ -4,7 +4,7 @@ import { splitColumns } from "./qrels.ts";
 import { decodeLine, readLines } from "./records.ts";
 
 /** A ranking: ids and scores, in trec_eval's order. */
-export type RunRanking = { ids: string[]; scores: number[] };
+type RunRanking = { ids: string[]; scores: number[] };
 
 export type TrecRun = {
   /** Name in the last column of the first line. */

@@ -4,9 +4,6 @@ import { decodeLine, type JsonRecord, readJson, readLines } from "./records.ts";
 
 const HEADING = /^(_?id|(doc|p|q|query|corpus)[-_]?id)$/i;
 
-/** Makes a value of the bytes of one record. */
-export type Parse = (bytes: Buffer, position: string) => unknown;
-
 /**
  * One line of `id⇥text` or `id⇥title⇥text` as the object that JSON Lines would hold.
  *

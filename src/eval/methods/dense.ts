@@ -58,7 +58,7 @@ function cutToFit(embedder: LlamaEmbeddingContext, text: string): { input: Token
 }
 
 /** Cosine of the angle between two vectors. −1, the least, for one of zeros: a text that the model makes nothing of. */
-export function cosine(a: readonly number[], b: readonly number[]): number {
+function cosine(a: readonly number[], b: readonly number[]): number {
   let [product, squaresA, squaresB] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {
     product += a[i]! * b[i]!;

@@ -1,9 +1,9 @@
 import { InputError } from "../../errors.ts";
+import type { GAINS } from "../../options/choices.ts";
 import type { Grades } from "../types.ts";
 
 /** What a document of grade g adds: `linear` g, as trec_eval's `ndcg_cut`; `exponential` 2^g − 1 (Burges et al. 2005). */
-export type Gain = "linear" | "exponential";
-export const GAINS = ["linear", "exponential"] as const;
+export type Gain = (typeof GAINS)[number];
 
 export type MeasureName = "ndcg" | "recall" | "recall-all" | "p" | "map" | "mrr" | "success";
 

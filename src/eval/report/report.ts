@@ -1,13 +1,7 @@
 import { sortAsTrec } from "../../bm25/order.ts";
 import { type Gain, type Measure, measureKey } from "../metrics/measures.ts";
 import type { Outcome } from "../outcome.ts";
-import {
-  type MethodSummary,
-  type SummaryOptions,
-  summarizeTask,
-  type TaskFacts,
-  type TaskSummary,
-} from "../summary.ts";
+import { type SummaryOptions, summarizeTask, type TaskFacts, type TaskSummary } from "../summary.ts";
 
 export const REPORT_FORMAT = "qrhead-eval";
 export const REPORT_VERSION = 1;
@@ -80,5 +74,3 @@ export function makeReport(
   }
   return report;
 }
-
-export type { MethodSummary, TaskSummary };

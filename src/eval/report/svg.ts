@@ -2,7 +2,7 @@ import type { PlotOptions } from "@observablehq/plot";
 import { QRHeadError } from "../../errors.ts";
 
 /** Draws a plot as the text of an SVG or, with a legend, of a figure. */
-export type Draw = (options: PlotOptions) => string;
+type Draw = (options: PlotOptions) => string;
 
 export type Plotting = { Plot: typeof import("@observablehq/plot"); draw: Draw };
 

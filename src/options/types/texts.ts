@@ -169,6 +169,12 @@ export type RetrieveOptions = {
    */
   topK?: number | undefined;
   /**
+   * Take no chunk whose `relevance` is below this; one may still come as a neighbour. A number from 0 to 1. Defaults
+   * to none; `abstained` of `retrieve` then goes by 0.5. How many are below it is `belowThreshold`; where none
+   * reaches it, the result has no chunks and is `abstained`.
+   */
+  threshold?: number | undefined;
+  /**
    * Tokens that the chunks may have together. An integer of at least 1. Defaults to no limit; for `ask`, what the
    * generator's context leaves.
    */

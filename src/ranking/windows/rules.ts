@@ -2,7 +2,7 @@ import { append } from "../../util/extremes.ts";
 import { dealWindows, fitsOne } from "./plan.ts";
 
 /** Scores the documents of one window together, in the order passed: one forward pass. */
-export type ScoreWindow = (members: readonly number[]) => Promise<readonly number[]>;
+type ScoreWindow = (members: readonly number[]) => Promise<readonly number[]>;
 
 export type Problem = {
   /** Tokens of each document. */

@@ -84,7 +84,7 @@ describe("README", () => {
       settings,
     );
     expect(stdout + stderr).not.toBe("");
-    if (line.includes("rerank")) expect(stdout).toMatch(/1\s+\S+\s+notes\/ferry\.md/);
+    if (line.includes("rerank")) expect(stdout).toMatch(/\n +1 .*notes\/ferry\.md/);
     if (line.includes("prune")) expect(stdout).toContain("The lease ends in May 2031.");
   });
 

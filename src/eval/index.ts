@@ -20,6 +20,7 @@ export type { Outcome } from "./outcome.ts";
 export { renderHtml } from "./report/html.ts";
 export { type EvalReport, type Ranking, REPORT_FORMAT, REPORT_VERSION } from "./report/report.ts";
 export { writeTrecFiles } from "./report/trec.ts";
+export { DRAWS, type Draw } from "./run.ts";
 export { findSetting, SETTINGS, type Setting } from "./settings.ts";
 export type { MethodSummary, TaskFacts, TaskSummary } from "./summary.ts";
 export type { CandidateOptions, Candidates, Dropped, Grades, Topic } from "./types.ts";

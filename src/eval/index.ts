@@ -2,7 +2,7 @@
 
 export { WORD_PROCESSINGS, type WordProcessing } from "../bm25/words.ts";
 export type { HeadSet, HeadSetModel } from "../heads/head-set.ts";
-export { DATA_FORMATS, GAINS, GRANULARITIES, SETTING_NAMES } from "../options/choices.ts";
+export { DATA_FORMATS, DRAWS, GAINS, GRANULARITIES, SETTING_NAMES } from "../options/choices.ts";
 export type { EvaluationOptions } from "../options/types/evaluating.ts";
 export type { WindowOptions } from "../options/types/ranking.ts";
 export type { LoadOptions, Progress, ScoringOptions } from "../options.ts";
@@ -20,7 +20,7 @@ export type { Outcome } from "./outcome.ts";
 export { renderHtml } from "./report/html.ts";
 export { type EvalReport, type Ranking, REPORT_FORMAT, REPORT_VERSION } from "./report/report.ts";
 export { writeTrecFiles } from "./report/trec.ts";
-export { DRAWS, type Draw } from "./run.ts";
+export type { Draw } from "./run.ts";
 export { findSetting, SETTINGS, type Setting } from "./settings.ts";
 export type { MethodSummary, TaskFacts, TaskSummary } from "./summary.ts";
 export type { CandidateOptions, Candidates, Dropped, Grades, Topic } from "./types.ts";

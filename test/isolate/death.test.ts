@@ -101,7 +101,8 @@ const PHASES: Record<string, () => Promise<unknown>> = {
   "any moment": async () => {
     const call = retriever.rank(query, fresh());
     call.catch(() => {});
-    setTimeout(kill, seed % 40);
+    await new Promise((resolve) => setTimeout(resolve, seed % 40));
+    kill();
     await call.catch((error: unknown) => expect(error).toMatchObject(died));
   },
 };

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { type GgufEntry, type GgufTensorInfo, readGgufHeader } from "../models/gguf-reader.ts";
 import {
+  bool,
   encodeEntry,
   type TensorToWrite,
   tensorBytes,
@@ -26,6 +27,8 @@ export type CutOptions = {
   embeddings?: "Q8_0" | "Q4_1";
   /** A low-rank adapter whose changes the matrices get. */
   adapter?: string;
+  /** Without the chat template: a prompt then begins with the first special token, and has nothing around it. */
+  plain?: boolean;
   name: string;
   /** Strings to add to the header, or to put in place of what it has. */
   metadata?: Readonly<Record<string, string>>;
@@ -80,7 +83,11 @@ export function cutModel(options: CutOptions): { vocabulary: CutVocabulary; merg
     replaced.set(key, encodeEntry(key, u32(newId.get(Number(value))!)));
   }
   for (const [key, value] of Object.entries(options.metadata ?? {})) replaced.set(key, encodeEntry(key, text(value)));
-  const kept = [...header.entries.values()].filter(({ key }) => !replaced.has(key)).map(({ bytes }) => bytes);
+  if (options.plain) {
+    replaced.set("tokenizer.ggml.add_bos_token", encodeEntry("tokenizer.ggml.add_bos_token", bool(true)));
+  }
+  const dropped = (key: string) => replaced.has(key) || (options.plain && key === "tokenizer.chat_template");
+  const kept = [...header.entries.values()].filter(({ key }) => !dropped(key)).map(({ bytes }) => bytes);
 
   const adapter = options.adapter === undefined ? undefined : readAdapter(options.adapter);
   const file = openSync(input, "r");

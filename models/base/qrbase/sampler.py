@@ -10,7 +10,7 @@ from .data import Group, Question, may_answer
 from .words import Prompt, Words, assemble
 
 #: Files are drawn by the root of their size; those with dull or context-bound questions less.
-_LESS = {"docs": 0.6, "tatqa": 0.5, "qmsum": 0.4, "ropes": 0.4}
+LESS = {"docs": 0.6, "tatqa": 0.5, "qmsum": 0.4, "ropes": 0.4, **{f"encyclopedia-{i}": 0.6 for i in range(6)}}
 #: Characters a token, roughly: enough to fill a prompt.
 _CHARACTERS = 4.2
 
@@ -41,7 +41,7 @@ class Sampler:
             self.groups.append(Group(group.name, group.texts, group.titles, questions))
             self.own.append(own)
             self.banned.append({p for q in group.questions if q.held_out for p in q.gold})
-        self.weights = [min(len(g.questions), 6000) ** 0.5 * _LESS.get(g.name, 1.0) for g in self.groups]
+        self.weights = [min(len(g.questions), 6000) ** 0.5 * LESS.get(g.name, 1.0) for g in self.groups]
 
     def sample(self) -> Sample:
         for _ in range(1000):

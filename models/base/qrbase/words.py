@@ -18,9 +18,12 @@ _MARK = re.compile(r"(<\|im_start\|>|<\|im_end\|>)")
 
 
 class Words:
-    """Byte pairs with `smollm` splitting: digits stand alone, then GPT-2's pattern."""
+    """Byte pairs with `smollm` splitting: digits stand alone, then GPT-2's pattern.
 
-    def __init__(self, tokens: list[str], merges: "list[tuple[str, str]]"):
+    @param plain Whether the prompt has no chat template around it, and begins with the first token of the vocabulary's family.
+    """
+
+    def __init__(self, tokens: list[str], merges: "list[tuple[str, str]]", plain: bool = False):
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
         self.ids = {token: i for i, token in enumerate(tokens)}
@@ -32,9 +35,9 @@ class Words:
         # Two line breaks before a visible character are two tokens: the pattern splits off the last blank.
         self.separator = self.encode("\n") * 2
         self.newline = self.encode("\n")
-        self.head = self._marked(BEFORE) + self.encode(INTRODUCTION)
+        self.head = (self._marked("<|im_start|>") if plain else self._marked(BEFORE)) + self.encode(INTRODUCTION)
         self.instruction = self.encode(INSTRUCTION) + self.separator + self.encode(LABEL)
-        self.tail = self._marked(AFTER)
+        self.tail = [] if plain else self._marked(AFTER)
         self.null = self.query(NULL_QUERY)
 
     @staticmethod
@@ -43,7 +46,7 @@ class Words:
 
         fields = gguf.GGUFReader(path).fields
         merges = [tuple(pair.split(" ", 1)) for pair in fields["tokenizer.ggml.merges"].contents()]
-        return Words(fields["tokenizer.ggml.tokens"].contents(), merges)
+        return Words(fields["tokenizer.ggml.tokens"].contents(), merges, "tokenizer.chat_template" not in fields)
 
     def encode(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids

@@ -4,7 +4,7 @@ import { InputError } from "../errors.ts";
 import { assertNotBundled, packageRoot, unpacked } from "../native/addon.ts";
 
 /** The small model that comes with the package, `mini`: what runs when no model is named. */
-export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q8_0.gguf");
+export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v3-q8_0.gguf");
 
 /** The package of the larger one, which is found where it is installed beside this one. */
 const BASE_PACKAGE = "qrhead-base";

@@ -29,9 +29,22 @@ export type RankPlan = Pick<
   use?: PromptUse;
 };
 
-export function planRank({ options: load, heads }: Engine, options: RankOptions): RankPlan {
+/**
+ * The layout of a call that names none: that of loading, else the one that the heads rank best in, else the published one.
+ * Windows are prompts of several documents, so that a call that asks for them asks for these.
+ */
+export function defaultLayout(
+  { options: load, heads }: Pick<Engine, "options" | "heads">,
+  { windows }: Pick<RankOptions, "windows"> = {},
+): "listwise" | "independent" {
+  if (load.layout) return load.layout;
+  return typeof windows === "object" ? "listwise" : (heads.layout ?? "listwise");
+}
+
+export function planRank(engine: Engine, options: RankOptions): RankPlan {
+  const { options: load, heads } = engine;
   const {
-    layout = "listwise",
+    layout = defaultLayout(engine, options),
     windows = "auto",
     order = "given",
     calibration = true,

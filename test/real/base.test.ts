@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildBase } from "../../scripts/base/build.ts";
+import { buildModel } from "../../scripts/base/build.ts";
 import { readVocabulary } from "../../scripts/base/cut.ts";
 import { readGgufHeader } from "../../scripts/models/gguf-reader.ts";
 import { QRRetriever } from "../../src/index.ts";
@@ -18,7 +18,7 @@ describe.skipIf(!hasReal("smollm2"))("the base model", { timeout: 300_000 }, () 
   const file = path.join(folder, manifest.gguf);
   let base: QRRetriever;
   beforeAll(async () => {
-    buildBase(file);
+    buildModel("base", file, true);
     base = await QRRetriever.load({ model: file, gpu: false, threads: 1 });
   });
   afterAll(async () => {

@@ -314,6 +314,7 @@ export class QRRetriever implements Retriever {
   }
 
   #rank(queries: readonly string[], documents: readonly RankDocument[], plan: RankPlan): AsyncGenerator<Ranking> {
-    return rankAll({ engine: this.#engine, context: this.#contexts[plan.layout] }, documents, queries, plan);
+    const { listwise } = this.#contexts;
+    return rankAll({ engine: this.#engine, context: this.#contexts[plan.layout], listwise }, documents, queries, plan);
   }
 }

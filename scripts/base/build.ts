@@ -48,7 +48,8 @@ export function buildModel(which: keyof typeof CUTS, output: string, tuned: bool
         "The first layers of SmolLM2-135M-Instruct with a part of its vocabulary, cut and tuned by qrhead: ranks, and cannot write",
       "general.base_model.0.name": "SmolLM2 135M Instruct",
       "general.base_model.0.organization": "HuggingFaceTB",
-      "qrhead.slim.original_block_count": "30",
+      // All that there is of mini was learnt: it is no part of another model any more.
+      ...(which === "base" && { "qrhead.slim.original_block_count": "30" }),
     },
   });
 }

@@ -29,9 +29,9 @@ export type PublishedEntry = {
 
 /** Models that heads were published for: `general.architecture` of their GGUF, layers, query heads a layer. */
 export const PUBLISHED_MODELS = {
-  // Of the whole model that they are cut from.
+  // Of the whole model that it is cut from.
   "qrhead-base-v3": { name: "qrhead base v3", architecture: "llama", layers: 30, heads: 9 },
-  "qrhead-mini-v3": { name: "qrhead mini v3", architecture: "llama", layers: 30, heads: 9 },
+  "qrhead-mini-v3": { name: "qrhead mini v3", architecture: "llama", layers: 3, heads: 9 },
   "qrhead-base-v2": { name: "qrhead base v2", architecture: "llama", layers: 30, heads: 9 },
   "qrhead-mini-v2": { name: "qrhead mini v2", architecture: "llama", layers: 4, heads: 4 },
   "qrhead-mini-v1": { name: "qrhead mini", architecture: "llama", layers: 4, heads: 8 },
@@ -80,7 +80,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     promptTokens: 2048,
     layout: "independent",
     calibration: { listwise: { a: -2.6, b: 543 }, independent: { a: -2.72, b: 567 } },
-    fuse: 0.5,
+    fuse: 0.6,
     heads: "7-0,7-1,7-2,7-3,7-4,7-5,7-6,7-7,7-8",
   },
   {
@@ -92,7 +92,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     promptTokens: 2048,
     layout: "independent",
     calibration: { listwise: { a: -2.34, b: 228 }, independent: { a: -2.4, b: 223 } },
-    fuse: 0.5,
+    fuse: 0.7,
     heads: "2-0,2-1,2-2,2-3,2-4,2-5,2-6,2-7,2-8",
   },
   {

@@ -35,7 +35,7 @@ export function findBaseModel(from = packageRoot): string | undefined {
 
 /**
  * The file that a built-in model's name stands for. `mini` runs where no model is named, whether `base` is installed or not:
- * base is ahead of it, takes nine times as long, and is not ahead of BM25 (docs/results/base.md).
+ * base ranks better and takes three times as long (docs/results/README.md).
  *
  * @throws InputError `INVALID_INPUT` for `base` where its package is not installed.
  * @example

@@ -246,11 +246,14 @@ export class QRRetriever implements Retriever {
   }
 
   async inspect(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<Inspection> {
-    const { layout = this.#engine.options.layout ?? "listwise", ...parsed } = parseRankOptions(options);
-    if (layout === "independent") {
+    const { layout: chosen = this.#engine.options.layout, ...parsed } = parseRankOptions(options);
+    if (chosen === "independent") {
       throw new InputError("INVALID_ARGUMENT", 'inspect shows one prompt of all documents: use layout: "listwise"');
     }
-    const plan: RankPlan = { ...this.#plan({ ...parsed, layout }), how: { rows: "heads" }, use: "inspect" };
+    const plan: RankPlan = {
+      ...this.#plan({ ...parsed, layout: "listwise" }),
+      ...{ how: { rows: "heads" }, use: "inspect", isChosen: chosen !== undefined },
+    };
     assertQuery(query);
     const normalized = someDocuments(documents);
     return this.#queue.run(async () => {

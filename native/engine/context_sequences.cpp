@@ -157,7 +157,15 @@ void Context::decode_documents(const std::vector<std::vector<llama_token>> & doc
     }
     for (size_t i = 0; i < batch.size(); i += n_ubatch_) {
         const size_t n_tokens = std::min<size_t>(n_ubatch_, batch.size() - i);
-        decode(batch.part(i, n_tokens), {}, cancellation);
+        Batch        part     = batch.part(i, n_tokens);
+        // In a tile, whatever is read beside it: rows that go one by one are rounded to half precision on their way, and a
+        // document's cells must not depend on which others were absent.
+        const bool is_padded = model_->info().n_swa <= 0 && pad(part, position_ + i, RowsGo::in_tiles) > 0;
+        decode(std::move(part), {}, cancellation);
+        if (is_padded) {
+            const auto after = begin + static_cast<llama_pos>(documents[end - 1].size());
+            api().llama_memory_seq_rm(api().llama_get_memory(handle_.get()), static_cast<llama_seq_id>(end - first), after, -1);
+        }
         on_progress(n_tokens);
     }
 }

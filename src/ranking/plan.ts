@@ -15,8 +15,8 @@ export type RankPlan = Pick<
   windows: "auto" | "never" | WindowOptions;
   /** What is done where documents do not fit apart, and that they are to stand apart was nobody's choice. */
   otherwise?: Pick<RankPlan, "layout" | "windows" | "relevance"> | undefined;
-  /** That it is what `otherwise` said. */
-  isFallback?: boolean;
+  /** Whether the layout was asked for. */
+  isChosen: boolean;
   order: "given" | "reverse";
   /** Null where scores are not calibrated. */
   nullQuery: string | null;
@@ -67,7 +67,7 @@ export function planRank(engine: Engine, options: RankOptions): RankPlan {
     });
   const isChosen = (options.layout ?? load.layout) !== undefined;
   return {
-    ...{ layout, windows, order, mask, weights, maxDocumentTokens },
+    ...{ layout, isChosen, windows, order, mask, weights, maxDocumentTokens },
     nullQuery: calibration ? nullQuery : null,
     relevance: relevanceOf(layout),
     ...(layout === "independent" &&

@@ -54,7 +54,7 @@ async function* rankByHeads(
   const prompts = await promptsOf(engine, candidates, queries, plan);
   const { otherwise } = plan;
   if (otherwise && asking.listwise && !prompts.every((prompt) => fitsApart(asking, prompt))) {
-    const inWindows = { ...plan, ...otherwise, otherwise: undefined, isFallback: true };
+    const inWindows = { ...plan, ...otherwise, otherwise: undefined };
     yield* rankByHeads({ engine, context: asking.listwise }, candidates.documents, queries, inWindows);
     return;
   }

@@ -138,7 +138,7 @@ async function standingOf(
       // The positions of independent documents are bounded by the longest of them.
       ...warningsOf(
         engine,
-        plan.isFallback ? undefined : plan.layout,
+        plan.isChosen ? plan.layout : undefined,
         plan.layout === "listwise" ? end + prompt.query.length : undefined,
       ),
       ...(warning === undefined ? [] : [warning]),

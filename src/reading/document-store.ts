@@ -8,6 +8,8 @@ import type { Evictable, Pool } from "./pool.ts";
 
 /** Documents that are read at a time, in sequences of their own. */
 const PARALLEL = 32;
+/** Rows that a short pass is filled up to. */
+const TILE = 64;
 /** Tokens after which what was read is kept, so that an aborted call does not lose it. */
 const PORTION = 4096;
 
@@ -144,7 +146,7 @@ export class DocumentStore {
   /** A context that holds the prefix and has room for the longest document. */
   async #readerFor(prefix: Int32Array, longest: number, signal: AbortSignal | undefined): Promise<NativeContext> {
     const { addon } = this.#engine.model.library;
-    const needed = prefix.length + Math.max(longest, batchSizeOf(this.#engine.options));
+    const needed = prefix.length + Math.max(longest, batchSizeOf(this.#engine.options)) + TILE;
     if (!this.#reader || this.#reader.contextSize < needed) {
       const small = this.#reader;
       this.#reader = undefined;

@@ -12,13 +12,23 @@ export type Terminal = {
   ended: Promise<number>;
 };
 
+/**
+ * The terminal is closed soon after its process has ended, whether all was read or not. So a shell stays until we have seen
+ * the end of the output.
+ */
+const OVER = "<over>";
+const STAY = `trap : INT; "$@"; code=$?; printf '%s' '${OVER}'; read -r _; exit $code`;
+
 /** Starts `qrhead` at a terminal of this many columns. */
 export function atTerminal(
   args: readonly string[],
   { cwd, env = {}, columns = 80 }: { cwd?: string; env?: Record<string, string>; columns?: number } = {},
 ): Terminal {
   const { NO_COLOR: _, CI: __, ...inherited } = process.env as Record<string, string>;
-  const pty = spawn(process.execPath, [...command, ...args], {
+  const started = [process.execPath, ...command, ...args];
+  const [file, given] =
+    process.platform === "win32" ? [started[0]!, started.slice(1)] : ["sh", ["-c", STAY, "sh", ...started]];
+  const pty = spawn(file, given, {
     ...{ name: "xterm-256color", cols: columns, rows: 40 },
     env: { ...inherited, ...env },
     ...(cwd !== undefined && { cwd }),
@@ -28,8 +38,16 @@ export function atTerminal(
   const wake = () => {
     for (const look of waiting) look();
   };
+  let isWhole = false;
   pty.onData((part) => {
+    if (isWhole) return;
     text += part;
+    const end = text.indexOf(OVER);
+    if (end >= 0) {
+      isWhole = true;
+      text = text.slice(0, end);
+      pty.write("\r");
+    }
     wake();
   });
   let isOver = false;

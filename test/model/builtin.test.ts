@@ -34,20 +34,23 @@ afterAll(() => retriever.dispose());
 describe("the built-in model", () => {
   test("says what it is", () => {
     const { model, headSet, prompt, heads, loadMs, disposed } = retriever;
-    expect(model).toMatchObject({ path: BUILT_IN_MODEL, fileName: "qrhead-mini-v2-q8_0.gguf" });
+    expect(model).toMatchObject({ path: BUILT_IN_MODEL, fileName: "qrhead-mini-v3-q8_0.gguf" });
     expect(model.layers).toBeGreaterThan(0);
     expect(model.metadata["general.architecture"]).toBe(model.architecture);
-    const published = PUBLISHED_HEAD_SETS.find(({ name }) => name === "qrhead-mini-v2")!;
-    expect(headSet).toBe("qrhead-mini-v2");
+    const published = PUBLISHED_HEAD_SETS.find(({ name }) => name === "qrhead-mini-v3")!;
+    expect(headSet).toBe("qrhead-mini-v3");
     expect(heads).toEqual(published.set.heads);
-    expect(prompt).toBe("template");
+    expect(prompt).toBe("plain");
+    expect(retriever.layout).toBe("independent");
     expect(loadMs).toBeGreaterThan(0);
     expect(disposed).toBe(false);
   });
 
   test("warns of a prompt that is longer than what its heads are known for, and of no other", async () => {
-    const { set } = PUBLISHED_HEAD_SETS.find(({ name }) => name === "qrhead-mini-v2")!;
-    await using shorter = await QRRetriever.load({ gpu: false, threads: 1, heads: { ...set, promptTokens: 700 } });
+    const { layout: _, ...withoutLayout } = PUBLISHED_HEAD_SETS.find(({ name }) => name === "qrhead-mini-v3")!.set;
+    await using shorter = await QRRetriever.load({
+      ...{ gpu: false, threads: 1, heads: { ...withoutLayout, promptTokens: 700 } },
+    });
     const long = Array.from({ length: 12 }, (_, i) => `Entry ${i}. ${passages.join(" ")}`);
     expect((await shorter.rank(questions[0]![0], passages)).warnings).toEqual([]);
     const { warnings, usage } = await shorter.rank(questions[0]![0], long);

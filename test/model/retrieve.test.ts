@@ -113,7 +113,7 @@ describe("retrieve", () => {
     const some = await retriever.retrieve(QUERY, corpus, { candidates: 4, topK: 2 });
     expect(some.usage.candidates).toBe(4);
     expect(some.sources.map(({ documentId }) => documentId)).toContain(nameOf(7));
-    await using listwise = await retriever.corpus(chunks.slice(0, 4));
+    await using listwise = await retriever.corpus(chunks.slice(0, 4), { layout: "listwise" });
     await expect(retriever.retrieve(QUERY, listwise, { candidates: 2 })).rejects.toThrow("is ranked as a whole");
     await expect(retriever.retrieve(QUERY, corpus, { layout: "listwise" })).rejects.toThrow(
       "layout cannot be combined with a corpus",

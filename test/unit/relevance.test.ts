@@ -68,7 +68,8 @@ describe("what a call leaves out", () => {
   };
   const documents = scores.map((_, index) => ({ id: `d${index}`, text: index === 2 ? "whale" : "ship" }));
   const plan = (more: Partial<RankPlan>): RankPlan => ({
-    ...{ layout: "listwise", windows: "auto", order: "given", nullQuery: "N/A", mask: true, weights: null },
+    ...{ layout: "listwise", isChosen: false, windows: "auto", order: "given" },
+    ...{ nullQuery: "N/A", mask: true, weights: null },
     ...{ relevance: { a: 0, b: 10, fitted: true }, how: { rows: "sum", weights: null } },
     ...more,
   });

@@ -145,6 +145,7 @@ export default defineConfig({
             page("Fusion with BM25", "/results/fusion"),
             page("Released models", "/results/released-models"),
             page("Speed and memory", "/results/speed"),
+            page("CUDA", "/results/cuda"),
             page("Windows", "/results/windows"),
             page("Pruning", "/results/pruning"),
             page("Corpora", "/results/corpora"),

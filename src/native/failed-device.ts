@@ -19,7 +19,7 @@ export function failedDevices({ devices }: Pick<LibraryInfo, "devices">): Failed
 
 /** What was found and why it is no use: half a sentence. */
 export function describeFailure({ description, failure }: FailedDevice): string {
-  return `${description} cannot compute with this build of llama.cpp (${failure})`;
+  return `${description} cannot compute with this build of llama.cpp (${failure.replace(/\.$/, "")})`;
 }
 
 /**

@@ -91,8 +91,9 @@ async function bindVariant(addon: Addon, variant: Variant): Promise<Library> {
     if (!existsSync(fallback)) throw new Error(`no folder ${fallback}`);
     await addon.loadBackends(bound?.directory === source ? fallback : await underOwnNames(fallback, source));
     const info = { ...(await addon.libraryInfo()), directory: source };
-    const failed = !hasGpu(info) && failedDevices(info).length > 0;
-    const hint = failed ? `install the CUDA 12 runtime and cuBLAS, with which ${ext} may work` : undefined;
+    const [before, after] = [failedDevices(library.info).length, failedDevices(info).length];
+    const isSilent = !hasGpu(info) && before > 0 && after === before;
+    const hint = isSilent ? `install the CUDA 12 runtime and cuBLAS, with which ${ext} may work` : undefined;
     return noted({ ...library, info }, { hint });
   } catch (error) {
     // The process is bound by now: what it can do without the second package, which is to compute on the CPU, must not be lost.

@@ -27,7 +27,10 @@ std::string shorten(const char * message) {
 
 void on_failed_assertion(const char * message) {
     if (LogGuard::is_active_here() && std::strstr(message, "ggml-cpu") == nullptr) {
-        throw EngineError("ENGINE_FAILED", "An assertion of llama.cpp failed: " + shorten(message));
+        // Backends log what went wrong first: the assertion of CUDA's says no more than "CUDA error".
+        const std::string reason = LogGuard::first_error();
+        throw EngineError("ENGINE_FAILED", "An assertion of llama.cpp failed: " + shorten(message) +
+                                               (reason.empty() ? "" : " (" + reason + ")"));
     }
     if (previous != nullptr) {
         previous(message);

@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "kv_cache.h"
+#include "layer_placement.h"
 #include "log_guard.h"
 
 #include <algorithm>
@@ -57,9 +58,7 @@ RowCosts costs_of(const ModelInfo & info) {
 
 // Whether a GPU has the cache: rows that are added cost next to nothing there.
 bool has_gpu(const ContextOptions & options) {
-    const auto & llama = api();
-    return options.offload_kqv && (llama.ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_GPU) != nullptr ||
-                                   llama.ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_IGPU) != nullptr);
+    return options.offload_kqv && !list_gpus().empty();
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "layer_placement.h"
 
+#include "device_trial.h"
+
 #include <algorithm>
 #include <iterator>
 #include <numeric>
@@ -15,7 +17,7 @@ std::vector<ggml_backend_dev_t> devices_of(enum ggml_backend_dev_type type) {
     std::vector<ggml_backend_dev_t> found;
     for (size_t i = 0; i < api().ggml_backend_dev_count(); i++) {
         const auto device = api().ggml_backend_dev_get(i);
-        if (api().ggml_backend_dev_type(device) == type) {
+        if (api().ggml_backend_dev_type(device) == type && failure_of(device).empty()) {
             found.push_back(device);
         }
     }
@@ -33,6 +35,11 @@ float free_memory(ggml_backend_dev_t device) {
 std::vector<ggml_backend_dev_t> list_gpus() {
     auto gpus = devices_of(GGML_BACKEND_DEVICE_TYPE_GPU);
     return gpus.empty() ? devices_of(GGML_BACKEND_DEVICE_TYPE_IGPU) : gpus;
+}
+
+bool any_gpu_failed() {
+    const auto devices = list_devices();
+    return std::any_of(devices.begin(), devices.end(), [](const DeviceInfo & device) { return !device.failure.empty(); });
 }
 
 // llama.cpp adds the shares up, scales the sums to 1, and gives layer i of n (the output is the last) to the first device

@@ -33,7 +33,11 @@ class LayerPlacement {
 // GPUs by their free memory, and the rest to one more device.
 std::vector<float> layer_shares(const std::vector<float> & free_memory, int32_t n_on_device, uint32_t n_blocks);
 
-// The devices that llama.cpp takes by itself: those with memory of their own, else those that share the machine's.
+// The devices that llama.cpp takes by itself: those with memory of their own, else those that share the machine's. Without
+// those that cannot compute, which llama.cpp would take as well.
 std::vector<ggml_backend_dev_t> list_gpus();
+
+// Whether there is a device that list_gpus leaves out because it cannot compute.
+bool any_gpu_failed();
 
 }  // namespace qrhead

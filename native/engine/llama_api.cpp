@@ -2,6 +2,7 @@
 
 #include "abi_check.h"
 #include "assertions.h"
+#include "device_trial.h"
 #include "dynamic_library.h"
 #include "error.h"
 #include "log_guard.h"
@@ -156,6 +157,7 @@ const LlamaApi & api() {
 
 std::vector<DeviceInfo> list_devices() {
     const auto & llama = api();
+    LogGuard                log(llama);
     std::vector<DeviceInfo> devices;
     for (size_t i = 0; i < llama.ggml_backend_dev_count(); i++) {
         ggml_backend_dev_t device = llama.ggml_backend_dev_get(i);
@@ -163,6 +165,7 @@ std::vector<DeviceInfo> list_devices() {
         info.name        = llama.ggml_backend_dev_name(device);
         info.description = llama.ggml_backend_dev_description(device);
         info.type        = device_type_name(llama.ggml_backend_dev_type(device));
+        info.failure     = info.type == "gpu" || info.type == "igpu" ? failure_of(device) : "";
         llama.ggml_backend_dev_memory(device, &info.memory_free, &info.memory_total);
         devices.push_back(info);
     }

@@ -77,6 +77,7 @@ namespace qrhead {
     X(llama_sampler_apply)               \
     X(llama_sampler_accept)              \
     X(llama_sampler_free)                \
+    X(ggml_backend_load)                 \
     X(ggml_backend_load_all_from_path)   \
     X(ggml_backend_reg_get_proc_address) \
     X(ggml_backend_dev_count)            \
@@ -169,6 +170,7 @@ struct DeviceInfo {
     std::string name;
     std::string description;
     std::string type;
+    std::string failure;  // why nothing can be computed on it, or ""
     size_t      memory_total = 0;
     size_t      memory_free  = 0;
 };

@@ -86,4 +86,8 @@ std::string LogGuard::first_error() {
     return error_line;
 }
 
+void LogGuard::forget_errors() noexcept {
+    error_line.clear();
+}
+
 }  // namespace qrhead

@@ -20,8 +20,11 @@ class LogGuard {
     // Whether this thread is in a call of ours.
     static bool is_active_here() noexcept;
 
-    // The first error line that llama.cpp logged on this thread since its guards began, or "" when there was none.
+    // The first error line that llama.cpp logged on this thread since its guards began or it forgot, or "" when there was none.
     static std::string first_error();
+
+    // What follows is another matter than what was logged on this thread until now.
+    static void forget_errors() noexcept;
 
   private:
     const LlamaApi & llama_;

@@ -159,9 +159,10 @@ std::shared_ptr<Model> Model::load(const ModelOptions & options, const Cancellat
 
     auto params                        = llama.llama_model_default_params();
     params.n_gpu_layers                = options.n_gpu_layers;
-    ggml_backend_dev_t no_devices[]    = { nullptr };
-    if (options.n_gpu_layers == 0) {
-        params.devices = no_devices;  // a build for a GPU would still use it for large products and for memory
+    auto devices                       = options.n_gpu_layers == 0 ? std::vector<ggml_backend_dev_t>() : list_gpus();
+    devices.push_back(nullptr);
+    if (options.n_gpu_layers == 0 || any_gpu_failed()) {
+        params.devices = devices.data();  // without this llama.cpp would use all it finds, for large products and for memory too
     }
     params.load_mode                   = options.use_mmap ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
     params.check_tensors               = options.check_tensors;

@@ -1,5 +1,6 @@
 #include "warm_up.h"
 
+#include "device_trial.h"
 #include "error.h"
 
 #include <algorithm>
@@ -16,9 +17,11 @@ void warm_up(Context & context, const Cancellation & cancellation) {
         if (std::strcmp(error.code(), "ABORTED") == 0) {
             throw;
         }
+        const bool        too_large = !lacks_kernels(error.what());
+        const std::string advice    = too_large ? "a smaller context or batch, or fewer layers on the device (gpuLayers), may fit"
+                                                : advice_without_kernels;
         throw EngineError("CONTEXT_FAILED", std::string("The device failed in a first batch of a context of ") +
-                                                std::to_string(context.n_ctx()) + " tokens: " + error.what() +
-                                                "; a smaller context or batch, or fewer layers on the device (gpuLayers), may fit");
+                                                std::to_string(context.n_ctx()) + " tokens: " + error.what() + "; " + advice);
     }
 }
 

@@ -35,10 +35,14 @@ static Napi::Value js_bind(const Napi::CallbackInfo & info) {
 
 static Napi::Value js_load_backends(const Napi::CallbackInfo & info) {
     const std::string directory = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+    const std::string file      = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
     return PromiseWorker<bool>::run(
         info.Env(), "qrhead.loadBackends",
-        [directory] {
+        [directory, file] {
             LogGuard log(api());
+            if (!file.empty()) {
+                return api().ggml_backend_load((directory + "/" + file).c_str()) != nullptr;
+            }
             api().ggml_backend_load_all_from_path(directory.c_str());
             return true;
         },
@@ -52,6 +56,9 @@ static Napi::Value from_devices(Napi::Env env, const std::vector<DeviceInfo> & f
         object.Set("name", device.name);
         object.Set("description", device.description);
         object.Set("type", device.type);
+        if (!device.failure.empty()) {
+            object.Set("failure", device.failure);
+        }
         object.Set("memoryTotal", static_cast<double>(device.memory_total));
         object.Set("memoryFree", static_cast<double>(device.memory_free));
         devices.Set(devices.Length(), object);

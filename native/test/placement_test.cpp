@@ -1,5 +1,6 @@
 #include "check.h"
 #include "context.h"
+#include "device_trial.h"
 #include "layer_placement.h"
 #include "warm_up.h"
 
@@ -48,6 +49,20 @@ TEST("without a device nothing is placed") {
     CHECK(list_gpus().empty());
     CHECK(!LayerPlacement::of(2, 4));
     CHECK(!model("tiny-llama")->info().is_on_device);
+}
+
+TEST("a device without kernels is told from one without memory") {
+    CHECK(lacks_kernels("CUDA error: the provided PTX was compiled with an unsupported toolchain."));
+    CHECK(lacks_kernels("CUDA error: no kernel image is available for execution on the device"));
+    CHECK(!lacks_kernels("CUDA error: out of memory"));
+    CHECK(!lacks_kernels("An assertion of llama.cpp failed: ggml-cuda.cu:108: CUDA error"));
+}
+
+TEST("a device that can add two numbers has no failure, and says so again") {
+    const auto cpu = api().ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    CHECK(failure_of(cpu).empty());
+    CHECK(failure_of(cpu).empty());
+    CHECK(!any_gpu_failed());
 }
 
 TEST("a model says the same of itself without its weights") {

@@ -139,6 +139,7 @@ export default defineConfig({
             page("Built-in models", "/results/README"),
             page("Released models", "/results/released-models"),
             page("Speed and memory", "/results/speed"),
+            page("CUDA", "/results/cuda"),
             page("Windows", "/results/windows"),
             page("Pruning", "/results/pruning"),
             page("Corpora", "/results/corpora"),

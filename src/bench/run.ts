@@ -2,6 +2,7 @@ import { cpus } from "node:os";
 import { readHeadFile } from "../heads/head-file.ts";
 import { resolveHeads } from "../heads/spec.ts";
 import { loadModel } from "../model/model.ts";
+import { hasGpu } from "../native/library.ts";
 import type { LoadOptions } from "../options.ts";
 import type { Head } from "../types.ts";
 import { defaultThreads } from "../util/threads.ts";
@@ -24,7 +25,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
   const trials: Trial[] = [];
   try {
     const heads = chooseHeads(options.heads, model.identity);
-    const gpu = options.gpu !== false && options.gpuLayers !== 0 && model.library.info.supportsGpuOffload;
+    const gpu = options.gpu !== false && options.gpuLayers !== 0 && hasGpu(model.library.info);
     for (const name of options.trials) trials.push(await Trial.create(name, model, { ...options, heads, gpu }));
     const rounds: Partial<Record<TrialName, TrialTime>>[] = [];
     for (let round = 0; round <= options.rounds; round++) {

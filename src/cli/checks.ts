@@ -1,12 +1,14 @@
 import { builtInNameOf } from "../model/built-in.ts";
 import type { SelfTest } from "../model/self-test.ts";
 import { addonFile, checksumOf } from "../native/addon.ts";
-import type { Addon, LibraryInfo } from "../native/addon-types.ts";
+import type { Addon } from "../native/addon-types.ts";
+import { adviceFor } from "../native/failed-device.ts";
 import { hasGpu, type Library, packageLibraries } from "../native/library.ts";
 import { type Gpu, type Variant, variantsFor } from "../native/variants.ts";
 import { readChatTemplate } from "../prompt/chat-template.ts";
 import type { QRRetriever } from "../retriever.ts";
 import type { ModelIdentity } from "../types.ts";
+import { withFlags } from "./flag-words.ts";
 
 /** One line of `qrhead doctor`. */
 export type Check = { name: string; status: "ok" | "warn" | "fail"; detail: string; advice?: string };
@@ -39,9 +41,10 @@ export function checkAddon(addon: Addon): Check {
   return { name: "addon", status: "ok", detail: `${detail}${checksum ? ", checksum as packed" : ""}` };
 }
 
-export function checkLibrary({ info, gpu }: Library): Check {
-  const build = gpu === false ? "CPU build" : gpu === "custom" ? "own build" : `${gpu} build`;
-  const variant = hasGpu(info) || gpu === false ? build : `${build} without a GPU, so on the CPU`;
+export function checkLibrary({ info, gpu, vulkan }: Library): Check {
+  const named = gpu === false ? "CPU build" : gpu === "custom" ? "own build" : `${gpu} build`;
+  const build = vulkan ? `${named} with Vulkan loaded beside it` : named;
+  const variant = hasGpu(info) || gpu === false ? build : `${build} without a GPU that works, so on the CPU`;
   return { name: "library", status: "ok", detail: `llama.cpp ${info.version}, ${variant}, ${info.directory}` };
 }
 
@@ -88,10 +91,17 @@ function publishedVariants(addon: Pick<Addon, "canOpenLibrary">): Variant[] {
   return named.filter(({ gpu }, index) => named.findIndex((other) => other.gpu === gpu) === index);
 }
 
-export function checkDevices({ devices }: LibraryInfo): Check[] {
-  return devices.map(({ name, description, type, memoryTotal, memoryFree }): Check => {
+/** A device that cannot compute is a warning: another one does the work. Asked for by name, it fails the check of the library. */
+export function checkDevices({ info, gpu, hint, vulkan }: Library): Check[] {
+  return info.devices.map((device): Check => {
+    const { description, type, memoryTotal, memoryFree, failure } = device;
+    const name = `device ${device.name}`;
+    if (failure !== undefined) {
+      const detail = `${type}, ${description}, cannot compute: ${failure}`;
+      return { name, status: "warn", detail, advice: withFlags(adviceFor({ ...device, failure }, gpu, hint, vulkan)) };
+    }
     const memory = memoryTotal > 0 ? `, ${gibibytes(memoryTotal)} GiB, ${gibibytes(memoryFree)} GiB free` : "";
-    return { name: `device ${name}`, status: "ok", detail: `${type}, ${description}${memory}` };
+    return { name, status: "ok", detail: `${type}, ${description}${memory}` };
   });
 }
 

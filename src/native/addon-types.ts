@@ -16,8 +16,8 @@ export type Addon = {
    * system would mix with this one.
    */
   bind(options: { directory: string; llama: string; ggml: string; ggmlBase: string; release?: string }): Promise<void>;
-  /** Registers the backends of one more folder: some CUDA machines need the fallback build. */
-  loadBackends(directory: string): Promise<void>;
+  /** Registers the backends of one more folder, or one file of them: some CUDA machines need the fallback build. */
+  loadBackends(directory: string, file?: string): Promise<void>;
   libraryInfo(): Promise<LibraryInfo>;
   Cancellation: new () => Cancellation;
   /** Takes up to `cells` cells of a KV cache, whose bytes, as many as are named or more, are then appended. */
@@ -59,6 +59,8 @@ export type LibraryInfo = {
     name: string;
     description: string;
     type: "cpu" | "gpu" | "igpu" | "accel";
+    /** Why it cannot compute anything; absent where it can. Such a device is given no model. */
+    failure?: string;
     memoryTotal: number;
     memoryFree: number;
   }[];

@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { QRHeadError } from "../errors.ts";
 import { loadAddon } from "./addon.ts";
 import type { Addon, LibraryInfo } from "./addon-types.ts";
+import { adviceFor, describeFailure, failedDevices } from "./failed-device.ts";
 import { underOwnNames } from "./own-names.ts";
 import { unpacked } from "./package-root.ts";
 import { howToInstall, pinnedRelease, releaseOfDirectory } from "./releases.ts";
@@ -17,10 +18,18 @@ export type LibraryOptions = {
   libraryDirectory?: string | undefined;
 };
 
-export type Library = { addon: Addon; info: LibraryInfo; gpu: Variant["gpu"] | "custom" };
+export type Library = {
+  addon: Addon;
+  info: LibraryInfo;
+  gpu: Variant["gpu"] | "custom";
+  /** What would give this build more devices, such as a package to install. */
+  hint?: string | undefined;
+  /** True where Vulkan was loaded beside CUDA, because no CUDA device can compute. */
+  vulkan?: boolean | undefined;
+};
 
 /** The libraries are process-wide, so the first choice that worked stands for later `auto`s. */
-let bound: (Pick<Library, "gpu"> & Folders) | undefined;
+let bound: (Omit<Library, "addon" | "info"> & Folders) | undefined;
 
 /** Where libraries are loaded from, and the folder that they are copies of: the same one without a copy. */
 type Folders = { directory: string; source: string };
@@ -35,8 +44,9 @@ export async function loadLibrary(options: LibraryOptions = {}): Promise<Library
   const gpu = options.gpu ?? "auto";
   const own = options.libraryDirectory ?? process.env.QRHEAD_LLAMA_DIR;
   const addon = loadAddon(own === undefined ? undefined : releaseOfDirectory(path.resolve(own)));
-  if (bound && !own && (gpu === "auto" || gpu === bound.gpu || gpu === false)) {
-    return assertGpu(await bind(addon, bound, bound.gpu), gpu);
+  if (bound && !own && (gpu === "auto" || gpu === bound.gpu || gpu === false || (gpu === "vulkan" && bound.vulkan))) {
+    const { hint, vulkan } = bound;
+    return assertGpu(noted(await bind(addon, bound, bound.gpu), { hint, vulkan }), gpu);
   }
   const failures: string[] = [];
   if (own) {
@@ -51,9 +61,12 @@ export async function loadLibrary(options: LibraryOptions = {}): Promise<Library
   let lastError: unknown;
   const missing: string[] = [];
   let library: Library | undefined;
-  for (const variant of variantsFor(gpu, addon)) {
+  const variants = variantsFor(gpu, addon);
+  for (const variant of variants) {
     try {
       library = await bindVariant(addon, variant);
+      const vulkan = variants.find((other) => other !== variant && other.gpu === "vulkan");
+      if (vulkan && unusedGpu(library)) library = await withVulkan(library, vulkan);
       break;
     } catch (error) {
       lastError = error;
@@ -72,11 +85,49 @@ async function bindVariant(addon: Addon, variant: Variant): Promise<Library> {
   const library = await bindUnderOwnNames(addon, source, variant.gpu);
   if (hasGpu(library.info) || !variant.fallbackPackageName) return library;
   // Older CUDA runtimes are served by a second package, as node-llama-cpp does it.
-  const fallback = path.join(await packageLibraries(variant.fallbackPackageName), "fallback");
-  if (existsSync(fallback)) {
+  const ext = variant.fallbackPackageName;
+  try {
+    const fallback = path.join(await packageLibraries(ext), "fallback");
+    if (!existsSync(fallback)) throw new Error(`no folder ${fallback}`);
     await addon.loadBackends(bound?.directory === source ? fallback : await underOwnNames(fallback, source));
+    const info = { ...(await addon.libraryInfo()), directory: source };
+    const [before, after] = [failedDevices(library.info).length, failedDevices(info).length];
+    const isSilent = !hasGpu(info) && before > 0 && after === before;
+    const hint = isSilent ? `install the CUDA 12 runtime and cuBLAS, with which ${ext} may work` : undefined;
+    return noted({ ...library, info }, { hint });
+  } catch (error) {
+    // The process is bound by now: what it can do without the second package, which is to compute on the CPU, must not be lost.
+    const toDo =
+      error instanceof MissingPackage ? `run npm install ${error.wanted}` : `mend ${ext}: ${messageOf(error)}`;
+    return noted(library, { hint: `${toDo} (for older drivers)` });
   }
-  return { ...library, info: { ...(await addon.libraryInfo()), directory: source } };
+}
+
+/**
+ * Loads Vulkan into the copy of llama.cpp that CUDA's build has bound, whose release it is of. The device that failed is the
+ * only one that is left out. Only on Linux, where this was tried.
+ */
+async function withVulkan(library: Library, { packageName }: Variant): Promise<Library> {
+  if (process.platform !== "linux" || !bound) return library;
+  try {
+    const folder = await packageLibraries(packageName);
+    const file = "libggml-vulkan.so";
+    const isCopy = bound.directory !== bound.source;
+    const directory = isCopy ? await underOwnNames(folder, bound.source, file) : folder;
+    await library.addon.loadBackends(directory, file);
+    const info = { ...(await library.addon.libraryInfo()), directory: bound.source };
+    return hasGpu(info) ? noted({ ...library, info }, { vulkan: true }) : library;
+  } catch {
+    // The CPU computes, with a warning that names Vulkan.
+    return library;
+  }
+}
+
+/** Also for later calls. */
+function noted(library: Library, { hint, vulkan }: Pick<Library, "hint" | "vulkan">): Library {
+  const notes = { ...(hint !== undefined && { hint }), ...(vulkan && { vulkan }) };
+  if (bound) Object.assign(bound, notes);
+  return { ...library, ...notes };
 }
 
 /**
@@ -104,10 +155,16 @@ async function bindUnderOwnNames(addon: Addon, source: string, gpu: Library["gpu
 
 /** Who asks for a GPU by name wants to hear that there is none, and not a slow answer from the CPU. */
 function assertGpu(library: Library, gpu: Gpu): Library {
-  if (gpu === "auto" || gpu === false || hasGpu(library.info)) return library;
-  throw new QRHeadError("LIBRARY_NOT_FOUND", `No ${gpu} device was found by llama.cpp in ${library.info.directory}`, {
+  const { info, hint } = library;
+  if (gpu === "auto" || gpu === false || hasGpu(info)) return library;
+  const [failed] = failedDevices(info);
+  if (failed) {
+    const advice = adviceFor(failed, library.gpu, hint);
+    throw new QRHeadError("LIBRARY_NOT_FOUND", describeFailure(failed), { option: "gpu", advice });
+  }
+  throw new QRHeadError("LIBRARY_NOT_FOUND", `No ${gpu} device was found by llama.cpp in ${info.directory}`, {
     option: "gpu",
-    advice: "install its driver, or use gpu: false",
+    advice: `install its driver, ${hint ? `${hint}, ` : ""}or use gpu: false`,
   });
 }
 
@@ -117,9 +174,17 @@ async function bind(addon: Addon, { directory, source }: Folders, gpu: Library["
   return { addon, info: { ...(await addon.libraryInfo()), directory: source }, gpu };
 }
 
-/** True when a device other than the CPU was found. */
+/** True when a device other than the CPU was found and can compute. */
 export function hasGpu(info: LibraryInfo): boolean {
-  return info.devices.some((device) => device.type === "gpu" || device.type === "igpu");
+  return info.devices.some(({ type, failure }) => (type === "gpu" || type === "igpu") && failure === undefined);
+}
+
+/** What computes although there is another GPU, why, and what would change that; undefined where there is nothing to say. */
+export function unusedGpu({ info, gpu, hint, vulkan = false }: Library): string | undefined {
+  const [failed] = failedDevices(info);
+  if (!failed || (hasGpu(info) && !vulkan)) return undefined;
+  const advice = adviceFor(failed, gpu, hint, vulkan);
+  return `${vulkan ? "Vulkan" : "The CPU"} computes, because ${describeFailure(failed)}: ${advice}`;
 }
 
 /**

@@ -15,7 +15,7 @@ import { readLibrary } from "./elf.ts";
 const FORMAT = 2;
 /** The binding of a symbol that is looked up in the library's own tree like all others. */
 const STB_GLOBAL = 1;
-/** Says which folder a copy is of. */
+/** Says which folder a copy is of, or which file. */
 const SOURCE = "source";
 const HOUR_MS = 3_600_000;
 
@@ -34,16 +34,18 @@ function copiesDirectory(): string {
  * of releases that are gone are removed.
  *
  * @param main The folder whose libraries those of `source` need, where that is another one.
+ * @param only The one library of `source` that is wanted.
  * @returns The copy's folder.
  * @throws Error with the reason why there can be none.
  */
-export async function underOwnNames(source: string, main = source): Promise<string> {
+export async function underOwnNames(source: string, main = source, only?: string): Promise<string> {
   const root = copiesDirectory();
   await makeDirectory(root);
   const { uid, mode } = await stat(root);
   if (uid !== process.getuid?.() || (mode & 0o022) !== 0) throw new Error(`others may write to ${root}`);
 
-  const files = await filesOf(source);
+  const files = (await filesOf(source)).filter(({ name }) => only === undefined || name === only);
+  const of = only === undefined ? source : path.join(source, only);
   const names = await namesOf(main, main === source ? files : await filesOf(main));
   const directory = path.join(root, keyOf(source, files));
   if (await isWhole(directory, files)) return directory;
@@ -51,12 +53,12 @@ export async function underOwnNames(source: string, main = source): Promise<stri
   try {
     await mkdir(partial, { mode: 0o700 });
     for (const { name } of files) await copy(path.join(source, name), path.join(partial, name), names);
-    await writeFile(path.join(partial, SOURCE), source);
+    await writeFile(path.join(partial, SOURCE), of);
     await putInPlace(partial, directory, files);
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
-  await sweep(root, source, directory).catch(() => {});
+  await sweep(root, of, directory).catch(() => {});
   return directory;
 }
 

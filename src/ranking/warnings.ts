@@ -1,4 +1,5 @@
 import { shortSight } from "../heads/local.ts";
+import { unusedGpu } from "../native/library.ts";
 import { type Engine, trainedFor } from "../reading/engine.ts";
 
 /**
@@ -15,6 +16,8 @@ export function warningsOf(
   const { heads, model, profile, options } = engine;
   const { warning, prompt, name, promptTokens: known = Number.POSITIVE_INFINITY } = heads;
   const warnings = warning ? [warning] : [];
+  const unused = options.gpu === false || options.gpuLayers === 0 ? undefined : unusedGpu(model.library);
+  if (unused) warnings.push(unused);
   if (prompt && prompt !== "auto" && prompt !== profile.name) {
     warnings.push(`Heads ${name} were found with the ${prompt} prompt, and rank with the ${profile.name} prompt here`);
   }

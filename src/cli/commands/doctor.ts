@@ -4,7 +4,7 @@ import { findModelFile } from "../../model/model-file.ts";
 import { selfTest } from "../../model/self-test.ts";
 import { tryInChild } from "../../model/trial.ts";
 import { loadAddon } from "../../native/addon.ts";
-import { hasGpu, loadLibrary } from "../../native/library.ts";
+import { hasGpu, loadLibrary, unusedGpu } from "../../native/library.ts";
 import type { LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { append } from "../../util/extremes.ts";
@@ -110,7 +110,7 @@ async function examine(options: LoadOptions, add: (...checks: Check[]) => void):
   if (!addon) return;
   add(checkPlatform(addon), checkAddon(addon));
   const library = await attempt("library", "reinstall node-llama-cpp", () => loadLibrary(options));
-  if (library) add(checkLibrary(library), ...checkDevices(library.info));
+  if (library) add(checkLibrary(library), ...checkDevices(library));
   const variants = () => checkVariants(addon, library?.gpu, asked);
   add(...((await attempt("builds", "reinstall node-llama-cpp", variants)) ?? []));
   if (!library) return;
@@ -122,7 +122,8 @@ async function examine(options: LoadOptions, add: (...checks: Check[]) => void):
   add(checkModel(retriever), ...checkChatTemplate(retriever.model), checkHeads(retriever, loaded.problem));
   const test = await attempt("self-test", "try --gpu false", () => selfTest(retriever, options));
   if (!test) return;
-  const chosen = loaded.problem === undefined && test.result.warnings.length === 0;
+  const aboutHeads = test.result.warnings.filter((warning) => warning !== unusedGpu(library));
+  const chosen = loaded.problem === undefined && aboutHeads.length === 0;
   add(checkSelfTest(test, chosen), checkTimings(test));
   const threads = options.threads ?? defaultThreads();
   if (threads === 1 || hasGpu(library.info) || durationOf(test) > LONGEST_COMPARED) return;

@@ -1,27 +1,27 @@
-"""Groups, held-out questions, prompts and one short run of training."""
+"""Groups, held-out questions and what prompts hold."""
 
-import contextlib
-import io
 import json
 import random
 import tempfile
 import unittest
+from collections import Counter
 from pathlib import Path
+from unittest import mock
 
-from made_up import backbone, lines, words
+from made_up import GROUP, lines
 
-import numpy as np
-import torch
-from qrbase import cli, probe
-from qrbase.data import Group, build, held_out_pools, may_answer
-from qrbase.evaluate import balanced, order_of, rank
-from qrbase.sampler import Sampler, varied
-from qrbase.scoring import Variants
-from qrbase.train import Settings, Trainer, losses
-from qrbase.validate import collect, orders_of, summarise
+from qrtrain import encyclopedia
+from qrtrain.bm25 import BM25
+from qrtrain.data import Group, build, may_answer, prepare
+from qrtrain.errors import InputError
+from qrtrain.pick import Picker, varied
+from qrtrain.pools import held_out_pools, write_pools
 
-GROUP = build("made_up", lines())
-WORDS = words()
+HELD = {GROUP.texts[p] for q in GROUP.questions if q.held_out for p in q.gold}
+#: Another file, of which a negative is a passage that is held out.
+OTHER = build("other", [
+    {"query": f"What is thing {i}?", "positive": f"Thing {i} is made of wood and stands in room {i}.", "negatives": sorted(HELD)} for i in range(60)
+])
 
 
 class GroupTest(unittest.TestCase):
@@ -31,149 +31,156 @@ class GroupTest(unittest.TestCase):
         self.assertTrue(question.near)
         for passage in question.near:
             self.assertNotIn("harbour", GROUP.texts[passage].lower())
-            self.assertFalse(may_answer(GROUP, question, passage))
         self.assertIn("Another text", GROUP.texts[question.negatives[0]])
 
     def test_held_out_questions_are_those_of_held_out_passages(self):
         held = {p for q in GROUP.questions if q.held_out for p in q.gold}
         self.assertTrue(held)
         self.assertFalse(held & {p for q in GROUP.questions if not q.held_out for p in q.gold})
+
+    def test_prepare_writes_what_load_reads_and_keeps_what_is_there(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for file in ("one", "two", "climate_fever"):
+                (folder / f"{file}.jsonl").write_text("\n".join(map(json.dumps, lines())))
+            (folder / "groups").mkdir()
+            (folder / "groups" / "two.json").write_text("kept")
+            self.assertEqual(prepare(folder, folder / "groups"), ["one", "two"])
+            found = Group.load(folder / "groups" / "one.json")
+            self.assertEqual((found.texts, found.questions), (build("one", lines()).texts, build("one", lines()).questions))
+            self.assertEqual((folder / "groups" / "two.json").read_text(), "kept")
+            with self.assertRaisesRegex(InputError, "three is not among them"):
+                prepare(folder, folder / "groups", ["three"])
+
+    def test_bm25_by_hand(self):
+        index = BM25(["red cats", "red dogs and red birds", "trees"])
+        # Two of three documents have `red`: idf = ln(1 + 1.5 / 2.5). Lengths 2, 4 and 1, mean 7/3.
+        idf, norm = 0.4700036, lambda length: 0.9 * (0.6 + 0.4 * length / (7 / 3))
+        self.assertAlmostEqual(float(index.scores("reds")[0]), idf / (1 + norm(2)), places=5)
+        self.assertAlmostEqual(float(index.scores("the red")[1]), idf * 2 / (2 + norm(4)), places=5)
+        self.assertEqual(float(index.scores("red")[2]), 0)
+
+
+class PoolTest(unittest.TestCase):
+    def test_lines_have_an_answer_or_none(self):
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "pools.jsonl"
+            done = write_pools([GROUP, Group("encyclopedia-0", GROUP.texts, GROUP.titles, GROUP.questions)], path, 10, 4)
+            found = [json.loads(line) for line in path.read_text().splitlines()]
+        self.assertEqual(done, {"answered": len(found) // 2, "none": len(found) // 2})
+        self.assertTrue(found)
+        for line in found:
+            self.assertEqual(len(line["docs"]), 4)
+            self.assertEqual(line["bm25"], sorted(line["bm25"], reverse=True))
+            self.assertEqual([i for i, d in enumerate(line["docs"]) if d["text"] in HELD and self.answers(line, d)], line["gold"])
+            self.assertEqual(bool(line["gold"]), not line["id"].endswith("/none"))
+
+    @staticmethod
+    def answers(line, document):
+        question = next(q for q in GROUP.questions if q.text == line["query"])
+        return document["text"] in [GROUP.texts[p] for p in question.gold]
+
+    def test_only_held_out_questions(self):
         pools = held_out_pools(GROUP, 10, 4)
-        self.assertTrue(pools)
-        for pool in pools:
-            self.assertEqual(pool["bm25"], sorted(pool["bm25"], reverse=True))
-            self.assertIn(pool["query"], [q.text for q in GROUP.questions if q.held_out])
-
-    def test_comes_back_from_its_file(self):
-        with tempfile.TemporaryDirectory() as folder:
-            GROUP.save(Path(folder))
-            self.assertEqual(Group.load(Path(folder) / "made_up.json"), GROUP)
+        self.assertTrue({pool["query"] for pool in pools} <= {q.text for q in GROUP.questions if q.held_out})
 
 
-class SamplerTest(unittest.TestCase):
-    def test_no_prompt_shows_a_held_out_passage_or_calls_an_answer_wrong(self):
-        sampler = Sampler(WORDS, [GROUP], 1, (200, 500))
-        held = [GROUP.texts[p] for q in GROUP.questions if q.held_out for p in q.gold]
-        numbers = [text.split("number ")[1] for text in held]
-        places = []
-        for _ in range(60):
-            sample = sampler.sample()
-            shown = WORDS.tokenizer.decode(sample.prompt.context.tolist(), skip_special_tokens=False)
-            for number in numbers:
-                self.assertNotIn(f"number {number}", shown)
-            count = sample.prompt.member.shape[1]
-            for gold, ignored in zip(sample.gold, sample.ignored):
+class PickTest(unittest.TestCase):
+    def picked(self, count=150, scraps=0.5, seed=1):
+        picker, r = Picker([GROUP, OTHER]), random.Random(seed)
+        with mock.patch("qrtrain.pick.SCRAPS", scraps), mock.patch("qrtrain.pick.varied", lambda text, r: text):
+            return [picker.pick(r, (200, 500)) for _ in range(count)]
+
+    def test_no_prompt_shows_a_held_out_passage(self):
+        for prompt in self.picked(400, scraps=1.0):
+            texts = [GROUP, OTHER][prompt.group].texts
+            self.assertFalse(HELD & {texts[p] for p in prompt.documents})
+
+    def test_what_may_answer_and_is_not_judged_does_not_count(self):
+        left_out = 0
+        for prompt in self.picked():
+            group = [GROUP, OTHER][prompt.group]
+            for text, gold, ignored in zip(prompt.queries, prompt.gold, prompt.ignored):
+                question = next(q for q in group.questions if q.text == text)
                 self.assertFalse(gold & ignored)
-                self.assertGreaterEqual(count - len(gold) - len(ignored), 2)
-                places += [i / (count - 1) for i in gold]
-        # Candidates are shuffled: what answers stands anywhere.
-        self.assertLess(abs(np.mean(places) - 0.5), 0.1)
+                self.assertEqual({prompt.documents[i] for i in gold}, {p for p in question.gold if p in prompt.documents and p not in prompt.scraps})
+                for i, p in enumerate(prompt.documents):
+                    if i in gold or p in question.negatives:
+                        continue
+                    telling = bool(question.answer) and question.answer in group.texts[p].lower()
+                    same_page = group.titles[p] is not None and group.titles[p] in [group.titles[g] for g in question.gold]
+                    self.assertEqual(i in ignored, telling or same_page)
+                    self.assertEqual(may_answer(group, question, p), telling or same_page)
+                    left_out += i in ignored
+        self.assertGreater(left_out, 20)
+
+    def test_scraps_answer_nothing(self):
+        seen = 0
+        for prompt in self.picked(scraps=1.0):
+            places = {prompt.documents.index(p) for p in prompt.scraps}
+            seen += len(places)
+            for gold in prompt.gold:
+                self.assertFalse(gold & places)
+        self.assertGreater(seen, 50)
+
+    def test_documents_are_shuffled_and_some_questions_have_no_answer(self):
+        places, none = [], 0
+        for prompt in self.picked(200, scraps=0.2):
+            self.assertEqual(len(set(prompt.documents)), len(prompt.documents))
+            places += [i / (len(prompt.documents) - 1) for gold in prompt.gold for i in gold]
+            none += sum(not gold for gold in prompt.gold)
+        self.assertLess(abs(sum(places) / len(places) - 0.5), 0.06)
+        self.assertGreater(none, 50)
 
     def test_the_same_seed_draws_the_same_prompts(self):
-        one, two = (Sampler(WORDS, [GROUP], 5, (200, 500)) for _ in range(2))
-        for _ in range(5):
-            a, b = one.sample(), two.sample()
-            self.assertEqual(a.queries, b.queries)
-            self.assertTrue(torch.equal(a.prompt.context, b.prompt.context))
+        self.assertEqual(self.picked(20, seed=5), self.picked(20, seed=5))
+        self.assertNotEqual(self.picked(20, seed=5), self.picked(20, seed=6))
+
+    def test_groups_without_other_passages_are_an_error(self):
+        alone = Group("alone", ["One text."], [None], [q for q in build("alone", [{"query": "Which?", "positive": "One text."}]).questions])
+        with self.assertRaisesRegex(InputError, "Expected groups"):
+            Picker([alone]).pick(random.Random(1), (200, 500))
 
     def test_queries_as_people_type_them(self):
         found = {varied("When was the Bridge finished?", random.Random(i)) for i in range(40)}
         self.assertEqual(found, {"When was the Bridge finished?", "when was the bridge finished", "when bridge finished"})
 
 
-class TrainTest(unittest.TestCase):
-    heads = [(1, 0), (2, 1), (2, 3)]
+class EncyclopediaTest(unittest.TestCase):
+    def test_articles_that_share_thirteen_words_in_a_row_are_left_out(self):
+        r = random.Random(3)
+        word = lambda: "".join(r.choice("bcdfglmnprst") + r.choice("aeiou") for _ in range(3))  # noqa: E731
+        sentence = lambda: " ".join(["The", *(word() for _ in range(11)), word()]) + "."  # noqa: E731
+        shared = [word() for _ in range(13)]
+        text = []
+        for i in range(24):
+            # Article 3 has the thirteen words, article 4 twelve of them; the last article counts too.
+            inside = {3: [" ".join(["Then", *shared, "came."])], 4: [" ".join(["Then", *shared[:12], "came."])]}.get(i, [])
+            text += [f"= Article {i} =", " ".join([sentence(), *inside, *(sentence() for _ in range(90))]), "Short."]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "text.txt").write_text("\n".join(text) + "\n")
+            (folder / "apart.jsonl").write_text(json.dumps({"text": ["Seldom", " ".join(shared).upper() + "!"]}))
+            found = {}
+            for case, apart in (("apart", [folder / "apart.jsonl"]), ("all", [])):
+                counts = encyclopedia.prepare(folder / "text.txt", folder / case, apart, size=1000)
+                groups = [Group.load(path) for path in sorted((folder / case).glob("*.json"))]
+                self.assertEqual([*counts], [group.name for group in groups])
+                found[case] = {title for group in groups for title in group.titles}
+            self.assertEqual(found["all"], {f"Article {i}" for i in range(24)})
+            self.assertEqual(found["apart"], found["all"] - {"Article 3"})
+            again = encyclopedia.prepare(folder / "text.txt", folder / "again", [folder / "apart.jsonl"], size=1000)
+            self.assertEqual({p.name: p.read_text() for p in (folder / "again").iterdir()}, {p.name: p.read_text() for p in (folder / "apart").iterdir()})
+            self.assertTrue(again)
 
-    def trainer(self, folder, steps=0):
-        model = backbone()
-        settings = Settings(heads=self.heads, first=1, rank=4, minutes=1, rate=5e-3, prompts=2)
-        trainer = Trainer(model, Sampler(WORDS, [GROUP], 2, (200, 400)), settings, Path(folder))
-        for _ in range(steps):
-            trainer.one_step(0.1)
-        return trainer
-
-    def loss(self, trainer, samples):
-        with torch.no_grad():
-            return sum(float(losses(trainer.model.look(s.prompt, self.heads), s, trainer.temperature)[0]) for s in samples)
-
-    def test_the_loss_falls_and_a_resumed_run_goes_on_as_if_it_had_not_stopped(self):
-        sampler = Sampler(WORDS, [GROUP], 9, (200, 400))
-        sample = sampler.sample()
-        with tempfile.TemporaryDirectory() as folder:
-            whole = self.trainer(folder)
-            before = self.loss(whole, [sample])
-            real, whole.sampler.sample = whole.sampler.sample, lambda: sample
-            for _ in range(40):
-                whole.one_step(0.1)
-            whole.sampler.sample = real
-            self.assertLess(self.loss(whole, [sample]), 0.8 * before)
-            whole.save("here.pt", 0.5)
-            after = [whole.one_step(0.1) for _ in range(3)]
-            again = self.trainer(folder)
-            again.resume(Path(folder) / "here.pt")
-            self.assertEqual([again.one_step(0.1) for _ in range(3)], after)
-
-
-class MeasuringTest(unittest.TestCase):
-    def test_validation_goes_on_where_it_stopped_and_says_what_each_variant_gives(self):
-        model = backbone()
-        variants = Variants(model, WORDS, {"some": (1.0, [(1, 0), (2, 2)])})
-        pools = held_out_pools(GROUP, 3, 4)
-        with tempfile.TemporaryDirectory() as folder:
-            output = Path(folder) / "lines.jsonl"
-            collect(variants, pools[:1], 2, output)
-            collect(variants, pools, 2, output)
-            found = [json.loads(line) for line in output.read_text().splitlines()]
-            self.assertEqual([line["id"] for line in found], [pool["id"] for pool in pools])
-            bm25, some = summarise(found)
-            self.assertEqual(bm25["variant"], "bm25")
-            self.assertAlmostEqual(some["less bm25"], some["ndcg"] - bm25["ndcg"], places=3)
-        # Scores come back in the order of the pool, whatever order they were read in.
-        order = orders_of(pools[0], 1)[0]
-        placed, _ = variants.score([pools[0]["docs"][i] for i in order], pools[0]["query"])
-        expected = [0.0] * len(order)
-        for place, i in enumerate(order):
-            expected[i] = float(f"{placed['some'][place]:.6g}")
-        self.assertEqual(found[0]["scores"]["some"][0], expected)
-
-    def test_orders_of_an_evaluation(self):
-        self.assertEqual(order_of("last", "q", 3), [2, 1, 0])
-        self.assertEqual(order_of("first", "q", 3), [0, 1, 2])
-        self.assertEqual(order_of("random", "q", 9), order_of("random", "q", 9))
-        self.assertEqual(sorted(order_of("random", "q", 9)), list(range(9)))
-        tasks = [{"task": "a", "query": i} for i in range(3)] + [{"task": "b", "query": 9}]
-        self.assertEqual([line["query"] for line in balanced(tasks, 2)], [0, 9, 1])
-        docs = [{"id": str(i), "text": text} for i, text in enumerate(GROUP.texts[:3])]
-        with tempfile.TemporaryDirectory() as folder:
-            for _ in range(2):
-                line = {"task": "t", "query": "q", "text": "Who keeps it?", "docs": docs}
-                rank(Variants(backbone(), WORDS, {"m": (1.0, [(2, 0)])}), [line], Path(folder), ["last", "first"], 1)
-            journal = (Path(folder) / "last" / "t" / "results.jsonl").read_text().splitlines()
-        self.assertEqual(len(journal), 2)
-        outcome = json.loads(journal[1])
-        self.assertEqual(outcome["scores"], sorted(outcome["scores"], reverse=True))
-
-    def test_heads_are_chosen_one_after_another_by_what_they_add(self):
-        # Head a is right on the first two questions, b on the third; c follows the place.
-        def line(a, b, gold):
-            return {"gold": [gold], "ignored": [], "heads": {"a": a, "b": b, "c": [0.0, 0.1, 0.2, 0.3]}}
-
-        found = [line([1, 0, 0, 0], [0, 0, 0.1, 0], 0), line([0, 1, 0, 0], [0.1, 0, 0, 0], 1), line([0.1, 0, 0, 0], [0, 0, 1, 0], 2)]
-        picked = probe.select(found, 2)
-        self.assertEqual(picked[-1]["heads"], ["a", "b"])
-        self.assertEqual(picked[-1]["ndcg"], 1.0)
-        self.assertAlmostEqual(probe.place_bias(found, "c"), 1.0)
-
-
-class CommandTest(unittest.TestCase):
-    def test_choose_prints_a_line_each(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "lines.jsonl"
-            path.write_text(json.dumps({"gold": [0], "ignored": [], "heads": {"1-0": [1, 0, 0], "1-1": [0, 1, 0]}}))
-            out = io.StringIO()
-            with contextlib.redirect_stdout(out):
-                cli.main(["choose", str(path), "--most", "1"])
-        self.assertEqual(json.loads(out.getvalue().splitlines()[-1])["heads"], ["1-0"])
+    def test_a_sentence_that_is_asked_about_is_mostly_taken_out(self):
+        run = [f"Sentence {word} has a few more words than eight in it." for word in ("alpha", "bravo", "charlie", "delta")]
+        kept = 0
+        for seed in range(100):
+            text, asked = encyclopedia.questions("Title", run, Counter(), random.Random(seed))
+            self.assertTrue(asked)
+            kept += len(text.split(". ")) == 4
+        self.assertTrue(8 < kept < 35, kept)
 
 
 if __name__ == "__main__":

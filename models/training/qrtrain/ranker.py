@@ -43,22 +43,21 @@ class Ranker(nn.Module):
     def matrix(self, name: str) -> torch.Tensor:
         """A weight as it is used: `share` of the change added, in float32."""
         key = name.replace(".", "-")
-        weight = self.weights[key]
         if f"{key}-a" not in self.adapter:
-            return weight
-        return weight + self.share * (self.adapter[f"{key}-b"] @ self.adapter[f"{key}-a"])
+            return self.weights[key]
+        return torch.addmm(self.weights[key], self.adapter[f"{key}-b"], self.adapter[f"{key}-a"], alpha=self.share)
 
-    def _linear(self, x: torch.Tensor, layer: int, part: str) -> torch.Tensor:
-        return F.linear(x, self.matrix(f"blk.{layer}.{part}").to(self.dtype))
+    def _linear(self, x: torch.Tensor, layer: int, *parts: str) -> torch.Tensor:
+        """Several matrices of a layer at once: what a small model takes on a GPU is the number of its operations."""
+        made = [self.matrix(f"blk.{layer}.{part}") for part in parts]
+        return F.linear(x, (torch.cat(made) if len(made) > 1 else made[0]).to(self.dtype))
 
     def _norm(self, x: torch.Tensor, layer: int, part: str) -> torch.Tensor:
         return F.rms_norm(x, (self.shape.width,), self.weights[f"blk-{layer}-{part}"], self.shape.epsilon).to(self.dtype)
 
-    def _rotated(self, x: torch.Tensor, heads: int, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-        """[T, heads · D] → [T, heads, D]."""
-        pairs = x.unflatten(-1, (heads, -1, 2))
-        even, odd = pairs[..., 0], pairs[..., 1]
-        return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
+    def _turned(self, x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
+        """Neighbouring dimensions as complex numbers, turned by the angle of the position. @param x [T, heads, D]."""
+        return torch.view_as_real(torch.view_as_complex(x.float().unflatten(-1, (-1, 2))) * turns).flatten(-2).to(self.dtype)
 
     def look(self, batch: Batch, per_token: bool = False) -> torch.Tensor:
         """Attention mass of all heads of the deepest layer, mean over each branch's rows: [B, heads, Q + 1, N].
@@ -66,30 +65,29 @@ class Ranker(nn.Module):
         @param per_token [B, heads, Q + 1, C] instead.
         """
         shape = self.shape
-        size, group = shape.head_dim, shape.heads // shape.kv_heads
+        size, group, last = shape.head_dim, shape.heads // shape.kv_heads, shape.layers - 1
         angle = batch.positions[:, None].float() * shape.rope_base ** (-torch.arange(0, size, 2, device=batch.positions.device).float() / size)
-        cos, sin = angle.cos()[:, None], angle.sin()[:, None]
+        turns = torch.polar(torch.ones_like(angle), angle)[:, None]
         mask = batch.mask()
         looked = torch.cat([batch.columns, batch.rows], 1)
+        wide = lambda t: t.repeat_interleave(group, 2).transpose(1, 2)  # noqa: E731
         x = F.embedding(batch.ids, self.weights["token_embd"])
         for layer in range(shape.layers):
-            h = self._norm(x, layer, "attn_norm")
-            q = self._rotated(self._linear(h, layer, "attn_q"), shape.heads, cos, sin).to(self.dtype)
-            k = self._rotated(self._linear(h, layer, "attn_k"), shape.kv_heads, cos, sin).to(self.dtype)
-            if layer == shape.layers - 1:
-                return self._mass(q, k, batch, mask, looked, per_token)
-            v = self._linear(h, layer, "attn_v").unflatten(-1, (shape.kv_heads, -1))
-            wide = lambda t: t.repeat_interleave(group, 2).transpose(1, 2)  # noqa: E731
-            read = F.scaled_dot_product_attention(
-                take(q, batch.sequences).transpose(1, 2), wide(take(k, batch.sequences)), wide(take(v, batch.sequences)), is_causal=True,
-            )
-            asked = F.scaled_dot_product_attention(
-                take(q, batch.rows).transpose(1, 2), wide(take(k, looked)), wide(take(v, looked)), attn_mask=mask[:, None],
-            )
+            mixed = self._linear(self._norm(x, layer, "attn_norm"), layer, "attn_q", "attn_k", *(() if layer == last else ("attn_v",)))
+            mixed = mixed.unflatten(-1, (-1, size))
+            if layer == last:
+                return self._mass(*self._turned(mixed, turns).split([shape.heads, shape.kv_heads], 1), batch, mask, looked, per_token)
+            pair, v = mixed.split([shape.heads + shape.kv_heads, shape.kv_heads], 1)
+            q, k = self._turned(pair, turns).split([shape.heads, shape.kv_heads], 1)
+            kv = torch.cat([k, v], 1)
+            k, v = take(kv, batch.sequences).chunk(2, 2)
+            read = F.scaled_dot_product_attention(take(q, batch.sequences).transpose(1, 2), wide(k), wide(v), is_causal=True)
+            k, v = take(kv, looked).chunk(2, 2)
+            asked = F.scaled_dot_product_attention(take(q, batch.rows).transpose(1, 2), wide(k), wide(v), attn_mask=mask[:, None])
             fetched = [take(t.transpose(1, 2).flatten(2).flatten(0, 1), places) for t, places in ((read, batch.back), (asked, batch.rows_back))]
             x = x + self._linear(torch.cat(fetched), layer, "attn_output")
-            h = self._norm(x, layer, "ffn_norm")
-            x = x + self._linear(F.silu(self._linear(h, layer, "ffn_gate")) * self._linear(h, layer, "ffn_up"), layer, "ffn_down")
+            gate, up = self._linear(self._norm(x, layer, "ffn_norm"), layer, "ffn_gate", "ffn_up").chunk(2, -1)
+            x = x + self._linear(F.silu(gate) * up, layer, "ffn_down")
         raise ValueError("Expected at least one layer")
 
     def _mass(self, q, k, batch: Batch, mask: torch.Tensor, looked: torch.Tensor, per_token: bool) -> torch.Tensor:

@@ -157,7 +157,7 @@ try {
         "--json",
       ];
       const { model, results } = JSON.parse(run(bin("qrhead", folder), args));
-      if (model.name !== "qrhead base v2" || results[0].id !== "1") throw new Error(JSON.stringify({ model, results }));
+      if (model.name !== "qrhead base v3" || results[0].id !== "1") throw new Error(JSON.stringify({ model, results }));
     },
   );
   step("the Electron example ranks without Electron", () => {

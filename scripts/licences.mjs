@@ -36,7 +36,7 @@ const text = `# Licences
 | what | licence |
 |---|---|
 | code of qrhead: \`dist\`, \`pages\`, \`prebuilds\` | MIT ([LICENSE](LICENSE)) |
-| \`models/qrhead-mini-v2-q8_0.gguf\`, the built-in model's weights | CC BY-SA 4.0 |
+| \`models/qrhead-mini-v3-q8_0.gguf\`, the built-in model's weights | CC BY-SA 4.0 |
 | head sets of others, \`qrhead heads show NAME\` | published by their authors with their papers and code, cited there; lists of numbers |
 | the text that \`qrhead detect --bootstrap\` uses, the demo's passages | MIT, written for qrhead |
 

@@ -24,7 +24,7 @@ import type { PruneOptions } from "./pruning/options.ts";
 import { type PruneHost, type PruneResult, prune } from "./pruning/prune.ts";
 import { batchOf, type RankBatch, withDocuments } from "./ranking/batch.ts";
 import { Corpus, type CorpusHost } from "./ranking/corpus.ts";
-import { planRank, type RankPlan } from "./ranking/plan.ts";
+import { defaultLayout, planRank, type RankPlan } from "./ranking/plan.ts";
 import { assertQueries, assertQuery, rankAll, rankEach, rankOne } from "./ranking/rank-many.ts";
 import type { Ranking, RankResult } from "./ranking/results.ts";
 import type { Ranker } from "./ranking/retriever.ts";
@@ -121,6 +121,10 @@ export class QRRetriever implements Retriever {
     return weight === undefined ? "none" : { weight };
   }
 
+  get layout(): Ranker["layout"] {
+    return defaultLayout(this.#engine);
+  }
+
   get prompt(): PromptProfile["name"] {
     return this.#engine.profile.name;
   }
@@ -182,16 +186,15 @@ export class QRRetriever implements Retriever {
   ): Promise<Corpus<Widened<T>>> {
     const { saveTo, force, ...others } = optionsOf(options);
     const { signal, onProgress, ...rest } = parseCorpusOptions(others);
-    const { order, maxDocumentTokens, layout } = this.#engine.options;
+    const { order, maxDocumentTokens } = this.#engine.options;
     const settings = {
       ...(order && { order }),
       ...(maxDocumentTokens && { maxDocumentTokens }),
-      ...(layout && { layout }),
     };
     return Corpus.create(
       this.#corpora,
       documents as readonly DocumentInput[] as readonly Widened<T>[],
-      { ...settings, ...rest },
+      { ...settings, ...rest, layout: rest.layout ?? this.layout },
       { signal, onProgress },
       saveTo === undefined ? undefined : { file: saveTo, force },
     );
@@ -243,12 +246,13 @@ export class QRRetriever implements Retriever {
   }
 
   async inspect(query: string, documents: readonly DocumentInput[], options: RankOptions = {}): Promise<Inspection> {
-    const plan: RankPlan = { ...this.#plan(parseRankOptions(options)), how: { rows: "heads" }, use: "inspect" };
-    assertQuery(query);
-    const normalized = someDocuments(documents);
-    if (plan.layout === "independent") {
+    const { layout = this.#engine.options.layout ?? "listwise", ...parsed } = parseRankOptions(options);
+    if (layout === "independent") {
       throw new InputError("INVALID_ARGUMENT", 'inspect shows one prompt of all documents: use layout: "listwise"');
     }
+    const plan: RankPlan = { ...this.#plan({ ...parsed, layout }), how: { rows: "heads" }, use: "inspect" };
+    assertQuery(query);
+    const normalized = someDocuments(documents);
     return this.#queue.run(async () => {
       const context = this.#contexts.listwise;
       const laid = await layOutDocuments(this.#engine, context.layout, normalized, plan);
@@ -310,6 +314,7 @@ export class QRRetriever implements Retriever {
   }
 
   #rank(queries: readonly string[], documents: readonly RankDocument[], plan: RankPlan): AsyncGenerator<Ranking> {
-    return rankAll({ engine: this.#engine, context: this.#contexts[plan.layout] }, documents, queries, plan);
+    const { listwise } = this.#contexts;
+    return rankAll({ engine: this.#engine, context: this.#contexts[plan.layout], listwise }, documents, queries, plan);
   }
 }

@@ -154,7 +154,7 @@ function whole(platform, folder) {
     const docs = DOCUMENTS.map((text, id) => ({ id: String(id), text }));
     const examples = [0, 1].map((id) => JSON.stringify({ id: String(id), query: QUERY, docs, gold: ["1"] }));
     writeFileSync(path.join(folder, "examples.jsonl"), examples.join("\r\n"));
-    const model = path.join("node_modules", "qrhead", "models", "qrhead-mini-v2-q8_0.gguf");
+    const model = path.join("node_modules", "qrhead", "models", "qrhead-mini-v3-q8_0.gguf");
     const detect = ["detect", "--model", model, "--examples", "examples.jsonl", "-o", "heads.json", "--gpu", "false"];
     // Twice: the second replaces a file.
     for (const more of [[], ["--force"]]) runCommand(platform, folder, [...detect, ...more]);

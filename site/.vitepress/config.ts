@@ -110,11 +110,7 @@ export default defineConfig({
                 page("Detection, measured", "/results/detection"),
               ],
             },
-            {
-              ...page("Evaluate", "/evaluation"),
-              collapsed: true,
-              items: [page("Where it wins and loses", "/error-analysis")],
-            },
+            page("Evaluate", "/evaluation"),
           ],
         },
         {
@@ -140,9 +136,7 @@ export default defineConfig({
         {
           text: "Results",
           items: [
-            page("Built-in model", "/results/README"),
-            page("Base model", "/results/base"),
-            page("Fusion with BM25", "/results/fusion"),
+            page("Built-in models", "/results/README"),
             page("Released models", "/results/released-models"),
             page("Speed and memory", "/results/speed"),
             page("Windows", "/results/windows"),

@@ -62,7 +62,7 @@ export async function openCorpus(
     if (!documents) return corpus;
     const sameSettings =
       (settings.order ?? "given") === corpus.order &&
-      (settings.layout ?? "listwise") === corpus.layout &&
+      (settings.layout ?? retriever.layout) === corpus.layout &&
       settings.maxDocumentTokens === corpus.maxDocumentTokens;
     if (sameSettings && sameDocuments(documents, corpus.documents)) return corpus;
     await corpus.dispose();

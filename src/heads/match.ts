@@ -19,7 +19,9 @@ type NameRule = {
 
 const RULES: Readonly<Record<PublishedModelKey, NameRule>> = {
   // Its header has all that SmolLM2 is recognised by, and one word more.
+  "qrhead-base-v3": { family: /qrhead-base(-\d+m)?-v3/, size: null, marks: ["base"] },
   "qrhead-base-v2": { family: /qrhead-base(-\d+m)?-v2/, size: null, marks: ["base"] },
+  "qrhead-mini-v3": { family: /qrhead-mini(-\d+m)?-v3/, size: null },
   "qrhead-mini-v2": { family: /qrhead-mini-v2/, size: null },
   "qrhead-mini-v1": { family: /qrhead-mini(-v1)?/, size: null },
   "smollm2-135m": {

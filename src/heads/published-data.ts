@@ -14,7 +14,7 @@ export type PublishedEntry = {
   objective?: "mass" | "ndcg" | "contrastive";
   prompt?: "llama3" | "qwen2.5" | "template" | "plain";
   nullQuery?: string;
-  /** The one layout that these heads rank in. */
+  /** The layout that these heads rank best in, and rank in where nothing else is asked for. */
   layout?: "listwise" | "independent";
   /** What makes relevance of attention; see docs/relevance.md for how it was fitted. */
   calibration?: { listwise?: { a: number; b: number }; independent?: { a: number; b: number } };
@@ -30,6 +30,8 @@ export type PublishedEntry = {
 /** Models that heads were published for: `general.architecture` of their GGUF, layers, query heads a layer. */
 export const PUBLISHED_MODELS = {
   // Of the whole model that it is cut from.
+  "qrhead-base-v3": { name: "qrhead base v3", architecture: "llama", layers: 30, heads: 9 },
+  "qrhead-mini-v3": { name: "qrhead mini v3", architecture: "llama", layers: 3, heads: 9 },
   "qrhead-base-v2": { name: "qrhead base v2", architecture: "llama", layers: 30, heads: 9 },
   "qrhead-mini-v2": { name: "qrhead mini v2", architecture: "llama", layers: 4, heads: 4 },
   "qrhead-mini-v1": { name: "qrhead mini", architecture: "llama", layers: 4, heads: 8 },
@@ -59,6 +61,7 @@ export const PUBLISHED_SOURCES = {
   qrheadTool: { name: "qrhead detect on the released GGUF (docs/results/heads)" },
   base: { name: "detection on training questions of 23 sources (packages/base)" },
   mini: { name: "the training of qrhead mini: its loss is retrieval through these heads" },
+  trained: { name: "the training of the model: its loss is retrieval through these heads" },
 } as const;
 
 const LME = { data: "LongMemEval, single-session-user", examples: 70, objective: "mass", nullQuery: "N/A" } as const;
@@ -67,6 +70,31 @@ const CORE = { data: "Natural Questions", examples: 5000, objective: "contrastiv
 
 /** For each model in order of preference: the reference code's default first. */
 export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
+  {
+    // All heads of the deepest layer: its queries and keys serve nothing else.
+    name: "qrhead-base-v3",
+    model: "qrhead-base-v3",
+    source: "trained",
+    prompt: "plain",
+    nullQuery: "N/A",
+    promptTokens: 2048,
+    layout: "independent",
+    calibration: { listwise: { a: -2.6, b: 543 }, independent: { a: -2.72, b: 567 } },
+    fuse: 0.6,
+    heads: "7-0,7-1,7-2,7-3,7-4,7-5,7-6,7-7,7-8",
+  },
+  {
+    name: "qrhead-mini-v3",
+    model: "qrhead-mini-v3",
+    source: "trained",
+    prompt: "plain",
+    nullQuery: "N/A",
+    promptTokens: 2048,
+    layout: "independent",
+    calibration: { listwise: { a: -2.34, b: 228 }, independent: { a: -2.4, b: 223 } },
+    fuse: 0.7,
+    heads: "2-0,2-1,2-2,2-3,2-4,2-5,2-6,2-7,2-8",
+  },
   {
     // Queries and keys of layer 17 were trained for these heads, on shuffled documents in one prompt.
     name: "qrhead-base-v2",

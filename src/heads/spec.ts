@@ -19,7 +19,7 @@ export type ResolvedHeads = {
   nullQuery?: string;
   /** Tokens of the longest prompt that they are known to rank well in. */
   promptTokens?: number;
-  /** The one layout that they rank in; absent where both will do, or it is not known. */
+  /** The layout that they rank best in, which is the default then; absent where both will do, or it is not known. */
   layout?: "listwise" | "independent";
   /** What makes relevance of their attention, by layout; absent where it was not fitted. */
   calibration?: HeadSet["calibration"] & {};

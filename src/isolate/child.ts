@@ -104,10 +104,10 @@ async function perform({ method, view = 0, corpus: number, args }: Request, opti
 
 async function load(options: Given): Promise<LoadedInfo> {
   const retriever = await QRRetriever.load(options);
-  const { model, heads, headSet, fuse, prompt, loadMs } = retriever;
+  const { model, heads, headSet, fuse, layout, prompt, loadMs } = retriever;
   views.set(0, retriever);
   keeper = retriever.withHeads(heads);
-  return { model, heads, headSet, fuse, prompt, loadMs };
+  return { model, heads, headSet, fuse, layout, prompt, loadMs };
 }
 
 function viewOf(view: number): QRRetriever {

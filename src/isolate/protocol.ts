@@ -51,6 +51,7 @@ export type LoadedInfo = {
   heads: unknown;
   headSet: string;
   fuse: unknown;
+  layout: string;
   prompt: string;
   loadMs: number;
 };

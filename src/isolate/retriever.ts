@@ -104,6 +104,11 @@ export class IsolatedRetriever implements Retriever {
     return this.#view.info.fuse as Retriever["fuse"];
   }
 
+  /** How documents stand in the cache where a call does not say: what it was loaded with, else what the heads rank best in. */
+  get layout(): Retriever["layout"] {
+    return this.#view.info.layout as Retriever["layout"];
+  }
+
   /** The prompt format in use. */
   get prompt(): PromptProfile["name"] {
     return this.#view.info.prompt as PromptProfile["name"];

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import PQueue from "p-queue";
 import { QRHeadError } from "../errors.ts";
+import type { LoadOptions } from "../options.ts";
 import type { Channel } from "./channel.ts";
 import { ChildDied, Connection, type Death, type Functions } from "./connection.ts";
 import { KeepAlive } from "./keep-alive.ts";
@@ -53,6 +54,11 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+  }
+
+  /** What the model is loaded with. */
+  get loadOptions(): LoadOptions {
+    return this.#options.load.options as LoadOptions;
   }
 
   get info(): LoadedInfo {

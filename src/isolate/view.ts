@@ -47,8 +47,9 @@ export class View {
   get info(): LoadedInfo {
     const { info } = this.#supervisor;
     if (!this.#heads) return info;
-    const { heads, name: headSet, fuse: weight } = this.#heads;
-    return { ...info, heads, headSet, fuse: weight === undefined ? "none" : { weight } };
+    const { heads, name: headSet, fuse: weight, layout: best = "listwise" } = this.#heads;
+    const { layout = best } = this.#supervisor.loadOptions;
+    return { ...info, heads, headSet, layout, fuse: weight === undefined ? "none" : { weight } };
   }
 
   get child(): Connection | undefined {

@@ -4,7 +4,7 @@ import { InputError } from "../errors.ts";
 import { assertNotBundled, packageRoot, unpacked } from "../native/addon.ts";
 
 /** The small model that comes with the package, `mini`: what runs when no model is named. */
-export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v2-q8_0.gguf");
+export const BUILT_IN_MODEL = path.join(packageRoot, "models", "qrhead-mini-v3-q8_0.gguf");
 
 /** The package of the larger one, which is found where it is installed beside this one. */
 const BASE_PACKAGE = "qrhead-base";
@@ -35,7 +35,7 @@ export function findBaseModel(from = packageRoot): string | undefined {
 
 /**
  * The file that a built-in model's name stands for. `mini` runs where no model is named, whether `base` is installed or not:
- * base is ahead of it, takes nine times as long, and is not ahead of BM25 (docs/results/base.md).
+ * base ranks better and takes three times as long (docs/results/README.md).
  *
  * @throws InputError `INVALID_INPUT` for `base` where its package is not installed.
  * @example

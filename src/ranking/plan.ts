@@ -1,6 +1,6 @@
 import { DEFAULT_NULL_QUERY, type RankOptions } from "../options.ts";
 import type { PromptUse } from "../prompt/overflow.ts";
-import type { Engine } from "../reading/engine.ts";
+import { type Engine, trainedFor } from "../reading/engine.ts";
 import type { Rows } from "../reading/query-passes.ts";
 import { type Fusion, fusionOf } from "./fusion.ts";
 import { type Calibration, calibrationOf } from "./scoring/relevance.ts";
@@ -13,6 +13,10 @@ export type RankPlan = Pick<
 > & {
   layout: "listwise" | "independent";
   windows: "auto" | "never" | WindowOptions;
+  /** What is done where documents do not fit apart, and that they are to stand apart was nobody's choice. */
+  otherwise?: Pick<RankPlan, "layout" | "windows" | "relevance"> | undefined;
+  /** That it is what `otherwise` said. */
+  isFallback?: boolean;
   order: "given" | "reverse";
   /** Null where scores are not calibrated. */
   nullQuery: string | null;
@@ -29,9 +33,22 @@ export type RankPlan = Pick<
   use?: PromptUse;
 };
 
-export function planRank({ options: load, heads }: Engine, options: RankOptions): RankPlan {
+/**
+ * The layout of a call that names none: that of loading, else the one that the heads rank best in, else the published one.
+ * Windows are prompts of several documents, so that a call that asks for them asks for these.
+ */
+export function defaultLayout(
+  { options: load, heads }: Pick<Engine, "options" | "heads">,
+  { windows }: Pick<RankOptions, "windows"> = {},
+): "listwise" | "independent" {
+  if (load.layout) return load.layout;
+  return typeof (windows ?? load.windows) === "object" ? "listwise" : (heads.layout ?? "listwise");
+}
+
+export function planRank(engine: Engine, options: RankOptions): RankPlan {
+  const { options: load, heads } = engine;
   const {
-    layout = "listwise",
+    layout = defaultLayout(engine, options),
     windows = "auto",
     order = "given",
     calibration = true,
@@ -42,16 +59,30 @@ export function planRank({ options: load, heads }: Engine, options: RankOptions)
   } = { ...load, ...options };
   const { topK, threshold, headScores, tokenScores, signal, onProgress } = options;
   const weights = weighted && heads.weights ? Float32Array.from(heads.weights) : null;
+  const relevanceOf = (one: "listwise" | "independent") =>
+    calibrationOf(heads.calibration?.[one], {
+      layout: one,
+      // Scores of another kind are not what the constants were fitted to.
+      applies: calibration && mask && (weighted || !heads.weights),
+    });
+  const isChosen = (options.layout ?? load.layout) !== undefined;
   return {
     ...{ layout, windows, order, mask, weights, maxDocumentTokens },
     nullQuery: calibration ? nullQuery : null,
-    relevance: calibrationOf(heads.calibration?.[layout], {
-      layout,
-      // Scores of another kind are not what the constants were fitted to.
-      applies: calibration && mask && (weighted || !heads.weights),
-    }),
+    relevance: relevanceOf(layout),
+    ...(layout === "independent" &&
+      !isChosen &&
+      windows === "auto" && {
+        otherwise: { layout: "listwise", windows: windowsFor(engine), relevance: relevanceOf("listwise") },
+      }),
     fusion: fusionOf(options, heads.fuse),
     how: headScores ? { rows: "heads" } : { rows: "sum", weights },
     ...{ topK, threshold, headScores, tokenScores, signal, onProgress },
   };
+}
+
+/** Windows as long as the heads are known to rank well in, and as the context may be. */
+function windowsFor(engine: Engine): WindowOptions {
+  const { promptTokens = Number.POSITIVE_INFINITY } = engine.heads;
+  return { windowTokens: Math.min(promptTokens, engine.options.contextSize ?? trainedFor(engine)) };
 }

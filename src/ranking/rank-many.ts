@@ -1,6 +1,8 @@
 import { invalidArgument } from "../errors.ts";
 import type { Progress, RankOptions } from "../options.ts";
+import { type PromptLayout, tokensNeeded } from "../prompt/layout.ts";
 import { layOutDocuments } from "../reading/documents.ts";
+import { trainedFor } from "../reading/engine.ts";
 import type { RankDocument } from "../types.ts";
 import type { BatchResult } from "./batch.ts";
 import { chooseResults, emptyRanking } from "./choose.ts";
@@ -50,6 +52,12 @@ async function* rankByHeads(
   const candidates =
     "trunk" in documents ? documents : candidatesOf(await layOutDocuments(engine, context.layout, documents, plan));
   const prompts = await promptsOf(engine, candidates, queries, plan);
+  const { otherwise } = plan;
+  if (otherwise && asking.listwise && !prompts.every((prompt) => fitsApart(asking, prompt))) {
+    const inWindows = { ...plan, ...otherwise, otherwise: undefined, isFallback: true };
+    yield* rankByHeads({ engine, context: asking.listwise }, candidates.documents, queries, inWindows);
+    return;
+  }
   const mayWindow = plan.layout === "listwise" && plan.windows !== "never";
   const must = typeof plan.windows === "object";
   if (!mayWindow || !(must || prompts.some((prompt) => context.layout.overflow(prompt)))) {
@@ -75,6 +83,13 @@ async function* rankByHeads(
       plan,
     );
   }
+}
+
+/** Cells of documents that stand apart, in as many contexts as the model was trained for: what is not asked for takes no more memory. */
+const MOST_CONTEXTS = 8;
+
+function fitsApart({ engine, context }: Asking, prompt: PromptLayout): boolean {
+  return !context.layout.overflow(prompt) && tokensNeeded(prompt) <= MOST_CONTEXTS * trainedFor(engine);
 }
 
 /** A result with what the queue adds to it. */

@@ -18,7 +18,13 @@ import { warningsOf } from "./warnings.ts";
 export type Candidates = LaidDocuments & { placed: readonly Omit<Placed, "score">[] };
 
 /** What queries over the same documents are asked of. */
-export type Asking = { engine: Engine; context: KvContext; saved?: SavedCells | undefined };
+export type Asking = {
+  engine: Engine;
+  context: KvContext;
+  /** For documents that do not fit apart. */
+  listwise?: KvContext;
+  saved?: SavedCells | undefined;
+};
 
 export function candidatesOf(laid: LaidDocuments): Candidates {
   const { documents, positions, trunk } = laid;
@@ -130,7 +136,11 @@ async function standingOf(
     timings: { loadMs: model.loadMs, ...observed.timings, totalMs: 0 },
     warnings: [
       // The positions of independent documents are bounded by the longest of them.
-      ...warningsOf(engine, plan.layout, plan.layout === "listwise" ? end + prompt.query.length : undefined),
+      ...warningsOf(
+        engine,
+        plan.isFallback ? undefined : plan.layout,
+        plan.layout === "listwise" ? end + prompt.query.length : undefined,
+      ),
       ...(warning === undefined ? [] : [warning]),
     ],
   };

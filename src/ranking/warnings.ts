@@ -4,12 +4,12 @@ import { type Engine, trainedFor } from "../reading/engine.ts";
 /**
  * Why a ranking may be worse than these heads can do.
  *
- * @param layout How the documents stand in the prompt.
+ * @param layout How the documents stand in the prompt, where that was asked for.
  * @param promptTokens Of the longest stretch that the heads look over; undefined where its length is bounded otherwise.
  */
 export function warningsOf(
   engine: Engine,
-  layout: "listwise" | "independent",
+  layout: "listwise" | "independent" | undefined,
   promptTokens: number | undefined,
 ): string[] {
   const { heads, model, profile, options } = engine;
@@ -19,7 +19,7 @@ export function warningsOf(
     warnings.push(`Heads ${name} were found with the ${prompt} prompt, and rank with the ${profile.name} prompt here`);
   }
   const { layout: ownLayout = layout } = heads;
-  if (ownLayout !== layout) {
+  if (layout && ownLayout !== layout) {
     warnings.push(
       `Heads ${name} rank ${ownLayout} documents, and worse with layout ${layout}: use layout: "${ownLayout}"`,
     );

@@ -12,7 +12,7 @@ import { command, temporaryFolder } from "../helpers/cli.ts";
 import { EXAMPLES } from "../helpers/detect-examples.ts";
 import { hasRedis, type OwnRedis, startRedis } from "../helpers/redis.ts";
 
-const BUILT_IN_SHAPE = { name: "qrhead mini v2", architecture: "llama", layers: 4, heads: 4 };
+const BUILT_IN_SHAPE = { name: "qrhead mini v3", architecture: "llama", layers: 3, heads: 9 };
 
 const files = temporaryFolder();
 let redis: OwnRedis | undefined;

@@ -19,7 +19,7 @@ def show(**values) -> None:
 def prepare(given) -> None:
     from .data import prepare as run
 
-    existing(given.train, "--train", ".zst")
+    existing(given.train, "--train", ".jsonl*")
     show(done=run(given.train, given.groups, given.only, given.passages, given.processes))
 
 

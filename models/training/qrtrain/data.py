@@ -6,6 +6,7 @@ A passage that is held out stands in no training prompt; its questions measure.
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -71,13 +72,21 @@ def number_of(text: str) -> int:
 
 
 def text_lines(path: Path):
-    """Lines of a text file, which may be packed with zstd."""
+    """Lines of a text file, which may be packed with zstd.
+
+    @throws InputError for a packed file that cannot be read to its end.
+    """
     if path.suffix != ".zst":
         with open(path, encoding="utf-8") as file:
             yield from file
         return
-    with subprocess.Popen(["zstd", "-dcq", "--long=27", str(path)], stdout=subprocess.PIPE, encoding="utf-8") as process:
+    if not shutil.which("zstd"):
+        raise InputError(f"Expected the command zstd, to read {path}")
+    with subprocess.Popen(["zstd", "-dcq", "--long=27", str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
         yield from process.stdout
+        said = process.stderr.read().strip()
+    if process.returncode:
+        raise InputError(f"Expected {path} to be packed with zstd: {said}")
 
 
 def read_lines(path: Path) -> "list[dict]":

@@ -2,6 +2,8 @@
 
 import json
 import random
+import shutil
+import subprocess
 import tempfile
 import unittest
 from collections import Counter
@@ -12,7 +14,7 @@ from made_up import GROUP, lines
 
 from qrtrain import encyclopedia
 from qrtrain.bm25 import BM25
-from qrtrain.data import Group, build, may_answer, prepare
+from qrtrain.data import Group, build, may_answer, prepare, read_lines
 from qrtrain.errors import InputError
 from qrtrain.pick import Picker, varied
 from qrtrain.pools import held_out_pools, write_pools
@@ -51,6 +53,19 @@ class GroupTest(unittest.TestCase):
             self.assertEqual((folder / "groups" / "two.json").read_text(), "kept")
             with self.assertRaisesRegex(InputError, "three is not among them"):
                 prepare(folder, folder / "groups", ["three"])
+
+    @unittest.skipUnless(shutil.which("zstd"), "needs zstd")
+    def test_packed_lines_and_what_is_not_packed(self):
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "lines.jsonl"
+            path.write_text("\n".join(map(json.dumps, lines(4000))))
+            subprocess.run(["zstd", "-q", str(path)], check=True)
+            packed = path.with_name("lines.jsonl.zst")
+            self.assertEqual(read_lines(packed), lines(4000))
+            # Nothing is taken for the whole that is not.
+            packed.write_bytes(packed.read_bytes()[:-2000])
+            with self.assertRaisesRegex(InputError, "to be packed with zstd"):
+                read_lines(packed)
 
     def test_bm25_by_hand(self):
         index = BM25(["red cats", "red dogs and red birds", "trees"])

@@ -90,7 +90,15 @@ def text_lines(path: Path):
 
 
 def read_lines(path: Path) -> "list[dict]":
-    return [json.loads(line) for line in text_lines(path) if line.strip()]
+    """@throws InputError for a line that is no JSON."""
+    lines, out = [*text_lines(path)], []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                out.append(json.loads(line))
+            except ValueError as error:
+                raise InputError(f"Expected JSON in line {number} of {path}: {error}") from error
+    return out
 
 
 def telling(answer: object) -> str:

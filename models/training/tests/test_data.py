@@ -66,6 +66,9 @@ class GroupTest(unittest.TestCase):
             packed.write_bytes(packed.read_bytes()[:-2000])
             with self.assertRaisesRegex(InputError, "to be packed with zstd"):
                 read_lines(packed)
+            path.write_text("{}\n{")
+            with self.assertRaisesRegex(InputError, "Expected JSON in line 2 of"):
+                read_lines(path)
 
     def test_bm25_by_hand(self):
         index = BM25(["red cats", "red dogs and red birds", "trees"])

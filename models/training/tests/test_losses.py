@@ -60,6 +60,15 @@ class LossTest(unittest.TestCase):
         self.assertEqual(seen["calibrated"].item(), 0)
         self.assertTrue(math.isfinite(loss.item()))
 
+    def test_questions_without_an_answer_do_not_dilute_the_ranking(self):
+        both = given([[[True, False], [False, False]]])
+        one = given([[[True, False]]])
+        mass, objective = masses(both).detach(), Objective(2)
+        alone = torch.cat([mass[:, :, :1], mass[:, :, 2:]], 2)
+        found, expected = objective.loss(mass, both)[2], objective.loss(alone, one)[2]
+        for name in ("calibrated", "raw", "heads", "top1"):
+            self.assertAlmostEqual(found[name].item(), expected[name].item(), places=6)
+
     def test_what_does_not_count_teaches_nothing(self):
         batch = given([[[True, False, False], [False, True, False]]], [[[True, True, False], [True, True, True]]], [[True, False]])
         mass, objective = masses(batch), Objective(2)

@@ -100,7 +100,16 @@ class Tuner:
 
     def run(self, parcels, log, keep=lambda state: None) -> None:
         """@param parcels What `Steps` yields; @param log Takes lines; @param keep Takes states, now and then and at the end."""
-        began, history, marked, kept, waited = time.monotonic(), [], (time.monotonic(), self.tokens), time.monotonic(), 0.0
+        began = marked = kept = time.monotonic()
+        history, counted, waited = [], self.tokens, 0.0
+
+        def write(seconds: float) -> None:
+            nonlocal marked, history, counted, waited
+            line = self._line(history) | {"seconds": round(seconds, 1)}
+            now = time.monotonic()
+            log(json.dumps(line | {"rate": round((self.tokens - counted) / (now - marked)), "waited": round(waited / len(history), 4)}))
+            marked, history, counted, waited = now, [], self.tokens, 0.0
+
         batches = ahead(parcels, self.device)
         while True:
             asked = time.monotonic()
@@ -111,13 +120,12 @@ class Tuner:
             waited += time.monotonic() - asked
             history.append(self.one_step(ready[0], ready[1] if len(ready) > 1 else [], seconds / self.settings.seconds))
             if len(history) == LOGGED or self.step < 4:
-                line = self._line(history) | {"seconds": round(seconds, 1)}
-                now = time.monotonic()
-                log(json.dumps(line | {"rate": round((self.tokens - marked[1]) / (now - marked[0])), "waited": round(waited / len(history), 4)}))
-                marked, history, waited = (now, self.tokens), [], 0.0
-                if now - kept > KEPT_EVERY:
-                    keep(self.state(self.before + now - began))
+                write(seconds)
+                if time.monotonic() - kept > KEPT_EVERY:
+                    keep(self.state(self.before + time.monotonic() - began))
                     kept = time.monotonic()
+        if history:
+            write(seconds)
         keep(self.state(seconds))
 
     def _line(self, history: "list[dict]") -> dict:

@@ -1,5 +1,6 @@
 """Runs of training: what they learn, that they go on as if they had not stopped, and that a seed gives the same steps."""
 
+import json
 import tempfile
 import unittest
 import unittest.mock
@@ -149,7 +150,11 @@ class CommandTest(unittest.TestCase):
         state = self.folder / "state"
         first = self.tune("run.pt", state=state)
         self.assertEqual(self.tune("run.pt", state=state)["steps"], first["steps"])
-        self.assertGreater(self.tune("run.pt", state=state, seconds=torch.load(state)["counts"]["seconds"] + 0.01)["steps"], first["steps"])
+        more = self.tune("run.pt", state=state, seconds=torch.load(state)["counts"]["seconds"] + 0.5)
+        self.assertGreater(more["steps"], first["steps"])
+        # The log says where the run ended.
+        logged = [json.loads(line) for line in (self.folder / "run.jsonl").read_text().splitlines()]
+        self.assertEqual((logged[-1]["step"], logged[-1]["tokens"]), (more["steps"], more["tokens"]))
 
     def test_a_teacher_and_its_student_have_their_own_vocabularies(self):
         self.tune("teacher.pt", rank=2)

@@ -62,7 +62,7 @@ export const DEMO_DOCUMENTS: readonly RankDocument[] = [
 
 /** Each is answered by the document of that id. */
 export const DEMO_QUERIES: readonly { query: string; answer: string }[] = [
-  { query: "Why do trees change color in the fall?", answer: "leaves" },
+  { query: "Why are forests yellow in October?", answer: "leaves" },
   { query: "Who beat the world champion at chess?", answer: "chess" },
   { query: "Why does the sea level change twice a day?", answer: "tides" },
 ];

@@ -42,14 +42,14 @@ export const RETRIEVING = {
     ...RANKING.fuse,
     says: "how the first stage's scores join the heads', or BM25's where there was no first stage",
     default:
-      'the head set\'s, which is `{ weight: 0.6 }` beside BM25 for the built-in model, else `"none"`; .5 for an index',
+      'the head set\'s, which is `{ weight: 0.7 }` beside BM25 for the built-in model, else `"none"`; .5 for an index',
   },
   layout: choice({
     ...{ choices: LAYOUTS, flag: "--layout <NAME>", group: "How texts are cut" },
     says: "chunks together in windows, or each by itself",
-    more: '`"independent"` reads each chunk by itself, and a loaded retriever then keeps the chunks for the next question.',
-    default: 'what the retriever was loaded with, else `"listwise"`: windows of as many chunks as a prompt holds',
-    shortDefault: "listwise",
+    more: '`"listwise"`: windows of as many chunks as a prompt holds. `"independent"` reads each chunk by itself, and a loaded retriever then keeps the chunks for the next question.',
+    default: 'what the retriever was loaded with, else the layout of the head set, else `"listwise"`',
+    shortDefault: "the head set's, else listwise",
   }),
   order: pieceOrder,
   neighbours,

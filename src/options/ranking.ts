@@ -73,7 +73,9 @@ export const SCORING = {
     ...{ choices: LAYOUTS, flag: "--layout <NAME>", group: PROMPT },
     says: "documents in one prompt, or each by itself",
     more: '`"listwise"`, the published setting: documents are numbered in one prompt, and each sees those before it. `"independent"`: each is read by itself and the query attends to all, so their order has no effect and a cached document is not read again.',
-    ...{ default: '`"listwise"`', shortDefault: "listwise" },
+    default:
+      'the layout of the head set, which is `"independent"` for the built-in model; else, or with `windows` as an object, `"listwise"`',
+    shortDefault: "the head set's, else listwise",
   }),
   maxDocumentTokens,
   windows: other({
@@ -123,7 +125,7 @@ export const RANKING = {
     more: '`"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.',
     ...{
       default:
-        "the head set's, which is `{ weight: 0.6 }` for the built-in model; `{ weight: 0.5 }` where `prior` is a list, or there is one and no such head set; else none",
+        "the head set's, which is `{ weight: 0.7 }` for the built-in model; `{ weight: 0.5 }` where `prior` is a list, or there is one and no such head set; else none",
       shortDefault: "the head set's, else none",
     },
   }),

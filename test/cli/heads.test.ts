@@ -40,7 +40,7 @@ describe.concurrent("heads", () => {
       [2, 0],
     ]);
     expect(converted.model).toMatchObject({ name: "Random tiny-llama", layers: 4, heads: 4 });
-    expect(parseHeadSet(matched.stdout, "output").model?.name).toBe("qrhead mini v2");
+    expect(parseHeadSet(matched.stdout, "output").model?.name).toBe("qrhead mini v3");
   });
 
   it("compares two sets, also with random heads of a model", async () => {

@@ -71,11 +71,11 @@ describe("qrhead reproduce", () => {
     const { stdout, stderr } = await reproduce("detect", "--data", data, "--limit", "4", "-o", output, "--json");
     expect(stderr).toBe("");
     const found = JSON.parse(stdout);
-    expect(found).toMatchObject({ set: "qrhead-mini-v2", examples: 4 });
-    expect(found.published).toHaveLength(8);
-    expect(found.ours).toHaveLength(8);
+    expect(found).toMatchObject({ set: "qrhead-mini-v3", examples: 4 });
+    expect(found.published).toHaveLength(9);
+    expect(found.ours).toHaveLength(9);
     expect(found.shared).toEqual(found.published.filter((head: string) => found.ours.includes(head)));
-    expect(found.difference).toBe(found.shared.length - 8);
+    expect(found.difference).toBe(found.shared.length - 9);
   });
 
   it("refuses what it cannot measure in one line", async () => {

@@ -81,10 +81,10 @@ describe.concurrent("rerank", () => {
 
   it("prints the contract's JSON, best first", async () => {
     const result = await rerank(["--docs", docs]);
-    expect(path.basename(result.model.path)).toBe("qrhead-mini-v2-q8_0.gguf");
+    expect(path.basename(result.model.path)).toBe("qrhead-mini-v3-q8_0.gguf");
     expect(path.isAbsolute(result.model.path)).toBe(true);
-    expect(result.model).toMatchObject({ architecture: "llama", layers: 4, heads: 4 });
-    expect(result.heads).toHaveLength(8);
+    expect(result.model).toMatchObject({ architecture: "llama", layers: 3, heads: 9 });
+    expect(result.heads).toHaveLength(9);
     expect(result.query).toBe(QUERY);
     expect(result.results[0]).toMatchObject({ index: 1, id: "bees" });
     expect(result.results.map(({ id }) => id).sort()).toEqual(["7", "bees", "rail"]);
@@ -145,10 +145,10 @@ describe.concurrent("rerank", () => {
   });
 
   it("gives head scores that add up, and token scores that join to the document", async () => {
-    const result = await rerank(["--docs", docs, "--head-scores", "--token-scores", "--heads", "2-0,3-2"]);
+    const result = await rerank(["--docs", docs, "--head-scores", "--token-scores", "--heads", "2-0,1-2"]);
     expect(result.heads).toEqual([
       [2, 0],
-      [3, 2],
+      [1, 2],
     ]);
     for (const { headScores, tokenScores, score, index } of result.results) {
       expect(headScores).toHaveLength(2);
@@ -198,7 +198,7 @@ describe.concurrent("rerank", () => {
     expect(result.stdout).not.toContain("\u001b");
     expect(result.stdout).toMatch(/蜜.*…/);
     expect(result.stderr).toMatch(
-      /^qrhead mini v2 · 8 heads of qrhead-mini-v2 fused with BM25 \(heads 0\.6; --fuse none: heads alone\) · 2 documents · \d+ tokens · \d+ ms and \d+ ms to load\n$/,
+      /^qrhead mini v3 · 9 heads of qrhead-mini-v3 fused with BM25 \(heads 0\.7; --fuse none: heads alone\) · 2 documents · \d+ tokens · \d+ ms and \d+ ms to load\n$/,
     );
     expect(quiet.stderr).toBe("");
     expect(quiet.stdout).toBe(result.stdout);

@@ -17,33 +17,33 @@ afterAll(() => files.remove());
 describe("slim", () => {
   it("leaves out layers, keeps the scores to the last bit, and still knows the model", async () => {
     const output = files.path("mini-slim.gguf");
-    const made = await run(["slim", "--heads", "2-0,2-1", "-o", output, "--json"]);
+    const made = await run(["slim", "--heads", "1-0,1-1", "-o", output, "--json"]);
     expect(made.stderr).toBe("");
     expect(made.code).toBe(0);
     expect(JSON.parse(made.stdout)).toMatchObject({
       output,
-      originalLayers: 4,
-      layers: 3,
+      originalLayers: 3,
+      layers: 2,
       inputBytes: statSync(BUILT_IN_MODEL).size,
       outputBytes: statSync(output).size,
       verified: true,
     });
     expect(statSync(output).size).toBeLessThan(statSync(BUILT_IN_MODEL).size);
     const { entries, tensors } = readGgufHeader(output);
-    expect(entries.get("llama.block_count")?.value).toBe(3);
-    expect(entries.get("qrhead.slim.original_block_count")?.value).toBe("4");
-    expect([...tensors.keys()].some((name) => name.startsWith("blk.3."))).toBe(false);
+    expect(entries.get("llama.block_count")?.value).toBe(2);
+    expect(entries.get("qrhead.slim.original_block_count")?.value).toBe("3");
+    expect([...tensors.keys()].some((name) => name.startsWith("blk.2."))).toBe(false);
 
     const [whole, slim, auto, again] = await Promise.all([
-      run([...ask, "--heads", "2-0,2-1"]),
-      run([...ask, "--heads", "2-0,2-1", "--model", output]),
+      run([...ask, "--heads", "1-0,1-1"]),
+      run([...ask, "--heads", "1-0,1-1", "--model", output]),
       run([...ask, "--model", output]),
-      run(["slim", "--heads", "2-0", "--model", output, "-o", files.path("again.gguf")]),
+      run(["slim", "--heads", "1-0", "--model", output, "-o", files.path("again.gguf")]),
     ]);
     expect(JSON.parse(slim.stdout).results).toEqual(JSON.parse(whole.stdout).results);
-    expect(JSON.parse(slim.stdout).model.layers).toBe(3);
-    expectFailure(auto, 2, "layer 3", "mini-slim.gguf was slimmed to layers 0 to 2 of 4");
-    expectFailure(again, 2, "Nothing would be saved", "2-0");
+    expect(JSON.parse(slim.stdout).model.layers).toBe(2);
+    expectFailure(auto, 2, "layer 2", "mini-slim.gguf was slimmed to layers 0 to 1 of 3");
+    expectFailure(again, 2, "Nothing would be saved", "1-0");
   });
 
   it("refuses what would lose or save nothing", async () => {
@@ -53,15 +53,15 @@ describe("slim", () => {
     const link = files.path("link.gguf");
     symlinkSync(copy, link);
     const [exists, nothing, itself, folder, nowhere, none] = await Promise.all([
-      run(["slim", "--heads", "2-0", "-o", taken]),
+      run(["slim", "--heads", "1-0", "-o", taken]),
       run(["slim", "-o", files.path("out.gguf")]),
-      run(["slim", "--heads", "2-0", "--model", link, "-o", copy, "--force"]),
-      run(["slim", "--heads", "2-0", "-o", files.folder, "--force"]),
-      run(["slim", "--heads", "2-0", "-o", "/nowhere/out.gguf"]),
-      run(["slim", "--heads", "2-0"]),
+      run(["slim", "--heads", "1-0", "--model", link, "-o", copy, "--force"]),
+      run(["slim", "--heads", "1-0", "-o", files.folder, "--force"]),
+      run(["slim", "--heads", "1-0", "-o", "/nowhere/out.gguf"]),
+      run(["slim", "--heads", "1-0"]),
     ]);
     expectFailure(exists, 2, taken, "--force");
-    expectFailure(nothing, 2, "Nothing would be saved", "layer 3");
+    expectFailure(nothing, 2, "Nothing would be saved", "layer 2");
     expectFailure(itself, 2, copy, "the model itself");
     expectFailure(folder, 2, files.folder, "folder");
     expectFailure(nowhere, 2, "/nowhere");
@@ -76,7 +76,7 @@ describe("slim", () => {
     const { stdout, stderr, code } = await run(["slim", "--heads", "1-0", "-o", taken, "--force", "--no-verify"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /layers {2}2 of 4: head 1-0 is the deepest\n {2}size {4}[\d.]+ of [\d.]+ MiB, [\d.]+% saved\n$/,
+      /layers {2}2 of 3: head 1-0 is the deepest\n {2}size {4}[\d.]+ of [\d.]+ MiB, [\d.]+% saved\n$/,
     );
     expect(stderr).toContain("--no-verify");
     expect(statSync(taken).size).toBeGreaterThan(1_000_000);

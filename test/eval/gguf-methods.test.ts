@@ -100,7 +100,7 @@ it("RankGPT shows every passage in a turn of its own", () => {
 
 it("a generator answers from what fits, and refuses what does not instead of cutting it", async () => {
   const small = { load: { ...context.load, contextSize: 256 } };
-  await expect(openGenerator(undefined, small)).rejects.toMatchObject({ code: "MODEL_UNSUPPORTED" });
+  await expect(openGenerator(modelPath("tiny-bert"), small)).rejects.toMatchObject({ code: "MODEL_UNSUPPORTED" });
   await using generator = await openGenerator(modelPath("copying"), small);
   expect(typeof (await generator.answer("red boat", 4))).toBe("string");
   const long = "The red boat lies in the harbour. ".repeat(60);

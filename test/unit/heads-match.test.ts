@@ -9,6 +9,7 @@ const SHAPES = {
   llama1b: { architecture: "llama", layers: 16, heads: 32 },
   mini: { architecture: "llama", layers: 4, heads: 8 },
   mini2: { architecture: "llama", layers: 4, heads: 4 },
+  mini3: { architecture: "llama", layers: 3, heads: 9 },
   qwen25: { architecture: "qwen2", layers: 28, heads: 28 },
   qwen3: { architecture: "qwen3", layers: 36, heads: 32 },
   qwen32: { architecture: "qwen3", layers: 64, heads: 64 },
@@ -48,6 +49,7 @@ describe("matchHeadSet", () => {
     ["phi", "Phi 4", "microsoft_phi-4-Q4_K_M.gguf", "core-phi-4"],
     ["mini", "qrhead mini", "qrhead-mini-v1-q8_0.gguf", "qrhead-mini-v1"],
     ["mini2", "qrhead mini v2", "qrhead-mini-v2-q8_0.gguf", "qrhead-mini-v2"],
+    ["mini3", "qrhead mini v3", "qrhead-mini-v3-q8_0.gguf", "qrhead-mini-v3"],
   ] as const)("knows the %s model %s (%s): %s", (shape, name, fileName, expected) => {
     expect(match(shape, name, fileName)).toEqual({ name: expected, set: expect.anything() });
   });
@@ -61,6 +63,8 @@ describe("matchHeadSet", () => {
     expect(match("mini", "qrhead mini", "m.gguf", mini)).not.toHaveProperty("warning");
     const mini2 = { basename: "qrhead-mini", version: "v2", size_label: "9M" };
     expect(match("mini2", "qrhead mini v2", "m.gguf", mini2)).not.toHaveProperty("warning");
+    const mini3 = { basename: "qrhead-mini", version: "v3" };
+    expect(match("mini3", "qrhead mini v3", "m.gguf", mini3)).not.toHaveProperty("warning");
     const unnamed = { basename: "Llama-3.1", size_label: "8.0B", finetune: "Instruct" };
     expect(match("llama8", "hf", "m.gguf", unnamed)).toMatchObject({ name: LLAMA31 });
   });

@@ -60,6 +60,7 @@ describe("published head sets", () => {
     ["qrhead-llama-3.1-70b-nq", 64],
     ["qrhead-mini-v1", 3],
     ["qrhead-mini-v2", 3],
+    ["qrhead-mini-v3", 2],
   ])("%s needs layers up to %i", (name, layer) => {
     expect(deepestLayer(findPublished(name)!.set.heads)).toBe(layer);
   });

@@ -16,7 +16,8 @@ export type ScoringOptions = {
   /** Order of the documents in the prompt. Defaults to `"given"`. `"reverse"` puts the first one next to the query. */
   order?: "given" | "reverse" | undefined;
   /**
-   * Documents in one prompt, or each by itself. Defaults to `"listwise"`. `"listwise"`, the published setting:
+   * Documents in one prompt, or each by itself. Defaults to the layout of the head set, which is `"independent"` for
+   * the built-in model; else, or with `windows` as an object, `"listwise"`. `"listwise"`, the published setting:
    * documents are numbered in one prompt, and each sees those before it. `"independent"`: each is read by itself and
    * the query attends to all, so their order has no effect and a cached document is not read again.
    */
@@ -138,7 +139,7 @@ export type RankOptions = ScoringOptions & {
    */
   prior?: Prior | undefined;
   /**
-   * How a first stage's scores join the heads'. Defaults to the head set's, which is `{ weight: 0.6 }` for the
+   * How a first stage's scores join the heads'. Defaults to the head set's, which is `{ weight: 0.7 }` for the
    * built-in model; `{ weight: 0.5 }` where `prior` is a list, or there is one and no such head set; else none.
    * `"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first
    * stage.

@@ -186,14 +186,14 @@ export type RetrieveOptions = {
   candidates?: number | undefined;
   /**
    * How the first stage's scores join the heads', or BM25's where there was no first stage. Defaults to the head
-   * set's, which is `{ weight: 0.6 }` beside BM25 for the built-in model, else `"none"`; .5 for an index. `"rrf"`
+   * set's, which is `{ weight: 0.7 }` beside BM25 for the built-in model, else `"none"`; .5 for an index. `"rrf"`
    * fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.
    */
   fuse?: Fuse | undefined;
   /**
-   * Chunks together in windows, or each by itself. Defaults to what the retriever was loaded with, else `"listwise"`:
-   * windows of as many chunks as a prompt holds. `"independent"` reads each chunk by itself, and a loaded retriever
-   * then keeps the chunks for the next question.
+   * Chunks together in windows, or each by itself. Defaults to what the retriever was loaded with, else the layout of
+   * the head set, else `"listwise"`. `"listwise"`: windows of as many chunks as a prompt holds. `"independent"` reads
+   * each chunk by itself, and a loaded retriever then keeps the chunks for the next question.
    */
   layout?: "listwise" | "independent" | undefined;
   /**

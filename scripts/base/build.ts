@@ -8,6 +8,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { RANKS_ONLY_KEY } from "../../src/model/writes.ts";
 import { cutModel } from "./cut.ts";
 import { unpackIds } from "./vocabulary.ts";
 
@@ -49,7 +50,7 @@ export function buildModel(which: keyof typeof CUTS, output: string, tuned: bool
       "general.base_model.0.name": "SmolLM2 135M Instruct",
       "general.base_model.0.organization": "HuggingFaceTB",
       // All that there is of mini was learnt: it is no part of another model any more.
-      ...(which === "base" && { "qrhead.slim.original_block_count": "30" }),
+      ...(which === "base" ? { "qrhead.slim.original_block_count": "30" } : { [RANKS_ONLY_KEY]: "true" }),
     },
   });
 }

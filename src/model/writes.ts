@@ -8,6 +8,9 @@ import { findModelFile } from "./model-file.ts";
 /** Architectures whose encoder reads the prompt, or that have nothing else. */
 const ENCODERS = /bert|^t5|encoder|embedding/i;
 
+/** In the header of a model that was trained to rank: the layers that would write are zeros. */
+export const RANKS_ONLY_KEY = "qrhead.ranks_only";
+
 /** @throws InputError `INVALID_INPUT` for a slim file, which has no layers to write with. */
 export function assertWhole(fileName: string, layers: number, originalLayers: number): void {
   if (layers === originalLayers) return;
@@ -49,12 +52,18 @@ export async function findWriter(
  *
  * @param get A scalar of the GGUF's header by its key, as it is or as text.
  * @throws InputError `INVALID_INPUT` for a slim file. @throws QRHeadError `MODEL_UNSUPPORTED` for an encoder, and for a model
- * that was made to embed or to score.
+ * that was made to embed, to score or to rank.
  */
 export function assertWrites(fileName: string, get: (key: string) => unknown): void {
   const architecture = String(get("general.architecture"));
   const layers = Number(get(`${architecture}.block_count`));
   assertWhole(fileName, layers, Number(get(ORIGINAL_LAYERS_KEY) ?? layers));
+  if (get(RANKS_ONLY_KEY) !== undefined) {
+    throw new QRHeadError(
+      "MODEL_UNSUPPORTED",
+      `Model ${fileName} was trained to rank and cannot write: use a chat model`,
+    );
+  }
   const isEncoder = String(get(`${architecture}.attention.causal`)) === "false" || ENCODERS.test(architecture);
   if (isEncoder || Number(get(`${architecture}.pooling_type`) ?? 0) > 0) {
     const what = isEncoder ? "is an encoder" : "makes embeddings or scores";

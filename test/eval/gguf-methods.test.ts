@@ -57,7 +57,7 @@ it.each([
 });
 
 describe("RankGPT in a context of 768 tokens", () => {
-  const [method] = parseMethods(["rankgpt"]);
+  const [method] = parseMethods([`rankgpt:${modelPath("tiny-llama")}`]);
   const small = { load: { ...context.load, contextSize: 768 } };
   const sentence = "The red boat lies in the harbour. ";
 

@@ -82,6 +82,13 @@ describe("the built-in model", () => {
     },
   );
 
+  test("writes nothing, and says so", async () => {
+    const writing = async () => {
+      for await (const _ of retriever.generate([{ role: "user", content: "hello" }], { maxTokens: 2 })) break;
+    };
+    await expect(writing()).rejects.toMatchObject({ code: "MODEL_UNSUPPORTED", message: expect.stringContaining("built-in model mini") });
+  });
+
   test("points at the words that answer", async () => {
     const { results } = await retriever.rank("How many hearts does an octopus have?", passages, { tokenScores: true });
     const strongest = results[0]!.tokenScores!.toSorted((a, b) => b.score - a.score).slice(0, 5);

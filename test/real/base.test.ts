@@ -60,9 +60,9 @@ describe.skipIf(!hasReal("smollm2"))("the base model", { timeout: 300_000 }, () 
   });
 
   test.each(questions.map((question, index) => ({ question, index })))(
-    "ranks first what answers: $question",
+    "ranks first by its heads what answers: $question",
     async ({ question, index }) => {
-      const { results, warnings } = await base.rank(question, sections);
+      const { results, warnings } = await base.rank(question, sections, { fuse: "none" });
       expect(results[0]!.index).toBe(index);
       expect(warnings).toEqual([]);
     },

@@ -86,7 +86,10 @@ describe("the built-in model", () => {
     const writing = async () => {
       for await (const _ of retriever.generate([{ role: "user", content: "hello" }], { maxTokens: 2 })) break;
     };
-    await expect(writing()).rejects.toMatchObject({ code: "MODEL_UNSUPPORTED", message: expect.stringContaining("built-in model mini") });
+    await expect(writing()).rejects.toMatchObject({
+      code: "MODEL_UNSUPPORTED",
+      message: expect.stringContaining("built-in model mini"),
+    });
   });
 
   test("points at the words that answer", async () => {

@@ -75,7 +75,7 @@ node-llama-cpp brings llama.cpp's libraries (MIT). Their CUDA builds link to NVI
 
 | what | licence |
 |---|---|
-| \`qrhead-base\`: SmolLM2-135M-Instruct by Hugging Face, cut | Apache-2.0 ([its card](packages/base/README.md)) |
+| \`qrhead-base\`: SmolLM2-135M-Instruct by Hugging Face, cut and tuned | CC BY-SA 4.0, its embeddings Apache-2.0 ([its card](packages/base/README.md)) |
 | any model that you load or pull | its authors'; read it on the model's page |
 `;
 

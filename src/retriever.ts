@@ -186,7 +186,8 @@ export class QRRetriever implements Retriever {
   ): Promise<Corpus<Widened<T>>> {
     const { saveTo, force, ...others } = optionsOf(options);
     const { signal, onProgress, ...rest } = parseCorpusOptions(others);
-    const { order, maxDocumentTokens } = this.#engine.options;
+    // Windows are for calls that can have them: a corpus stands as its heads rank best.
+    const { order, maxDocumentTokens, layout } = this.#engine.options;
     const settings = {
       ...(order && { order }),
       ...(maxDocumentTokens && { maxDocumentTokens }),
@@ -194,7 +195,7 @@ export class QRRetriever implements Retriever {
     return Corpus.create(
       this.#corpora,
       documents as readonly DocumentInput[] as readonly Widened<T>[],
-      { ...settings, ...rest, layout: rest.layout ?? this.layout },
+      { ...settings, ...rest, layout: rest.layout ?? layout ?? this.#engine.heads.layout ?? "listwise" },
       { signal, onProgress },
       saveTo === undefined ? undefined : { file: saveTo, force },
     );

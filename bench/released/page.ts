@@ -49,7 +49,7 @@ Each set gives as many queries as the table says, drawn by seed ${seed}. Documen
 ${parts.map((part) => section(config, part)).join("\n")}
 ## What was not measured
 
-- RankGPT, which reads the candidates once more and then writes. With the [built-in model](README.md) all its answers were malformed.
+- RankGPT, which reads the candidates once more and then writes. With qrhead mini v2 all its answers were malformed.
 - CLIPPER's whole chapters and LongMemEval: a novel does not fit SmolLM2's 8,192 tokens, and LongMemEval is not at hand; LoCoMo's turns stand in for it.
 - The order of the documents, other templates and objectives: each needs readings or detections of its own.
 - Answers from what was retrieved.

@@ -158,8 +158,8 @@ void Context::decode_documents(const std::vector<std::vector<llama_token>> & doc
     for (size_t i = 0; i < batch.size(); i += n_ubatch_) {
         const size_t n_tokens = std::min<size_t>(n_ubatch_, batch.size() - i);
         Batch        part     = batch.part(i, n_tokens);
-        // In a tile, whatever is read beside it: rows that go one by one are rounded to half precision on their way, and a
-        // document's cells must not depend on which others were absent.
+        // In a tile, however few they are: rows that go one by one are rounded to half precision on their way, and a document's
+        // cells should not depend on how many others were absent.
         const bool is_padded = model_->info().n_swa <= 0 && pad(part, position_ + i, RowsGo::in_tiles) > 0;
         decode(std::move(part), {}, cancellation);
         if (is_padded) {

@@ -71,7 +71,10 @@ std::string failure_of(ggml_backend_dev_t device) {
     LogGuard::forget_errors();
     const std::string failure = add_numbers(device);
     LogGuard::forget_errors();
-    known[device] = failure;
+    // A device that had no memory may have some later.
+    if (failure.empty() || lacks_kernels(failure)) {
+        known[device] = failure;
+    }
     return failure;
 #endif
 }

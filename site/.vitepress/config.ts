@@ -55,7 +55,7 @@ export default defineConfig({
             href,
           );
         if (outside) token.attrSet("href", `https://github.com/qrhead/qrhead/blob/main/${outside[1]}`);
-        const data = /^(built-in-model|qrhead-mini-v1|released-models)\.(json|html)$/.exec(href);
+        const data = /^(released-models)\.(json|html)$/.exec(href);
         if (data) token.attrSet("href", `https://github.com/qrhead/qrhead/blob/main/docs/results/${href}`);
         return render(tokens, index, options, env, self);
       };

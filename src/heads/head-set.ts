@@ -43,7 +43,7 @@ export type HeadSet = {
   nullQuery?: string;
   /** Tokens of the longest prompt that these heads are known to rank well in. */
   promptTokens?: number;
-  /** The one layout that these heads rank in; absent where both will do, or it is not known. */
+  /** The layout that these heads rank best in, which is the default then; absent where both will do, or it is not known. */
   layout?: "listwise" | "independent";
   /** What these heads count for beside BM25 over the documents, from 0 to 1; absent where they rank best alone. */
   fuse?: number;

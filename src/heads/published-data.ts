@@ -116,7 +116,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     nullQuery: "N/A",
     promptTokens: 4096,
     calibration: { listwise: { a: -1.24, b: 114 }, independent: { a: -1.34, b: 106 } },
-    // Ahead of the heads alone by .020 (.012 to .030) over nine sets, behind on none by more than .001 (docs/fusion.md).
+    // Ahead of the heads alone by .020 (.012 to .030) over nine sets, behind on none by more than .001.
     fuse: 0.6,
     heads: "2-0,2-1,2-2,2-3,3-0,3-1,3-2,3-3",
   },

@@ -104,7 +104,10 @@ export class IsolatedRetriever implements Retriever {
     return this.#view.info.fuse as Retriever["fuse"];
   }
 
-  /** How documents stand in the cache where a call does not say: what it was loaded with, else what the heads rank best in. */
+  /**
+   * How documents stand in the cache where a call does not say: what it was loaded with, else in one prompt where windows were
+   * given, else what the heads rank best in.
+   */
   get layout(): Retriever["layout"] {
     return this.#view.info.layout as Retriever["layout"];
   }

@@ -2,6 +2,7 @@ import { isQRHeadError, QRHeadError } from "../errors.ts";
 import { readHeadFile } from "../heads/head-file.ts";
 import { type ResolvedHeads, resolveHeads } from "../heads/spec.ts";
 import type { LoadOptions } from "../options.ts";
+import { defaultLayout } from "../ranking/plan.ts";
 import type { ModelIdentity } from "../types.ts";
 import type { Connection } from "./connection.ts";
 import type { LoadedInfo } from "./protocol.ts";
@@ -47,8 +48,8 @@ export class View {
   get info(): LoadedInfo {
     const { info } = this.#supervisor;
     if (!this.#heads) return info;
-    const { heads, name: headSet, fuse: weight, layout: best = "listwise" } = this.#heads;
-    const { layout = best } = this.#supervisor.loadOptions;
+    const { heads, name: headSet, fuse: weight } = this.#heads;
+    const layout = defaultLayout({ options: this.#supervisor.loadOptions, heads: this.#heads });
     return { ...info, heads, headSet, layout, fuse: weight === undefined ? "none" : { weight } };
   }
 

@@ -13,7 +13,7 @@ const INSTEAD: Readonly<Record<PromptUse, readonly string[]>> = {
   rank: ['rank in windows with windows: "auto"', 'read each document by itself with layout: "independent"'],
   corpus: ['read each document by itself with layout: "independent"'],
   inspect: [],
-  independent: [],
+  independent: ['rank in windows with layout: "listwise"'],
 };
 
 /** The error for a prompt that does not fit: what is too long, the query, one document's title or text, or all together. */
@@ -38,7 +38,7 @@ export function overflowOf(layout: PromptLayout, { held, trained }: PromptLimits
   if (base + (lengths[longest] ?? 0) > held) {
     const { id = String(longest) } = trunk.sources[longest] ?? {};
     const header = headerTokens(trunk, longest);
-    const windows = use === "rank" ? INSTEAD.rank.slice(0, 1) : [];
+    const windows = use === "rank" || use === "independent" ? INSTEAD[use].slice(0, 1) : [];
     return base + header > held
       ? error(`The title of document ${JSON.stringify(id)}`, header, [`cut it ${CUT}`, ...larger])
       : error(`Document ${JSON.stringify(id)}`, lengths[longest]!, [...windows, `cut it ${CUT}`, ...larger]);

@@ -1,6 +1,6 @@
 import { DEFAULT_NULL_QUERY, type RankOptions } from "../options.ts";
 import type { PromptUse } from "../prompt/overflow.ts";
-import { type Engine, trainedFor } from "../reading/engine.ts";
+import type { Engine } from "../reading/engine.ts";
 import type { Rows } from "../reading/query-passes.ts";
 import { type Fusion, fusionOf } from "./fusion.ts";
 import { type Calibration, calibrationOf } from "./scoring/relevance.ts";
@@ -14,7 +14,7 @@ export type RankPlan = Pick<
   layout: "listwise" | "independent";
   windows: "auto" | "never" | WindowOptions;
   /** What is done where documents do not fit apart, and that they are to stand apart was nobody's choice. */
-  otherwise?: Pick<RankPlan, "layout" | "windows" | "relevance"> | undefined;
+  otherwise?: Pick<RankPlan, "layout" | "relevance"> | undefined;
   /** Whether the layout was asked for. */
   isChosen: boolean;
   order: "given" | "reverse";
@@ -73,16 +73,10 @@ export function planRank(engine: Engine, options: RankOptions): RankPlan {
     ...(layout === "independent" &&
       !isChosen &&
       windows === "auto" && {
-        otherwise: { layout: "listwise", windows: windowsFor(engine), relevance: relevanceOf("listwise") },
+        otherwise: { layout: "listwise", relevance: relevanceOf("listwise") },
       }),
     fusion: fusionOf(options, heads.fuse),
     how: headScores ? { rows: "heads" } : { rows: "sum", weights },
     ...{ topK, threshold, headScores, tokenScores, signal, onProgress },
   };
-}
-
-/** Windows as long as the heads are known to rank well in, and as the context may be. */
-function windowsFor(engine: Engine): WindowOptions {
-  const { promptTokens = Number.POSITIVE_INFINITY } = engine.heads;
-  return { windowTokens: Math.min(promptTokens, engine.options.contextSize ?? trainedFor(engine)) };
 }

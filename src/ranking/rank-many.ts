@@ -35,9 +35,39 @@ export async function* rankAll(
     checkFusion(fusion, texts.length, queries.length);
     await indexWords(texts, fusion, plan.signal);
   }
-  for await (const standing of rankByHeads(asking, documents, queries, plan)) {
-    yield chooseResults(standing, texts, plan);
+  const settled = await settle(asking, documents, queries, plan);
+  for await (const standing of rankByHeads(settled.asking, settled.documents, queries, settled.plan)) {
+    if (standing.windows && queries.length > 1)
+      standing.warnings.push(settled.plan === plan ? READ_AGAIN : READ_IN_WINDOWS);
+    yield chooseResults(standing, texts, settled.plan);
   }
+}
+
+type Asked = { asking: Asking; documents: readonly RankDocument[] | Candidates; plan: RankPlan };
+
+/** In windows where documents do not fit apart, and that they are to stand apart was nobody's choice. */
+async function settle(
+  asking: Asking,
+  documents: readonly RankDocument[] | Candidates,
+  queries: readonly string[],
+  plan: RankPlan,
+): Promise<Asked> {
+  const { otherwise } = plan;
+  const { engine, context, listwise } = asking;
+  if (!otherwise || !listwise || "trunk" in documents) return { asking, documents, plan };
+  const candidates = candidatesOf(await layOutDocuments(engine, context.layout, documents, plan));
+  const prompts = await promptsOf(engine, candidates, queries, plan);
+  if (prompts.every((prompt) => fitsApart(asking, prompt))) return { asking, documents: candidates, plan };
+  const { promptTokens = Number.POSITIVE_INFINITY } = engine.heads;
+  const { limit } = listwise.layout;
+  // As long as the heads are known to rank well in, where a long query leaves room for documents.
+  const isRoomy = prompts.every((prompt) => 2 * (prompt.query.length + (prompt.nullQuery?.length ?? 0)) < promptTokens);
+  const windows = { windowTokens: isRoomy ? Math.min(promptTokens, limit) : limit };
+  return {
+    asking: { engine, context: listwise },
+    documents,
+    plan: { ...plan, ...otherwise, windows, otherwise: undefined },
+  };
 }
 
 /** In one prompt where that is possible, since scores of one prompt need no merging, else in windows. */
@@ -52,12 +82,6 @@ async function* rankByHeads(
   const candidates =
     "trunk" in documents ? documents : candidatesOf(await layOutDocuments(engine, context.layout, documents, plan));
   const prompts = await promptsOf(engine, candidates, queries, plan);
-  const { otherwise } = plan;
-  if (otherwise && asking.listwise && !prompts.every((prompt) => fitsApart(asking, prompt))) {
-    const inWindows = { ...plan, ...otherwise, otherwise: undefined };
-    yield* rankByHeads({ engine, context: asking.listwise }, candidates.documents, queries, inWindows);
-    return;
-  }
   const mayWindow = plan.layout === "listwise" && plan.windows !== "never";
   const must = typeof plan.windows === "object";
   if (!mayWindow || !(must || prompts.some((prompt) => context.layout.overflow(prompt)))) {
@@ -85,11 +109,16 @@ async function* rankByHeads(
   }
 }
 
-/** Cells of documents that stand apart, in as many contexts as the model was trained for: what is not asked for takes no more memory. */
-const MOST_CONTEXTS = 8;
+/** Cells that documents which stand apart may take where nobody asked for that: eight contexts, and no more than these. */
+const [MOST_CONTEXTS, MOST_CELLS] = [8, 65_536];
 
 function fitsApart({ engine, context }: Asking, prompt: PromptLayout): boolean {
-  return !context.layout.overflow(prompt) && tokensNeeded(prompt) <= MOST_CONTEXTS * trainedFor(engine);
+  const { slidingWindow } = engine.model.info;
+  const longest = prompt.trunk.documentSpans.reduce((most, [begin, end]) => Math.max(most, end - begin), 0);
+  // Cells behind a sliding window cannot be copied, and a document that stands apart is.
+  if (slidingWindow > 0 && longest >= slidingWindow) return false;
+  if (context.layout.overflow(prompt)) return false;
+  return tokensNeeded(prompt) <= Math.min(MOST_CELLS, MOST_CONTEXTS * trainedFor(engine));
 }
 
 /** A result with what the queue adds to it. */
@@ -123,7 +152,6 @@ export async function rankEach<R extends Waited>(
   const waitMs = began - asked;
   const times: number[] = [];
   for await (const ranking of rank(onProgress && batchProgress(onProgress, () => times.length, queries.length))) {
-    if (ranking.windows && queries.length > 1) ranking.warnings.push(READ_AGAIN);
     times.push(ranking.timings.totalMs);
     onProgress?.({ phase: "query", done: times.length, total: queries.length });
     onRanking({ ...ranking, timings: { ...ranking.timings, waitMs } });
@@ -137,6 +165,7 @@ export async function rankEach<R extends Waited>(
   };
 }
 
+const READ_IN_WINDOWS = "The documents do not fit together, and windows read them again for every query";
 const READ_AGAIN =
   "The documents do not fit one prompt, and windows read them again for every query: each is read once with " +
   'layout: "independent"';

@@ -17,7 +17,10 @@ export interface Ranker extends AsyncDisposable {
   readonly headSet: string;
   /** What a call does that names neither `prior` nor `fuse`: `"none"`, or the head set's weight beside BM25. */
   readonly fuse: Exclude<Fuse, "rrf">;
-  /** How documents stand in the cache where a call does not say: what it was loaded with, else what the heads rank best in. */
+  /**
+   * How documents stand in the cache where a call does not say: what it was loaded with, else in one prompt where windows were
+   * given, else what the heads rank best in.
+   */
   readonly layout: "listwise" | "independent";
 
   /**

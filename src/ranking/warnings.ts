@@ -24,12 +24,14 @@ export function warningsOf(
   const { layout: ownLayout = layout } = heads;
   if (layout && ownLayout !== layout) {
     warnings.push(
-      `Heads ${name} rank ${ownLayout} documents, and worse with layout ${layout}: use layout: "${ownLayout}"`,
+      `Heads ${name} rank best with layout ${ownLayout}, and this call has ${layout}: use layout: "${ownLayout}"`,
     );
   }
   if (promptTokens === undefined) return warnings;
   const { contextSize = 0 } = options;
-  if (contextSize > trainedFor(engine)) {
+  // What does not fit apart is ranked in windows whatever the context holds.
+  const inWindows = layout === undefined && ownLayout === "independent";
+  if (contextSize > trainedFor(engine) && !inWindows) {
     warnings.push(
       `The contextSize ${contextSize} is beyond the ${trainedFor(engine)} tokens that the model was trained for: longer prompts ` +
         "rank worse, and without a contextSize documents that do not fit are ranked in windows",

@@ -33,7 +33,7 @@ const fuse = z
   .nullish()
   .describe(
     "How BM25 over the documents joins the heads: by ranks, by z-scores with this weight of the heads, or not. Defaults to " +
-      "what the model's head set says: 0.6 for the built-in model, else not.",
+      "what the model's head set says: 0.7 for the built-in model, 0.6 for base, else not.",
   );
 
 const rerankFields = {

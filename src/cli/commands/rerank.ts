@@ -76,7 +76,7 @@ Documents: files, folders, patterns such as 'notes/**/*.md', or standard input. 
 objects with "text" (and "title", "id"); plain text has one document a line; Markdown and source code are cut into chunks.
 --split and --docs-format override this. UTF-8, or UTF-16 with a byte order mark, up to 256 MiB.
 
-With the built-in model BM25 is fused in: scores are .6 z(heads) + .4 z(BM25 over the documents). --fuse none ranks by the
+With the built-in model BM25 is fused in: scores are .7 z(heads) + .3 z(BM25 over the documents). --fuse none ranks by the
 heads alone.
 
 Formats: ids prints one id a line, tsv rank, score, id and text, text the documents themselves, json one object.`,

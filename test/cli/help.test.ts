@@ -64,13 +64,13 @@ const SMALLER: readonly [RegExp, string][] = [
   ],
   [
     /^qrhead worker (?!.*&).*/,
-    "$& --threads 1 > line.txt & worker=$!; until grep -q ready line.txt; do kill -0 $worker && sleep 0.1 || exit 1; done; kill -TERM $worker; wait $worker",
+    ": > line.txt; $& --threads 1 >> line.txt & worker=$!; until grep -q ready line.txt; do kill -0 $worker && sleep 0.1 || exit 1; done; kill -TERM $worker; wait $worker",
   ],
   [/redis:\/\/127\.0\.0\.1(:6379)?/g, "$REDIS"],
   // A server runs until it is told to stop.
   [
     /^qrhead serve.*/,
-    "$& --port 0 --threads 1 > line.txt & server=$!; until grep -q listening line.txt; do kill -0 $server && sleep 0.1 || exit 1; done; kill -TERM $server; wait $server",
+    ": > line.txt; $& --port 0 --threads 1 >> line.txt & server=$!; until grep -q listening line.txt; do kill -0 $server && sleep 0.1 || exit 1; done; kill -TERM $server; wait $server",
   ],
 ];
 

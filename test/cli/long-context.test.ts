@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { BUILT_IN_MODEL } from "../../src/model/built-in.ts";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
 
@@ -155,7 +154,7 @@ describe("ask from what is kept", () => {
 
   it("ends in order when it is interrupted while it answers", async () => {
     const cache = files.path("interrupted.corpus");
-    const args = ["ask", "--model", BUILT_IN_MODEL, "--max-tokens", "3000", ...QUERY, "--cache", cache];
+    const args = ["ask", "--model", modelPath("tiny-llama"), "--max-tokens", "3000", ...QUERY, "--cache", cache];
     const { code, stderr } = await run([...args, ...QUIET, files.write("interrupted.txt", lines.join(" "))], {
       onSpawn: (child) => child.stdout.once("data", () => child.kill("SIGINT")),
     });

@@ -37,7 +37,7 @@ describe.concurrent("texts that are out of the ordinary", () => {
       run([...args, "--windows", "never"], { input: JSON.stringify([long, ANSWER]) }),
       rank([long, ANSWER], ["--max-document-tokens", "200"]),
     ]);
-    expectFailure(refused, 2, "4096", "--context-size", "--max-document-tokens");
+    expectFailure(refused, 2, "8192", "--layout listwise", "--context-size", "--max-document-tokens");
     expect(cut.results.map(({ index, truncated }) => [index, truncated])).toEqual([
       [1, undefined],
       [0, true],

@@ -16,6 +16,8 @@ const MINUTES = 180_000;
 /** Whole escape sequences of colours and styles. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for them.
 const STYLE = /\u001b\[[\d;]*m/g;
+/** Clears a line, on which progress was shown where a call takes long enough. */
+const CLEARED = "\u001b[2K";
 afterAll(() => files.remove());
 
 describe.skipIf(process.platform === "win32")("at a terminal", () => {
@@ -134,7 +136,7 @@ describe.skipIf(process.platform === "win32")("a model without known heads, at a
 /** The lines of a table, without styles. */
 function rows(text: string): string[] {
   return text
-    .replace(STYLE, "")
     .split("\r\n")
+    .map((line) => line.split(CLEARED).at(-1)!.replace(STYLE, ""))
     .filter((line) => /^ *(Rank|\d+ ) /.test(line));
 }

@@ -64,21 +64,6 @@ describe("windows", () => {
     expect(same.results).toEqual(one.results);
   });
 
-  test("take over where documents do not fit apart, with all that the same windows give", async () => {
-    await using small = await QRRetriever.load({ gpu: false, threads: 1, contextSize: 400 });
-    const own = await small.rank(QUERY, documents, { threshold: 0.5 });
-    const asked = await small.rank(QUERY, documents, { windows: { windowTokens: 400 }, threshold: 0.5 });
-    const { results, windows, calibration, abstained, belowThreshold, warnings } = own;
-    expect(results).toEqual(asked.results);
-    expect({ windows, calibration, abstained, belowThreshold }).toEqual({
-      ...{ windows: asked.windows, calibration: asked.calibration },
-      ...{ abstained: asked.abstained, belowThreshold: asked.belowThreshold },
-    });
-    expect(windows!.count).toBeGreaterThan(2);
-    expect(warnings).toEqual([]);
-    await expect(small.rank(QUERY, documents, { layout: "independent" })).rejects.toThrow('layout: "listwise"');
-  });
-
   test("give a long document back as one result that names its passages", async () => {
     const text = `${filler.slice(0, 20).join(" ")} ${ANSWER} ${filler.slice(20, 30).join(" ")}`;
     const windows = { windowTokens: 300, passageTokens: 60 };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdlib>
+
 #if defined(__GLIBC__)
 #    include <malloc.h>
 #endif
@@ -11,6 +13,20 @@ namespace qrhead {
 inline void return_freed_memory() noexcept {
 #if defined(__GLIBC__)
     malloc_trim(0);
+#endif
+}
+
+// Blocks of a mebibyte and more are mappings of their own, and go back to the system the moment they are freed. glibc raises
+// that bound up to 32 MiB with every large block that is freed: caches then lie between small blocks in one of its heaps, and
+// the pages around those stay. A bound that the process was started with stays as it is.
+inline void map_large_blocks() noexcept {
+#if defined(__GLIBC__)
+    if (std::getenv("MALLOC_MMAP_THRESHOLD_") == nullptr && std::getenv("GLIBC_TUNABLES") == nullptr) {
+        constexpr int bound = 1 << 20;
+        mallopt(M_MMAP_THRESHOLD, bound);
+        // Naming a bound ends glibc's own rule for both; this is the other half of it.
+        mallopt(M_TRIM_THRESHOLD, 2 * bound);
+    }
 #endif
 }
 

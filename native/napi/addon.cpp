@@ -5,6 +5,7 @@
 #include "context_object.h"
 #include "convert.h"
 #include "dynamic_library.h"
+#include "free_memory.h"
 #include "llama_api.h"
 #include "log_guard.h"
 #include "model_object.h"
@@ -114,6 +115,7 @@ static void cancel_work_on_exit(Napi::Env env, const CancelFlag & shutting_down)
 }
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+    map_large_blocks();
     auto * data = new AddonData();
     env.SetInstanceData(data);
     cancel_work_on_exit(env, data->shutting_down);

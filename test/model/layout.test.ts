@@ -1,7 +1,10 @@
 // The layout of a call that names none: what the heads rank best in, and windows where documents do not fit so.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { QRRetriever } from "../../src/index.ts";
+import { u32 } from "../../scripts/models/gguf-writer.ts";
+import { type LoadOptions, QRRetriever } from "../../src/index.ts";
 import { IsolatedRetriever } from "../../src/isolate/index.ts";
+import { loadTiny } from "../helpers/retriever.ts";
+import { makeVariant } from "../helpers/variant.ts";
 
 const QUERY = "How many hearts does an octopus have?";
 const documents = Array.from({ length: 30 }, (_, i) =>
@@ -55,5 +58,51 @@ describe("the built-in model", () => {
     expect(windows!.count).toBeGreaterThan(2);
     expect(warnings).toEqual([]);
     await expect(small.rank(QUERY, documents, { layout: "independent" })).rejects.toThrow('layout: "listwise"');
+  });
+});
+
+async function loadApart(name: string, load: LoadOptions = {}): Promise<QRRetriever> {
+  await using whole = await loadTiny(name);
+  const { name: model, architecture, layers, heads } = whole.model;
+  return loadTiny(name, {
+    ...load,
+    heads: {
+      ...{ format: "qrhead-heads", version: 1, model: { name: model, architecture, layers, heads } },
+      ...{ heads: [[layers - 1, 0]], layout: "independent" },
+    },
+  });
+}
+
+describe("heads that rank best apart, where documents cannot stand apart", () => {
+  test("behind a sliding window: only documents that fit into it are read by themselves", async () => {
+    await using retriever = await loadApart("tiny-gemma3");
+    const { tokens } = retriever.model.slidingWindow!;
+    const short = ["Gallium melts at thirty degrees.", "Iron is forged red hot."];
+    const apart = await retriever.rank("Which metal melts?", short);
+    expect(Math.max(...apart.usage.documentTokens)).toBeLessThan(tokens);
+    expect(apart.windows).toBeUndefined();
+    expect(apart.results).toEqual(
+      (await retriever.rank("Which metal melts?", short, { layout: "independent" })).results,
+    );
+
+    const long = [...short, `Tin was carried over the sea. ${"Nobody told where it came from. ".repeat(10)}`];
+    const together = await retriever.rank("Which metal melts?", long);
+    expect(Math.max(...together.usage.documentTokens)).toBeGreaterThan(tokens);
+    expect(together.results).toEqual(
+      (await retriever.rank("Which metal melts?", long, { windows: { windowTokens: together.windows!.windowTokens } }))
+        .results,
+    );
+  });
+
+  test("where they would take more cells than eight contexts of training, however large a context may be", async () => {
+    const trained = 128;
+    const model = makeVariant("tiny-llama", "trained-on-128", { "llama.context_length": u32(trained) });
+    await using retriever = await loadApart("tiny-llama", { model });
+    const few = Array.from({ length: 8 }, (_, i) => `Ferry ${i} leaves the old harbour.`);
+    expect((await retriever.rank("When does it leave?", few)).windows).toBeUndefined();
+    const most = Array.from({ length: 40 }, (_, i) => `Ferry ${i} leaves at noon. `.repeat(Math.ceil(trained / 25)));
+    const { windows, usage } = await retriever.rank("When does it leave?", most, { topK: 1 });
+    expect(usage.promptTokens).toBeGreaterThan(8 * trained);
+    expect(windows!.count).toBeGreaterThan(1);
   });
 });

@@ -277,7 +277,7 @@ function footer(
     oneLine(retriever.model.name),
     `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}${fusion ? fusedWith(fusion) : ""}`,
     `${count} ${count === 1 ? "document" : "documents"}${belowThreshold > 0 ? `, ${belowThreshold} below the threshold` : ""}`,
-    `${usage.promptTokens} tokens${windows ? ` in ${windows.count} windows (${windows.merge})` : ""}`,
+    `${usage.promptTokens} tokens${windows ? ` in ${windows.count} ${windows.count === 1 ? "window" : "windows"} (${windows.merge})` : ""}`,
     throughput
       ? `${throughput.queries} queries in ${Math.round(throughput.totalMs)} ms, ${throughput.queriesPerSecond.toPrecision(3)} a second`
       : `${Math.round(timings.totalMs)} ms and ${Math.round(timings.loadMs)} ms to load`,

@@ -28,5 +28,5 @@ export type Trial = { needle: number; tokens: number; depth: number; answer: str
 /** How far the update of an index has come, in files. */
 export type IndexProgress = { phase: "files"; done: number; total: number };
 
-/** A file that was left out, and why: `"is empty"`, `"is a PNG image, not text: …"`. */
+/** A file that was left out, and why: `"is empty"`, `"is not text but a PNG image: …"`. */
 export type LeftOutFile = { file: string; reason: string };

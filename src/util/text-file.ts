@@ -6,12 +6,12 @@ const BYTE_ORDER_MARK = "\uFEFF";
 const MOST_ZEROS = 0.1;
 /** Bytes at the beginning of a file that tell a binary one by a zero byte: git's rule. */
 const LOOKED_AT = 8000;
-const BINARY = "a binary file, or UTF-16 without a byte order mark,";
+const BINARY = "a binary file, or UTF-16 without a byte order mark";
 
 /** What begins files that are no text, and how a message calls them. None may be the beginning of a text. */
 const SIGNATURES: readonly (readonly [latin1: string, kind: string])[] = [
   ["%PDF-", "a PDF"],
-  ["PK\u0003\u0004", "a zip archive, as Office documents are,"],
+  ["PK\u0003\u0004", "a zip archive, as Office documents are"],
   ["\u001f\u008b", "a gzip archive"],
   ["\u0089PNG", "a PNG image"],
   ["\u00ff\u00d8\u00ff", "a JPEG image"],
@@ -35,7 +35,7 @@ export function decodeText(bytes: Uint8Array, sourceName: string, { byteOrderMar
   return byteOrderMark || !text.startsWith(BYTE_ORDER_MARK) ? text : text.slice(1);
 }
 
-/** Why a file is no text, such as `"is a PDF, not text: …"`, by its first bytes; undefined for what may be one. */
+/** Why a file is no text, such as `"is not text but a PDF: …"`, by its first bytes; undefined for what may be one. */
 export function whyBinary(bytes: Uint8Array): string | undefined {
   const kind = signatureOf(bytes);
   if (kind !== undefined) return whyNoText(kind);
@@ -45,7 +45,7 @@ export function whyBinary(bytes: Uint8Array): string | undefined {
 
 function whyNoText(kind: string): string {
   const advice = kind === "a PDF" ? "extract its text first, such as with pdftotext" : "pass a text file in UTF-8";
-  return `is ${kind}, not text: ${advice}`;
+  return `is not text but ${kind}: ${advice}`;
 }
 
 /** The lines of a text, without their ends: LF, CRLF, or CR alone. */

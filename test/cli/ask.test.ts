@@ -42,7 +42,7 @@ describe.concurrent("files", () => {
     expect(stderr).toMatch(/left out .*__init__\.py, which is empty/);
     expect(stderr).toMatch(/left out .*logo\.png, which is a PNG image/);
     expect(stderr).toMatch(/left out .*old\.txt, which line 1 is not valid UTF-8/);
-    expect(stderr).toMatch(/left out .*paper\.pdf, which is a PDF, not text: extract its text first/);
+    expect(stderr).toMatch(/left out .*paper\.pdf, which is not text but a PDF: extract its text first/);
     const { sources, shown, cites, usage, warnings } = JSON.parse(stdout);
     const first = shown.find(({ text }: { text: string }) => text.includes("bees"));
     expect(first).toMatchObject({ file: files.path("site/a/README.md"), line: 5, score: expect.any(Number) });
@@ -63,9 +63,9 @@ describe.concurrent("files", () => {
       ask([files.path("site/a/README.md"), files.path("site/old.txt")]),
       ask([files.path("site/paper.pdf")]),
     ]);
-    expectFailure(binary, 2, "logo.png is a PNG image, not text", "and the other 1 have none either");
+    expectFailure(binary, 2, "logo.png is not text but a PNG image", "and the other 1 have none either");
     expectFailure(latin1, 2, "old.txt, line 1 is not valid UTF-8");
-    expectFailure(pdf, 2, "paper.pdf is a PDF, not text");
+    expectFailure(pdf, 2, "paper.pdf is not text but a PDF");
   }, 180_000);
 });
 

@@ -26,7 +26,7 @@ describe("decodeText", () => {
     ["UTF-16BE without a mark", Buffer.from("Where is it?", "utf16le").swap16(), "UTF-16 without"],
     ["cut UTF-16", utf16le("Where").subarray(0, 9), "q.txt is not valid UTF-16"],
     ["UTF-32", Buffer.from([0xff, 0xfe, 0, 0, 0x41, 0, 0, 0]), "q.txt is a binary file"],
-    ["a PDF that is all ASCII", Buffer.from("%PDF-1.4\n1 0 obj\n"), "q.txt is a PDF, not text: extract its text"],
+    ["a PDF that is all ASCII", Buffer.from("%PDF-1.4\n1 0 obj\n"), "q.txt is not text but a PDF: extract its text"],
     ["a zip archive", Buffer.from("PK\u0003\u0004\u0014"), "q.txt is a zip archive"],
     ["a PNG", Buffer.from("\u0089PNG\r\n\u001a\n", "latin1"), "q.txt is a PNG image"],
     ["bytes of a program", Buffer.from([0xff, 0x00, 0x80, 0x41]), "q.txt is a binary file"],

@@ -22,14 +22,14 @@ describe("decodeText", () => {
 
   it.each<[string, Uint8Array, string]>([
     ["Latin-1", Buffer.from("one\rtwo\r\nCafé", "latin1"), "q.txt, line 3 is not valid UTF-8"],
-    ["UTF-16LE without a mark", Buffer.from("Where is it?", "utf16le"), "q.txt is a binary file, or UTF-16 without"],
+    ["UTF-16LE without a mark", Buffer.from("Where is it?", "utf16le"), "q.txt is not text but a binary file, or UTF-16 without"],
     ["UTF-16BE without a mark", Buffer.from("Where is it?", "utf16le").swap16(), "UTF-16 without"],
     ["cut UTF-16", utf16le("Where").subarray(0, 9), "q.txt is not valid UTF-16"],
-    ["UTF-32", Buffer.from([0xff, 0xfe, 0, 0, 0x41, 0, 0, 0]), "q.txt is a binary file"],
+    ["UTF-32", Buffer.from([0xff, 0xfe, 0, 0, 0x41, 0, 0, 0]), "q.txt is not text but a binary file"],
     ["a PDF that is all ASCII", Buffer.from("%PDF-1.4\n1 0 obj\n"), "q.txt is not text but a PDF: extract its text"],
-    ["a zip archive", Buffer.from("PK\u0003\u0004\u0014"), "q.txt is a zip archive"],
-    ["a PNG", Buffer.from("\u0089PNG\r\n\u001a\n", "latin1"), "q.txt is a PNG image"],
-    ["bytes of a program", Buffer.from([0xff, 0x00, 0x80, 0x41]), "q.txt is a binary file"],
+    ["a zip archive", Buffer.from("PK\u0003\u0004\u0014"), "q.txt is not text but a zip archive"],
+    ["a PNG", Buffer.from("\u0089PNG\r\n\u001a\n", "latin1"), "q.txt is not text but a PNG image"],
+    ["bytes of a program", Buffer.from([0xff, 0x00, 0x80, 0x41]), "q.txt is not text but a binary file"],
   ])("refuses %s", (_, bytes, message) => {
     const refused = expect.objectContaining({ name: "InputError", code: "INVALID_INPUT" });
     expect(() => decodeText(bytes, "q.txt")).toThrow(refused);

@@ -31,7 +31,7 @@ export async function chunkDocuments(
   const parsed = parseOptions(CHUNK_DOCUMENTS, options) as ChunkDocumentsOptions;
   const { chunkTokens = 200, chunk, signal } = parsed;
   if (typeof (retriever as Chunker | undefined)?.chunk !== "function") {
-    throw invalidArgument("retriever", "a retriever, or what has its method chunk", retriever);
+    throw invalidArgument("retriever", "a retriever, or an object with its method chunk", retriever);
   }
   const chunks: RankDocument[] = [];
   for (const [index, { id, title, text }] of someDocuments(inputs).entries()) {

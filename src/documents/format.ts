@@ -56,7 +56,7 @@ function parse(json: string, position: string, sourceName: string, what: string)
     const subject = [sourceName, position].filter(Boolean).join(", ");
     throw new InputError(
       "INVALID_INPUT",
-      `${subject} ${what} (${(error as Error).message}): write one document a line, or a JSON array, or name the format text`,
+      `${subject} ${what} (${(error as Error).message}): write one document per line, or a JSON array, or name the format text`,
     );
   }
 }

@@ -194,7 +194,8 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
     this.#assertIndependent("remove documents");
     await this.#run(async () => {
       const gone = new Set(this.#indexesOf(ids, "ids"));
-      if (gone.size === this.#documents.length) throw invalidArgument("ids", "ids that leave a document", ids);
+      if (gone.size === this.#documents.length)
+        throw invalidArgument("ids", "ids that leave at least one document", ids);
       await this.#change(
         this.#documents.filter((_, index) => !gone.has(index)),
         async () => {},

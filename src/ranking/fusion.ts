@@ -35,7 +35,7 @@ export function fusionOf({ prior, fuse }: FusionOptions, weight?: number): Fusio
  */
 export function checkFusion({ prior }: Fusion, documents: number, queries: number): void {
   if (prior === "bm25") return;
-  if (queries > 1) throw invalidArgument("prior", '"bm25" where there are several queries', prior);
+  if (queries > 1) throw invalidArgument("prior", '"bm25" for several queries', prior);
   assertPrior(prior, documents);
 }
 
@@ -173,5 +173,5 @@ function meanRanks(values: readonly number[]): number[] {
 /** @throws InputError `INVALID_ARGUMENT` unless there is one finite number a document. */
 function assertPrior(prior: readonly number[], count: number): void {
   const isList = Array.isArray(prior) && prior.length === count && prior.every((value) => Number.isFinite(value));
-  if (!isList) throw invalidArgument("prior", `"bm25" or ${count} finite numbers, one a document`, prior);
+  if (!isList) throw invalidArgument("prior", `"bm25" or ${count} finite numbers, one per document`, prior);
 }

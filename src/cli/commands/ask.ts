@@ -106,10 +106,7 @@ async function ask(question: string | undefined, files: string[], _: unknown, co
     );
   }
   if (flags.cache !== undefined && flags.layout === "listwise")
-    throw new InputError(
-      "INVALID_ARGUMENT",
-      "Expected no --layout listwise beside --cache, which keeps chunks that were read by themselves",
-    );
+    throw new InputError("INVALID_ARGUMENT", "Expected --layout independent with --cache but received listwise");
   const signal = interruptSignal();
   const asked = askedOf([...(question === undefined ? [] : [question]), ...files], flags);
   const query = await queryOf(flags, signal, asked.query);

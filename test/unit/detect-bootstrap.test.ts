@@ -164,7 +164,7 @@ describe("examples", () => {
 
 test.each<[texts: unknown, options: object, message: RegExp]>([
   [[""], {}, /^The bootstrap text has 0 passages of about 70 words: expected at least 4/],
-  [["Too short. By far. Indeed."], { sourceName: "notes.txt" }, /^notes\.txt gives 0 passages/],
+  [["Too short. By far. Indeed."], { sourceName: "notes.txt" }, /^notes\.txt has 0 passages/],
   ["text", {}, /^Expected an array of strings for texts/],
   [
     own,

@@ -15,8 +15,8 @@ export type Chunker = {
 export type { ChunkDocumentsOptions };
 
 /**
- * Cuts documents into chunks that know where they are from: their ids are `ID#BEGIN-END`, with the id of their document and
- * the half-open stretch of its text in UTF-16 units. Blank chunks are left out. `ask` takes a corpus of them.
+ * Cuts documents into chunks whose ids say where they are from: `ID#BEGIN-END`, the id of the document and the half-open span of
+ * its text in UTF-16 units. Blank chunks are left out. `ask` takes a corpus of them.
  *
  * @throws InputError for no documents, duplicate ids, wrong options, or documents that are all blank.
  * @example

@@ -30,7 +30,7 @@ export type RetrieveResult = {
     chunks: number;
     /** Chunks that the heads ranked. */
     candidates: number;
-    /** Ranked chunks that get no more attention than from the null query; they are never taken. */
+    /** Ranked chunks that get no more attention from the query than from the null query. They are never taken. */
     irrelevantChunks: number;
     /** Tokens of the ranking's prompts, and of the query in them. */
     promptTokens: number;

@@ -50,7 +50,7 @@ export const DEFAULT_TOP_K = 5;
 /** The heads' score of a chunk that gets no more attention from the query than from the null query. */
 const NOTHING = 0;
 const UNBOUNDED = 2 ** 31;
-const IRRELEVANT = "no chunk scores higher than nothing: the documents may not hold an answer";
+const IRRELEVANT = "no chunk gets more attention than from the null query: the documents may not hold an answer";
 /** What is said where an index has no candidates. */
 export const NO_WORD = "no chunk of the index shares a word with the question";
 

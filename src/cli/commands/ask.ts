@@ -200,7 +200,7 @@ function footer({ usage, timings, shown, stopped, belowThreshold }: AskResult): 
   const { irrelevantChunks } = usage;
   return [
     chunksOf(shown, usage),
-    ...(irrelevantChunks > 0 ? [`${irrelevantChunks} score no higher than nothing`] : []),
+    ...(irrelevantChunks > 0 ? [`${irrelevantChunks} get no more attention than from the null query`] : []),
     ...belowOf(belowThreshold),
     `${usage.answerTokens} tokens of answer${stopped === "maxTokens" ? " (cut at --max-tokens)" : ""}`,
     `${seconds(timings.retrieveMs)} to retrieve, ${seconds(timings.generateMs)} to generate`,

@@ -31,7 +31,7 @@ export type ErrorDetails = ErrorOptions & {
   option?: string;
   /** What would have been accepted there. */
   expected?: string;
-  /** What came instead, its first 80 characters; strings and plain objects as JSON, of an array its first 5 items. */
+  /** What came instead, its first 80 characters: strings and plain objects as JSON, the first 5 items of an array. */
   received?: string;
   /** What to do, with options as a program writes them: "use a contextSize of at least 900", "pass force: true". */
   advice?: string;
@@ -45,13 +45,13 @@ export type ErrorDetails = ErrorOptions & {
 export class QRHeadError extends Error {
   override name = "QRHeadError";
   readonly code: QRHeadErrorCode;
-  /** See `ErrorDetails`; absent where there is nothing to say. */
+  /** See `ErrorDetails`; each may be absent. */
   declare readonly option?: string;
   declare readonly expected?: string;
   declare readonly received?: string;
   declare readonly advice?: string;
 
-  /** @param problem What is wrong; with `details.advice` the message goes on with a colon and that. */
+  /** @param problem What is wrong; with `details.advice` the message continues with a colon and the advice. */
   constructor(code: QRHeadErrorCode, problem: string, details: ErrorDetails = {}) {
     const { cause, ...facts } = details;
     super(
@@ -63,7 +63,7 @@ export class QRHeadError extends Error {
   }
 }
 
-/** A wrong argument or a wrong input file: the caller can mend it. The command line exits with 2. */
+/** A wrong argument or a wrong input file, which the caller can fix. The command line exits with 2. */
 export class InputError extends QRHeadError {
   override name = "InputError" as const;
   constructor(
@@ -95,8 +95,8 @@ export class ContextOverflowError extends QRHeadError {
 
   /**
    * @param subject What is too long.
-   * @param advice What would help that.
-   * @param subjectTokens Tokens of the subject, where it is not the whole prompt.
+   * @param advice What would help.
+   * @param subjectTokens Tokens of the subject, if it is not the whole prompt.
    */
   constructor(
     promptTokens: number,

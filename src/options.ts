@@ -17,7 +17,7 @@ export const DEFAULT_NULL_QUERY = "N/A";
 export function parseLoadOptions(options: unknown): LoadOptions {
   const parsed = parseOptions({ ...SCORING, ...LOADING }, options) as LoadOptions;
   if (parsed.flashAttention === false && /^q/.test(parsed.cacheTypeV ?? "f16")) {
-    throw invalidArgument("cacheTypeV", "f32, f16 or bf16 where flash attention is off", parsed.cacheTypeV);
+    throw invalidArgument("cacheTypeV", "f32, f16 or bf16 with flash attention off", parsed.cacheTypeV);
   }
   return parsed;
 }

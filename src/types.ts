@@ -24,12 +24,12 @@ export type ModelIdentity = {
   /** File name without folder. */
   fileName: string;
   layers: number;
-  /** Query heads a layer. */
+  /** Query heads per layer. */
   heads: number;
   /** Layers of the model that a slim file was made from; equal to `layers` otherwise. */
   originalLayers: number;
   chatTemplate: string | null;
-  /** Layers that look back `tokens` tokens only, where there are any; `layers` is null where it is not known which. */
+  /** Layers with a sliding window of `tokens` tokens, if there are any; `layers` is null if it is unknown which. */
   slidingWindow?: { tokens: number; layers: readonly number[] | null };
   /** Every scalar of the GGUF header, as text. */
   metadata: Readonly<Record<string, string>>;
@@ -42,9 +42,9 @@ export type ModelIdentity = {
  * - `"rrf"`: reciprocal rank fusion, Σ 1 / (60 + rank), ranks from 1, equal scores sharing their mean rank
  *   (Cormack et al. 2009)
  * - `{ weight }`: `weight · z(heads) + (1 − weight) · z(prior)`, `weight` from 0 to 1, where `z(x) = (x − mean) / std` over
- *   the documents of the call, `std` the population's, and z is 0 where all are equal
+ *   the documents of the call, `std` the population's, and z is 0 if all are equal
  */
 export type Fuse = "none" | "rrf" | { weight: number };
 
-/** Scores of a first stage, one a document, higher is better; `"bm25"` computes BM25 over the documents themselves. */
+/** Scores of a first stage, one per document, higher is better; `"bm25"` computes BM25 over the documents themselves. */
 export type Prior = "bm25" | readonly number[];

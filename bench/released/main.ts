@@ -13,7 +13,7 @@ import { loadModel } from "../../src/model/model.ts";
 import { config } from "./config.ts";
 import { measureCosts } from "./costs.ts";
 import { embedAll } from "./dense.ts";
-import { choicesOf, methodsOf, parseList, publishedHeads, rankedHeads } from "./methods.ts";
+import { choicesOf, methodsOf, publishedHeads } from "./methods.ts";
 import { type Part, resultPage } from "./page.ts";
 import { openTasks, readAll } from "./reading.ts";
 import { toJson } from "./summary.ts";
@@ -49,12 +49,8 @@ if (!values["read-only"]) {
     const { native, identity } = await loadModel({ model: path.join(values.models, model.file), gpu: false });
     await native.dispose();
     const [methods, choices] = [methodsOf(config, model, identity), choicesOf(model, identity)];
-    const labelled = rankedHeads(model, identity);
-    const labels = model.bootstrapOrder && {
-      labels: { labelled, unlabelled: parseList(model.bootstrapOrder), total: labelled.length },
-    };
     parts.push({
-      ...{ model, methods, choices, ...labels },
+      ...{ model, methods, choices },
       results: evaluate(model, tasks, [...methods, ...choices], values.readings),
       costs: await measureCosts(model, publishedHeads(identity).heads, tasks, folders),
     });

@@ -83,10 +83,10 @@ export function publishedHeads(identity: ModelIdentity): { name: string; heads: 
   return { name: published.name, heads: published.set.heads };
 }
 
-export const parseList = (list: string): Head[] => list.split(",").map((key) => parseHeadKey(key.trim())!);
+const parseList = (list: string): Head[] => list.split(",").map((key) => parseHeadKey(key.trim())!);
 
 /** Heads that see a whole prompt, by the labelled scores, best first. */
-export function rankedHeads(model: Config["models"][number], identity: ModelIdentity): Head[] {
+function rankedHeads(model: Config["models"][number], identity: ModelIdentity): Head[] {
   const { scores } = JSON.parse(readFileSync(model.scores, "utf8")) as { scores: number[][] };
   const all = everyHead(identity);
   const local = new Set(localHeads(all, identity.slidingWindow).map(headKey));

@@ -1,6 +1,4 @@
 import { mean } from "../../src/eval/metrics/statistics.ts";
-import { headKey } from "../../src/heads/heads.ts";
-import type { Head } from "../../src/types.ts";
 import type { Config } from "./config.ts";
 import type { Cost } from "./cost.ts";
 import type { Method } from "./methods.ts";
@@ -12,191 +10,182 @@ export type Part = {
   choices: readonly Method[];
   /** Of both, on the same queries. */
   results: Results;
-  /** Heads with labels and without, where both are known. */
-  labels?: { labelled: readonly Head[]; unlabelled: readonly Head[]; total: number };
   costs: { name: string; cost: Cost }[];
 };
 
 const PAIRS = [
   ["QR heads", "all heads (ICR)"],
   ["QR heads", "random heads"],
-  ["all heads (ICR)", "random heads"],
-  ["QR heads", "one head"],
   ["QR heads", "Wu's heads"],
   ["QR heads, no labels", "QR heads"],
   ["no labels, 8", "QR heads"],
   ["QR heads, weighted", "QR heads"],
   ["QR heads", "dense"],
-  ["QR heads + BM25", "QR heads"],
-  ["QR heads + BM25", "all heads (ICR) + BM25"],
   ["QR heads + BM25", "dense + BM25"],
-  ["QR heads + BM25, RRF", "QR heads + BM25"],
 ] as const;
+
+/** Left out of the table of all queries: measured against QR heads below, or not worth a row. */
+const OMITTED = ["QR heads, weighted", "all heads (ICR) + BM25"];
+
+/** Rows of the table of sets. All others are in the JSON file. */
+const BY_SET = ["BM25", "dense", "all heads (ICR)", "QR heads", "QR heads + BM25"] as const;
 
 /** The page of results. `conclusion` is what somebody who read the numbers says of them. */
 export function resultPage(config: Config, parts: readonly Part[], conclusion: string): string {
   const { candidates, maxDocumentTokens, seed } = config;
   return `# Released models, measured
 
-Do heads rank, on models that others released? BM25's ${candidates} best candidates are ordered anew by heads of each model.
+Do heads rank on models that others released? Heads of each model rerank BM25's ${candidates} best candidates.
 
 ${conclusion.trim()}
 
-## What is compared
+## Setting
 
-Each set gives as many queries as the table says, drawn by seed ${seed}. Documents are cut at ${maxDocumentTokens} tokens for the heads; BM25 sees them whole, and MiniLM their first 510 tokens. The best candidate stands next to the query. Gain is linear, as in trec_eval. The head sets were found on hotpot_train100: other questions of the source of hotpot_train_val500, and none of these sets. Nothing was tuned to them. Pools of hotpot hold ten documents, all of them candidates. Brackets hold 95 % bootstrap intervals; * marks p below .05 against BM25 (paired randomization test over the queries of all sets, not corrected for the number of rows). **The samples are small**: a column of one set says little, the last two say more.
+- Queries: drawn by seed ${seed}, as many per set as [the table](#by-set) says. **The samples are small:** one set says little.
+- Documents: cut at ${maxDocumentTokens} tokens for the heads and 510 for MiniLM (\`dense\`: all-MiniLM-L6-v2, cosine), whole for BM25. The best candidate is next to the query. Pools of hotpot hold ten documents, and all are candidates.
+- \`A + B\`: z-scores, ${config.fuseWeight} each; RRF: reciprocal ranks. Random heads: as many as the QR heads, mean of ${config.randomDraws} draws.
+- Heads: found on hotpot_train100, other questions of the source of hotpot_train_val500. Nothing was tuned to these sets.
+- nDCG@10 with linear gain, as in trec_eval. Brackets have 95 % bootstrap intervals. * marks p below .05 against BM25 (paired randomization test, not corrected for the number of rows).
 
-${parts.map((part) => section(config, part)).join("\n")}
-## What was not measured
+## All queries
 
-- RankGPT, which reads the candidates once more and then writes. With qrhead mini v2 all its answers were malformed.
-- CLIPPER's whole chapters and LongMemEval: a novel does not fit SmolLM2's 8,192 tokens, and LongMemEval is not at hand; LoCoMo's turns stand in for it.
-- The order of the documents, other templates and objectives: each needs readings or detections of its own.
-- Answers from what was retrieved.
-- Models above 270 million parameters, other quantisations, GPUs.
+${mainTable(config, parts)}
 
-## How it was made
+${parts.map(methodList).join("\n\n")}
+
+## By set
+
+nDCG@10.
+
+${parts.map(setTable).join("\n\n")}
+
+## One against another
+
+Difference in nDCG@10 over all queries.
+
+${pairTable(config, parts)}
+
+## What each choice is worth
+
+nDCG@10 over all queries, and the difference to the default. Heads are in the order of their labelled scores; heads with a sliding window are only in \`all heads\`.
+
+${choiceTable(config, parts)}
+
+## Cost
+
+Processor seconds per query and peak memory in MiB: three queries of ${candidates} candidates, one thread, a process each, on a busy machine.
+
+${costTable(parts)}
+
+## Not measured
+
+RankGPT, CLIPPER's chapters (a novel does not fit SmolLM2's 8,192 tokens), LongMemEval, other orders, templates and objectives, answers, models above 270 million parameters, GPUs.
+
+## Run it
 
 \`\`\`sh
 npm run models:real
-npx tsx bench/released/main.ts --data DIR
+npx tsx bench/released/main.ts --data DIR        # --minutes N stops earlier; the same command continues
 \`\`\`
 
-[config.json](../../bench/released/config.json) names models, sets and heads. The command reads each query once with all heads, keeps the attention, and goes on where it stopped; \`--minutes N\` bounds the reading. Every row is scored from those readings with the formula of \`rank\`: for one query of each model the scores of the QR heads and those of \`QRRetriever.rank\` differ by at most 2.5e-8 of the largest. [released-models.json](released-models.json) holds the values of every query; it holds no text.
+[config.json](../../bench/released/config.json) names models, sets and heads. Each query is read once with all heads; every row is scored from that reading with the formula of \`rank\`. For one query per model these scores and those of \`QRRetriever.rank\` differ by at most 2.5e-8 of the largest. [released-models.json](released-models.json) has every query's value, recall@5 and recall-all@5 included, and no text.
 `;
 }
 
-function section(config: Config, part: Part): string {
-  const { model, methods, results, choices, labels, costs } = part;
-  const rows = rowsOf(methods);
-  const says = methods.filter(({ name }) => !/^random, [2-9]/.test(name));
-  return `## ${model.title}
+const queriesOf = ({ sets }: Results) => sets.reduce((sum, { queries }) => sum + queries, 0);
 
-### nDCG@10
-
-${mainTable(results, rows, config)}
-
-${says.map((method) => `- ${method.name.replace(/^random, 1$/, "random heads")}: ${method.says}`).join("\n")}
-
-### Recall
-
-${recallTable(results, rows, config)}
-
-### One against another
-
-All queries of all sets, nDCG@10.
-
-${pairTable(results, rows, config)}
-
-${ordering(results, rows)}
-
-### What each choice is worth
-
-The same readings, nDCG@10 over all queries, and the difference to the default. Heads are in the order of their labelled scores${model.key === "gemma3" ? "; those of layers with a sliding window are left out, but for `all heads`" : ""}.
-
-${choiceTable(results, choices, config)}
-${labels ? overlap(labels) : ""}
-### Cost
-
-One thread, the same three queries of ${config.candidates} candidates in a process of their own; processor time on a machine that other work shared, so provisional. Reading all heads took ${(results.cpuMs / 1000).toFixed(1)} s a query (median, of ${results.promptTokens} tokens).
-
-| | processor seconds a query | peak memory, MiB |
-|---|---|---|
-${costs.map(({ name, cost }) => `| ${name} | ${cost.cpuSeconds.toFixed(1)} | ${cost.peakMiB} |`).join("\n")}
-`;
-}
-
-function mainTable(results: Results, rows: Map<string, string[]>, config: Config): string {
-  const { sets } = results;
-  const total = sets.reduce((sum, { queries }) => sum + queries, 0);
-  const lines = [...rows].map(([row, names]) => {
-    const each = sets.map((set) => mean(valuesOf(set, names, "ndcg@10")));
-    const cells = [...each, overall(results, names, "ndcg@10")].map(short);
-    return `| ${row} | ${cells.join(" | ")} | ${row === "BM25" ? "" : against(results, names, config)} |`;
-  });
-  const ceilings = sets.map(({ ceiling }) => short(ceiling["ndcg@10"]));
-  const best = sets.reduce((sum, { ceiling, queries }) => sum + ceiling["ndcg@10"] * queries, 0) / total;
-  return [
-    `| | ${sets.map(({ name, queries }) => `${name}, n = ${queries}`).join(" | ")} | all, n = ${total} | all, against BM25 |`,
-    `|---|${"---|".repeat(sets.length + 2)}`,
-    ...lines,
-    `| best order of the candidates | ${ceilings.join(" | ")} | ${short(best)} | |`,
-  ].join("\n");
-}
-
-function recallTable(results: Results, rows: Map<string, string[]>, config: Config): string {
-  const lines = [...rows].map(([row, names]) => {
-    const cells = (["recall@5", "recall-all@5"] as const).flatMap((key) => {
-      const apart = row === "BM25" ? "" : against(results, names, config, key);
-      return [short(overall(results, names, key)), apart];
+/** A row for every method that any model has. */
+function mainTable(config: Config, parts: readonly Part[]): string {
+  const columns = parts.map(({ methods, results }) => ({ rows: rowsOf(methods), results }));
+  const names = new Set(columns.flatMap(({ rows }) => [...rows.keys()].filter((row) => !OMITTED.includes(row))));
+  const lines = [...names].map((row) => {
+    const cells = columns.flatMap(({ rows, results }) => {
+      const methods = rows.get(row);
+      if (!methods) return ["", ""];
+      return [short(overall(results, methods, "ndcg@10")), row === "BM25" ? "" : against(results, methods, config)];
     });
     return `| ${row} | ${cells.join(" | ")} |`;
   });
+  const best = parts.map(({ results }) => {
+    const sum = results.sets.reduce((all, { ceiling, queries }) => all + ceiling["ndcg@10"] * queries, 0);
+    return `${short(sum / queriesOf(results))} | `;
+  });
   return [
-    "| all sets | recall@5 | against BM25 | recall-all@5 | against BM25 |",
-    "|---|---|---|---|---|",
+    `| | ${parts.map(({ model, results }) => `${model.title}, n = ${queriesOf(results)} | against BM25`).join(" | ")} |`,
+    `|---|${"---|---|".repeat(parts.length)}`,
+    ...lines,
+    `| best order of the candidates | ${best.join(" | ")} |`,
+  ].join("\n");
+}
+
+/** Where the rows of one model come from; the names of the others say it. */
+function methodList({ model, methods }: Part): string {
+  const lines = methods.flatMap(({ name, says }) =>
+    /^random| \+ |^BM25$|^all heads|^dense/.test(name) ? [] : [`- ${name}: ${says}`],
+  );
+  return `${model.title}:\n\n${lines.join("\n")}`;
+}
+
+function setTable({ model, methods, results }: Part): string {
+  const rows = rowsOf(methods);
+  const lines = results.sets.map((set) => {
+    const cells = BY_SET.map((row) => short(mean(valuesOf(set, rows.get(row)!, "ndcg@10"))));
+    return `| ${set.name} | ${set.queries} | ${cells.join(" | ")} |`;
+  });
+  return [
+    `| ${model.title} | queries | ${BY_SET.join(" | ")} |`,
+    `|---|${"---|".repeat(BY_SET.length + 1)}`,
     ...lines,
   ].join("\n");
 }
 
-function pairTable(results: Results, rows: Map<string, string[]>, config: Config): string {
-  const lines = PAIRS.flatMap(([a, b]) => {
-    const [left, right] = [rows.get(a), rows.get(b)];
-    if (!left || !right) return [];
-    const found = difference(results, [left, right], config);
-    return [
-      `| ${a} − ${b} | ${signed(found.mean)} | ${signed(found.low)} to ${signed(found.high)} | ${chance(found.p)} |`,
-    ];
+function pairTable(config: Config, parts: readonly Part[]): string {
+  const lines = PAIRS.map(([a, b]) => {
+    const cells = parts.map(({ methods, results }) => {
+      const rows = rowsOf(methods);
+      const [left, right] = [rows.get(a), rows.get(b)];
+      return left && right ? interval(difference(results, [left, right], config)) : "";
+    });
+    return `| ${a} − ${b} | ${cells.join(" | ")} |`;
   });
-  return ["| | difference | 95 % interval | p |", "|---|---|---|---|", ...lines].join("\n");
+  return [`| | ${titles(parts)} |`, `|---|${"---|".repeat(parts.length)}`, ...lines].join("\n");
 }
 
-/** On how many sets QR heads are ahead of all heads, and these of random ones. */
-function ordering({ sets }: Results, rows: Map<string, string[]>): string {
-  const count = (a: string, b: string) => {
-    const [left, right] = [a, b].map((row) =>
-      sets.map((set) => Math.round(mean(valuesOf(set, rows.get(row)!, "ndcg@10")) * 1000)),
-    ) as [number[], number[]];
-    const names = (keep: (apart: number) => boolean) =>
-      sets.filter((_, index) => keep(left[index]! - right[index]!)).map(({ name }) => name);
-    const [ahead, behind] = [names((apart) => apart > 0), names((apart) => apart < 0)];
-    const level = sets.length - ahead.length - behind.length;
-    return `ahead on ${ahead.length} of ${sets.length} sets, level on ${level}, behind on ${behind.length}${behind.length > 0 ? ` (${behind.join(", ")})` : ""}`;
-  };
-  return `By the means of the sets, QR heads against all heads: ${count("QR heads", "all heads (ICR)")}. All heads against random ones: ${count("all heads (ICR)", "random heads")}.`;
-}
-
-function choiceTable(results: Results, choices: readonly Method[], config: Config): string {
-  const lines = choices.map(({ name }, index) => {
-    const found = difference(results, [[name], [choices[0]!.name]], config);
-    const apart = index === 0 ? " | " : `${signed(found.mean)} | ${signed(found.low)} to ${signed(found.high)}`;
-    return `| ${name} | ${short(overall(results, [name], "ndcg@10"))} | ${apart} |`;
+function choiceTable(config: Config, parts: readonly Part[]): string {
+  const names = [...new Set(parts.flatMap(({ choices }) => choices.map(({ name }) => name)))];
+  const lines = names.map((name) => {
+    const cells = parts.map(({ choices, results }) => {
+      if (!choices.some((choice) => choice.name === name)) return "";
+      const value = short(overall(results, [name], "ndcg@10"));
+      const first = choices[0]!.name;
+      return name === first ? value : `${value}, ${interval(difference(results, [[name], [first]], config))}`;
+    });
+    return `| ${name} | ${cells.join(" | ")} |`;
   });
-  return ["| | nDCG@10 | difference | 95 % interval |", "|---|---|---|---|", ...lines].join("\n");
+  return [`| | ${titles(parts)} |`, `|---|${"---|".repeat(parts.length)}`, ...lines].join("\n");
 }
 
-function overlap({ labelled, unlabelled, total }: NonNullable<Part["labels"]>): string {
-  const counts = [...new Set([4, Math.min(8, unlabelled.length), unlabelled.length])].filter(
-    (n) => n <= unlabelled.length && n < total,
-  );
-  const shared = (count: number) => {
-    const known = new Set(labelled.slice(0, count).map(headKey));
-    return unlabelled.slice(0, count).filter((head) => known.has(headKey(head))).length;
-  };
-  const lines = counts.map((count) => `${shared(count)} of the first ${count}`);
-  return `
-### With labels and without
-
-\`detect --bootstrap\` chose heads from text alone, 18 examples of 20 passages; the published set comes from 100 labelled questions. Of ${total} heads that see the whole prompt they share ${lines.join(", ")}. What either is worth: rows \`QR heads, no labels\` and \`QR heads\` above.
-`;
+function costTable(parts: readonly Part[]): string {
+  const plain = (name: string) => name.replace(/ \(\d+\)$/, "");
+  const names = [...new Set(parts.flatMap(({ costs }) => costs.map(({ name }) => plain(name))))];
+  const lines = names.map((row) => {
+    const cells = parts.map(({ costs }) => {
+      const found = costs.find(({ name }) => plain(name) === row);
+      return found ? `${found.cost.cpuSeconds.toFixed(1)}, ${found.cost.peakMiB}` : "";
+    });
+    return `| ${row} | ${cells.join(" | ")} |`;
+  });
+  return [`| | ${titles(parts)} |`, `|---|${"---|".repeat(parts.length)}`, ...lines].join("\n");
 }
+
+const titles = (parts: readonly Part[]) => parts.map(({ model }) => model.title).join(" | ");
 
 const overall = ({ sets }: Results, names: readonly string[], key: MeasureKey) =>
   mean(sets.flatMap((set) => valuesOf(set, names, key)));
 
-function against(results: Results, names: readonly string[], config: Config, key: MeasureKey = "ndcg@10"): string {
-  const found: Difference = difference(results, [names, ["BM25"]], config, key);
-  return `${signed(found.mean)} (${signed(found.low)} to ${signed(found.high)})${found.p < 0.05 ? " *" : ""}`;
+function against(results: Results, names: readonly string[], config: Config): string {
+  const found = difference(results, [names, ["BM25"]], config);
+  return `${interval(found)}${found.p < 0.05 ? " *" : ""}`;
 }
 
 const short = (value: number) => (Number.isFinite(value) ? value.toFixed(3).replace(/^(-?)0\./, "$1.") : "");
@@ -204,4 +193,4 @@ const signed = (value: number) => {
   const text = short(Math.abs(value) < 0.0005 ? 0 : value);
   return text.startsWith("-") ? text.replace("-", "−") : `+${text}`;
 };
-const chance = (p: number) => (p < 0.001 ? "&lt; .001" : short(p));
+const interval = ({ mean: apart, low, high }: Difference) => `${signed(apart)} (${signed(low)} to ${signed(high)})`;

@@ -190,7 +190,7 @@ void AttentionCapture::read_flash_attention(ggml_tensor * node, int32_t layer) {
     check_layer(inputs.q, layer);
     const int32_t key_layer = layer_of_keys(node->src[1]);
     if (key_layer > layer) {
-        throw EngineError("ATTENTION_INVALID", "Attention of layer " + std::to_string(layer) + " looks at the keys of layer " +
+        throw EngineError("ATTENTION_INVALID", "Attention of layer " + std::to_string(layer) + " uses the keys of layer " +
                                                    std::to_string(key_layer) + ": turn flash attention off");
     }
     softmax_.read(inputs);
@@ -257,7 +257,7 @@ void AttentionCapture::add(const HeadSelection::Entry & entry, int32_t layer, co
     };
     if (n_before > branch.cell_begin || own_end > n_kv) {
         throw EngineError("ENGINE_FAILED", "Expected at least " + std::to_string(own_end) + " cells in layer " +
-                                               std::to_string(layer) + " but llama.cpp looked at " + std::to_string(n_kv));
+                                               std::to_string(layer) + " but llama.cpp used " + std::to_string(n_kv));
     }
     const double inside  = sum(0, n_before) + sum(branch.cell_begin, own_end);
     const double beyond  = sum(n_before, branch.cell_begin) + sum(own_end, n_kv);

@@ -15,24 +15,24 @@ namespace qrhead {
 struct BranchRows {
     std::vector<Attention *> sinks;
     RowRange                 rows;            // among those of the pass
-    size_t                   n_before   = 0;  // the trunk, and what branches have in common; columns are in the same order
+    size_t                   n_before   = 0;  // the trunk and the branches' common beginning; columns are in the same order
     size_t                   cell_begin = 0;  // of the branch's own cells
     size_t                   n_cells    = 0;  // of its own, up to the end of these rows
 };
 
-// What a forward pass computes. Attention is read where there are branches, in the order of their rows.
+// What a forward pass computes. If it has branches, their attention is read, in the order of their rows.
 struct Pass {
-    size_t                  n_rows = 0;  // in all: documents, branches, and rows that nobody looks at behind them
+    size_t                  n_rows = 0;  // in all: documents, branches, and padding behind them
     std::vector<BranchRows> branches;
-    std::vector<float>      weights;  // of the heads, where a sink has one row for all; none are all 1
+    std::vector<float>      weights;  // of the heads, if a sink has one row for all; empty: all 1
 };
 
 // llama.cpp's evaluation callback. It asks for two kinds of nodes and no other, because every node asked for ends a batch
 // of nodes that could have been computed together:
 //   - armed: the attention node of each wanted layer, flash attention or, failing that, `kq_soft_max`;
-//   - disarmed: the write of the deepest wanted layer's K into the cache, where the forward pass may end; where that layer
-//     looks at the cache of an earlier one (Gemma 3n, Gemma 4 E), the attention of the last layer that has its own.
-// Where heads are taken out, their outputs as well.
+//   - disarmed: the write of the deepest wanted layer's K into the cache, after which the forward pass may end; if that layer
+//     uses the cache of an earlier one (Gemma 3n, Gemma 4 E), the attention of the last layer that has its own.
+// If heads are taken out, it also asks for their outputs.
 // A llama_decode call must not be larger than one ubatch, so that one pass through the graph is one call.
 class AttentionCapture {
   public:

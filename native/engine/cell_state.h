@@ -14,10 +14,10 @@ struct CellState {
     std::optional<size_t> documents_begin;  // where documents begin among them, if a context that held some said so
 };
 
-// Where documents lie among cells: all begin at one position, and stand behind each other.
+// Where documents are among cells: all begin at one position, and their cells follow each other.
 struct CellPlaces {
     size_t begin   = 0;
-    size_t longest = 0;  // 0 where there are none: the cells are one sequence of tokens
+    size_t longest = 0;  // 0 if there are none: the cells are one sequence of tokens
 };
 
 // The places that the bytes describe. None unless they are exactly those of `n_cells` cells from position `first` on, one

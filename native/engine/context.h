@@ -17,30 +17,30 @@ struct ContextOptions : CacheOptions {
     std::vector<Head> heads;
     bool              early_stop = true;
     bool              read_on_host = false;  // for tests: read attention as where the device lacks an operation
-    // Sequences that share the cache: as many branches go through one forward pass, and as many documents less one.
+    // Sequences that share the cache: one forward pass takes as many branches, or one document fewer.
     uint32_t          n_sequences = 1;
 };
 
-// What becomes of documents that are read.
+// What happens to documents after they are read.
 struct Reading {
-    bool keep = false;  // in the cache, behind those that are there
-    bool copy = true;   // out of it
+    bool keep = false;  // they stay in the cache, behind those that it has
+    bool copy = true;   // their cells are copied out of it
 };
 
-// What is kept of the heads of a branch.
+// How a branch's attention is kept.
 struct Rows {
     bool               per_head = true;  // a row per head; false: a single row with their sum, made while capturing
-    std::vector<float> weights;          // of that sum, one per head, finite and at least 0; none are all 1
+    std::vector<float> weights;          // of that sum, one per head, finite and at least 0; empty: all 1
 
     bool operator==(const Rows & other) const { return per_head == other.per_head && weights == other.weights; }
 };
 
-// How the rows of branches go through flash attention on the CPU: one by one, or filled up to a tile. `automatic` goes by the
-// cells behind which they stand.
+// How the rows of branches go through flash attention on the CPU: one by one, or padded to a tile. `automatic` decides by the
+// number of cells before them.
 enum class RowsGo { automatic, one_by_one, in_tiles };
 
-// Queries behind `n_cells` cells, in rows: of the query, the null query and what both begin with; and of the query alone
-// where the rest was read before.
+// Rows of queries behind `n_cells` cells: `n_all` of the query, the null query and their common beginning; `n_further` of the
+// query alone, if the rest was read before.
 struct QueryRows {
     size_t n_cells   = 0;
     size_t n_all     = 0;
@@ -55,10 +55,10 @@ struct Generation {
     std::string              text;  // bytes: it may end inside a character
 };
 
-// What rows cost on the CPU, in rows' worth of a layer's weights.
+// What rows cost on the CPU, in units of one row through a layer's weights.
 struct RowCosts {
-    double cells      = 1.0;  // that a row of a tile looks at for the cost of one
-    double one_by_one = 1.0;  // of looking at a cell, over the same in a tile
+    double cells      = 1.0;  // cells that a row of a tile attends to for the cost of one unit
+    double one_by_one = 1.0;  // cost per cell of a row alone, relative to a row of a tile
 };
 
 // A KV cache, and the heads that are read from it. One thread at a time.
@@ -70,7 +70,7 @@ class Context {
     using Progress = std::function<void(size_t done)>;  // tokens
 
     // Throws CONTEXT_FAILED with llama.cpp's own first error line, HEADS_MISMATCH for heads that the model lacks,
-    // INVALID_ARGUMENT for an early stop where heads are taken out.
+    // INVALID_ARGUMENT for an early stop with heads taken out.
     Context(std::shared_ptr<Model> model, const ContextOptions & options);
 
     size_t   position() const noexcept { return position_; }
@@ -80,10 +80,10 @@ class Context {
     size_t   n_bytes() const noexcept { return n_bytes_; }
     size_t   n_heads() const noexcept { return static_cast<size_t>(capture_->selection().n_heads()); }
 
-    // Appends tokens without looking at attention. On failure and on cancellation the cache is as it was before the call.
+    // Appends tokens without reading attention. On failure and on cancellation the cache is as it was before the call.
     void prefill(const std::vector<llama_token> & tokens, const Cancellation & cancellation, const Progress & on_progress);
 
-    // Decodes each branch as if it alone stood behind the trunk, which is all that is in the cache, and forgets it again.
+    // Decodes each branch as if it were alone behind the trunk, which is everything in the cache, and removes it again.
     // Returns each branch's attention to the trunk and to itself, averaged over its tokens and those of the opening. The cache is
     // as before afterwards, also on failure and on cancellation.
     std::vector<std::shared_ptr<Attention>> observe(const std::vector<std::vector<llama_token>> & branches, const Rows & rows,
@@ -91,37 +91,36 @@ class Context {
                                                     RowsGo go = RowsGo::automatic);
 
     // Appends an opening: tokens that all branches begin with. Their rows go one by one, and their attention counts for every
-    // branch that is observed with the same `rows` from then on. Whatever else changes the cache makes them tokens like all
-    // others. On failure and on cancellation the cache is as it was before the call.
+    // later branch that is observed with the same `rows`. Any other change of the cache makes them ordinary tokens. On failure
+    // and on cancellation the cache is as it was before the call.
     void read_opening(const std::vector<llama_token> & tokens, const Rows & rows, const Cancellation & cancellation);
 
-    // Whether a query, its null query and what both begin with had better go through one pass, filled up to a tile, each time,
-    // than row by row with as much as possible read before.
+    // Whether one pass padded to a tile is cheaper for a query, its null query and their common beginning than row by row with
+    // as much as possible read before.
     bool tiles_pay(const QueryRows & rows) const noexcept;
 
-    // Forgets the tokens from `position` on. Throws INVALID_ARGUMENT beyond the current position, and between documents that
-    // were put in, which go all together.
+    // Removes the tokens from `position` on. Throws INVALID_ARGUMENT beyond the current position, and between documents that
+    // were put in: these are removed together.
     void rollback(size_t position);
 
-    // A copy of all cells, documents among them, and a copy back in place of all there are: into a larger context as well.
-    // The attention behind restored cells is the same to the last bit. Throws MODEL_UNSUPPORTED for a sliding window,
-    // CORPUS_INVALID for bytes that are no such copy.
+    // Copies all cells, including documents, and replaces all cells by such a copy, also in a larger context. Attention on
+    // restored cells is the same to the last bit. Throws MODEL_UNSUPPORTED for a sliding window, CORPUS_INVALID for bytes that
+    // are not such a copy.
     CellState save_cells();
     void      load_cells(const CellState & state);
 
-    // Reads documents behind the tokens in the cache, each as if it stood there alone, several in one forward pass. They stay,
-    // as put_documents would have them, or go again; their cells are returned where `copy` says so. Needs a context of two
-    // sequences or more: one less than that is how many documents are read at a time. On failure and on cancellation of
-    // documents that were to stay, all documents go.
+    // Reads documents behind the tokens in the cache, each as if it were alone, several in one forward pass. With `keep` they
+    // stay, as after put_documents; with `copy` their cells are returned. Needs a context of at least two sequences; one document
+    // fewer is read at a time. If reading with `keep` fails or is cancelled, all documents are removed.
     std::vector<CellState> read_documents(const std::vector<std::vector<llama_token>> & documents, Reading reading,
                                           const Cancellation & cancellation, const Progress & on_progress);
 
-    // Appends the cells of documents that were read behind the same tokens. They lie in the cache one behind the other, but
-    // all begin at the same position; tokens that follow stand behind the longest of them and attend to them all.
+    // Appends the cells of documents that were read behind the same tokens. Their cells follow each other in the cache, but all
+    // begin at the same position; later tokens follow the longest of them and attend to all.
     void put_documents(const std::vector<std::shared_ptr<const CellState>> & documents);
 
-    // Decodes greedily from `last` on, until a token that holds a line break, an end of generation or `n_max` tokens, and
-    // forgets it all again. Needs a context without early stop.
+    // Decodes greedily from `last` on, until a token with a line break, an end of generation or `n_max` tokens, and removes all
+    // of it from the cache. Needs a context without early stop.
     Generation generate(llama_token last, size_t n_max, const Cancellation & cancellation, const Progress & on_progress);
 
   private:
@@ -195,7 +194,7 @@ class Context {
     void        decode(Batch batch, Pass pass, const Cancellation & cancellation, bool output = false);
     llama_token decode_row(llama_token token, Attention & attention, int32_t n_vocab, const Cancellation & cancellation);
 
-    // Adds rows that nobody looks at where that makes the pass faster, and returns how many. `cell`: of its first row.
+    // Adds padding rows if that makes the pass faster, and returns how many. `cell`: of its first row.
     size_t pad(Batch & batch, size_t cell, RowsGo go = RowsGo::automatic) const;
     // The most rows that branches may share a pass with: where each alone would have few, they must stay few.
     size_t n_rows_of_group(RowsGo go) const noexcept;

@@ -12,7 +12,7 @@
 
 namespace qrhead {
 
-// What every context is made from, to look at attention or to write.
+// What every context is made from, to read attention or to write.
 struct CacheOptions {
     uint32_t    n_ctx           = 4096;
     uint32_t    n_ubatch        = 512;
@@ -24,7 +24,7 @@ struct CacheOptions {
     std::vector<Head> without_heads;  // taken out while the model computes
 };
 
-// llama.cpp's parameters for one sequence, which stops when `*running` is cancelled; null where nothing runs. Throws
+// llama.cpp's parameters for one sequence, which stops when `*running` is cancelled; null if nothing runs. Throws
 // INVALID_ARGUMENT for sizes below 1 and for unknown types.
 llama_context_params cache_params(const CacheOptions & options, const Cancellation ** running);
 
@@ -34,7 +34,7 @@ ContextHandle open_context(const Model & model, const llama_context_params & par
 // Throws INVALID_ARGUMENT for a type that llama.cpp computes no attention with.
 enum ggml_type kv_cache_type(const std::string & name);
 
-// What the cache of all layers takes, by what the GGUF says: llama.cpp does not tell. 0 where that is no sensible number.
+// Bytes of the cache of all layers, from the GGUF's header, because llama.cpp does not tell. 0 if that is not a sensible number.
 size_t kv_cache_bytes(const ModelInfo & info, uint32_t n_ctx, enum ggml_type type_k, enum ggml_type type_v);
 
 }  // namespace qrhead

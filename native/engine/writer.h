@@ -17,7 +17,7 @@ namespace qrhead {
 
 // How the next token is drawn from the logits.
 struct Sampling {
-    float    temperature    = 0.0f;  // 0 takes the likeliest token, whatever the others say
+    float    temperature    = 0.0f;  // 0 takes the likeliest token, whatever the other fields say
     int32_t  top_k          = 40;    // 0 keeps all
     float    top_p          = 0.95f;
     uint32_t seed           = 0;
@@ -28,13 +28,13 @@ struct Sampling {
 struct WrittenToken {
     llama_token id = LLAMA_TOKEN_NULL;
     std::string text;         // bytes: they may end inside a character; none for a control token
-    bool        end = false;  // an end token of the vocabulary, which belongs to no text
+    bool        end = false;  // an end token of the vocabulary, which is not part of the text
 };
 
 // A KV cache of full depth, to write text with. One thread at a time.
 //
-// A prompt is read into it in place of the one before; what both begin with stays. The logits behind the prompt stay too, so
-// that the same prompt is not read again and gives the same text.
+// A prompt replaces the one before; their common prefix stays in the cache. The logits behind the prompt stay too, so the same
+// prompt is not read again and gives the same text.
 class Writer {
   public:
     using Progress = std::function<void(size_t done)>;  // tokens of the prompt
@@ -53,15 +53,15 @@ class Writer {
     size_t read(const std::vector<llama_token> & prompt, bool afresh, const Sampling & sampling,
                 const Cancellation & cancellation, const Progress & on_progress);
 
-    // Draws the next token of the text. Throws INVALID_ARGUMENT where none was begun or it has ended, CONTEXT_OVERFLOW where
+    // Draws the next token of the text. Throws INVALID_ARGUMENT if none was begun or it has ended, CONTEXT_OVERFLOW if
     // the cache is full.
     WrittenToken next(const Cancellation & cancellation);
 
-    // Behind the prompt that was read last, one a token of the vocabulary. Throws INVALID_ARGUMENT where none was.
+    // Logits behind the prompt that was read last, one per token of the vocabulary. Throws INVALID_ARGUMENT if none was read.
     const std::vector<float> & prompt_logits() const;
 
   private:
-    // How many of its tokens are in the cache already and need not be read: all only where the logits behind them are known.
+    // How many of its tokens are in the cache and need not be read: all only if the logits behind them are known.
     size_t n_known(const std::vector<llama_token> & prompt) const;
     void   check_prompt(const std::vector<llama_token> & prompt) const;
     void   forget_from(size_t cell);

@@ -12,15 +12,15 @@ export type AskResult = {
   answer: string;
   /** Why the answer ended: the model ended it, or it reached `maxTokens`. */
   stopped: "end" | "maxTokens";
-  /** What the answer cites, in the order of their numbers; all that was shown, best first, where it cites none. */
+  /** The sources that the answer cites, in the order of their numbers; if it cites none, all that were shown, best first. */
   sources: RetrievedSource[];
-  /** Nothing was found to answer from, as where no chunk reaches `threshold`: `answer` says so, and no model wrote it. */
+  /** Nothing was found to answer from, for example because no chunk reaches `threshold`. `answer` says so; no model wrote it. */
   abstained: boolean;
   /** Whether `sources` are those that the answer cites. */
   cites: boolean;
-  /** All that was shown to the generator, in the order of their numbers. */
+  /** All sources that were shown to the generator, in the order of their numbers. */
   shown: RetrievedSource[];
-  /** `budgetTokens` is absent where a function answers and nothing bounds what it is shown. */
+  /** `budgetTokens` is absent if a function answers and no option sets a budget. */
   usage: RetrieveResult["usage"] & { budgetTokens?: number; answerTokens: number };
   timings: RetrieveResult["timings"] & { loadMs: number; retrieveMs: number; generateMs: number };
   /** Of the chunks that the heads ranked, those whose relevance is below the threshold. */
@@ -35,11 +35,11 @@ const NOTHING_RELEVANT = "Nothing relevant was found.";
 const ROOM = 16;
 
 /**
- * Answers a question: `retrieve`, and what it found goes to the generator, with earlier messages if there are any.
+ * Answers a question from what `retrieve` finds, with earlier messages if there are any.
  *
- * Where the model that answers is the retriever's own file and has a chat template that `retriever.generate` can use, one
- * copy of the weights does both jobs. Any other file is opened with node-llama-cpp beside the retriever. What was passed
- * loaded stays loaded. Where nothing was found to answer from, nothing is written: the result has `abstained`.
+ * If the model that answers is the retriever's own file and has a chat template, its weights are loaded once. node-llama-cpp
+ * opens any other file. Models that you pass loaded stay loaded. If nothing was found to answer from, the model is not asked
+ * and the result has `abstained`.
  *
  * @throws InputError for a blank question, documents that are all blank, nothing to answer with, wrong options, or a slim file as the model;
  * what loading and `retrieve` throw. @throws QRHeadError `MODEL_UNSUPPORTED` for a model that writes no text.

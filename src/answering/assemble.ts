@@ -12,7 +12,7 @@ export type ContextPiece = {
   title?: string | undefined;
   /** Higher is better. */
   score: number;
-  /** Pieces of one group are neighbours when they stand side by side: a file, a session, a book. Defaults to one group. */
+  /** Pieces that follow each other in one group (a file, a session, a book) are neighbours. Defaults to one group. */
   group?: string | undefined;
   /** Sorts by `"date"`: anything that Date.parse reads. */
   date?: string | undefined;
@@ -139,7 +139,7 @@ const DEFAULT_INSTRUCTION =
 /**
  * The context with instruction and question, as messages of a chat.
  *
- * @param history Earlier messages, which stand between the instruction and the sources.
+ * @param history Earlier messages; they come between the instruction and the sources.
  * @example
  * const messages = toMessages("[1] Ada wrote it.", "Who wrote it?");
  */

@@ -10,14 +10,14 @@ import type { Retriever } from "./retriever.ts";
 
 export type { AskProgress } from "../options/progress.ts";
 
-/** What is asked of a `LlamaModel` that node-llama-cpp has loaded. Its own type is in a package that may be left out. */
+/** The part of node-llama-cpp's `LlamaModel` that answering needs. Its own type is in an optional package. */
 export type LoadedLlamaModel = {
   createContext(...options: never[]): Promise<unknown>;
   readonly fileInfo: unknown;
   readonly trainContextSize: number;
 };
 
-/** What answers: a GGUF by its path or `hf:` URI, a loaded retriever or model of node-llama-cpp, or a function. */
+/** The generator: a GGUF by its path or `hf:` URI, a loaded retriever or model of node-llama-cpp, or a function. */
 export type Generate =
   | string
   | Retriever
@@ -26,11 +26,11 @@ export type Generate =
 
 export type AskOptions = Omit<RetrieveOptions, "onProgress" | "signal"> &
   Omit<AnsweringOptions, "generate" | "retriever"> & {
-    /** What answers. The built-in model cannot. */
+    /** The generator. The built-in model cannot write. */
     generate: Generate;
     /**
-     * What retrieves: loaded, in this process or another, or how to load it. Defaults to the retriever that answers, else the
-     * built-in model. A slim file will do. A corpus has its own.
+     * The retriever: loaded, in this process or another, or options to load one. Defaults to the retriever that answers, else
+     * the built-in model. A slim file works. A corpus has its own.
      */
     retriever?: RetrieveHost | LoadOptions | undefined;
   };

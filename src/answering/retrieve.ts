@@ -15,22 +15,22 @@ import { openPassages, type Passages, type RetrieveFrom, type RetrieveHost } fro
 export type { RetrievedSource, RetrieveOptions };
 
 export type RetrieveResult = {
-  /** The sources, each below the number that it is cited by, to answer from. */
+  /** The sources as one text, each below its citation number. */
   text: string;
-  /** In the order of their numbers, which is that of the text. */
+  /** In the order of their numbers, as in `text`. */
   sources: RetrievedSource[];
-  /** No candidate's relevance reaches the threshold (0.5 where none was given): nothing here seems to answer. */
+  /** No candidate's relevance reaches the threshold (0.5 if none was given): nothing here seems to answer. */
   abstained: boolean;
-  /** Candidates that were not taken for themselves because their relevance is below the threshold; 0 where none was given. */
+  /** Candidates that were not taken because their relevance is below the threshold; 0 if none was given. */
   belowThreshold: number;
   /** Instruction, `history`, and the sources with the question. */
   messages: ChatMessage[];
   usage: {
-    /** Chunks that there are. */
+    /** All chunks. */
     chunks: number;
-    /** Of them, those that the heads ranked. */
+    /** Chunks that the heads ranked. */
     candidates: number;
-    /** Of these, those that get no more attention than nothing, the null query's, and are never taken. */
+    /** Ranked chunks that get no more attention from the query than from the null query. They are never taken. */
     irrelevantChunks: number;
     /** Tokens of the ranking's prompts, and of the query in them. */
     promptTokens: number;
@@ -41,7 +41,7 @@ export type RetrieveResult = {
   /** Milliseconds, those of the ranking among them; `searchMs`: reading, cutting and the first stage; `totalMs`: all. */
   timings: Timings & { searchMs: number };
   warnings: string[];
-  /** There when chunks were ranked in windows. */
+  /** Present if chunks were ranked in windows. */
   windows?: RankResult["windows"];
 };
 
@@ -50,17 +50,16 @@ export const DEFAULT_TOP_K = 5;
 /** The heads' score of a chunk that gets no more attention from the query than from the null query. */
 const NOTHING = 0;
 const UNBOUNDED = 2 ** 31;
-const IRRELEVANT = "no chunk scores higher than nothing: the documents may not hold an answer";
+const IRRELEVANT = "no chunk gets more attention than from the null query: the documents may not hold an answer";
 /** What is said where an index has no candidates. */
 export const NO_WORD = "no chunk of the index shares a word with the question";
 
 /**
- * Finds what a question is to be answered from: cuts documents into chunks, lets BM25 choose candidates where there are more
- * than `candidates`, ranks these by the heads, and puts the best that fit a budget into one text, in their own order.
+ * Finds the passages to answer a question from: cuts documents into chunks, lets BM25 choose among more than `candidates`, ranks
+ * these by the heads, and puts the best that fit a budget into one text, in their own order. A corpus is ranked as it is; an
+ * index has its chunks.
  *
- * A corpus is ranked as it is: it has been read. An index brings its chunks.
- *
- * @returns Of an empty list of documents nothing, and `abstained`.
+ * @returns No sources and `abstained` for an empty list of documents.
  * @throws InputError for a blank question, documents that are all blank, wrong options, or a budget that no chunk fits; what reading, cutting
  * and ranking throw.
  */

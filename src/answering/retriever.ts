@@ -13,24 +13,23 @@ import type { RetrieveFrom } from "./passages.ts";
 import type { RetrieveOptions, RetrieveResult } from "./retrieve.ts";
 
 /**
- * Every verb of a retriever, so that another thing may stand in for one: a proxy, a pool, a test. `QRRetriever` and
- * `IsolatedRetriever` have it.
+ * Every method of a retriever. `QRRetriever` and `IsolatedRetriever` implement it; a proxy, a pool or a test double can too.
  */
 export interface Retriever extends Ranker {
   /** The prompt format in use. */
   readonly prompt: PromptProfile["name"];
-  /** Milliseconds of loading the model. */
+  /** Milliseconds that loading the model took. */
   readonly loadMs: number;
   readonly disposed: boolean;
-  /** Calls that wait for the running one, those of retrievers on the same model included. */
+  /** Calls that wait for the running one, including those of other retrievers on the same model. */
   readonly pending: number;
 
   /**
-   * A retriever with other heads on the same loaded model: nothing is loaded again. Each has KV caches and corpora of its own;
-   * their calls wait for each other. Either may be disposed of first, and the last one frees the model.
+   * A retriever with other heads on the same loaded model. Nothing is loaded again. Each has its own KV caches and corpora;
+   * their calls wait for each other. Dispose of them in any order; the last one frees the model.
    *
-   * @param heads As `heads` of `load`. Layers that those of `load` do not reach have no memory of a GPU, unless the model was
-   * loaded with `generates`; the CPU computes them.
+   * @param heads As `heads` of `load`. On a GPU, the CPU computes layers deeper than the heads of `load`, unless the model was
+   * loaded with `generates`.
    * @throws InputError for heads that the model does not have, QRHeadError `DISPOSED`.
    * @example
    * await using all = retriever.withHeads("all");
@@ -38,12 +37,12 @@ export interface Retriever extends Ranker {
   withHeads(heads: NonNullable<LoadOptions["heads"]>): Retriever;
 
   /**
-   * Ranks the same documents for many queries and reports how fast. The documents are read once where one prompt holds them,
-   * and with `layout: "independent"`, and as many queries look at them in one forward pass as fit; windows read them again
-   * for every query, with a warning.
+   * Ranks the same documents for many queries and reports the throughput. If one prompt holds the documents, or with
+   * `layout: "independent"`, they are prefilled once, and one forward pass takes as many queries as fit. In windows they are
+   * prefilled again for every query, with a warning.
    *
-   * @returns `await` it for all results, or go through them with `for await` as they come; leaving the loop stops the rest.
-   * @throws What `rank` throws, when it is awaited or gone through.
+   * @returns `await` it for all results, or iterate with `for await` as they come; leaving the loop stops the rest.
+   * @throws What `rank` throws, when it is awaited or iterated.
    * @example
    * for await (const { query, results } of retriever.rankMany(["Who?", "When?"], ["Ada, in 1843."])) {
    *   console.log(query, results[0]?.score);
@@ -57,7 +56,7 @@ export interface Retriever extends Ranker {
   ): RankBatch<T>;
 
   /**
-   * Reads documents once, for queries over them that then cost the query only.
+   * Prefills documents once. Queries over them then cost only their own tokens.
    *
    * @throws InputError and ContextOverflowError as `rank`; InputError for options that belong to a query, and as `Corpus.save`.
    * @example
@@ -72,8 +71,8 @@ export interface Retriever extends Ranker {
   /**
    * A corpus that `Corpus.save` wrote, ready for queries. Its scores are those of the corpus that was saved, to the last bit.
    *
-   * @throws InputError `CORPUS_INVALID` for a file that is no corpus, is cut short or damaged; `CORPUS_MISMATCH` for one of
-   * another model, prompt, null query, cache type or llama.cpp release, or with heads in layers that were not read.
+   * @throws InputError `CORPUS_INVALID` for a file that is not a corpus, is cut short or damaged; `CORPUS_MISMATCH` for one of
+   * another model, prompt, null query, cache type or llama.cpp release, or if its layers do not reach the heads.
    * @example
    * await using corpus = await retriever.loadCorpus("notes.corpus");
    */
@@ -83,12 +82,12 @@ export interface Retriever extends Ranker {
   ): Promise<RetrieverCorpus<RankDocument>>;
 
   /**
-   * Finds what a question is to be answered from: the best chunks that fit a budget, in their own order, as one text and as
-   * messages. BM25 chooses `candidates` where there are more chunks, and the heads rank these.
+   * Finds the passages to answer a question from: the best chunks that fit a budget, in their own order, as one text and as
+   * messages. From more than `candidates` chunks BM25 chooses those that the heads rank.
    *
    * @param from Documents, which are cut into chunks; a corpus or an index, which have chunks; or `{ paths }` of files and
    * folders.
-   * @returns Of an empty list of documents nothing, and `abstained`.
+   * @returns No sources and `abstained` for an empty list of documents.
    * @throws InputError for a blank question, documents that are all blank, wrong options, or a budget that no chunk fits; what `rank` throws.
    * @example
    * const found = await retriever.retrieve("Who keeps the keys?", { paths: ["notes/"] }, { budgetTokens: 2000 });
@@ -97,14 +96,14 @@ export interface Retriever extends Ranker {
   retrieve(query: string, from: RetrieveFrom, options?: RetrieveOptions): Promise<RetrieveResult>;
 
   /**
-   * Keeps of a text, or of several, the sentences or chunks that the query attends to: verbatim and in their order, with a
-   * marker where something was left out. One forward pass prices all sentences of a window.
+   * Keeps the sentences or chunks of one or more texts that the query attends to: verbatim, in their order, with a marker at
+   * each gap. One forward pass prices all sentences of a window.
    *
-   * Texts are read whole: `maxDocumentTokens` of `load` does not count here. Of fenced code and tables lines stay or go, with
-   * the fences and the header.
+   * Texts are read whole: `maxDocumentTokens` of `load` has no effect. In fenced code and tables the units are lines; the fences
+   * and the header stay with them.
    *
-   * @param options Exactly one of `budgetTokens`, `threshold` (attention a token) and `topK`, or `relative`; the others are
-   * optional.
+   * @param options Exactly one of `budgetTokens`, `threshold` (attention per token) and `topK`, or `relative`, or both; all
+   * others are optional.
    * @throws InputError for an empty text, wrong options, or a budget smaller than what is protected or than a word.
    * @example
    * const { text } = await retriever.prune("Who wrote it?", "Ada wrote it. It rained.", { budgetTokens: 100 });
@@ -112,8 +111,8 @@ export interface Retriever extends Ranker {
   prune(query: string, input: string | readonly DocumentInput[], options: PruneOptions): Promise<PruneResult>;
 
   /**
-   * What every token of the documents receives from the query, head by head, in the order of the prompt: what
-   * `qrhead inspect` shows.
+   * The attention that every token of the documents gets from the query, per head, in the order of the prompt. `qrhead inspect`
+   * shows it.
    *
    * @throws ContextOverflowError when the prompt does not fit; InputError for independent documents.
    * @example
@@ -123,11 +122,11 @@ export interface Retriever extends Ranker {
 
   /**
    * Writes the answer to a conversation with the loaded model itself: `for await (const piece of retriever.generate(…))`.
-   * What the iterator returns at its end says why the text ended. Breaking off ends the writing.
+   * The iterator's return value says why the text ended. Leaving the loop ends the writing.
    *
    * @param messages `{ role, content }`, the last one the user's. Their text is never read as special tokens.
-   * @throws InputError for wrong options or messages; when iterated, ContextOverflowError where they leave no room, InputError
-   * for a slim file, and QRHeadError `MODEL_UNSUPPORTED` or `CHAT_TEMPLATE` for a model that is none to chat with, `DISPOSED`.
+   * @throws InputError for wrong options or messages. When iterated: ContextOverflowError if they leave no room, InputError
+   * for a slim file, QRHeadError `MODEL_UNSUPPORTED` or `CHAT_TEMPLATE` for a model that cannot chat, `DISPOSED`.
    * @example
    * for await (const piece of retriever.generate([{ role: "user", content: "Hello" }], { maxTokens: 50 })) {
    *   process.stdout.write(piece);
@@ -136,7 +135,7 @@ export interface Retriever extends Ranker {
   generate(messages: readonly ChatMessage[], options?: GenerateOptions): TextStream;
 
   /**
-   * Tokens of messages in the model's chat template, as `generate` reads them. Throws as that.
+   * Tokens of messages in the model's chat template, as `generate` reads them. Throws what `generate` throws.
    * @example
    * const tokens = await retriever.countTokens([{ role: "user", content: "Hello" }]);
    */

@@ -6,9 +6,9 @@ import { defaultThreads } from "../util/threads.ts";
 
 /** Ways to send the same tokens through the model, side by side. */
 export const TRIALS = {
-  plain: "llama_decode of documents and query, every layer, nobody looking",
+  plain: "llama_decode of documents and query, every layer, without capture",
   rerank: "documents, null query, query through the heads, stopped after the deepest of them",
-  stopped: "the same tokens, stopped at the same layer, nobody looking",
+  stopped: "the same tokens, stopped at the same layer, without capture",
   all: "every head of every layer (ICR)",
   detect: "every head of every layer, kept apart and added up by document (detection)",
   softMax: "the same heads read from kq_soft_max with flash attention off and no early stop",

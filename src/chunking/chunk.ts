@@ -34,22 +34,21 @@ export type Chunk = {
   end: number;
   text: string;
   tokens: number;
-  /** Where a chunk holds a part of fenced code or of a table: the whole, with its fences, or its header in `frame`. */
+  /** If a chunk holds a part of fenced code or of a table: the whole, with its fences or its header in `frame`. */
   partOf?: Structure;
 };
 
 const DEFAULT_SIZE = 256;
 
 /**
- * Cuts a text into chunks. Without overlap they join to the text, to the last character, whitespace included.
- * A long text is cut in slices of some milliseconds, between which other work goes on.
+ * Cuts a text into chunks. Without overlap they concatenate to the exact text, whitespace included. A long text is cut in slices
+ * of some milliseconds, so other work continues between them.
  *
- * Sizes are in tokens of the whole text, which each chunk by itself has but for one or so at its ends. A chunk is longer
- * than `size` only where one character is. With a size, what is left over at the end of a unit joins a neighbour, or the
- * last two chunks are made alike, so that none has only a few tokens beside longer ones. None is blank, unless the whole text
- * or a stretch of white space longer than `size` is.
+ * Sizes are in tokens of the whole text; a chunk tokenized by itself may have one token more or fewer. A chunk is longer than
+ * `size` only if one character is. With a size, a short rest of a unit joins a neighbour, or the last two chunks are made equally
+ * long. No chunk is blank, unless the whole text is, or a stretch of white space longer than `size`.
  *
- * @param tokens Where the tokens of the text stand; not read without a size.
+ * @param tokens Positions of the text's tokens; not used without a size.
  * @returns In the order of the text; none for an empty text.
  * @throws InputError `INVALID_ARGUMENT` for a wrong size or overlap; the signal's reason when it is aborted.
  */

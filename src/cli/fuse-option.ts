@@ -8,9 +8,12 @@ export type FuseFlags = { fuse?: FusionOptions };
 
 const EXPECTED = "none, bm25, bm25:rrf, or bm25:WEIGHT with the heads' weight from 0 to 1";
 
+/** Its words name the values: the library's `"rrf"` is `bm25:rrf` here. */
+const { choices: _, ...FUSE } = RANKING.fuse;
+
 /** `--fuse bm25[:WEIGHT]`: BM25's scores of the documents join those of the heads; `none`: they do not. */
 export function fuseOption(): Option {
-  return flagOption(RANKING.fuse).argParser((text): FusionOptions => {
+  return flagOption(FUSE).argParser((text): FusionOptions => {
     const [, share] = /^bm25(?::(.+))?$/.exec(text) ?? [];
     if (text === "none") return { fuse: "none" };
     if (text === "bm25") return { prior: "bm25", fuse: DEFAULT_FUSE };

@@ -25,12 +25,12 @@ export const INPUTS = {
   }),
   queries: text({
     ...{ flag: "--queries <FILE>", group: INPUT, expected: "a path" },
-    says: "file of questions, one a line or JSON Lines; --json then prints a line for each",
+    says: "file of questions, one per line or JSON Lines; --json then prints a line for each",
   }),
   docs: texts({
     ...{ flag: "--docs <FILE>", group: INPUT, expected: "a path" },
-    says: "documents file, - for standard input; the same as a file argument that holds one document a line",
-    flagSays: "documents file: JSON Lines, a JSON array or one document a line",
+    says: "documents file, - for standard input; the same as a file argument with one document per line",
+    flagSays: "documents file: JSON Lines, a JSON array or one document per line",
   }),
   docsFormat: choice({
     ...{ choices: DOCUMENT_FORMAT_NAMES, flag: "--docs-format <NAME>", group: INPUT, shortDefault: "recognised" },

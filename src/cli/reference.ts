@@ -7,7 +7,7 @@ import { createProgram } from "./program.ts";
 
 const INTRODUCTION = `# Options
 
-This page is made from the registry of options in \`src/options\` and from the commands: \`npm run options\` writes it.
+\`npm run options\` makes this page from the registry in \`src/options\` and from the commands.
 The library refuses unknown options and wrong values with \`INVALID_ARGUMENT\`; the error has \`option\`, \`expected\` and \`received\`.
 `;
 
@@ -19,7 +19,7 @@ export async function referencePage(): Promise<string> {
   const config = `## Configuration file
 
 \`QRHEAD_CONFIG\`, else \`qrhead/config.json\` in \`XDG_CONFIG_HOME\` or \`~/.config\` (\`%APPDATA%\` on Windows): a JSON object of
-options under their library names, which hold where no flag and no environment variable says otherwise. It may have
+options under their library names. Flags and environment variables take precedence. It may have
 ${keys.join(", ")}.
 `;
   return [INTRODUCTION, "## Library", ...types, "## Commands", ...commands, config]

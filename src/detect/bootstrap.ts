@@ -47,7 +47,7 @@ export function bootstrapExamples(texts: readonly string[], options: BootstrapOp
   if (passages.length < MIN_DOCUMENTS) {
     throw new InputError(
       "INVALID_INPUT",
-      `${sourceName} gives ${passages.length} passages of about 70 words where at least ${MIN_DOCUMENTS} are needed`,
+      `${sourceName} has ${passages.length} passages of about 70 words: expected at least ${MIN_DOCUMENTS}`,
       { advice: "pass more text, or none to use the text that comes with qrhead" },
     );
   }

@@ -132,11 +132,9 @@ async function openFile(file: string): Promise<FileHandle> {
 function assertEmpty(file: string, lines: readonly string[]): void {
   if (!headerSchema().safeParse(parseJson(lines[0]!)).success) throw notACheckpoint(file);
   if (lines.length === 1) return;
-  throw new InputError(
-    "INVALID_INPUT",
-    `Checkpoint ${file} holds ${lines.length - 1} examples of a run that did not end`,
-    { advice: `continue it with resume: true, or ${BEGIN_ANEW}` },
-  );
+  throw new InputError("INVALID_INPUT", `Checkpoint ${file} holds ${lines.length - 1} examples of an unfinished run`, {
+    advice: `continue it with resume: true, or ${BEGIN_ANEW}`,
+  });
 }
 
 /** Without a whole line, the file is new or was cut off in its first one; anything else is somebody's file. */
@@ -153,7 +151,7 @@ function assertSameRun(file: string, line: string, key: CheckpointKey): void {
   if (name === undefined) return;
   throw new InputError(
     "INVALID_INPUT",
-    `Checkpoint ${file} is of another run: its ${name} is ${JSON.stringify(run[name])}, but ${JSON.stringify(key[name])} ` +
+    `Checkpoint ${file} is from another run: its ${name} is ${JSON.stringify(run[name])}, but ${JSON.stringify(key[name])} ` +
       "is requested now",
     { advice: `give the same options, or ${BEGIN_ANEW}` },
   );

@@ -114,7 +114,7 @@ function toExample(value: unknown, index: number, position: string): DetectionEx
   const list = read(fields, ["docs", "paragraphs"], position);
   if (!Array.isArray(list.value)) throw invalid(position, `has a wrong "${list.name}": it must be an array`);
   if (list.value.length < 2) {
-    throw invalid(position, `has ${list.value.length} in "${list.name}" where at least two documents are needed`);
+    throw invalid(position, `has ${list.value.length} in "${list.name}": expected at least two documents`);
   }
   const docs = stripTexts(normalizeRecords(list.value, `${position}, ${list.name}`));
   return { id: String(id), query: query.value, docs, gold: readGold(fields, list.value, docs, position), position };
@@ -143,7 +143,7 @@ function readGold(
     throw invalid(position, `has ${JSON.stringify(unknown)} in "${name}", but its documents are ${ids}`);
   }
   if (gold.length === docs.length) {
-    throw invalid(position, `has every document in "${name}", so that there is nothing to tell them from`);
+    throw invalid(position, `has every document in "${name}": expected at least one that does not answer`);
   }
   return gold;
 }

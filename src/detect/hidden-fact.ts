@@ -86,7 +86,7 @@ export function rouge1Recall(reference: string, answer: string): number {
 /** @throws InputError `INVALID_INPUT` when the text has fewer tokens than the shortest prompt needs. */
 export function assertLongEnough(available: number, needed: number, name: string): void {
   if (available >= needed) return;
-  throw new InputError("INVALID_INPUT", `${name} has ${available} tokens where the shortest haystack has ${needed}`, {
+  throw new InputError("INVALID_INPUT", `${name} has ${available} tokens: the shortest haystack has ${needed}`, {
     advice: "pass a longer text, or a smaller minTokens",
   });
 }

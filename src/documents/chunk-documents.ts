@@ -15,8 +15,8 @@ export type Chunker = {
 export type { ChunkDocumentsOptions };
 
 /**
- * Cuts documents into chunks that know where they are from: their ids are `ID#BEGIN-END`, with the id of their document and
- * the half-open stretch of its text in UTF-16 units. Blank chunks are left out. `ask` takes a corpus of them.
+ * Cuts documents into chunks whose ids say where they are from: `ID#BEGIN-END`, the id of the document and the half-open span of
+ * its text in UTF-16 units. Blank chunks are left out. `ask` takes a corpus of them.
  *
  * @throws InputError for no documents, duplicate ids, wrong options, or documents that are all blank.
  * @example
@@ -31,7 +31,7 @@ export async function chunkDocuments(
   const parsed = parseOptions(CHUNK_DOCUMENTS, options) as ChunkDocumentsOptions;
   const { chunkTokens = 200, chunk, signal } = parsed;
   if (typeof (retriever as Chunker | undefined)?.chunk !== "function") {
-    throw invalidArgument("retriever", "a retriever, or what has its method chunk", retriever);
+    throw invalidArgument("retriever", "a retriever, or an object with its method chunk", retriever);
   }
   const chunks: RankDocument[] = [];
   for (const [index, { id, title, text }] of someDocuments(inputs).entries()) {

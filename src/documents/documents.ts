@@ -5,8 +5,8 @@ import { decodeText } from "../util/text-file.ts";
 import { DOCUMENT_FORMATS, type DocumentFormat, type Found, findDocuments } from "./format.ts";
 
 /**
- * A document as a program passes it: a text, or an object with one, whose other fields are the caller's own. `title` stands
- * on a line before the text; `id` is its 0-based index where there is none.
+ * A document as a program passes it: a text, or an object with `text`, whose other fields are the caller's own. `title` is a line
+ * before the text; `id` defaults to the 0-based index.
  */
 export type DocumentInput = string | { text: string; title?: string | undefined; id?: string | number | undefined };
 
@@ -73,12 +73,11 @@ const OF_PROGRAM: Rules = { aliases: false, emptyTitle: "line" };
  * - Plain text otherwise: one document per line. So is what begins with `{` or `[` but does not look like JSON, as in
  *   `{{cite web}}`, `[1] First note` or `[ ] to do`. What does look like JSON and is not valid is an error.
  *
- * A document is a string or an object with `text`, `paragraph_text` or `contents`; `title` is optional, and an empty one
- * is none; `id`, `_id`, `idx` or `docid` is optional, and the 0-based index as a string without it. Other fields are
- * ignored. Blank lines are skipped. A byte order mark and CRLF or CR line ends are accepted. A text may be empty.
+ * A document is a string or an object with `text`, `paragraph_text` or `contents`. `title` is optional; an empty one counts as
+ * none. `id`, `_id`, `idx` or `docid` is optional and defaults to the 0-based index as a string. Other fields are ignored. Blank lines are skipped. A byte order mark and CRLF or CR line ends are accepted. A text may be empty.
  *
  * @param input Bytes of UTF-8, or of UTF-16 with a byte order mark, or text.
- * @param sourceName What messages call the file.
+ * @param sourceName Name of the file in messages.
  * @throws InputError `INVALID_INPUT`, naming the line or position, for another encoding, malformed JSON, a wrong field, an id
  * that occurs twice, or no documents at all; `INVALID_ARGUMENT` for an unknown format.
  * @example

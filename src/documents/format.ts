@@ -1,7 +1,7 @@
 import { InputError } from "../errors.ts";
 import { splitLines } from "../util/text-file.ts";
 
-/** How a documents file may be written: `text` is one document a line, `json` an array or one object, `jsonl` JSON Lines. */
+/** How a documents file may be written: `text` is one document per line, `json` an array or one object, `jsonl` JSON Lines. */
 export const DOCUMENT_FORMATS = ["auto", "text", "json", "jsonl"] as const;
 export type DocumentFormat = (typeof DOCUMENT_FORMATS)[number];
 
@@ -56,7 +56,7 @@ function parse(json: string, position: string, sourceName: string, what: string)
     const subject = [sourceName, position].filter(Boolean).join(", ");
     throw new InputError(
       "INVALID_INPUT",
-      `${subject} ${what} (${(error as Error).message}): write one document a line, or a JSON array, or name the format text`,
+      `${subject} ${what} (${(error as Error).message}): write one document per line, or a JSON array, or name the format text`,
     );
   }
 }

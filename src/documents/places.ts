@@ -1,29 +1,29 @@
 import type { RankDocument } from "../types.ts";
 
-/** Where a chunk stands: the document's position among all and its id; half-open in UTF-16 units of its text. */
+/** Where a chunk is from: the document's position among all and its id; half-open in UTF-16 units of its text. */
 export type ChunkPlace = {
   document: number;
   documentId: string;
   begin: number;
   end: number;
-  /** The file, where the document was read from one. */
+  /** The file that the document was read from, if any. */
   file?: string;
-  /** 1-based line of the file, or of a document without a file, that the chunk's text begins on. Absent where it is not known. */
+  /** 1-based line of the file, or of a document without a file, that the chunk's text begins on. Absent if unknown. */
   line?: number;
 };
 
-/** A chunk that was retrieved: its text, its scores, and where it stands. */
+/** A chunk that was retrieved: its text, its scores, and where it is from. */
 export type RetrievedSource = ChunkPlace & {
   /** The number that it is cited by, from 1. */
   citation: number;
   id: string;
   title?: string;
   text: string;
-  /** What the ranking ordered it by: see `RankedDocument`. 0 for a neighbour that was no candidate. */
+  /** The score that sorts the ranking: see `RankedDocument`. 0 for a neighbour that was not a candidate. */
   score: number;
-  /** From 0 to 1, of the heads, as the ranking says; 0 for a neighbour that was no candidate. */
+  /** The heads' relevance, from 0 to 1; 0 for a neighbour that was not a candidate. */
   relevance: number;
-  /** It came with one beside it, and not for its own score. */
+  /** It was added beside a chunk that was taken, not for its own score. */
   neighbour: boolean;
 };
 

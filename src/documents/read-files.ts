@@ -12,7 +12,7 @@ import { decodeText, whyBinary } from "../util/text-file.ts";
 import { type LocatedDocument, locateDocuments } from "./documents.ts";
 import { assertPaths, type ListedFile, listFiles } from "./list-files.ts";
 
-/** A text that was read, and what it is best cut into. */
+/** A text that was read, and the units to cut it into. */
 export type ReadText = RankDocument & {
   by: ChunkUnit;
   file: string;
@@ -31,18 +31,18 @@ export function chunkUnitOf(file: string): ChunkUnit {
 }
 
 /**
- * Reads files, and folders with their folders: JSON Lines and JSON arrays of documents as documents, anything else as one
- * text each; Markdown is cut at headings, code at declarations, other texts at paragraphs.
+ * Reads files, and folders recursively. JSON Lines and JSON arrays of documents become documents, any other file one text.
+ * Markdown is cut at headings, code at declarations, other texts at paragraphs.
  *
- * The id of a file is its name, or its path from the working folder where several have the name; documents of a file have
- * `FILE:ID`. A file that is empty or no text is left out, as is one in a folder that cannot be read as text. Dot files, dot
- * folders and `node_modules` of a folder are skipped.
+ * The id of a file is its name, or its path from the working folder if several share the name; documents of a file have
+ * `FILE:ID`. Files that are empty or binary are left out. In folders, dot files, dot folders and `node_modules` are skipped, and
+ * files that cannot be read as text are left out.
  *
- * A byte order mark stays in a text, so that offsets are those of the file as Node reads it.
+ * A byte order mark stays in the text, so offsets are those of the file as Node reads it.
  *
- * @throws InputError `INVALID_ARGUMENT` for what is no list of paths, `INVALID_INPUT` for a path that does not exist, a named file in another encoding than UTF-8 or UTF-16
- * with a byte order mark, JSON Lines that are no documents, a folder of more than 10,000 entries, more than 256 MiB of text,
- * or nothing that holds text.
+ * @throws InputError `INVALID_ARGUMENT` for anything but a list of paths, `INVALID_INPUT` for a path that does not exist, a named file in another encoding than UTF-8 or UTF-16
+ * with a byte order mark, JSON Lines that are not documents, a folder of more than 10,000 entries, more than 256 MiB of text,
+ * or no text at all.
  * @example
  * const texts = await readTexts(["notes/", "report.md"]);
  */

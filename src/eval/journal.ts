@@ -161,7 +161,7 @@ function assertSame(before: RunSettings, now: RunSettings, file: string): void {
     throw new InputError(
       "INVALID_INPUT",
       `${file} began with ${name} ${then ?? "unset"} but this run has ${here ?? "unset"}: ` +
-        "resume with what it began with, or choose another folder",
+        "resume with the options of the first run, or choose another folder",
     );
   }
 }

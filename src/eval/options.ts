@@ -84,7 +84,7 @@ function methodsOf(given: readonly (string | Method)[]): Method[] {
   const methods = [...own, ...parseMethods(specs)];
   const twice = methods.find(({ name }, index) => methods.findIndex((one) => one.name === name) !== index);
   if (twice) {
-    throw new InputError("INVALID_ARGUMENT", `Two methods are named ${twice.name}: name one of them otherwise`, {
+    throw new InputError("INVALID_ARGUMENT", `Two methods are named ${twice.name}: rename one of them`, {
       option: "methods",
     });
   }

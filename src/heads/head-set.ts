@@ -11,11 +11,11 @@ export type HeadSetModel = {
   /** `general.architecture` of its GGUF. */
   architecture: string;
   layers: number;
-  /** Query heads a layer. */
+  /** Query heads per layer. */
   heads: number;
   /** Identifies the file that the heads were found with. */
   fingerprint?: string;
-  /** Layers that look back this many tokens only; null where it was not known which. */
+  /** Layers with a sliding window of this many tokens; null if it is unknown which. */
   slidingWindow?: { tokens: number; layers: number[] | null };
 };
 
@@ -43,21 +43,21 @@ export type HeadSet = {
   nullQuery?: string;
   /** Tokens of the longest prompt that these heads are known to rank well in. */
   promptTokens?: number;
-  /** The layout that these heads rank best in, which is the default then; absent where both will do, or it is not known. */
+  /** The layout that these heads rank best in, which is then the default; absent if both are as good, or it is unknown. */
   layout?: "listwise" | "independent";
-  /** What these heads count for beside BM25 over the documents, from 0 to 1; absent where they rank best alone. */
+  /** The heads' weight beside BM25 over the documents, from 0 to 1; absent if they rank best alone. */
   fuse?: number;
-  /** What the heads were ranked by: `mass`, `ndcg`, `contrastive`, or a word of the source's own. */
+  /** The objective that rated the heads: `mass`, `ndcg`, `contrastive`, or the source's own word. */
   objective?: string;
   /** Where the heads come from. Further fields are kept. */
   source?: { name: string; examples?: number; url?: string; [field: string]: unknown };
   /** Best first. */
   heads: readonly Head[];
-  /** What each head counts for, as many as `heads`; absent where all count alike, as published. */
+  /** The weight of each head, as many as `heads`; absent if all weigh the same, as published. */
   weights?: number[];
   /**
-   * What makes relevance of attention, by layout: 1 / (1 + e^−(a + b·odds)). `heldOut`: how well it tells documents that
-   * answer from others in examples that it was not fitted on.
+   * Constants of relevance by layout: 1 / (1 + e^−(a + b·odds)). `heldOut`: how well it separates documents that answer from
+   * others in examples that it was not fitted on.
    */
   calibration?: {
     listwise?: HeadCalibration;
@@ -110,10 +110,10 @@ const FORMATS =
  * - QRRanker (arXiv 2602.12192): JSON with `qr_head_list`; vLLM-Hook: JSON with `params.important_heads`
  * - a bare list, `13-18,13-21` or `[[13, 18], [13, 21]]`
  *
- * Of a file that has scores but chooses no heads, the 16 best are taken, the number that QRHead uses below 10B
- * parameters; equal scores go by layer, then by head. Its scores are kept where it has them for every head.
+ * If a file has scores but chooses no heads, the 16 best are taken, the number that QRHead uses below 10B parameters; equal
+ * scores go by layer, then by head. The scores are kept if every head has one.
  *
- * @param sourceName What messages call the file; the provenance of sets that name none.
+ * @param sourceName Name of the file in messages; the provenance of sets that name none.
  * @param model Written into sets whose format names no model; needed for QRHead's `full_heads`, which means every head.
  * @throws InputError `HEADS_INVALID` for anything else.
  * @example

@@ -66,7 +66,7 @@ export type HeadSetMatch = {
   set: HeadSet;
   /** The published name of the set. */
   name: string;
-  /** One sentence, where the model is not the one that the heads were found on but another of the same base. */
+  /** One sentence, if the heads were found on another model with the same base. */
   warning?: string;
 };
 
@@ -75,10 +75,10 @@ export type HeadSetMatch = {
  *
  * Architecture, layers (before slimming) and heads must be equal, and a name must give family, version and size: the
  * model's own names (`general.name`, `basename` with its companions, the file name), or else those of the base model in
- * `general.base_model.*`. Some models are recognised by their header alone. Where several sets fit, the default of QRHead's code comes first (LongMemEval), then its NQ
+ * `general.base_model.*`. Some models are recognised by their header alone. If several sets fit, the default of QRHead's code comes first (LongMemEval), then its NQ
  * set, DySCO, QRRanker, CoRe, and unpublished work last.
  *
- * @returns null where no set was published for this model.
+ * @returns null if no set was published for this model.
  * @example
  * const match = matchHeadSet(retriever.model);
  * console.log(match?.name, match?.warning);

@@ -13,14 +13,14 @@ import { Database, type Row } from "./database.ts";
 import { CHUNKS, NEIGHBOURS, SEARCH } from "./schema.ts";
 import { type IndexUpdate, updateDatabase } from "./update.ts";
 
-/** A chunk that an index has found, where it stands, and its BM25. */
+/** A chunk that an index has found, where it is from, and its BM25 score. */
 export type IndexedChunk = RankDocument & ChunkPlace & { score: number /** Its number in the index. */; chunk: number };
 
 /**
- * Opens an index: BM25 over chunks of many files, which finds the candidates for a question. One that does not exist is empty,
- * and `update` makes it.
+ * Opens an index: BM25 over chunks of many files, which finds the candidates for a question. If the file does not exist, the
+ * index is empty, and `update` makes it.
  *
- * @throws InputError `INDEX_INVALID` for a file that is no index, is damaged, cut short or of another version;
+ * @throws InputError `INDEX_INVALID` for a file that is not an index, is damaged, cut short or of another version;
  * `INVALID_INPUT` for one that cannot be read, does not exist where it must, or whose folder does not exist.
  * @example
  * await using index = await openIndex("notes.index");
@@ -51,7 +51,7 @@ async function assertFolder(file: string, folder: string): Promise<void> {
   });
 }
 
-/** What `openIndex` gives. It holds the index as it was opened or last updated here, whatever becomes of the file. */
+/** An open index, as it was when it was opened or last updated here, even if the file changes. */
 export class ChunkIndex implements AsyncDisposable {
   readonly file: string;
   #database: Database | undefined;
@@ -63,7 +63,7 @@ export class ChunkIndex implements AsyncDisposable {
     this.#database = database;
   }
 
-  /** Chunks that it has. */
+  /** Number of chunks. */
   get size(): number {
     return Number(this.#open()?.get("SELECT value FROM facts WHERE name = 'chunks'")?.value ?? 0);
   }
@@ -80,9 +80,9 @@ export class ChunkIndex implements AsyncDisposable {
   }
 
   /**
-   * Makes it the index of these files and folders. Files whose size and time are the same are not read, those whose content is
-   * the same are not cut again, and those that are no longer there leave. Others that use the file see the old index until the
-   * new one is whole; a process that ends meanwhile leaves the old one.
+   * Makes it the index of exactly these files and folders. Files with the same size and time are not read, files with the same
+   * content are not cut again, and deleted files are removed. Readers see the old index until the new one is complete; if the
+   * process ends before, the old one stays.
    *
    * Files are read as by `readTexts`: JSON Lines and JSON arrays as documents, dot files, dot folders and `node_modules` of a
    * folder skipped. Each file may have 256 MiB.
@@ -121,11 +121,11 @@ export class ChunkIndex implements AsyncDisposable {
   }
 
   /**
-   * The chunks that have most to do with a query by its words: BM25 with k1 = 0.9 and b = 0.4 over Porter stems without
+   * The chunks that match a query best by its words: BM25 with k1 = 0.9 and b = 0.4 over Porter stems without
    * Lucene's stop words, as Anserini and BEIR have it. A title counts as text.
    *
    * @param n How many to find at most. Defaults to 200.
-   * @returns Best first, equal ones in the order of the files; fewer where fewer share a word with the query.
+   * @returns Best first, equal ones in the order of the files; fewer than `n` if fewer share a word with the query.
    */
   async search(query: string, n = 200): Promise<IndexedChunk[]> {
     if (typeof query !== "string") throw invalidArgument("query", "a string", query);

@@ -105,7 +105,7 @@ export class Database {
       return work();
     } catch (error) {
       const { message } = error as Error;
-      throw new InputError("INVALID_INPUT", `Index ${this.#index} cannot be worked on in ${tmpdir()}: ${message}`, {
+      throw new InputError("INVALID_INPUT", `Index ${this.#index} cannot be opened in ${tmpdir()}: ${message}`, {
         ...{ cause: error, advice: "make room there, or set TMPDIR to another folder" },
       });
     }

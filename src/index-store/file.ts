@@ -40,7 +40,7 @@ export async function copyDatabase(index: string, copy: string, signal?: AbortSi
     const version = preamble.length < PREAMBLE_BYTES ? 0 : preamble.readUInt32LE(8);
     if (version !== VERSION && version > 0) {
       const advice = version > VERSION ? "update qrhead" : `remove it, and make it again with qrhead index`;
-      throw invalid(index, `has version ${version} of the format where this qrhead reads ${VERSION}`, advice);
+      throw invalid(index, `has format version ${version}: this qrhead reads ${VERSION}`, advice);
     }
     hash.update(preamble);
     const end = found.size - DIGEST_BYTES;

@@ -46,11 +46,11 @@ const CHILD = path.join(packageRoot, "dist", "isolate", "child.js");
 const ABORT_TIMEOUT_MS = 60_000;
 
 /**
- * A retriever whose model is in a process of its own. What ends that process, an assertion of llama.cpp or the system
- * out of memory, is an error `ENGINE_DIED` of the running call here: the process is started again, with the model, and
- * the next call works. Calls run one after another in the order made, as those of `QRRetriever`, and give the same results.
+ * A retriever whose model is in a child process. If an assertion of llama.cpp or a lack of memory ends that process, the running
+ * call rejects with `ENGINE_DIED`, the process is started again with the model, and the next call works. Calls run one after
+ * another and give the same results as those of `QRRetriever`.
  *
- * The process ends with this one, and does not keep it from ending.
+ * The child ends with this process, and does not keep it alive.
  */
 export class IsolatedRetriever implements Retriever {
   readonly #view: View;

@@ -27,10 +27,10 @@ export const RETRIEVING = {
   }),
   threshold: number({
     ...{ min: 0, max: 1, flag: "--threshold <X>", group: "Output", shortDefault: "none" },
-    says: "take no chunk whose `relevance` is below this; one may still come as a neighbour",
+    says: "take no chunk whose `relevance` is below this, except as a neighbour",
     flagSays: "take no chunk whose relevance (0 to 1) is below this",
-    more: "How many are below it is `belowThreshold`; where none reaches it, the result has no chunks and is `abstained`.",
-    default: "none; `abstained` of `retrieve` then goes by 0.5",
+    more: "`belowThreshold` counts them. If none reaches it, the result has no chunks and is `abstained`.",
+    default: "none; `abstained` of `retrieve` then uses 0.5",
   }),
   budgetTokens: integer({
     ...{ min: 1, flag: "--budget <N>" },
@@ -40,7 +40,7 @@ export const RETRIEVING = {
   candidates,
   fuse: {
     ...RANKING.fuse,
-    says: "how the first stage's scores join the heads', or BM25's where there was no first stage",
+    says: "how the scores of the first stage, else of BM25, join the heads'",
     default:
       'the head set\'s, which is `{ weight: 0.7 }` beside BM25 for the built-in model, else `"none"`; .5 for an index',
   },
@@ -58,7 +58,7 @@ export const RETRIEVING = {
   instruction,
   history: other({
     ...{ type: "readonly ChatMessage[]", accepts: Array.isArray, expected: "a list of messages" },
-    says: "earlier messages of the conversation, which stand before the question in `messages`",
+    says: "earlier messages of the conversation; they come before the question in `messages`",
     default: "none",
   }),
   countTokens: { ...countTokens, default: "the retriever's tokenizer; for `ask`, the generator's" },
@@ -81,7 +81,7 @@ export const ASKING = {
     expected: "a retriever, or options to load one",
     says: "the retriever: a loaded one, or options to load one",
     flagSays: "GGUF that retrieves",
-    more: "A slim file works. A corpus has its own retriever; a loaded one given beside it is used to write, if it has the file that answers.",
+    more: "A slim file works. A corpus has its own retriever; a loaded one passed beside it writes the answer if it has the same file as `generate`.",
     default: "the built-in model, or the retriever given as `generate`",
     shortDefault: "the built-in model",
   }),

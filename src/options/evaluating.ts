@@ -18,11 +18,11 @@ export const EVALUATING = {
   format: choice({
     ...{ choices: DATA_FORMATS, flag: "--format <NAME>", group: DATA },
     says: "format of the data",
-    ...{ default: "what the files look like", shortDefault: "what it looks like" },
+    ...{ default: "recognised", shortDefault: "recognised" },
   }),
   split: text({
     ...{ flag: "--split <NAME>", group: DATA },
-    says: "judgements of BEIR's folder qrels",
+    says: "name of the judgements in a BEIR folder's `qrels`",
     ...{ default: '`"test"`', shortDefault: "test" },
   }),
   granularity: choice({
@@ -37,12 +37,12 @@ export const EVALUATING = {
   }),
   qrels: text({
     ...{ flag: "--qrels <FILE>", group: DATA, expected: "a path" },
-    says: "judgements of a BEIR folder from elsewhere, in BEIR's or TREC's form",
+    says: "file of judgements for a BEIR folder, in BEIR's or TREC's format",
     default: "the folder's",
   }),
   setting: choice({
     ...{ choices: SETTING_NAMES, flag: "--setting <NAME>" },
-    says: "a published setting, which gives what is not given here",
+    says: "a published setting; options given here take precedence",
     flagSays: "a published setting",
     default: "none",
   }),
@@ -56,9 +56,9 @@ export const EVALUATING = {
   },
   candidates: integer({
     ...{ min: 0, flag: "--candidates <N>" },
-    says: "candidates a query, by BM25 unless there is a run; 0 for all of a pool",
-    flagSays: "candidates a query, 0 for a pool's all",
-    ...{ default: "the setting's, else 100 of a corpus and all of a pool", shortDefault: "100 of a corpus" },
+    says: "candidates per query, by BM25 unless there is a run; 0 for all of a pool",
+    flagSays: "candidates per query; 0 for all of a pool",
+    ...{ default: "the setting's, else 100 for a corpus and all of a pool", shortDefault: "100 for a corpus" },
   }),
   limit: integer({
     ...{ min: 1, flag: "--limit <N>" },
@@ -67,7 +67,7 @@ export const EVALUATING = {
   }),
   seed: integer({
     ...{ min: 0, max: 2 ** 32 - 1, flag: "--seed <SEED>", group: MEASURING },
-    says: "of every draw",
+    says: "seed of every draw",
     ...{ default: "the setting's, else 42", shortDefault: "42" },
   }),
   draw: choice({
@@ -82,19 +82,19 @@ export const EVALUATING = {
   }),
   permutations: integer({
     ...{ min: 0, max: 1000, flag: "--permutations <N>", group: MEASURING },
-    says: "seeded permutations of the candidates that methods which see their order rank besides",
+    says: "also rank this many seeded permutations of the candidates, by methods that depend on their order",
     ...{ default: "the setting's, else 0", shortDefault: "0" },
   }),
   measures: texts({
     ...{ flag: "--measure <NAME>", expected: "a list of measures such as ndcg@10, recall@5 or mrr, at least one" },
-    says: "what is computed of the rankings: names as `parseMeasure` reads them, or what it gives",
-    flagSays: "such as ndcg@10, recall-all@5, p@1, success@1, map, mrr; repeatable",
+    says: "what is computed from the rankings: names that `parseMeasure` reads, or its results",
+    flagSays: "measure, such as ndcg@10, recall-all@5, p@1, success@1, map, mrr; repeatable",
     default: "the setting's, else nDCG@10, recall@10 and MRR",
   }),
   gain: choice({
     ...{ choices: GAINS, flag: "--gain <KIND>", group: MEASURING },
     says: "gain of nDCG: the grade, or 2^grade − 1",
-    flagSays: "of nDCG: grade or 2^grade - 1",
+    flagSays: "gain of nDCG, the grade or 2^grade - 1",
     ...{ default: '`"linear"`', shortDefault: "linear" },
   }),
   baseline: text({
@@ -121,17 +121,17 @@ export const EVALUATING = {
   }),
   jobs: integer({
     ...{ min: 1, max: 10_000, flag: "--jobs <N>", group: MEASURING },
-    says: "rankers of a method that work at once, each with a model of its own",
-    flagSays: "rankers at once, each with a model of its own",
+    says: "rankers of a method that work at once, each with its own model",
+    flagSays: "rankers at once, each with its own model",
     ...{ default: "1", shortDefault: "1" },
   }),
   inOrder: toggle({
-    says: "write outcomes in the order of the queries: one that is done waits for those before it",
+    says: "write outcomes in the order of the queries",
     default: "`false`",
   }),
   output: text({
     ...{ flag: "-o, --output <DIR>", expected: "the path of a folder" },
-    says: "folder of the results; without one nothing is kept, and nothing can be resumed",
+    says: "folder of the results; without one, nothing is kept and no run can be resumed",
     flagSays: "folder for results.jsonl, report.json, report.html and TREC runs",
     default: "none",
   }),
@@ -142,24 +142,24 @@ export const EVALUATING = {
   }),
   resume: toggle({
     ...{ flag: "--resume", group: MEASURING },
-    says: "go on with the results that there are; begin where there are none",
-    flagSays: "go on with the results of the folder",
-    default: "`false`: results that exist are an error",
+    says: "continue from existing results; start if there are none",
+    flagSays: "continue from the results in the folder",
+    default: "`false`: existing results are an error",
   }),
   load: other({
     ...{ type: "LoadOptions", expected: "options of loading", accepts: isPlain },
-    says: "how the model is loaded that methods rank with",
+    says: "options to load the model that methods rank with",
     default: "the built-in model",
   }),
   model: other({
     ...{ type: "Record<string, unknown>", expected: "an object" },
     accepts: isPlain,
-    says: "what the report says of the model where it is elsewhere",
+    says: "what the report says about a model that is loaded elsewhere",
     default: "the size of the file that `load` names",
   }),
   command: other({
     ...{ type: "string", expected: "a text", accepts: (value) => typeof value === "string" },
-    says: "what the report says made it",
+    says: "command that the report names as its origin",
     default: "an empty text",
   }),
   signal: { ...signal, says: "stops the run; its outcomes stay in the journal" },

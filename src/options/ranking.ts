@@ -74,7 +74,7 @@ export const SCORING = {
     says: "documents in one prompt, or each by itself",
     more: '`"listwise"`, the published setting: documents are numbered in one prompt, and each sees those before it. `"independent"`: each is read by itself and the query attends to all, so their order has no effect and a cached document is not read again.',
     default:
-      'the layout of the head set, which is `"independent"` for the built-in model; else, or with `windows` as an object, `"listwise"`',
+      'the layout of the head set (`"independent"` for the built-in models); else, or with `windows` as an object, `"listwise"`',
     shortDefault: "the head set's, else listwise",
   }),
   maxDocumentTokens,
@@ -111,10 +111,10 @@ export const RANKING = {
   prior: other({
     type: "Prior",
     accepts: (value) => value === "bm25" || (Array.isArray(value) && value.every((one) => Number.isFinite(one))),
-    expected: '"bm25" or finite numbers, one a document',
+    expected: '"bm25" or finite numbers, one per document',
     says: "scores of a first stage that join the heads'",
-    more: 'One number a document, higher is better; `"bm25"` computes BM25 over the documents themselves.',
-    default: 'none, and `"bm25"` where there is `fuse`, or where the head set ranks better with it',
+    more: 'One number per document, higher is better; `"bm25"` computes BM25 over the documents themselves.',
+    default: '`"bm25"` with `fuse`, or if the head set says so, as for the built-in models; else none',
   }),
   fuse: other({
     ...{ type: "Fuse", choices: ["none", "rrf"], flag: "--fuse <SPEC>", group: PROMPT },
@@ -125,7 +125,7 @@ export const RANKING = {
     more: '`"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.',
     ...{
       default:
-        "the head set's, which is `{ weight: 0.7 }` for the built-in model; `{ weight: 0.5 }` where `prior` is a list, or there is one and no such head set; else none",
+        "the head set's (`{ weight: 0.7 }` for the built-in model); `{ weight: 0.5 }` if `prior` is a list, or if there is a `prior` and the head set has none; else none",
       shortDefault: "the head set's, else none",
     },
   }),

@@ -22,7 +22,7 @@ export const OPTION_TYPES = {
   ChunkOptions: { own: CHUNKING, file: "texts", says: "How a text becomes chunks." },
   PruneLimit: {
     ...{ own: LIMITING, file: "texts" },
-    says: "How much pruning keeps: exactly one of the first three, or `relative` alone or with a budget or a number.",
+    says: "How much pruning keeps: exactly one of the first three, `relative`, or both.",
   },
   ProtectOptions: {
     ...{ own: PROTECTING, file: "texts" },
@@ -41,7 +41,7 @@ export const OPTION_TYPES = {
   RetrieveOptions: { own: RETRIEVING, file: "texts", says: "What `retriever.retrieve` takes." },
   AnsweringOptions: {
     ...{ own: ASKING, file: "texts" },
-    says: "What `ask` takes besides the options of `retrieve`; `generate` and `retriever` may also be loaded.",
+    says: "What `ask` takes besides the options of `retrieve`; `generate` and `retriever` may also be loaded objects.",
   },
   GenerateOptions: { own: WRITING, file: "texts", says: "What `retriever.generate` takes." },
   DetectionOptions: {

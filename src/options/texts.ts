@@ -99,7 +99,7 @@ export const PROTECTING = {
   turn: { ...turn, default: "`chunk.turn`" },
 } as const satisfies OptionSet;
 
-/** How much pruning keeps: exactly one of the first three, or `relative` by itself or beside a budget or a number. */
+/** How much pruning keeps: exactly one of the first three, `relative`, or both. */
 export const LIMITING = {
   budgetTokens: integer({
     ...{ min: 1, flag: "--budget <N>" },

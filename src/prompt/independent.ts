@@ -76,7 +76,7 @@ export function joinDocuments(sources: readonly PromptDocument[], given: readonl
   if (!documents.every((document) => sameTokens(document.prefix, prefix))) {
     throw new QRHeadError(
       "ENGINE_FAILED",
-      "A document changes how the text before it is tokenized, so that documents cannot be read by themselves: use the layout listwise",
+      "A document changes how the text before it is tokenized, so documents cannot be read by themselves: use the layout listwise",
     );
   }
   const cells = documents.reduce((sum, { tokens }) => sum + tokens.length, prefix.length);

@@ -99,7 +99,7 @@ export async function fitBudget(
     }
     return warned(
       least,
-      `Beside the protected text the budget of ${budgetTokens} tokens has no room for the best ${what}`,
+      `The budget of ${budgetTokens} tokens has no room for the best ${what} beside the protected text`,
     );
   }
 
@@ -116,7 +116,7 @@ export async function fitBudget(
     if (allowance < 0) break;
   }
   if (needed === undefined) return best;
-  return warned(best, `The best ${what} does not fit the budget of ${budgetTokens} tokens, so that a part of it stays`);
+  return warned(best, `The best ${what} does not fit the budget of ${budgetTokens} tokens, so only a part of it stays`);
 
   function warned(selection: Selection, problem: string): Selection {
     return { ...selection, warnings: [`${problem}: use a budget of at least ${needed} for the whole ${what}`] };

@@ -42,7 +42,7 @@ export function checkPruneOptions(options: PruneOptions) {
   const rankOptions = rest as RankOptions;
   const parsed = parseOptions(PRUNING, own) as PruningOptions;
   const { unit = "auto", chunk = PASSAGE, protect = {}, marker = DEFAULT_MARKER, countTokens } = parsed;
-  if (chunk.overlap) throw invalidArgument("chunk.overlap", "no overlap, or text would stand twice", chunk.overlap);
+  if (chunk.overlap) throw invalidArgument("chunk.overlap", "no overlap, which would repeat text", chunk.overlap);
   for (const name of FOREIGN) {
     if (rest[name] === undefined) continue;
     throw new InputError("INVALID_ARGUMENT", `Unknown option ${name}: pruning reads whole texts and does not take it`);

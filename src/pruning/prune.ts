@@ -15,7 +15,7 @@ import { toPruneText } from "./texts.ts";
 export type PrunedDocument = {
   index: number;
   id: string;
-  /** What stays, with markers; empty where nothing does. */
+  /** The text that stays, with markers; empty if nothing stays. */
   text: string;
   /**
    * Sentences or chunks that stay, in the order of the text, with the lines of a fence or table that they need; half-open in
@@ -28,15 +28,15 @@ export type PrunedDocument = {
 
 export type PruneResult = {
   query: string;
-  /** What stayed or went whole. */
+  /** The unit that was kept or dropped whole. */
   unit: PruneUnit;
   /** The texts of all documents, with an empty line between them; those of which nothing stays are left out. */
   text: string;
   documents: PrunedDocument[];
-  /** `tokens` of `text`, and of the same without pruning, by `countTokens`. */
+  /** `tokens` of `text`, and of the texts before pruning, by `countTokens`. */
   usage: { tokens: number; originalTokens: number; promptTokens: number };
   timings: RankResult["timings"];
-  /** Sentences worth showing, such as that the best sentence did not fit the budget. */
+  /** Sentences to show, for example that the best sentence did not fit the budget. */
   warnings: string[];
   windows?: WindowsUsed;
 };
@@ -50,7 +50,7 @@ export type PruneHost = {
 
 type Passage = RankDocument & { document: number; begin: number; tokens: number };
 
-/** Keeps of texts what a query attends to; see `QRRetriever.prune`. */
+/** Keeps the parts of texts that a query attends to; see `QRRetriever.prune`. */
 export async function prune(
   host: PruneHost,
   query: string,

@@ -1,24 +1,24 @@
 import type { DocumentInput } from "../documents/documents.ts";
 import type { Ranking, RankResult } from "./results.ts";
 
-/** What `rankMany` gives in the end. */
+/** The result of `rankMany`. */
 export type BatchResult<T extends DocumentInput = DocumentInput> = {
   /** One per query, in their order. */
   results: RankResult<T>[];
   throughput: {
     queries: number;
-    /** Milliseconds of the whole batch, reading the documents included. */
+    /** Milliseconds of the whole batch, including prefill of the documents. */
     totalMs: number;
-    /** Queries a second over the whole batch. */
+    /** Queries per second over the whole batch. */
     queriesPerSecond: number;
-    /** Milliseconds of the median query. The first one reads the documents, unless they were read. */
+    /** Milliseconds of the median query. The first one includes the prefill, unless the documents were in the cache. */
     medianMs: number;
   };
 };
 
 /**
- * Queries that are being asked: `await` it for all results, or go through them with `for await` as they come, in the order
- * of the queries. Leaving such a loop early stops the batch.
+ * A running batch of queries: `await` it for all results, or iterate with `for await` as they come, in the order of the queries.
+ * Leaving the loop early stops the batch.
  */
 export type RankBatch<T extends DocumentInput = DocumentInput> = Promise<BatchResult<T>> & AsyncIterable<RankResult<T>>;
 

@@ -36,10 +36,10 @@ export type CorpusHost = {
 };
 
 /**
- * Documents that stay read: a query over them costs the query only. Made by `QRRetriever.corpus` and `loadCorpus`.
+ * Documents that stay in a KV cache: a query over them costs only its own tokens. Made by `QRRetriever.corpus` and `loadCorpus`.
  *
- * Each corpus has a KV cache of its own. Where all of them are larger than the retriever's `corpusMemory`, those that were
- * used least recently give theirs up, and are read again, or loaded from where they were saved, when they are next used.
+ * Each corpus has its own KV cache. If all together exceed the retriever's `corpusMemory`, the least recently used are evicted.
+ * At their next use they are loaded from their file, or read again.
  */
 export class Corpus<T extends DocumentInput = DocumentInput> implements RetrieverCorpus<T> {
   readonly #host: CorpusHost;
@@ -158,11 +158,11 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
   }
 
   /**
-   * Adds documents behind those that it has. Only they are read: where memory or the corpus's file hold the cells of the
-   * others, these are copied. For independent documents; the file stays as it is until the corpus is saved again.
+   * Adds documents at the end. Only these are read; cells of the others are copied from memory or the corpus's file. For
+   * independent documents. The file does not change until the corpus is saved again.
    *
-   * @param documents As for `QRRetriever.corpus`; one without an id is called by the number of those that there were before.
-   * @throws InputError for listwise corpora, whose documents have read each other, and for ids that there are.
+   * @param documents As for `QRRetriever.corpus`; one without an id gets the number of earlier documents as its id.
+   * @throws InputError for listwise corpora, whose documents see each other, and for ids that exist.
    * @example
    * await using corpus = await retriever.corpus(["Ada wrote it."], { layout: "independent" });
    * await corpus.add(["It rained."]);
@@ -184,9 +184,9 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
   }
 
   /**
-   * Leaves out documents from now on.
+   * Removes documents.
    *
-   * @throws InputError for listwise corpora, ids that there are not, and where none would be left.
+   * @throws InputError for listwise corpora, for unknown ids, and if no document would be left.
    * @example
    * await corpus.remove(["3"]);
    */
@@ -194,7 +194,8 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
     this.#assertIndependent("remove documents");
     await this.#run(async () => {
       const gone = new Set(this.#indexesOf(ids, "ids"));
-      if (gone.size === this.#documents.length) throw invalidArgument("ids", "ids that leave a document", ids);
+      if (gone.size === this.#documents.length)
+        throw invalidArgument("ids", "ids that leave at least one document", ids);
       await this.#change(
         this.#documents.filter((_, index) => !gone.has(index)),
         async () => {},

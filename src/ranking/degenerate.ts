@@ -1,10 +1,10 @@
 import { type PromptLayout, sameTokens, type Trunk } from "../prompt/layout.ts";
 
-/** Why a ranking says nothing: a `warning` where this query is the reason, an `error` where no query would rank. */
+/** Why a ranking means nothing: a `warning` if this query is the reason, an `error` if no query would rank. */
 export type Degenerate = { warning?: string; error?: string };
 
 /**
- * Finds rankings that are none.
+ * Finds rankings that mean nothing.
  *
  * @param tokenScores Per token of the prompt, as documents are scored by.
  * @param rawScores The same without the null query's.
@@ -20,8 +20,8 @@ export function findDegenerate(
   if (nullQuery && sameTokens(query, nullQuery)) {
     return {
       warning:
-        "The query is the null query, so that calibration takes away all of its attention and the documents stand as " +
-        "given: ask another query, or rank with calibration: false",
+        "The query is the null query, so calibration removes all of its attention and the documents keep their order: " +
+        "ask another query, or rank with calibration: false",
     };
   }
   if (countTokens(trunk) > 1 && allEqual(trunk, tokenScores)) {
@@ -29,20 +29,20 @@ export function findDegenerate(
     return isBlind
       ? {
           error:
-            "The heads see none of the documents, which all lie outside their sliding window: use heads of other layers, " +
+            "The heads see none of the documents, which are all outside their sliding window: use heads of other layers, " +
             "or shorter prompts by windowTokens",
         }
       : {
           warning:
-            "Every token of the documents gets the same attention whatever the query, so that nothing is ranked: the " +
-            "weights of these heads may be zeros, as in a download that was cut short; get the GGUF again, or use other heads",
+            "Every token of the documents gets the same attention whatever the query, so nothing is ranked: the weights of " +
+            "these heads may be zeros, as in a download that was cut short; get the GGUF again, or use other heads",
         };
   }
   const isSame = (source: { title?: string; text: string }) =>
     source.text === sources[0]!.text && source.title === sources[0]!.title;
   if (scores.length > 1 && Array.from(scores).every((score) => score === scores[0]) && !sources.every(isSame)) {
     return {
-      warning: `All ${scores.length} documents have the score ${scores[0]} and stand as given: this query tells none of them from the others`,
+      warning: `All ${scores.length} documents have the score ${scores[0]} and keep their order: this query does not tell them apart`,
     };
   }
   return {};

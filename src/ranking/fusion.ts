@@ -35,11 +35,11 @@ export function fusionOf({ prior, fuse }: FusionOptions, weight?: number): Fusio
  */
 export function checkFusion({ prior }: Fusion, documents: number, queries: number): void {
   if (prior === "bm25") return;
-  if (queries > 1) throw invalidArgument("prior", '"bm25" where there are several queries', prior);
+  if (queries > 1) throw invalidArgument("prior", '"bm25" for several queries', prior);
   assertPrior(prior, documents);
 }
 
-/** What a result has where a first stage was fused. */
+/** What a result has if a first stage was fused. */
 export type Fused = { score: number; attention: number; prior: number };
 
 /** Results of all documents, ordered with a first stage's scores as well. */
@@ -92,11 +92,11 @@ function bm25Scores(query: string, documents: readonly RankDocument[]): number[]
 const RRF_K = 60;
 
 /**
- * One number a document from the heads' scores and the prior's, higher is better.
+ * One number per document from the heads' scores and the prior's; higher is better.
  *
  * @param heads Scores by the heads, finite.
  * @param prior As many, finite.
- * @throws InputError `INVALID_ARGUMENT` for a weight that is no number from 0 to 1, or a prior of another length.
+ * @throws InputError `INVALID_ARGUMENT` for a weight that is not a number from 0 to 1, or a prior of another length.
  */
 export function fuseScores(heads: readonly number[], prior: readonly number[], fuse: Exclude<Fuse, "none">): number[] {
   assertPrior(prior, heads.length);
@@ -111,13 +111,13 @@ export function fuseScores(heads: readonly number[], prior: readonly number[], f
 }
 
 /**
- * Orders a ranking anew. `score` becomes what it is ordered by, `attention` what the heads gave; `prior` is added.
+ * Reorders a ranking. `score` becomes the fused number, `attention` the heads' score; `prior` is added.
  *
- * A document that stands lower than its attention counts with the attention of its place. A blank one stays behind all others,
- * and has no higher score than the last of them.
+ * A demoted document counts with the attention of its place. A blank one stays behind all others, and scores no higher than the
+ * last of them.
  *
  * @param results A ranking of all documents by the heads, best first.
- * @param prior One score a document, in the order of the documents passed.
+ * @param prior One score per document, in the order of the documents passed.
  */
 export function fuseRanking<T extends Pick<Ranked, "index" | "score" | "demoted">>(
   results: readonly T[],
@@ -173,5 +173,5 @@ function meanRanks(values: readonly number[]): number[] {
 /** @throws InputError `INVALID_ARGUMENT` unless there is one finite number a document. */
 function assertPrior(prior: readonly number[], count: number): void {
   const isList = Array.isArray(prior) && prior.length === count && prior.every((value) => Number.isFinite(value));
-  if (!isList) throw invalidArgument("prior", `"bm25" or ${count} finite numbers, one a document`, prior);
+  if (!isList) throw invalidArgument("prior", `"bm25" or ${count} finite numbers, one per document`, prior);
 }

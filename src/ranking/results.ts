@@ -6,13 +6,13 @@ import type { Demoted } from "./scoring/placement.ts";
 import type { Odds } from "./scoring/relevance.ts";
 import type { WindowsUsed } from "./windows/options.ts";
 
-/** A document's token, its text, and its share of the score. Texts join to `[i] title`, line break, text. */
+/** A document's token, its text, and its share of the score. The texts concatenate to `[i] title`, line break, text. */
 export type TokenScore = {
   /** Empty for a token that ends inside a character; the character is then with the token that completes it. */
   text: string;
   /** Attention summed over the heads, minus that of the null query. */
   score: number;
-  /** False where the outlier mask left the token out of the document's score. */
+  /** False if the outlier mask left the token out of the document's score. */
   kept: boolean;
 };
 
@@ -26,32 +26,32 @@ export type RankedDocument<T extends DocumentInput = DocumentInput> = {
   /** The document that was passed: the same object, with all its fields. */
   document: T;
   /**
-   * What documents are ordered by, higher is better. Unbounded, may be negative, and comparable within one call only.
+   * Sorts the results; higher is better. Unbounded, may be negative, and comparable within one call only.
    *
    * By the heads alone it is calibrated attention mass, summed over heads and tokens: equation 5 of the paper times the number
-   * of heads, less the same for the null query; the documents compete for the same attention. Where a first stage was fused it
-   * is the fused number (see `Fuse`), and `attention` is what the heads say.
+   * of heads, less the same for the null query; the documents compete for the same attention. If a first stage was fused, it is
+   * the fused number (see `Fuse`), and `attention` is the heads' score.
    */
   score: number;
   /**
-   * Of the attention that the query paid to any document of the call, neither calibrated nor masked: from 0 to 1, and 1 in
-   * sum over all documents, those that are not among the results included. In windows each window's attention is first
-   * divided by what stays beside its documents.
+   * Share of the attention that the query paid to all documents of the call, neither calibrated nor masked: from 0 to 1. The
+   * shares of all documents sum to 1, including those that are not among the results. In windows each window's attention is
+   * first divided by the attention that its documents did not get.
    */
   share: number;
   /**
    * From 0 to 1: 1 / (1 + e^−(a + b·odds)), where the odds are the heads' score over the attention that no document of the
-   * prompt got. What else is in the list moves it less than the score. It depends on the model: `calibration` of the result has
-   * a and b. By the heads alone it is in the order of the scores; where a first stage was fused it need not fall from rank to
-   * rank, and `relevanceByPlace` makes numbers that do. See docs/relevance.md for its limits.
+   * prompt got. Other documents of the list move it less than the score. It depends on the model: `calibration` of the result has
+   * a and b. By the heads alone it is in the order of the scores; if a first stage was fused it need not fall from rank to
+   * rank, and `relevanceByPlace` gives numbers that do. See docs/relevance.md for its limits.
    */
   relevance: number;
-  /** What `score` is by the heads alone, where a first stage was fused. */
+  /** The heads' score, if a first stage was fused. */
   attention?: number;
-  /** The first stage's score, where it was fused. */
+  /** The first stage's score, if one was fused. */
   prior?: number;
   /**
-   * Stands lower than what the heads gave it: `"blank"`, without a letter, digit or pictograph, behind all documents that have one;
+   * Why it ranks lower than the heads' score says: `"blank"`, without a letter, digit or pictograph, behind all documents that have one;
    * `"short"`, a text of at most 4 tokens, without a title, whose score is higher than a longer document's only because it has no other
    * tokens. See `placeDocuments`.
    */
@@ -59,15 +59,15 @@ export type RankedDocument<T extends DocumentInput = DocumentInput> = {
   /** The text, or the title, was cut at `maxDocumentTokens`. */
   truncated?: true;
   /**
-   * What each head contributes, in the order of the result's `heads`; they add up to `score`, or to `attention` where there is
-   * one.
+   * What each head contributes, in the order of the result's `heads`. They add up to `attention` if there is one, else to
+   * `score`.
    */
   headScores?: number[];
-  /** In windows those of the last one that the document was read in. */
+  /** In windows: those of the last window that had the document. */
   tokenScores?: TokenScore[];
   /**
-   * The best passages of a document that was too long for a window, best first, at most 5, with scores of the heads. The
-   * document's own, head scores and token scores are then those of the first.
+   * The best passages of a document that was too long for a window, best first, at most 5, with the heads' scores. The
+   * document's score, head scores and token scores are then those of the first passage.
    */
   passages?: PassageScore[];
 };
@@ -84,8 +84,8 @@ export type Timings = {
   /** The whole call, without loading and waiting. */
   totalMs: number;
   /**
-   * Processor time of this process during the passes, and the threads that computed them; not there on a GPU. Far less than
-   * `threads` times the passes means that the processors are busy, and that fewer threads are faster. `--json` has both as
+   * Processor time of this process during the passes, and the threads that computed them; absent on a GPU. If it is far less
+   * than `threads` times the passes, the processors are busy and fewer threads are faster. `--json` has both as
    * `processors`.
    */
   cpuMs?: number;
@@ -96,16 +96,16 @@ export type RankResult<T extends DocumentInput = DocumentInput> = {
   query: string;
   /** Heads that were read, as `[layer, head]`. */
   heads: Head[];
-  /** What each head counted for, where its head set says so; then `score` and `headScores` are of weighted heads. */
+  /** The weight of each head, if the head set has weights; `score` and `headScores` are then weighted. */
   weights?: number[];
   /**
-   * Highest score first, equal scores in the order of the documents; in windows too, whatever the merge rule. Only
-   * documents that are `demoted` stand lower by the heads alone.
+   * Highest score first, equal scores in the order of the documents; in windows too, whatever the merge rule. By the heads
+   * alone, only `demoted` documents rank lower than their score.
    */
   results: RankedDocument<T>[];
-  /** No document's relevance reaches the threshold (0.5 where none was given): nothing here seems to answer. */
+  /** No document's relevance reaches the threshold (0.5 if none was given): nothing here seems to answer. */
   abstained: boolean;
-  /** Documents that were left out because their relevance is below the threshold; 0 where none was given. */
+  /** Documents that were left out because their relevance is below the threshold; 0 if none was given. */
   belowThreshold: number;
   /**
    * What relevance was computed with. `fitted`: the head set has constants for this layout. Otherwise they are generic, and a
@@ -121,11 +121,11 @@ export type RankResult<T extends DocumentInput = DocumentInput> = {
     documentTokens: number[];
   };
   timings: Timings;
-  /** Sentences worth showing, such as that the head set belongs to a relative of the model. */
+  /** Sentences to show, for example that the head set belongs to a related model. */
   warnings: string[];
-  /** There when the documents were ranked in windows. */
+  /** Present if the documents were ranked in windows. */
   windows?: WindowsUsed;
-  /** There when a first stage was fused. */
+  /** Present if a first stage was fused. */
   fusion?: { prior: "bm25" | "given"; fuse: "rrf" | { weight: number } };
 };
 

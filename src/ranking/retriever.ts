@@ -7,19 +7,18 @@ import type { Fuse, Head, ModelIdentity, RankDocument } from "../types.ts";
 import type { RankBatch } from "./batch.ts";
 import type { RankResult } from "./results.ts";
 
-/** What ranks and cuts texts with one loaded model: what is built on ranking asks for no more. */
+/** Ranks and cuts texts with one loaded model: the part of a retriever that ranking needs. */
 export interface Ranker extends AsyncDisposable {
   /** The loaded model, as head sets are matched against it. */
   readonly model: ModelIdentity & { path: string };
   /** The heads that rank, as `[layer, head]`. */
   readonly heads: Head[];
-  /** Published name, file, or specification that the heads came from. */
+  /** Where the heads come from: a published name, a file, or a specification. */
   readonly headSet: string;
-  /** What a call does that names neither `prior` nor `fuse`: `"none"`, or the head set's weight beside BM25. */
+  /** What a call with neither `prior` nor `fuse` does: `"none"`, or the head set's weight beside BM25. */
   readonly fuse: Exclude<Fuse, "rrf">;
   /**
-   * How documents stand in the cache where a call does not say: what it was loaded with, else in one prompt where windows were
-   * given, else what the heads rank best in.
+   * The layout of a call that names none: that of `load`; else `"listwise"` if `load` got windows; else the head set's.
    */
   readonly layout: "listwise" | "independent";
 
@@ -38,8 +37,8 @@ export interface Ranker extends AsyncDisposable {
   rank<T extends DocumentInput>(query: string, documents: readonly T[], options?: RankOptions): Promise<RankResult<T>>;
 
   /**
-   * The tokens of a text, and `[begin, end)` of each in bytes of its UTF-8, two numbers a token. Special tokens are not
-   * recognised and none is added, so that counts agree with those of `chunk`.
+   * The tokens of a text, and `[begin, end)` of each in bytes of its UTF-8, two numbers per token. Special tokens are neither
+   * recognised nor added, so counts agree with those of `chunk`.
    * @example
    * const { tokens } = await retriever.tokenize("How many tokens is this?");
    */
@@ -55,13 +54,13 @@ export interface Ranker extends AsyncDisposable {
   chunk(text: string, options?: ChunkOptions & { signal?: AbortSignal | undefined }): Promise<Chunk[]>;
 
   /**
-   * Frees the caches of all its corpora and, where no other retriever has it, the model, after the running call; calls still waiting are rejected, and a text
-   * that is being written ends with `DISPOSED`. Corpora may be disposed of before, after or meanwhile. Idempotent.
+   * Waits for the running call, then frees the caches of all its corpora, and the model if no other retriever uses it. Waiting
+   * calls, and a text that is being written, reject with `DISPOSED`. Dispose of corpora before or after. Idempotent.
    */
   dispose(): Promise<void>;
 }
 
-/** Documents that stay read, wherever: a `Corpus`, or an `IsolatedCorpus`. */
+/** Documents that stay in a KV cache: a `Corpus`, or an `IsolatedCorpus`. */
 export interface RetrieverCorpus<T extends DocumentInput = DocumentInput> extends AsyncDisposable {
   /** The documents, in the order passed. */
   readonly documents: RankDocument[];
@@ -69,7 +68,7 @@ export interface RetrieverCorpus<T extends DocumentInput = DocumentInput> extend
   readonly layout: "listwise" | "independent";
   /** Order of the documents in the prompt. */
   readonly order: "given" | "reverse";
-  /** Tokens that each document was cut after, if any. */
+  /** Each document was cut after this many tokens, if it is set. */
   readonly maxDocumentTokens: number | undefined;
   /** Bytes of its KV cache and of the documents' tokens; 0 while it has none. */
   readonly bytes: number;

@@ -6,13 +6,13 @@ import type { ChatMessage } from "../types.ts";
 
 export type { GenerateOptions } from "../options/types/texts.ts";
 
-/** What became of a text. */
+/** How a text ended, and what it cost. */
 export type GenerateResult = {
-  /** The model ended it, it came to a text of `stop`, or it has `maxTokens`, or as many as fitted. */
+  /** The model ended it, a text of `stop` occurred, or it reached `maxTokens` or the end of the context. */
   stopped: "end" | "stop" | "maxTokens";
   usage: {
     promptTokens: number;
-    /** Of the prompt, those that were not read again. */
+    /** Tokens of the prompt that were in the cache. */
     cachedTokens: number;
     /** Without an end token. */
     answerTokens: number;
@@ -21,7 +21,7 @@ export type GenerateResult = {
   timings: { waitMs?: number; readMs: number; writeMs: number };
 };
 
-/** Pieces of a text as they are written, whole characters each. */
+/** Pieces of a text as they are written, each of whole characters. */
 export type TextStream = AsyncGenerator<string, GenerateResult, void>;
 
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option or a wrong value. */

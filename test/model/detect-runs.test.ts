@@ -94,9 +94,7 @@ describe("a run in several parts", () => {
       void (phase === "score" && done === 4 && controller.abort());
     const aborted = detect({ ...options, limit: 8, checkpoint: file, signal: controller.signal, onExample });
     await expect(aborted).rejects.toMatchObject({ name: "AbortError" });
-    await expect(detect({ ...options, checkpoint: file })).rejects.toThrow(
-      /holds 4 examples of a run that did not end/,
-    );
+    await expect(detect({ ...options, checkpoint: file })).rejects.toThrow(/holds 4 examples of an unfinished run/);
     expect((await detect({ ...options, limit: 8, checkpoint: file, resume: true })).source.examples).toBe(8);
     expect(formatHeadSet(await detect({ ...options, checkpoint: file, resume: true }))).toBe(expected);
   });

@@ -163,8 +163,8 @@ describe("examples", () => {
 });
 
 test.each<[texts: unknown, options: object, message: RegExp]>([
-  [[""], {}, /^The bootstrap text gives 0 passages of about 70 words where at least 4 are needed/],
-  [["Too short. By far. Indeed."], { sourceName: "notes.txt" }, /^notes\.txt gives 0 passages/],
+  [[""], {}, /^The bootstrap text has 0 passages of about 70 words: expected at least 4/],
+  [["Too short. By far. Indeed."], { sourceName: "notes.txt" }, /^notes\.txt has 0 passages/],
   ["text", {}, /^Expected an array of strings for texts/],
   [
     own,

@@ -87,11 +87,7 @@ describe("parseExamples", () => {
     ["a blank query", change({ query: undefined, question: " " }), /^e\.jsonl, line 2 has a blank "question"$/],
     ["no documents", change({ docs: undefined }), /^e\.jsonl, line 2 has no "docs" \(nor "paragraphs"\)$/],
     ["wrong documents", change({ docs: "a" }), /^e\.jsonl, line 2 has a wrong "docs": it must be an array$/],
-    [
-      "one document",
-      change({ docs: ["a"] }),
-      /^e\.jsonl, line 2 has 1 in "docs" where at least two documents are needed$/,
-    ],
+    ["one document", change({ docs: ["a"] }), /^e\.jsonl, line 2 has 1 in "docs": expected at least two documents$/],
     ["a document without text", change({ docs: ["a", {}] }), /^e\.jsonl, line 2, docs\[1\] has no "text"/],
     [
       "a wrong title",

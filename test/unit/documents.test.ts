@@ -40,7 +40,7 @@ describe("parseDocuments of JSON Lines", () => {
 
   it.each([
     ['{"text": "a"}\n\n{"text": "b"', /^docs, line 3 is not valid JSON/],
-    ['{\n  "text": "a"\n}\n{\n  "text": "b"\n}', /^docs, line 1 is not valid JSON .*: write one document a line/],
+    ['{\n  "text": "a"\n}\n{\n  "text": "b"\n}', /^docs, line 1 is not valid JSON .*: write one document per line/],
     ['{\n  "text": "a",', /^docs, line 1 is not valid JSON/],
     ['{text: "a"}\n{"text": "b"}', /^docs, line 1 is not valid JSON/],
     ['{"text": "a"},\n{"text": "b"}', /^docs, line 1 is not valid JSON/],

@@ -129,8 +129,8 @@ describe("ranking with a prior", () => {
 
   test("a prior that does not fit is refused, and one list for several queries", () => {
     const fusion = { prior: [1, 2], fuse: "rrf" } as const;
-    expect(() => checkFusion(fusion, 3, 1)).toThrow(/3 finite numbers, one a document for prior/);
-    expect(() => checkFusion(fusion, 2, 2)).toThrow(/"bm25" where there are several queries for prior/);
+    expect(() => checkFusion(fusion, 3, 1)).toThrow(/3 finite numbers, one per document for prior/);
+    expect(() => checkFusion(fusion, 2, 2)).toThrow(/"bm25" for several queries for prior/);
     expect(() => checkFusion({ prior: "bm25", fuse: "rrf" }, 3, 2)).not.toThrow();
   });
 });

@@ -214,7 +214,7 @@ describe("a file", () => {
     ["longer", (file) => appendFileSync(file, "x"), /is damaged or cut short/],
     ["of a text", (file) => writeFileSync(file, "Notes about an index.\n"), /is not an index of qrhead/],
     ["with a changed bit", (file) => flip(file, statSync(file).size >> 1), /is damaged or cut short/],
-    ["of a newer version", (file) => flip(file, 9), /has version 257 .* where this qrhead reads 1: update qrhead/],
+    ["of a newer version", (file) => flip(file, 9), /has format version 257: this qrhead reads 1: update qrhead/],
   ];
 
   test.each(damages)("%s is an error, and stays", async (name, damage, message) => {

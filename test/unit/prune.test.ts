@@ -109,7 +109,9 @@ describe("a unit that is larger than the budget", () => {
     const options = { budgetTokens: 5, protect, marker: "<!-- left out -->" };
     const { text: short, warnings } = await prune(attendingTo({ word: 9 }), "q", text, { ...options, budgetTokens: 8 });
     expect(short).toBe("<k>keep</k>\n\n<!-- left out -->");
-    expect(warnings).toEqual([expect.stringMatching(/no room for the best sentence: use a budget of at least \d+/)]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/no room for the best sentence beside the protected text: use a budget of at least \d+/),
+    ]);
     await expect(prune(attendingTo({ word: 9 }), "q", text, options)).rejects.toThrow(
       "The protected text has 8 tokens",
     );

@@ -106,10 +106,7 @@ async function ask(question: string | undefined, files: string[], _: unknown, co
     );
   }
   if (flags.cache !== undefined && flags.layout === "listwise")
-    throw new InputError(
-      "INVALID_ARGUMENT",
-      "Expected no --layout listwise beside --cache, which keeps chunks that were read by themselves",
-    );
+    throw new InputError("INVALID_ARGUMENT", "Expected --layout independent with --cache but received listwise");
   const signal = interruptSignal();
   const asked = askedOf([...(question === undefined ? [] : [question]), ...files], flags);
   const query = await queryOf(flags, signal, asked.query);
@@ -203,7 +200,7 @@ function footer({ usage, timings, shown, stopped, belowThreshold }: AskResult): 
   const { irrelevantChunks } = usage;
   return [
     chunksOf(shown, usage),
-    ...(irrelevantChunks > 0 ? [`${irrelevantChunks} score no higher than nothing`] : []),
+    ...(irrelevantChunks > 0 ? [`${irrelevantChunks} get no more attention than from the null query`] : []),
     ...belowOf(belowThreshold),
     `${usage.answerTokens} tokens of answer${stopped === "maxTokens" ? " (cut at --max-tokens)" : ""}`,
     `${seconds(timings.retrieveMs)} to retrieve, ${seconds(timings.generateMs)} to generate`,

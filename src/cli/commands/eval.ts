@@ -102,7 +102,7 @@ async function run(_: unknown, command: Command): Promise<void> {
   const { output, quiet = false } = flags;
   const options = toEvalOptions(flags);
   if (flags.resume && output === undefined) {
-    throw new InputError("INVALID_ARGUMENT", "Expected the folder to go on with: pass -o DIR beside --resume");
+    throw new InputError("INVALID_ARGUMENT", "Expected a folder to resume: pass -o DIR with --resume");
   }
   const bar = await progressBar(quiet);
   try {

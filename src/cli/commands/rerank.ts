@@ -73,7 +73,7 @@ const HELP = {
   ],
   details: `
 Documents: files, folders, patterns such as 'notes/**/*.md', or standard input. JSON Lines and JSON arrays hold strings or
-objects with "text" (and "title", "id"); plain text has one document a line; Markdown and source code are cut into chunks.
+objects with "text" (and "title", "id"); plain text has one document per line; Markdown and source code are cut into chunks.
 --split and --docs-format override this. UTF-8, or UTF-16 with a byte order mark, up to 256 MiB.
 
 With the built-in model BM25 is fused in: scores are .7 z(heads) + .3 z(BM25 over the documents). --fuse none ranks by the

@@ -126,7 +126,7 @@ function footer({ sources, usage, timings, belowThreshold }: RetrieveResult): st
   const { irrelevantChunks } = usage;
   return [
     chunksOf(sources, usage),
-    ...(irrelevantChunks > 0 ? [`${irrelevantChunks} score no higher than nothing`] : []),
+    ...(irrelevantChunks > 0 ? [`${irrelevantChunks} get no more attention than from the null query`] : []),
     ...belowOf(belowThreshold),
     `${(timings.totalMs / 1000).toFixed(1)} s`,
   ].join(" · ");

@@ -16,8 +16,8 @@ export type ScoringOptions = {
   /** Order of the documents in the prompt. Defaults to `"given"`. `"reverse"` puts the first one next to the query. */
   order?: "given" | "reverse" | undefined;
   /**
-   * Documents in one prompt, or each by itself. Defaults to the layout of the head set, which is `"independent"` for
-   * the built-in model; else, or with `windows` as an object, `"listwise"`. `"listwise"`, the published setting:
+   * Documents in one prompt, or each by itself. Defaults to the layout of the head set (`"independent"` for the
+   * built-in models); else, or with `windows` as an object, `"listwise"`. `"listwise"`, the published setting:
    * documents are numbered in one prompt, and each sees those before it. `"independent"`: each is read by itself and
    * the query attends to all, so their order has no effect and a cached document is not read again.
    */
@@ -133,14 +133,14 @@ export type RankOptions = ScoringOptions & {
    */
   threshold?: number | undefined;
   /**
-   * Scores of a first stage that join the heads'. Defaults to none, and `"bm25"` where there is `fuse`, or where the
-   * head set ranks better with it. One number a document, higher is better; `"bm25"` computes BM25 over the documents
-   * themselves.
+   * Scores of a first stage that join the heads'. Defaults to `"bm25"` with `fuse`, or if the head set says so, as
+   * for the built-in models; else none. One number per document, higher is better; `"bm25"` computes BM25 over the
+   * documents themselves.
    */
   prior?: Prior | undefined;
   /**
-   * How a first stage's scores join the heads'. Defaults to the head set's, which is `{ weight: 0.7 }` for the
-   * built-in model; `{ weight: 0.5 }` where `prior` is a list, or there is one and no such head set; else none.
+   * How a first stage's scores join the heads'. Defaults to the head set's (`{ weight: 0.7 }` for the built-in
+   * model); `{ weight: 0.5 }` if `prior` is a list, or if there is a `prior` and the head set has none; else none.
    * `"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first
    * stage.
    */

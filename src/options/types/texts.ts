@@ -34,7 +34,7 @@ export type ChunkOptions = {
   speakers?: readonly string[] | undefined;
 };
 
-/** How much pruning keeps: exactly one of the first three, or `relative` alone or with a budget or a number. */
+/** How much pruning keeps: exactly one of the first three, `relative`, or both. */
 export type PruneLimit = {
   /** Maximum tokens of the pruned text, markers included. An integer of at least 1. */
   budgetTokens?: number | undefined;
@@ -169,9 +169,9 @@ export type RetrieveOptions = {
    */
   topK?: number | undefined;
   /**
-   * Take no chunk whose `relevance` is below this; one may still come as a neighbour. A number from 0 to 1. Defaults
-   * to none; `abstained` of `retrieve` then goes by 0.5. How many are below it is `belowThreshold`; where none
-   * reaches it, the result has no chunks and is `abstained`.
+   * Take no chunk whose `relevance` is below this, except as a neighbour. A number from 0 to 1. Defaults to none;
+   * `abstained` of `retrieve` then uses 0.5. `belowThreshold` counts them. If none reaches it, the result has no
+   * chunks and is `abstained`.
    */
   threshold?: number | undefined;
   /**
@@ -185,9 +185,9 @@ export type RetrieveOptions = {
    */
   candidates?: number | undefined;
   /**
-   * How the first stage's scores join the heads', or BM25's where there was no first stage. Defaults to the head
-   * set's, which is `{ weight: 0.7 }` beside BM25 for the built-in model, else `"none"`; .5 for an index. `"rrf"`
-   * fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.
+   * How the scores of the first stage, else of BM25, join the heads'. Defaults to the head set's, which is `{ weight:
+   * 0.7 }` beside BM25 for the built-in model, else `"none"`; .5 for an index. `"rrf"` fuses ranks; `{ weight }` is
+   * the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.
    */
   fuse?: Fuse | undefined;
   /**
@@ -212,7 +212,7 @@ export type RetrieveOptions = {
   chunk?: Pick<ChunkOptions, "by" | "turn" | "session" | "speakers"> | undefined;
   /** What the model is told to do. Defaults to answering from the sources and citing them. */
   instruction?: string | undefined;
-  /** Earlier messages of the conversation, which stand before the question in `messages`. Defaults to none. */
+  /** Earlier messages of the conversation; they come before the question in `messages`. Defaults to none. */
   history?: readonly ChatMessage[] | undefined;
   /**
    * Counts a text's tokens for the model that will read it. Defaults to the retriever's tokenizer; for `ask`, the
@@ -227,7 +227,7 @@ export type RetrieveOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** What `ask` takes besides the options of `retrieve`; `generate` and `retriever` may also be loaded. */
+/** What `ask` takes besides the options of `retrieve`; `generate` and `retriever` may also be loaded objects. */
 export type AnsweringOptions = {
   /**
    * The model that answers: the GGUF of a chat model, or of a base model, which gets a plain prompt. Or a loaded
@@ -236,8 +236,8 @@ export type AnsweringOptions = {
   generate: string;
   /**
    * The retriever: a loaded one, or options to load one. Defaults to the built-in model, or the retriever given as
-   * `generate`. A slim file works. A corpus has its own retriever; a loaded one given beside it is used to write, if
-   * it has the file that answers.
+   * `generate`. A slim file works. A corpus has its own retriever; a loaded one passed beside it writes the answer if
+   * it has the same file as `generate`.
    */
   retriever?: LoadOptions | undefined;
   /**

@@ -1,7 +1,7 @@
 import type { Span } from "../../types.ts";
 import { outlierMask } from "./documents.ts";
 
-/** Why a document stands lower than its score: it has nothing to read, or is only short. */
+/** Why a document ranks lower than its score: it has nothing to read, or is too short. */
 export type Demoted = "blank" | "short";
 
 /** Texts of at most this many tokens may be demoted as short: the tail of a text, and hardly a sentence. */
@@ -21,17 +21,17 @@ export function isBlank({ title = "", text }: { title?: string; text: string }):
 }
 
 /**
- * Orders documents by score, highest first, equal ones as given, but for two kinds that a sum over tokens puts too high:
- * the tokens of an irrelevant document sum to less than 0, and where there are hardly any tokens, to about 0.
+ * Orders documents by score, highest first, equal ones as given. Two kinds are placed lower, because a sum over tokens puts them
+ * too high: the tokens of an irrelevant document sum to less than 0, and those of one with hardly any tokens to about 0.
  *
- * - Documents without a letter, digit or pictograph stand behind all others.
- * - A text of at most 4 tokens and without a title stands behind a document of at least twice as many if some stretch of that one, as long as
- *   the whole short document, got more attention: its own score is then higher only because it has no other tokens.
+ * - Documents without a letter, digit or pictograph come behind all others.
+ * - A text of at most 4 tokens without a title comes behind a document of at least twice as many, if a stretch of that one, as
+ *   long as the whole short document, got more attention: the short one scores higher only because it has no other tokens.
  *
- * Scores stay as they are; without such documents the order is by score alone.
+ * Scores do not change.
  *
  * @param tokenScores Per token of the prompt.
- * @returns Indexes of the documents in their order, and by index why one stands lower than its score.
+ * @returns Indexes of the documents in their order, and by index why one ranks lower than its score.
  */
 export function placeDocuments(
   documents: readonly Placed[],

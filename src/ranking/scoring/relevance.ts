@@ -35,8 +35,7 @@ export function oddsOf(scores: ArrayLike<number>, raw: ArrayLike<number>, weight
 }
 
 /**
- * Relevance from 0 to 1 of documents in their final order, none more than the one before: one that stands lower than its
- * odds has those of its place.
+ * Relevance from 0 to 1 of documents in their final order. No document has more than the one before it.
  *
  * @param odds Best document first.
  */
@@ -49,9 +48,9 @@ export function relevancesOf(odds: readonly number[], { a, b }: Calibration): nu
 }
 
 /**
- * Relevances of results in their order that never rise from rank to rank, for interfaces that want numbers which order
- * results: the result at place k gets the k-th highest relevance of all. By the heads alone these are their own; where a first
- * stage was fused as many results reach any threshold as by their own, and these are the ones that stand first.
+ * Relevances that never rise from rank to rank, for interfaces whose numbers must order the results: the result at place k gets
+ * the k-th highest relevance of the call. By the heads alone these are the results' own. If a first stage was fused, as many
+ * results reach a threshold as before, and they are the first ones.
  *
  * @param results All results of a call, best first.
  * @example

@@ -204,8 +204,7 @@ class Source {
     const preamble = await this.next(PREAMBLE_BYTES);
     if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw this.#invalid("is not a saved corpus");
     const version = preamble.readUInt32LE(8);
-    if (version !== VERSION)
-      throw this.#invalid(`is of version ${version} of the format where ${VERSION} was expected`);
+    if (version !== VERSION) throw this.#invalid(`has format version ${version}: expected ${VERSION}`);
     return this.next(preamble.readUInt32LE(12));
   }
 
@@ -223,7 +222,7 @@ class Source {
     if (this.#position + DIGEST_BYTES !== this.#size) throw this.#invalid("is damaged");
     const digest = this.#hash.digest();
     if (!timingSafeEqual(digest, await this.#read(DIGEST_BYTES))) {
-      throw this.#invalid("is damaged: its checksum does not agree");
+      throw this.#invalid("is damaged: its checksum does not match");
     }
     return digest.toString("hex");
   }

@@ -22,7 +22,11 @@ describe("decodeText", () => {
 
   it.each<[string, Uint8Array, string]>([
     ["Latin-1", Buffer.from("one\rtwo\r\nCafé", "latin1"), "q.txt, line 3 is not valid UTF-8"],
-    ["UTF-16LE without a mark", Buffer.from("Where is it?", "utf16le"), "q.txt is not text but a binary file, or UTF-16 without"],
+    [
+      "UTF-16LE without a mark",
+      Buffer.from("Where is it?", "utf16le"),
+      "q.txt is not text but a binary file, or UTF-16 without",
+    ],
     ["UTF-16BE without a mark", Buffer.from("Where is it?", "utf16le").swap16(), "UTF-16 without"],
     ["cut UTF-16", utf16le("Where").subarray(0, 9), "q.txt is not valid UTF-16"],
     ["UTF-32", Buffer.from([0xff, 0xfe, 0, 0, 0x41, 0, 0, 0]), "q.txt is not text but a binary file"],

@@ -91,7 +91,6 @@ export async function compile(target, release, output, { fresh = false } = {}) {
     });
     const { before, after } = await linkInputs(target, { work, run: (args) => run(compiler, args, options) });
     const linked = path.join(work, "qrhead.node");
-    if (process.env.KEEP) (await import("node:fs")).cpSync(work, process.env.KEEP, { recursive: true });
     const all = [...objects.sort(), ...before].map((file) => inside(file));
     await run(compiler, ["c++", ...common, "-shared", "-s", "-o", inside(linked), ...all, ...after], options);
     mkdirSync(path.dirname(output), { recursive: true });

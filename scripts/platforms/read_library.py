@@ -66,6 +66,8 @@ def macho():
     table = SymbolTable(file)
     name = lambda symbol: symbol[1].decode().removeprefix("_")
     out["imports"] = [name(s) for s in table.undefsyms]
+    # Which library each is taken from: its place among the libraries, from 1; 254 is whatever the process has.
+    out["from"] = {name(s): s[0].n_desc >> 8 & 255 for s in table.undefsyms}
     out["exported"] = [name(s) for s in table.extdefsyms]
     # N_STAB entries are debug information.
     out["debug"] = any(s[0].n_type & 0xE0 for s in table.localsyms)

@@ -43,7 +43,10 @@ const work = mkdtempSync(path.join(tmpdir(), "qrhead platforms "));
 const addonOf = (platform, release) => path.join(root, "prebuilds", platform, release, "qrhead.node");
 
 function pack() {
-  execFileSync("npm", ["pack", "--pack-destination", work], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("npm", ["pack", "--silent", "--pack-destination", work], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   return path.join(
     work,
     readdirSync(work).find((file) => file.endsWith(".tgz")),

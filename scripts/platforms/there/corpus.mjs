@@ -7,8 +7,8 @@ import { QRRetriever } from "qrhead";
 const [folder, own, ...others] = process.argv.slice(2);
 const retriever = await QRRetriever.load({ gpu: false, threads: 1 });
 const rank = async (corpus) => {
-  await using used = corpus;
-  const { results } = await used.rank("Where is the Eiffel Tower?");
+  const { results } = await corpus.rank("Where is the Eiffel Tower?");
+  await corpus.dispose();
   return results.map(({ id, score }) => ({ id, score }));
 };
 const found = {};

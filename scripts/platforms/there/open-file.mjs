@@ -4,8 +4,8 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { QRRetriever } from "qrhead";
 
 const documents = readFileSync("documents.txt", "utf8").split(/\r?\n/);
-await using retriever = await QRRetriever.load({ gpu: false, threads: 1 });
-await using corpus = await retriever.corpus(documents);
+const retriever = await QRRetriever.load({ gpu: false, threads: 1 });
+const corpus = await retriever.corpus(documents);
 await corpus.save("open.qrcorpus", { force: true });
 const opened = openSync("open.qrcorpus", "r");
 const said = await corpus.save("open.qrcorpus", { force: true }).then(
@@ -13,8 +13,9 @@ const said = await corpus.save("open.qrcorpus", { force: true }).then(
   ({ code, message }) => `${code}: ${message}`,
 );
 closeSync(opened);
-await using loaded = await retriever.loadCorpus("open.qrcorpus");
+const loaded = await retriever.loadCorpus("open.qrcorpus");
 await loaded.rank("Where is the Eiffel Tower?");
 // Closed, it is replaced.
 await corpus.save("open.qrcorpus", { force: true });
+await retriever.dispose();
 process.stdout.write(said);

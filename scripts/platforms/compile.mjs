@@ -79,7 +79,7 @@ export async function compile(target, release, output, { fresh = false } = {}) {
     env: environment(fresh ? path.join(work, "zig") : path.join(cache, "zig")),
     maxBuffer: 1 << 26,
   };
-  const host = target.platform === "win32" ? ["-DNAPI_EXTERN=__declspec(dllimport)"] : [];
+  const host = target.platform === "win32" ? ["-DNAPI_EXTERN=__declspec(dllimport)", "-fms-extensions"] : [];
   const common = ["-target", target.triple, "-g0", "-O2", "-fPIC", "-fvisibility=hidden", ...host];
   const inside = (file) => path.relative(root, file);
   const objects = [];

@@ -154,7 +154,7 @@ async function interrupt(platform, folder) {
   );
   const args = [main, "rerank", "--query", QUERY, "--docs", "long.txt", ...cpu];
   const { status, output } = await atTerminal(platform, folder, args, {
-    once: { pattern: /Reading the documents/, text: "\x03" },
+    once: { pattern: /[1-9]\d?%/, text: "\x03" },
   });
   check(
     status === 130 && output.includes("qrhead: interrupted"),

@@ -8,7 +8,7 @@ import { DOCUMENTS, main, rerank, runCommand, runProgram } from "./whole.mjs";
 
 export async function windows(platform, folder) {
   const rank = (more) => JSON.parse(runCommand(platform, folder, [...rerank, "--top-k", "1", ...more]).stdout);
-  const isRight = ({ results }) => check(results[0].id === "1", JSON.stringify(results));
+  const isRight = ({ results }) => check(results[0].text?.includes("Eiffel"), JSON.stringify(results));
   await step(platform, "paths with backslashes and lines that end with CR LF", () => {
     mkdirSync(path.join(folder, "süb folder"));
     writeFileSync(path.join(folder, "süb folder", "dócs.txt"), DOCUMENTS.join("\r\n"));
@@ -35,8 +35,8 @@ export async function windows(platform, folder) {
   });
   await step(platform, "a file is replaced while it is open", () => {
     const said = runProgram(platform, folder, "open-file.mjs");
-    check(/^(replaced|INVALID_INPUT: .*open)/.test(said), said);
-    return said.slice(0, 200);
+    check(/^(replaced$|INVALID_INPUT: .* another program has it open)/.test(said), said);
+    return said.replace(/: .*/, "");
   });
   await step(platform, "a console shows every character, whatever its code page", async () => {
     writeFileSync(path.join(folder, "signs.jsonl"), JSON.stringify({ id: "Ünï", text: "The Eiffel Tower: 日本" }));

@@ -5,7 +5,7 @@
 // Takes Node and what it installs where it is missing and Debian's packages can be had: git, CMake, a C++ compiler, pip.
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -24,12 +24,9 @@ if (missing.length > 0) {
   run("apt-get", ["install", "-y", "-qq", ...missing]);
 }
 
-run("npm", ["ci", "--no-audit", "--no-fund"]);
+run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
 run(process.execPath, [path.join("scripts", "prebuild.mjs"), "--all"]);
-const output = execFileSync("npm", ["pack", "--json"], { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 });
-// What the build writes comes before npm's own output.
-const [{ filename, size }] = Object.values(JSON.parse(output.slice(output.search(/^[[{]/m))));
-const sha256 = createHash("sha256")
-  .update(readFileSync(path.join(root, filename)))
-  .digest("hex");
-console.log(`${filename}  ${size} bytes  sha256 ${sha256}`);
+const { pack } = await import("./platforms/pack.mjs");
+const archive = pack(root);
+const sha256 = createHash("sha256").update(readFileSync(archive)).digest("hex");
+console.log(`${path.relative(root, archive)}  ${statSync(archive).size} bytes  sha256 ${sha256}`);

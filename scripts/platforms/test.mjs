@@ -7,12 +7,13 @@
 // Platforms: linux-x64 (Node 20, 22 and 24), linux-arm64 (qemu-user), win32-x64 (Wine). The addons have to be there:
 // `npm run prebuild -- --all`. What was run is written to docs/platforms.json, and from that the table of docs/platforms.md.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { compiledOnly } from "./compiled-only.mjs";
 import { installEmulator, runNode } from "./emulators.mjs";
+import { pack } from "./pack.mjs";
 import { root } from "./python-tools.mjs";
 import { record } from "./record.mjs";
 import { problems } from "./steps.mjs";
@@ -41,17 +42,6 @@ const RUNS = [
 
 const work = mkdtempSync(path.join(tmpdir(), "qrhead platforms "));
 const addonOf = (platform, release) => path.join(root, "prebuilds", platform, release, "qrhead.node");
-
-function pack() {
-  execFileSync("npm", ["pack", "--silent", "--pack-destination", work], {
-    cwd: root,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  return path.join(
-    work,
-    readdirSync(work).find((file) => file.endsWith(".tgz")),
-  );
-}
 
 /** A folder whose name is no ASCII and has spaces, with the package and Node as they are on that platform. */
 function install(archive, platform, node, release) {
@@ -83,7 +73,7 @@ async function inspectTheRest() {
 }
 
 try {
-  const archive = pack();
+  const archive = pack(work);
   const wanted = positionals.length > 0 ? positionals : TARGETS.map(({ name }) => name);
   for (const name of wanted) targetNamed(name);
   // What the others are compared against is always there.

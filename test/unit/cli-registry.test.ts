@@ -181,8 +181,9 @@ describe("the configuration file", () => {
 
   it("is where programs of this system have theirs", () => {
     expect(configFile({ XDG_CONFIG_HOME: "/x" })).toBe(path.join("/x", "qrhead", "config.json"));
-    expect(configFile({ QRHEAD_CONFIG: "/y/c.json" })).toBe("/y/c.json");
-    vi.stubEnv("QRHEAD_CONFIG", "/nowhere/config.json");
-    expect(() => applyConfig(program)).toThrow(/Configuration file \/nowhere\/config\.json does not exist/);
+    expect(configFile({ QRHEAD_CONFIG: "/y/c.json" })).toBe(path.resolve("/y/c.json"));
+    const missing = path.resolve("/nowhere/config.json");
+    vi.stubEnv("QRHEAD_CONFIG", missing);
+    expect(() => applyConfig(program)).toThrow(`Configuration file ${missing} does not exist`);
   });
 });

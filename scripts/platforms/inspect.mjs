@@ -39,8 +39,8 @@ function isShared(name, { platform }) {
 
 const newer = (version, limit) => version.localeCompare(limit, "en", { numeric: true }) > 0;
 
-/** The place that stands for every library of the process in a Mach-O file. */
-const OF_THE_PROGRAM = 254;
+/** The place that stands for whatever the process has in a Mach-O file. */
+const OF_THE_PROGRAM = -2;
 
 const systemLibraries = /^(libstdc\+\+\.so\.6|libgcc_s\.so\.1|lib(c|m|pthread|dl)\.so\.\d|ld-linux-[\w-]+\.so\.\d)$/;
 const windowsLibraries = /^(kernel32|ntdll|msvcrt|ucrtbase|api-ms-win-crt-[\w-]+)\.dll$/i;

@@ -6,7 +6,6 @@
 // The result of every test is in .cache/platforms/suite/results.json.
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
 import { installEmulator, winePrefix } from "./emulators.mjs";
 import { cache, root, zig } from "./python-tools.mjs";
@@ -20,7 +19,8 @@ const LEFT_OUT = {
 
 const folder = path.join(cache, "suite");
 const modules = path.join(folder, "node_modules");
-const versionOf = (name) => createRequire(path.join(root, "package.json"))(`${name}/package.json`).version;
+const versionOf = (name) =>
+  JSON.parse(readFileSync(path.join(root, "node_modules", name, "package.json"), "utf8")).version;
 const run = (program, args, cwd = root) => execFileSync(program, args, { cwd, stdio: ["ignore", "ignore", "inherit"] });
 
 /** Of the packages with native code, those of Windows beside this machine's. */

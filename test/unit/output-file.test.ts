@@ -72,7 +72,8 @@ describe("a file that is written", () => {
     });
     await expect(failing).rejects.toThrow("the cause");
     expect(readdirSync(files.folder).some((name) => name.includes("failed"))).toBe(false);
-    await expect(makeFolder(files.path("victim.txt/sub"))).rejects.toThrow(
+    files.write("no-folder.txt", "");
+    await expect(makeFolder(files.path("no-folder.txt/sub"))).rejects.toThrow(
       isWindows ? /cannot be written/ : /cannot be written: its folder is a file/,
     );
   });

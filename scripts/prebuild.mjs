@@ -42,14 +42,18 @@ const addonOf = (platform, release) => path.join(prebuilds, platform, release, "
 function keyOf(target, release, compilerVersion) {
   const hash = createHash("sha256").update(JSON.stringify([target, release, compilerVersion]));
   const folders = [
-    ...["native", "scripts/platforms", "node_modules/node-addon-api", "node_modules/node-api-headers"],
+    ...["native", "node_modules/node-addon-api", "node_modules/node-api-headers"],
     ...["include", "ggml/include"].map((folder) => path.join(llamaSource(release), folder)),
   ];
-  for (const folder of folders) {
-    const files = readdirSync(path.resolve(root, folder), { recursive: true, withFileTypes: true });
-    for (const file of files.map((entry) => path.join(entry.parentPath, entry.name)).sort()) {
-      if (statSync(file).isFile()) hash.update(path.relative(root, file)).update(readFileSync(file));
-    }
+  const builders = ["compile", "link-inputs", "python-tools"].map((name) => `scripts/platforms/${name}.mjs`);
+  const inside = folders.flatMap((folder) =>
+    readdirSync(path.resolve(root, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.join(entry.parentPath, entry.name))
+      .sort(),
+  );
+  for (const file of [...builders.map((name) => path.join(root, name)), ...inside]) {
+    hash.update(path.relative(root, file)).update(readFileSync(file));
   }
   return hash.digest("hex");
 }

@@ -21,8 +21,9 @@ template <class Params> struct Roomy {
     char   slack[1024];
 };
 
-template <class Params> Params defaults(Params (*function)()) {
-    return reinterpret_cast<Roomy<Params> (*)()>(reinterpret_cast<void *>(function))().params;
+template <class Params> Params defaults(const Bound<Params (*)()> & function) {
+    Params (*const address)() = function;
+    return reinterpret_cast<Roomy<Params> (*)()>(reinterpret_cast<void *>(address))().params;
 }
 
 bool agree(const llama_model_params & p) {

@@ -84,7 +84,7 @@ void resolve(LlamaApi & target, const LibraryPaths & paths) {
         throw EngineError("LIBRARY_MISMATCH", std::string(name) + " is missing from " + paths.llama +
                                                   ": expected llama.cpp " + compiled_llama_version());
     };
-#define QRHEAD_RESOLVE(name) target.name = reinterpret_cast<decltype(target.name)>(find(#name));
+#define QRHEAD_RESOLVE(name) target.name = reinterpret_cast<decltype(&::name)>(find(#name));
     QRHEAD_LLAMA_FUNCTIONS(QRHEAD_RESOLVE)
 #undef QRHEAD_RESOLVE
     target.directory = paths.directory;

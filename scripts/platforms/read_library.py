@@ -34,7 +34,8 @@ def elf():
 def pe():
     import pefile
 
-    file = pefile.PE(path)
+    # llama.cpp's libraries export more than the reader's usual limit.
+    file = pefile.PE(path, max_symbol_exports=1 << 20)
     imports = getattr(file, "DIRECTORY_ENTRY_IMPORT", [])
     return {
         "format": "PE",
@@ -54,6 +55,7 @@ def macho():
     file = MachO(path)
     header = file.headers[0]
     out = {"format": "Mach-O", "machine": header.header.cputype, "libraries": [], "rpaths": [], "signature": "none"}
+    bound = {}
     for load, command, rest in header.commands:
         if load.cmd == mach_o.LC_LOAD_DYLIB:
             out["libraries"].append(rest.rstrip(b"\0").decode())
@@ -61,15 +63,55 @@ def macho():
             out["rpaths"].append(rest.rstrip(b"\0").decode())
         elif load.cmd == mach_o.LC_BUILD_VERSION:
             out["minimum"] = "%d.%d" % (command.minos >> 16, command.minos >> 8 & 255)
+        elif load.cmd in (mach_o.LC_DYLD_INFO, mach_o.LC_DYLD_INFO_ONLY):
+            for at, size in ((command.bind_off, command.bind_size), (command.lazy_bind_off, command.lazy_bind_size)):
+                bound |= {name.removeprefix("_"): library for name, library in bindings(data[at : at + size])}
         elif load.cmd == mach_o.LC_CODE_SIGNATURE:
             out["signature"] = signature(command.dataoff, command.datasize)
     table = SymbolTable(file)
     name = lambda symbol: symbol[1].decode().removeprefix("_")
     out["imports"] = [name(s) for s in table.undefsyms]
+    # Which library each is taken from: its place among the libraries, from 1. What the loader binds overrules the table.
+    out["from"] = {name(s): s[0].n_desc >> 8 & 255 for s in table.undefsyms} | bound
     out["exported"] = [name(s) for s in table.extdefsyms]
     # N_STAB entries are debug information.
     out["debug"] = any(s[0].n_type & 0xE0 for s in table.localsyms)
     return out
+
+
+def bindings(code):
+    """Names and libraries of the loader's bind opcodes (mach-o/loader.h); library -2 is whatever the process has."""
+    at, library, name = 0, None, None
+
+    def number():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = code[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while at < len(code):
+        opcode, immediate = code[at] & 0xF0, code[at] & 0x0F
+        at += 1
+        if opcode == 0x10:  # the library: here, behind, or one of the special ones
+            library = immediate
+        elif opcode == 0x20:
+            library = number()
+        elif opcode == 0x30:
+            library = immediate - 16 if immediate else 0
+        elif opcode == 0x40:  # the name
+            end = code.index(0, at)
+            name, at = code[at:end].decode(), end + 1
+        elif opcode in (0x60, 0x70, 0x80, 0xA0):  # addend, place, step, bind and step
+            number()
+        elif opcode == 0xC0:  # bind many times
+            number(), number()
+        if opcode in (0x90, 0xA0, 0xB0, 0xC0):
+            yield name, library
 
 
 def signature(offset, size):

@@ -6,17 +6,23 @@ import { root } from "./python-tools.mjs";
 
 const list = path.join(root, "docs", "platforms.json");
 const page = path.join(root, "docs", "platforms.md");
-const how = { "linux-x64": "this machine", "linux-arm64": "qemu-user", "win32-x64": "Wine" };
+const run = { "linux-x64": "this machine", "linux-arm64": "qemu-user", "win32-x64": "Wine" };
 
-/** Notes that everything passed with this Node, and on which commit. */
-export function record(platform, node, release, command = "npm run test:platforms") {
-  const commit = execFileSync("git", ["describe", "--always", "--dirty"], { cwd: root, encoding: "utf8" }).trim();
+const git = (...args) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
+/** What is tested, as it was when the test began; what the test itself writes does not count as a change. */
+const commit = git("rev-parse", "--short", "HEAD");
+const isChanged = git("status", "--porcelain", "--", ".", ":!docs/platforms.json", ":!docs/platforms.md") !== "";
+
+const nameOf = ({ platform, release, node }) => [platform, release, node].join();
+
+/** Notes that everything passed, on which commit. `node` is none where nothing could be run. */
+export function record({ platform, node = "", release, how = run[platform], command = "npm run test:platforms" }) {
+  const entry = { platform, node, release, how, command, commit: `${commit}${isChanged ? "-dirty" : ""}` };
   const all = existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : [];
-  const others = all.filter((one) => one.platform !== platform || one.node !== node || one.release !== release);
-  const entry = { platform, node, release, how: how[platform], command, commit };
-  const sorted = [...others, entry].sort((a, b) =>
-    `${a.platform}${a.node}`.localeCompare(`${b.platform}${b.node}`, "en"),
-  );
+  // Of each Node, the last one that was run.
+  const line = (one) => nameOf({ ...one, node: one.node.split(".", 1)[0] });
+  const others = all.filter((one) => line(one) !== line(entry));
+  const sorted = [...others, entry].sort((a, b) => nameOf(a).localeCompare(nameOf(b), "en"));
   writeFileSync(list, `${JSON.stringify(sorted, null, 2)}\n`);
   writeTable(sorted);
 }

@@ -47,6 +47,7 @@ export async function progressBar(quiet: boolean): Promise<ProgressBar> {
   });
   let last: Shown | undefined;
   let shown = false;
+  let due = false;
   const draw = () => {
     if (!last) return;
     const words = { label: LABELS[last.phase].padEnd(21), note: oneLine(last.note ?? "") };
@@ -55,17 +56,22 @@ export async function progressBar(quiet: boolean): Promise<ProgressBar> {
     bar.setTotal(last.total);
     bar.update(last.done, words);
   };
-  const timer = setTimeout(draw, DELAY_MS).unref();
+  const timer = setTimeout(() => {
+    due = true;
+    draw();
+  }, DELAY_MS).unref();
   return {
     onProgress(progress) {
       last = progress;
-      if (shown) draw();
+      // Also where the first report comes late, as on a slow disk.
+      if (due) draw();
     },
     stop() {
       clearTimeout(timer);
       if (shown) bar.stop();
       last = undefined;
       shown = false;
+      due = false;
     },
   };
 }

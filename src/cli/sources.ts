@@ -88,7 +88,13 @@ export async function expand(given: string): Promise<string[]> {
   if (!/[*?[{]/.test(given)) return [given];
   if (existsSync(given)) return [given];
   const { glob } = await import("tinyglobby");
-  const files = await glob(given.replaceAll("\\", "/"), { ignore: ["**/node_modules/**"], expandDirectories: false });
+  // There is no relative path to another drive of Windows.
+  const whole = path.isAbsolute(given) && { absolute: true, cwd: path.parse(path.resolve(given)).root };
+  const files = await glob(given.replaceAll("\\", "/"), {
+    ...whole,
+    ignore: ["**/node_modules/**"],
+    expandDirectories: false,
+  });
   if (files.length > 0) return files.sort();
   throw new InputError("INVALID_INPUT", `No file matches ${given}`);
 }

@@ -14,7 +14,7 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { InputError } from "../errors.ts";
-import { unwritable } from "./output-file.ts";
+import { isBusy, unwritable } from "./output-file.ts";
 import { IDENTITY_PATTERN, identityFromMatch, identityToName, isRunning, ownIdentity } from "./process-identity.ts";
 
 /** How often a holder touches its claim, and from when on one of another machine counts as left behind. */
@@ -154,11 +154,6 @@ function readHost(claim: string): string {
   } catch {
     return hostname();
   }
-}
-
-/** Windows says so of a folder that is on its way out. */
-function isBusy(code: string | undefined): boolean {
-  return process.platform === "win32" && (code === "EPERM" || code === "EBUSY" || code === "EACCES");
 }
 
 function touch(claim: string): void {

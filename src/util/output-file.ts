@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { InputError } from "../errors.ts";
 import { IDENTITY_PATTERN, identityFromMatch, identityToName, isRunning, ownIdentity } from "./process-identity.ts";
 
 /** From when on a temporary file of another machine counts as left behind. */
 const STALE_MS = 24 * 3600 * 1000;
 const TEMPORARY = new RegExp(`^\\..*\\.${IDENTITY_PATTERN}-[0-9a-f]{16}\\.partial$`, "s");
+/** How long a file that another program has open is tried again on Windows: virus scanners open new files for a moment. */
+const BUSY_MS = 2000;
 /** Characters kept of a file's name in that of its temporary one: a file name may have 255 bytes. */
 const NAME_LENGTH = 40;
 
@@ -124,8 +127,12 @@ export function unwritable(subject: string, error: unknown): InputError {
   });
 }
 
+const DENIED =
+  process.platform === "win32" ? "permission is denied, or another program has it open" : "permission is denied";
+
 const REASONS: Readonly<Record<string, string>> = {
-  EACCES: "permission is denied",
+  EACCES: DENIED,
+  EBUSY: DENIED,
   EDQUOT: "the quota of the disk is used up",
   EEXIST: "something else has its name",
   EFBIG: "it is too large for the disk",
@@ -134,7 +141,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "its folder does not exist",
   ENOSPC: "the disk is full",
   ENOTDIR: "its folder is a file",
-  EPERM: "permission is denied",
+  EPERM: DENIED,
   EROFS: "the disk is read-only",
 };
 
@@ -153,15 +160,32 @@ function temporaryFor(output: string): string {
 
 /** A name that was free a moment ago must not be taken from who has it now. */
 async function publish(temporary: string, output: string, force: boolean): Promise<void> {
-  if (force) return rename(temporary, output);
+  if (force) return replace(temporary, output);
   try {
     await link(temporary, output);
     await unlink(temporary);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") await assertWritable(output, false);
     // Some disks know no links.
-    await rename(temporary, output);
+    await replace(temporary, output);
   }
+}
+
+async function replace(temporary: string, output: string): Promise<void> {
+  const end = performance.now() + BUSY_MS;
+  for (let pause = 10; ; pause *= 2) {
+    try {
+      return await rename(temporary, output);
+    } catch (error) {
+      if (!isBusy((error as NodeJS.ErrnoException).code) || performance.now() > end) throw error;
+    }
+    await sleep(pause);
+  }
+}
+
+/** Windows says so of what is open, and of a folder that is on its way out. */
+export function isBusy(code: string | undefined): boolean {
+  return process.platform === "win32" && (code === "EPERM" || code === "EBUSY" || code === "EACCES");
 }
 
 async function keepMode(output: string, handle: FileHandle): Promise<void> {

@@ -42,3 +42,42 @@ describe("progress where no bar can be drawn", () => {
     expect(lines).toEqual([]);
   });
 });
+
+describe("the bar at a terminal", () => {
+  let shown: string;
+  const { isTTY } = process.stderr;
+  beforeEach(() => {
+    shown = "";
+    vi.useFakeTimers();
+    vi.stubEnv("TERM", "xterm-256color");
+    process.stderr.isTTY = true;
+    vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+      shown += text;
+      return true;
+    });
+  });
+  afterEach(() => {
+    process.stderr.isTTY = isTTY;
+    vi.useRealTimers();
+    vi.unstubAllEnvs();
+    vi.restoreAllMocks();
+  });
+
+  it("is drawn half a second after the beginning, or at the first report after that", async () => {
+    for (const early of [true, false]) {
+      const bar = await progressBar(false);
+      if (early) bar.onProgress({ phase: "rank", done: 1, total: 40 });
+      expect(shown).toBe("");
+      vi.advanceTimersByTime(1000);
+      if (!early) {
+        expect(shown).toBe("");
+        bar.onProgress({ phase: "rank", done: 1, total: 40 });
+      }
+      expect(shown).toContain("Ranking");
+      bar.stop();
+      shown = "";
+      bar.onProgress({ phase: "rank", done: 2, total: 40 });
+      expect(shown).toBe("");
+    }
+  });
+});

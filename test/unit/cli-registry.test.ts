@@ -1,4 +1,5 @@
 // What follows from the registry of options: checks, flags, words and the configuration file.
+import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { applyConfig, configFile } from "../../src/cli/config.ts";
 import { flagOf, withFlags } from "../../src/cli/flag-words.ts";
@@ -179,9 +180,10 @@ describe("the configuration file", () => {
   });
 
   it("is where programs of this system have theirs", () => {
-    expect(configFile({ XDG_CONFIG_HOME: "/x" })).toBe("/x/qrhead/config.json");
-    expect(configFile({ QRHEAD_CONFIG: "/y/c.json" })).toBe("/y/c.json");
-    vi.stubEnv("QRHEAD_CONFIG", "/nowhere/config.json");
-    expect(() => applyConfig(program)).toThrow(/Configuration file \/nowhere\/config\.json does not exist/);
+    expect(configFile({ XDG_CONFIG_HOME: "/x" })).toBe(path.join("/x", "qrhead", "config.json"));
+    expect(configFile({ QRHEAD_CONFIG: "/y/c.json" })).toBe(path.resolve("/y/c.json"));
+    const missing = path.resolve("/nowhere/config.json");
+    vi.stubEnv("QRHEAD_CONFIG", missing);
+    expect(() => applyConfig(program)).toThrow(`Configuration file ${missing} does not exist`);
   });
 });

@@ -14,6 +14,8 @@ afterAll(files.remove);
 /** A process that has ended. */
 const gone = () => ({ ...ownIdentity(), pid: spawnSync(process.execPath, ["-e", ""]).pid });
 const RANDOM = "0123456789abcdef";
+/** It has no modes and no signals, and does not say when a process began. */
+const isWindows = process.platform === "win32";
 const left = (folder: string) => readdirSync(folder).filter((name) => name.includes(".partial"));
 
 describe("a file that is written", () => {
@@ -22,7 +24,7 @@ describe("a file that is written", () => {
     const texts = ["a", "b", "c", "d"].map((letter) => letter.repeat(1_000_000));
     await Promise.all(texts.map((text) => writeWhole(file, text, { force: true })));
     expect(texts).toContain(readFileSync(file, "utf8"));
-    expect(statSync(file).mode & 0o777).toBe(0o600);
+    if (!isWindows) expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(left(files.folder)).toEqual([]);
   });
 
@@ -35,7 +37,8 @@ describe("a file that is written", () => {
     }
   });
 
-  it("replaces a link, also one that leads nowhere, and leaves what it leads to", async () => {
+  // Windows lets few users make links, and Wine shows no link that leads nowhere.
+  it.skipIf(isWindows)("replaces a link, also one that leads nowhere, and leaves what it leads to", async () => {
     const victim = files.write("victim.txt", "precious");
     const [link, dangling] = [files.path("link.txt"), files.path("dangling.txt")];
     symlinkSync(victim, link);
@@ -69,7 +72,10 @@ describe("a file that is written", () => {
     });
     await expect(failing).rejects.toThrow("the cause");
     expect(readdirSync(files.folder).some((name) => name.includes("failed"))).toBe(false);
-    await expect(makeFolder(files.path("victim.txt/sub"))).rejects.toThrow(/cannot be written: its folder is a file/);
+    files.write("no-folder.txt", "");
+    await expect(makeFolder(files.path("no-folder.txt/sub"))).rejects.toThrow(
+      isWindows ? /cannot be written/ : /cannot be written: its folder is a file/,
+    );
   });
 });
 
@@ -77,7 +83,7 @@ describe("a lock", () => {
   it("is held once, names its holder, and is taken over from the dead", async () => {
     const file = files.path("locked.jsonl");
     mkdirSync(`${file}.lock`);
-    for (const identity of [gone(), { ...ownIdentity(), start: "1" }])
+    for (const identity of [gone(), ...(isWindows ? [] : [{ ...ownIdentity(), start: "1" }])])
       files.write(`locked.jsonl.lock/${identityToName(identity)}-${RANDOM}`, "here");
     const unlock = await lockFile(file);
     await expect(lockFile(file)).rejects.toMatchObject({
@@ -118,7 +124,7 @@ describe("a lock", () => {
       promisify(execFile)(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code(dies)]);
     const results = await Promise.allSettled([true, false, false].map(start));
     expect(results.map((result) => (result.status === "fulfilled" ? "ended" : result.reason.signal))).toEqual([
-      "SIGKILL",
+      isWindows ? null : "SIGKILL",
       "ended",
       "ended",
     ]);

@@ -142,6 +142,27 @@ describe.runIf(process.platform === "linux")("the process of the engine", () => 
     expect(scores(await retriever.rank(query, documents))).toEqual(expected);
   });
 
+  it("is not given documents of a corpus a third time that ended it twice, read for the first time or again", async () => {
+    const texts = many();
+    const make = (options: object = {}) => retriever.corpus(texts, { layout: "independent", ...options });
+    for (let i = 0; i < 2; i++) await expect(make(killIn("prefill"))).rejects.toMatchObject(died);
+    await until(() => retriever.pid !== undefined);
+    const { pid } = retriever;
+    const refused = { code: "ENGINE_DIED", advice: expect.stringContaining("twice") };
+    await expect(make()).rejects.toMatchObject(refused);
+    expect(retriever.pid).toBe(pid);
+    // One that was read before, and whose process has gone: any question reads it again.
+    await using other = await retriever.corpus(many(), { layout: "independent" });
+    kill();
+    for (const question of ["a", "b"]) {
+      await until(() => retriever.pid !== undefined);
+      await expect(other.rank(question, killIn("prefill"))).rejects.toMatchObject(died);
+    }
+    await until(() => retriever.pid !== undefined);
+    await expect(other.rank("c")).rejects.toMatchObject(refused);
+    expect(scores(await retriever.rank(query, documents))).toEqual(expected);
+  });
+
   it("is given again a call that ended it once and then was done", async () => {
     const texts = fresh();
     for (let i = 0; i < 3; i++) {

@@ -79,6 +79,13 @@ const PHASES: Record<string, () => Promise<unknown>> = {
     }).rejects.toMatchObject(died),
   "pruning, while tokens are counted": () =>
     expect(retriever.prune(query, "One. Two.", { topK: 1, countTokens: kill as never })).rejects.toMatchObject(died),
+  "writing a text": () =>
+    expect(async () => {
+      for await (const _ of retriever.generate([{ role: "user", content: `${query} ${seed++}` }])) kill();
+    }).rejects.toMatchObject(died),
+  inspecting: () => diesIn(retriever.inspect(query, many(), killIn("prefill"))),
+  retrieving: () => diesIn(retriever.retrieve(query, fresh(), { chunkTokens: 16, ...killIn("null") })),
+  "loading a corpus": () => diesIn(retriever.loadCorpus(saved, killIn("load")).then((corpus) => corpus.dispose())),
   "making a corpus": () =>
     expect(retriever.corpus(many(), { layout: "independent", ...killIn("prefill") })).rejects.toMatchObject(died),
   "saving a corpus": () =>

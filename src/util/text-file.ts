@@ -6,7 +6,7 @@ const BYTE_ORDER_MARK = "\uFEFF";
 const MOST_ZEROS = 0.1;
 /** Bytes at the beginning of a file that tell a binary one by a zero byte: git's rule. */
 const LOOKED_AT = 8000;
-const BINARY = "a binary file, or UTF-16 without a byte order mark,";
+const BINARY = "a binary file, or UTF-16 without a byte order mark";
 
 /** What begins files that are no text, and how a message calls them. None may be the beginning of a text. */
 const SIGNATURES: readonly (readonly [latin1: string, kind: string])[] = [

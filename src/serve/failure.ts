@@ -51,6 +51,7 @@ const STATUS: Readonly<Record<string, number>> = {
   INVALID_ARGUMENT: 400,
   INVALID_INPUT: 400,
   CONTEXT_OVERFLOW: 413,
+  TOKENIZER_UNSUPPORTED: 422,
   CORPUS_INVALID: 409,
   CORPUS_MISMATCH: 409,
   ENGINE_DIED: 503,
@@ -82,7 +83,7 @@ function typeOf(status: number): string {
 /** Whose clients a route answers, for the shape of errors. `any`: routes that several of them share. */
 export type Family = "any" | "cohere" | "tei";
 
-const TEI_TYPES: Readonly<Record<number, string>> = { 400: "Validation", 413: "Validation", 429: "Overloaded" };
+const TEI_TYPES: Readonly<Record<number, string>> = { 400: "Validation", 413: "Validation", 422: "Tokenizer", 429: "Overloaded" };
 
 /** An error as the clients of a family read it. */
 export function errorBody({ status, message, type }: HttpError, family: Family): object {

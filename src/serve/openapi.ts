@@ -94,6 +94,7 @@ function operation({ body, answer = { type: "object" }, error = anyError, summar
         408: failure("The body did not arrive in time."),
         413: failure("The body, or a text in it, is too long."),
         415: failure("A body of another type than JSON."),
+        422: failure("The model's vocabulary cannot spell a text."),
         429: failure("Too many requests wait; Retry-After says when to come back."),
         504: failure("The request was not done in time."),
       }),

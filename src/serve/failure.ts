@@ -83,7 +83,12 @@ function typeOf(status: number): string {
 /** Whose clients a route answers, for the shape of errors. `any`: routes that several of them share. */
 export type Family = "any" | "cohere" | "tei";
 
-const TEI_TYPES: Readonly<Record<number, string>> = { 400: "Validation", 413: "Validation", 422: "Tokenizer", 429: "Overloaded" };
+const TEI_TYPES: Readonly<Record<number, string>> = {
+  400: "Validation",
+  413: "Validation",
+  422: "Tokenizer",
+  429: "Overloaded",
+};
 
 /** An error as the clients of a family read it. */
 export function errorBody({ status, message, type }: HttpError, family: Family): object {

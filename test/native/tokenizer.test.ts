@@ -132,7 +132,7 @@ describe("the vocabulary of the built-in model, which has no tokens for some con
       // Alone it has no token, and the two parts are tokens of their own.
       const alone = await model.tokenize([{ text: dropped, special: false }]);
       expect(alone.tokens).toEqual((await spell(model, "")).tokens);
-      const parts = [...(await spell(model, "to")).tokens, ...(await spell(model, "wer")).tokens];
+      const parts = [...(await spell(model, "to")).tokens, ...(await spell(model, "wer")).tokens.slice(1)];
       expect([...(await spell(model, `to${dropped}wer`)).tokens]).toEqual(parts);
     }
   });

@@ -67,6 +67,62 @@ export async function best(query: string, documents: string[]): Promise<RankResu
   }
 }
 `;
+const isolatedUser = `import { IsolatedRetriever } from "qrhead/isolated";
+const retriever = await IsolatedRetriever.load({ gpu: false });
+const ask = async () => (await retriever.rank("Where is the tower?", ["Bread is baked.", "The tower is here."])).results[0].index;
+const before = await ask();
+process.kill(retriever.pid, "SIGKILL");
+console.log(before, await ask(), "restarts", retriever.restarts);
+await retriever.dispose();
+`;
+const serverUser = `import { spawn } from "node:child_process";
+import { once } from "node:events";
+const server = spawn(process.execPath, [process.argv[2], "serve", "--port", "0", "--gpu", "false"], { stdio: ["ignore", "pipe", "inherit"] });
+const [line] = await once(server.stdout, "data");
+const url = String(line).trim().split(" ").at(-1);
+const post = async (route, body) => (await fetch(url + route, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ query: "Where is the tower?", ...body }) })).json();
+const texts = ["Bread is baked.", "The tower is here."];
+const [v1, v2, tei] = await Promise.all([post("/v1/rerank", { documents: texts }), post("/v2/rerank", { documents: texts }), post("/rerank", { texts })]);
+const page = await (await fetch(url)).text();
+console.log(v1.results[0].index, v2.results[0].index, tei[0].index, page.includes("<title>qrhead</title>") ? "page" : "no page");
+server.kill();
+`;
+const assistant = `import { Client } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+const client = new Client({ name: "test", version: "1" });
+const args = [process.argv[2], "mcp", "--root", "notes", "--gpu", "false"];
+await client.connect(new StdioClientTransport({ command: process.execPath, args }));
+const { content } = await client.callTool({ name: "rerank", arguments: { query: "When is the apple tree pruned?" } });
+console.log(content[0].text);
+await client.close();
+`;
+const fleet = `import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import net from "node:net";
+const free = net.createServer().listen(0, "127.0.0.1");
+await once(free, "listening");
+const { port } = free.address();
+free.close();
+await once(free, "close");
+const redis = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+for await (const text of redis.stdout) if (String(text).includes("Ready to accept")) break;
+const address = "redis://127.0.0.1:" + port;
+const worker = spawn(process.execPath, [process.argv[2], "worker", "--redis", address, "--gpu", "false"], { stdio: "ignore" });
+const docs = ["Bread is baked.", "The tower is here."].map((text) => ({ text }));
+const lines = ["a", "b", "c"].map((id) => JSON.stringify({ id, query: "Where is the tower?", docs }));
+writeFileSync("queries.jsonl", lines.join("\\n"));
+try {
+  execFileSync(process.execPath, [process.argv[2], "submit", "rerank", "--redis", address, "queries.jsonl", "-o", "rankings.jsonl"], { timeout: 120_000 });
+} finally {
+  worker.kill("SIGKILL");
+  redis.kill("SIGKILL");
+}
+const ranked = readFileSync("rankings.jsonl", "utf8").trim().split("\\n").map((line) => JSON.parse(line));
+console.log(ranked.map(({ id, results }) => id + results[0].index).join(" "));
+process.exit(0);
+`;
+const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
 /** The README's TypeScript, which is what people paste. It is JavaScript too. */
 const snippet = readFileSync(path.join(root, "README.md"), "utf8").match(/```ts\n([\s\S]*?)```/)[1];
 /** The oldest Node that `engines` names. */
@@ -177,6 +233,31 @@ try {
     run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "bullmq", "ioredis"]);
     const after = submit();
     if (!after.includes("ECONNREFUSED")) throw new Error(after);
+  });
+  step(`qrhead worker does what qrhead submit asks${hasRedis ? "" : " (skipped: no redis-server)"}`, () => {
+    if (!hasRedis) return;
+    writeFileSync(path.join(folder, "fleet.mjs"), fleet);
+    const printed = run(process.execPath, ["fleet.mjs", path.join(folder, "node_modules/qrhead/dist/cli/main.js")]);
+    if (printed !== "a1 b1 c1\n") throw new Error(`printed ${printed}`);
+  });
+  step("qrhead/isolated ranks, also after the end of its process", () => {
+    writeFileSync(path.join(folder, "isolated.mjs"), isolatedUser);
+    const printed = run(process.execPath, ["isolated.mjs"]);
+    if (printed !== "1 1 restarts 1\n") throw new Error(`printed ${printed}`);
+  });
+  step("qrhead serve answers", () => {
+    writeFileSync(path.join(folder, "server.mjs"), serverUser);
+    const printed = run(process.execPath, ["server.mjs", path.join(folder, "node_modules/qrhead/dist/cli/main.js")]);
+    if (printed !== "1 1 1 page\n") throw new Error(`printed ${printed}`);
+  });
+  step("qrhead mcp says what to install, and ranks files with it", () => {
+    const { stderr } = spawnSync(bin("qrhead", folder), ["mcp", "--root", "notes"], { cwd: folder, encoding: "utf8" });
+    if (!stderr.includes("npm install @modelcontextprotocol/server")) throw new Error(stderr);
+    const packages = ["@modelcontextprotocol/server", "@modelcontextprotocol/client"];
+    run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...packages]);
+    writeFileSync(path.join(folder, "assistant.mjs"), assistant);
+    const printed = run(process.execPath, ["assistant.mjs", path.join(folder, "node_modules/qrhead/dist/cli/main.js")]);
+    if (!/^\S+ garden\.md\n/.test(printed)) throw new Error(`printed ${printed}`);
   });
   step("TypeScript types resolve", () => {
     writeFileSync(path.join(folder, "user.ts"), typescriptUser);

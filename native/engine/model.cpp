@@ -151,6 +151,18 @@ const SpmBoundaries & Model::spm_boundaries() const {
     return *boundaries_;
 }
 
+const std::bitset<256> & Model::lone_bytes() const {
+    std::call_once(lone_bytes_made_, [this] {
+        for (llama_token id = 0; id < api().llama_vocab_n_tokens(vocab_); id++) {
+            char piece[2];
+            if (api().llama_token_to_piece(vocab_, id, piece, sizeof(piece), 0, true) == 1) {
+                lone_bytes_.set(static_cast<unsigned char>(piece[0]));
+            }
+        }
+    });
+    return lone_bytes_;
+}
+
 std::shared_ptr<Model> Model::load(const ModelOptions & options, const Cancellation & cancellation,
                                    const Progress & on_progress) {
     const auto & llama = api();

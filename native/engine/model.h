@@ -4,6 +4,7 @@
 #include "handles.h"
 #include "spm_boundaries.h"
 
+#include <bitset>
 #include <functional>
 #include <map>
 #include <memory>
@@ -84,6 +85,9 @@ class Model {
     // Of an SPM vocabulary; made when a long text first asks for them.
     const SpmBoundaries & spm_boundaries() const;
 
+    // Bytes that are a token by themselves. A BPE vocabulary drops the others where no longer token has them.
+    const std::bitset<256> & lone_bytes() const;
+
   private:
     explicit Model(ModelHandle handle);
 
@@ -94,6 +98,8 @@ class Model {
 
     mutable std::once_flag                 boundaries_made_;
     mutable std::unique_ptr<SpmBoundaries> boundaries_;
+    mutable std::once_flag                 lone_bytes_made_;
+    mutable std::bitset<256>               lone_bytes_;
 };
 
 // Writes the first `n_keep` of `n_layer` layers of a model, with extra metadata strings, and nothing else changed.

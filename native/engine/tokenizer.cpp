@@ -153,7 +153,8 @@ std::vector<llama_token> tokenize_text(const Model & model, const std::string & 
 // Walks the text as the tokens spell it, and says where each of them ends.
 class Aligner {
   public:
-    Aligner(const llama_vocab * vocab, const std::string & text) : vocab_(vocab), text_(text), piece_(64) {}
+    Aligner(const Model & model, const std::string & text)
+        : model_(model), is_bpe_(model.info().vocabulary_type == "bpe"), text_(text), piece_(64) {}
 
     void add(const Fragment & fragment, const std::vector<llama_token> & tokens, Tokenization & out) {
         // SentencePiece vocabularies may put a space before the first word that the text does not have. Only one of the
@@ -181,6 +182,12 @@ class Aligner {
             matches            = advance(tokens[i], cursor, fragment.end, i == 0 ? n_added : 0);
             push(tokens[i], begin, cursor, out);
         }
+        if (matches) {
+            skip_dropped(cursor, fragment.end);
+            if (!tokens.empty()) {
+                out.offsets.back() = static_cast<uint32_t>(cursor);
+            }
+        }
         if (matches && cursor == fragment.end) {
             return true;
         }
@@ -193,6 +200,9 @@ class Aligner {
     bool advance(llama_token token, size_t & cursor, size_t end, int32_t n_added) {
         const int32_t length = read_piece(token);
         for (int32_t i = n_added; i < length; i++) {
+            if (cursor < end && text_[cursor] != piece_[static_cast<size_t>(i)]) {
+                skip_dropped(cursor, end);
+            }
             const bool same = cursor < end && text_[cursor] == piece_[static_cast<size_t>(i)];
             if (!same && !(piece_[static_cast<size_t>(i)] == ' ' && is_written_space(cursor, end))) {
                 return false;
@@ -202,21 +212,29 @@ class Aligner {
         return true;
     }
 
+    // Bytes that the vocabulary has no token for. llama.cpp leaves them out; they count as part of the token beside them.
+    void skip_dropped(size_t & cursor, size_t end) const {
+        while (is_bpe_ && cursor < end && !model_.lone_bytes()[static_cast<unsigned char>(text_[cursor])]) {
+            cursor++;
+        }
+    }
+
     // A written U+2581 is read as a space by SentencePiece vocabularies.
     bool is_written_space(size_t cursor, size_t end) const {
         return cursor + 3 <= end && std::memcmp(text_.data() + cursor, "\xE2\x96\x81", 3) == 0;
     }
 
     int32_t read_piece(llama_token token) {
-        int32_t length = api().llama_token_to_piece(vocab_, token, piece_.data(), static_cast<int32_t>(piece_.size()), 0, true);
+        int32_t length = api().llama_token_to_piece(model_.vocab(), token, piece_.data(), static_cast<int32_t>(piece_.size()), 0, true);
         if (length < 0) {
             piece_.resize(static_cast<size_t>(-length));
-            length = api().llama_token_to_piece(vocab_, token, piece_.data(), static_cast<int32_t>(piece_.size()), 0, true);
+            length = api().llama_token_to_piece(model_.vocab(), token, piece_.data(), static_cast<int32_t>(piece_.size()), 0, true);
         }
         return length;
     }
 
-    const llama_vocab * vocab_;
+    const Model &       model_;
+    const bool          is_bpe_;
     const std::string & text_;
     std::vector<char>   piece_;
     size_t              furthest_ = 0;
@@ -320,7 +338,7 @@ Tokenization tokenize(const Model & model, const std::vector<PromptPiece> & piec
         (fragments.empty() || fragments.front().special != info.bos_token)) {
         Aligner::push(info.bos_token, 0, 0, out);
     }
-    Aligner aligner(vocab, text);
+    Aligner aligner(model, text);
     for (const auto & fragment : fragments) {
         if (fragment.special != LLAMA_TOKEN_NULL) {
             Aligner::push(fragment.special, fragment.begin, fragment.end, out);

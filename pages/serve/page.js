@@ -80,7 +80,11 @@ async function rank(signal) {
   const body = { ...(model && { model }), query, documents };
   const began = performance.now();
   showStatus(`Ranking ${documents.length} documents …`);
-  const { answer, timing } = await call("v1/rerank", { ...body, return_token_scores: true }, signal);
+  const { answer, timing } = await call(
+    "v1/rerank",
+    { ...body, return_token_scores: true, return_raw_scores: true },
+    signal,
+  );
   const [best] = answer.results;
   showRanking(answer.results, documents);
   showTimings(timing, performance.now() - began, answer.usage);

@@ -1,4 +1,4 @@
-import { type DocumentInput, QRHeadError } from "../index.ts";
+import { type DocumentInput, InputError, QRHeadError } from "../index.ts";
 import { Source, type SourceOptions, textOf } from "./source.ts";
 
 export type { AdapterRetriever, SourceOptions } from "./source.ts";
@@ -19,21 +19,29 @@ export type RerankAnswer = {
   response: { timestamp: Date; modelId: string };
 };
 
-/** A reranking model of the AI SDK: version 3 of the interface, which `ai` 6 and 7 take. */
-export type QRHeadRerankingModel = {
-  readonly specificationVersion: "v3";
+/** Versions of the AI SDK's interface: `ai` 6 takes the first, `ai` 7 both. */
+export type SpecificationVersion = "v3" | "v4";
+
+export type QRHeadOptions<V extends SpecificationVersion = SpecificationVersion> = SourceOptions & {
+  /** Version of the interface that models and provider have. Defaults to `"v3"`, which `ai` 6 and 7 take. */
+  specificationVersion?: V | undefined;
+};
+
+/** A reranking model of the AI SDK. */
+export type QRHeadRerankingModel<V extends SpecificationVersion = "v3"> = {
+  readonly specificationVersion: V;
   readonly provider: "qrhead";
   readonly modelId: string;
   doRerank(call: RerankCall): Promise<RerankAnswer>;
 };
 
 /** A provider of the AI SDK that reranks and does nothing else. */
-export type QRHeadProvider = AsyncDisposable & {
-  readonly specificationVersion: "v3";
+export type QRHeadProvider<V extends SpecificationVersion = "v3"> = AsyncDisposable & {
+  readonly specificationVersion: V;
   /** @param modelId A GGUF or `hf:` URI. Defaults to the model of the options, else to the built-in one. */
-  reranking(modelId?: string): QRHeadRerankingModel;
+  reranking(modelId?: string): QRHeadRerankingModel<V>;
   /** The same; registries and `customProvider` call it so. */
-  rerankingModel(modelId?: string): QRHeadRerankingModel;
+  rerankingModel(modelId?: string): QRHeadRerankingModel<V>;
   languageModel(modelId: string): never;
   embeddingModel(modelId: string): never;
   imageModel(modelId: string): never;
@@ -53,7 +61,15 @@ const BUILT_IN = "built-in";
  *   .reranking()
  *   .doRerank({ query: "Who wrote it?", documents: { type: "text", values: ["Ada wrote it."] } });
  */
-export function createQRHead(options: SourceOptions = {}): QRHeadProvider {
+export function createQRHead<V extends SpecificationVersion = "v3">({
+  specificationVersion = "v3" as V,
+  ...options
+}: QRHeadOptions<V> = {}): QRHeadProvider<V> {
+  if (!["v3", "v4"].includes(specificationVersion)) {
+    throw new InputError("INVALID_ARGUMENT", 'Expected "v3" or "v4" for specificationVersion', {
+      ...{ option: "specificationVersion", expected: '"v3" or "v4"', received: JSON.stringify(specificationVersion) },
+    });
+  }
   const sources = new Map<string, Source>();
   const own = options.model ?? BUILT_IN;
   const sourceOf = (modelId: string) => {
@@ -62,8 +78,8 @@ export function createQRHead(options: SourceOptions = {}): QRHeadProvider {
     sources.set(modelId, source);
     return source;
   };
-  const reranking = (modelId = own): QRHeadRerankingModel => ({
-    specificationVersion: "v3",
+  const reranking = (modelId = own): QRHeadRerankingModel<V> => ({
+    specificationVersion,
     provider: "qrhead",
     modelId,
     doRerank: async ({ documents, query, topN, abortSignal }) => {
@@ -83,7 +99,7 @@ export function createQRHead(options: SourceOptions = {}): QRHeadProvider {
     await Promise.all([...sources.values()].map((source) => source.dispose()));
   };
   return {
-    specificationVersion: "v3",
+    specificationVersion,
     reranking,
     rerankingModel: reranking,
     languageModel: none("language"),

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { serialize } from "node:v8";
 import type { Death } from "./connection.ts";
+import type { Method } from "./protocol.ts";
 
 /** A call that ended its process this often is not tried again. */
 const MOST_DEATHS = 2;
@@ -8,12 +9,17 @@ const MOST_DEATHS = 2;
 const FORGOTTEN_MS = 600_000;
 const MOST_REMEMBERED = 100;
 
+type Asked = { method: Method; corpus?: number };
+
+/** They make what they give a number to. */
+const MAKING: ReadonlySet<Method> = new Set(["corpus.create", "corpus.load"]);
+
 /** Calls that ended the process they ran in. Costs nothing while there is none. */
 export class Poison {
   readonly #deaths = new Map<string, { count: number; at: number; death: Death }>();
 
   /** How the process ended that a call ended twice; undefined where the call may be tried. */
-  find(call: unknown): Death | undefined {
+  find(call: Asked): Death | undefined {
     if (this.#deaths.size === 0) return undefined;
     const key = digest(call);
     const found = this.#deaths.get(key);
@@ -23,7 +29,7 @@ export class Poison {
     return undefined;
   }
 
-  add(call: unknown, death: Death): void {
+  add(call: Asked, death: Death): void {
     const key = digest(call);
     const count = (this.#deaths.get(key)?.count ?? 0) + 1;
     this.#deaths.delete(key);
@@ -32,11 +38,13 @@ export class Poison {
   }
 
   /** It has been done, so that it was not what ended the process. */
-  clear(call: unknown): void {
+  clear(call: Asked): void {
     if (this.#deaths.size > 0) this.#deaths.delete(digest(call));
   }
 }
 
-function digest(call: unknown): string {
-  return createHash("sha256").update(serialize(call)).digest("base64");
+/** The same of a call that is made again. A corpus has a number of its own, which a new one of the same documents has not. */
+function digest({ corpus, ...call }: Asked): string {
+  const asked = MAKING.has(call.method) ? call : { ...call, corpus };
+  return createHash("sha256").update(serialize(asked)).digest("base64");
 }

@@ -172,8 +172,7 @@ export class Supervisor {
   }
 
   async #perform(call: Call, { signal, functions }: CallHooks, prepare: Prepare | undefined): Promise<unknown> {
-    const poisonous = this.#poison.find(call);
-    if (poisonous) throw engineDied(call.method, poisonous, REFUSED);
+    this.#assertHarmless(call);
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted();
       try {
@@ -182,20 +181,25 @@ export class Supervisor {
         await prepare?.(child, ask);
         const value = await ask(call);
         this.#deaths = 0;
-        this.#poison.clear(call);
         return value;
       } catch (error) {
         if (!(error instanceof ChildDied)) throw error;
         if (signal?.aborted) throw signal.reason;
-        if (error.began) this.#poison.add(call, error.death);
         // A child that was gone before it heard of the call is no failure of the call's.
         if (error.began || attempt >= MOST_STARTS) throw engineDied(call.method, error.death);
       }
     }
   }
 
-  /** One call on a child; ends the child where an aborted call does not stop. */
+  /** @throws QRHeadError `ENGINE_DIED` for a call that ended its child twice. */
+  #assertHarmless(call: Call): void {
+    const death = this.#poison.find(call);
+    if (death) throw engineDied(call.method, death, REFUSED);
+  }
+
+  /** One call on a child, or one before it that it needs; ends the child where an aborted call does not stop. */
   async #ask(child: Connection, call: Call, { signal, functions }: CallHooks): Promise<unknown> {
+    this.#assertHarmless(call);
     let patience: NodeJS.Timeout | undefined;
     const stop = () => {
       child.abort(id);
@@ -204,7 +208,12 @@ export class Supervisor {
     const { id, result } = child.call(call, functions, stop);
     signal?.addEventListener("abort", stop, { once: true });
     try {
-      return await result;
+      const value = await result;
+      this.#poison.clear(call);
+      return value;
+    } catch (error) {
+      if (error instanceof ChildDied && error.began && !signal?.aborted) this.#poison.add(call, error.death);
+      throw error;
     } finally {
       clearTimeout(patience);
       signal?.removeEventListener("abort", stop);

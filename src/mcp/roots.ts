@@ -1,4 +1,4 @@
-import { realpath } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { InputError, type ReadText, readTexts } from "../index.ts";
 
@@ -24,24 +24,31 @@ export class Roots {
    */
   async read(paths: readonly string[] | undefined, signal: AbortSignal): Promise<ReadText[]> {
     const asked = paths?.length ? await Promise.all(paths.map((one) => this.#resolve(one))) : [...this.#roots];
-    const texts = await readTexts(asked, { signal });
-    const inside: ReadText[] = [];
+    const texts = await readTexts([...new Set(asked)], { signal });
+    const inside = new Map<string, ReadText>();
     for (const text of texts) {
-      if (this.#has(await realpath(text.file))) inside.push({ ...text, id: this.#name(text) });
+      const file = await realpath(text.file);
+      if (!this.#has(file)) continue;
+      const id = await this.#name(text);
+      // One file may be below several of what was asked for.
+      if (!inside.has(id)) inside.set(id, { ...text, id });
     }
-    if (inside.length === 0) throw new InputError("INVALID_INPUT", "Expected a file with text, and there is none");
-    return inside;
+    if (inside.size === 0) throw new InputError("INVALID_INPUT", "Expected a file with text, and there is none");
+    return [...inside.values()];
   }
 
-  /** The path of a file from its root, which is how tools name it. */
-  #nameOf(file: string): string {
+  /** How tools name a file, and how they find it again: its path from its root, and in full where another root comes first. */
+  async #nameOf(file: string): Promise<string> {
     const root = this.#roots.find((one) => isInside(one, file));
-    return root === undefined ? file : path.relative(root, file).split(path.sep).join("/") || path.basename(file);
+    if (root === undefined) return file;
+    const name = path.relative(root, file).split(path.sep).join("/") || path.basename(file);
+    return (await this.#find(name)) === (await realpath(file)) ? name : file;
   }
 
-  #name({ id, file, line }: ReadText): string {
+  async #name({ id, file, line }: ReadText): Promise<string> {
+    const name = await this.#nameOf(file);
     // A document of a JSON file has the file's name and its own.
-    return line === undefined ? this.#nameOf(file) : `${this.#nameOf(file)}:${id.slice(id.lastIndexOf(":") + 1)}`;
+    return line === undefined ? name : `${name}:${id.slice(id.lastIndexOf(":") + 1)}`;
   }
 
   #has(file: string): boolean {
@@ -49,13 +56,21 @@ export class Roots {
   }
 
   async #resolve(asked: string): Promise<string> {
-    const candidates = this.#roots.map((root) => path.resolve(root, asked));
-    for (const candidate of candidates) {
-      const found = await realpath(candidate).catch(() => undefined);
-      if (found !== undefined && this.#has(found)) return found;
-    }
+    const found = await this.#find(asked);
+    if (found !== undefined) return found;
     // Whether something is there outside is nobody's business.
     throw new InputError("INVALID_INPUT", `There is no ${JSON.stringify(asked.slice(0, 200))} in the served folders`);
+  }
+
+  /** The file or folder of a path in the first root that has it. Reading a pipe or a device might never end. */
+  async #find(asked: string): Promise<string | undefined> {
+    for (const root of this.#roots) {
+      const found = await realpath(path.resolve(root, asked)).catch(() => undefined);
+      if (found === undefined || !this.#has(found)) continue;
+      const kind = await stat(found).catch(() => undefined);
+      if (kind?.isFile() || kind?.isDirectory()) return found;
+    }
+    return undefined;
   }
 }
 

@@ -1,8 +1,9 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { methodNotAllowed } from "hono/method-not-allowed";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { parseBody, rerankTei } from "./bodies.ts";
-import { errorBody, type Family, HttpError, toHttpError } from "./failure.ts";
+import { errorBody, type Family, HttpError, MethodError, toHttpError } from "./failure.ts";
 import { keyCheck, readJson, withDeadline } from "./guard.ts";
 import { openApi } from "./openapi.ts";
 import { DEFAULTS, type ServeOptions } from "./options.ts";
@@ -27,8 +28,9 @@ export function createApp(services: Services, options: ServeOptions, state: Stat
     const failure = toHttpError(error);
     if (failure.status === 500) options.onWarning?.(`${c.get("route")}: ${describe(error)}`);
     if (failure.retryAfter !== undefined) c.header("retry-after", String(failure.retryAfter));
-    // The rest of a body that is too large is not read, and nothing else can come behind it.
-    if (failure.status === 413) c.header("connection", "close");
+    // The rest of a body that is too large or too slow is not read, and nothing else can come behind it.
+    if (failure.status === 413 || failure.status === 408) c.header("connection", "close");
+    if (failure.allow) c.header("allow", failure.allow);
     if (failure.status === 401) c.header("www-authenticate", "Bearer");
     return c.json(errorBody(failure, c.get("family") ?? "any"), failure.status as ContentfulStatusCode);
   };
@@ -43,6 +45,7 @@ export function createApp(services: Services, options: ServeOptions, state: Stat
   });
   app.onError((error, c) => fail(c, error));
   app.notFound((c) => fail(c, new HttpError(404, `There is no ${c.req.method} ${c.req.path}`)));
+  app.use("*", methodNotAllowed({ app, onMethodNotAllowed: (c, methods) => fail(c, new MethodError(c.req, methods)) }));
 
   /** A route that computes: it needs a key, a bounded body, and ends with its client or its time. */
   const answer = (method: "post" | "put", path: string, family: Family, handler: Handler) => {
@@ -52,23 +55,19 @@ export function createApp(services: Services, options: ServeOptions, state: Stat
         throw new HttpError(413, `The body has more than ${maxBody} bytes`);
       },
     });
-    app[method](
-      path,
-      async (c, next) => {
-        c.set("route", path);
-        c.set("family", family);
-        checkKey(c);
-        if (state.isDraining) throw new HttpError(503, "The server is stopping", undefined, 1);
-        return limit(c, next);
-      },
-      async (c) => {
-        const body = await readJson(c);
-        const done = await withDeadline(c, timeout, (signal) => handler(body, signal, c));
-        if (done.timings) c.header("server-timing", serverTiming(done.timings));
-        if (done.model) c.header("x-model", encodeURIComponent(done.model));
-        return c.json(done.body as object);
-      },
-    );
+    app[method](path, async (c) => {
+      c.set("route", path);
+      c.set("family", family);
+      checkKey(c);
+      if (state.isDraining) throw new HttpError(503, "The server is stopping", undefined, 1);
+      const done = await withDeadline(c, timeout, async (signal) => {
+        const body = await readJson(c, limit, signal);
+        return handler(body, signal, c);
+      });
+      if (done.timings) c.header("server-timing", serverTiming(done.timings));
+      if (done.model) c.header("x-model", encodeURIComponent(done.model));
+      return c.json(done.body as object);
+    });
   };
   const checkKey = (c: Context<Env>) => {
     if (!hasKey(c.req.header("authorization"))) throw new HttpError(401, "Expected a key: Authorization: Bearer KEY");
@@ -103,11 +102,10 @@ export function createApp(services: Services, options: ServeOptions, state: Stat
     return answerV1(services, { ...asked, documents: undefined, corpus: c.req.param("name") }, signal);
   });
 
-  tell("/v1/corpora", true, (c) => c.json({ object: "list", data: storeOf(services).list }));
-  tell("/v1/corpora/:name", true, async (c) => {
-    const { name, model, documents, created } = storeOf(services).find(c.req.param("name")!);
-    return c.json({ object: "corpus", name, model, documents, created, bytes: await storeOf(services).bytes(name) });
-  });
+  tell("/v1/corpora", true, async (c) => c.json({ object: "list", data: await storeOf(services).list() }));
+  tell("/v1/corpora/:name", true, async (c) =>
+    c.json({ object: "corpus", ...(await storeOf(services).describe(c.req.param("name")!)) }),
+  );
   app.delete("/v1/corpora/:name", async (c) => {
     c.set("route", "/v1/corpora/:name");
     checkKey(c);

@@ -5,7 +5,10 @@ const query = z
   .string({ error: "must be a string" })
   .regex(/\S/, { error: "must not be blank" })
   .describe("What is asked of the documents.");
-const model = z.string().optional().describe("A served model; another name is answered by the first one.");
+const model = z
+  .string({ error: "must be a string" })
+  .nullish()
+  .describe("A served model; another name is answered by the first one.");
 const count = (what: string) =>
   z
     .number({ error: "must be a number" })
@@ -24,7 +27,7 @@ const documents = list(documentText).describe(
   'Texts, or objects with "text", and optionally "title" and "id"; of other objects all fields are read.',
 );
 const someDocuments = documents.min(1, { error: "must have at least one text" });
-const corpus = z.string().optional().describe("A stored corpus, in place of documents.");
+const corpus = z.string({ error: "must be a string" }).nullish().describe("A stored corpus, in place of documents.");
 
 const fuse = z
   .union([z.enum(["none", "rrf"]), z.strictObject({ weight: z.number().min(0).max(1) })], {
@@ -42,13 +45,16 @@ const rerankFields = {
   top_n: count("Results to return. Defaults to all."),
   max_tokens_per_doc: count("Tokens that each document is cut after. Defaults to none."),
   return_token_scores: flag("Add to every result its tokens with their scores."),
+  return_raw_scores: flag(
+    "Add to every result the score that it is sorted by, and where BM25 is in it, its two parts.",
+  ),
   fuse,
 };
 
 export const rerankV2 = z.object({ ...rerankFields, documents });
 export const rerankV1 = z.object({
   ...rerankFields,
-  documents: documents.optional(),
+  documents: documents.nullish(),
   corpus,
   return_documents: flag("Add to every result its document."),
   rank_fields: z.array(z.string()).nullish().describe("Fields of object documents to read."),
@@ -69,13 +75,13 @@ const pruneLimit = {
 export const pruneBody = z
   .object({
     ...{ model, query },
-    text: z.string({ error: "must be a string" }).optional(),
-    documents: documents.optional(),
+    text: z.string({ error: "must be a string" }).nullish(),
+    documents: documents.nullish(),
     ...pruneLimit,
     unit: z.enum(["sentence", "chunk"], { error: 'must be "sentence" or "chunk"' }).nullish(),
     marker: z.string().nullish().describe("Stands where text was left out."),
   })
-  .refine((body) => (body.text === undefined) !== (body.documents === undefined), {
+  .refine((body) => (body.text == null) !== (body.documents == null), {
     error: 'expected exactly one of "text" and "documents"',
   })
   .refine((body) => Object.keys(pruneLimit).some((name) => body[name as keyof typeof pruneLimit] != null), {
@@ -83,7 +89,7 @@ export const pruneBody = z
   });
 export const retrieveBody = z.object({
   ...{ model, query, corpus },
-  documents: someDocuments.optional(),
+  documents: someDocuments.nullish(),
   top_k: count("Chunks to take. Defaults to as many as fit."),
   threshold: z
     .number({ error: "must be a number" })

@@ -7,6 +7,8 @@ export class HttpError extends Error {
   readonly type: string;
   /** Seconds after which to try again. */
   readonly retryAfter: number | undefined;
+  /** Methods that the path knows. */
+  allow: string | undefined;
 
   constructor(status: number, message: string, type = typeOf(status), retryAfter?: number) {
     super(message);
@@ -16,10 +18,25 @@ export class HttpError extends Error {
   }
 }
 
+/** A method that a path does not know. */
+export class MethodError extends HttpError {
+  constructor({ method, path }: { method: string; path: string }, known: readonly string[]) {
+    super(405, `${path} takes ${known.join(", ")} and not ${method}`);
+    this.allow = known.join(", ");
+  }
+}
+
 /** Reason of the signal of a request that took too long. */
 export class DeadlineError extends HttpError {
   constructor(milliseconds: number) {
     super(504, `The request was not done after ${milliseconds / 1000} s`, "timeout_error");
+  }
+}
+
+/** What a body is answered with that did not come within the time of its request. */
+export class SlowBodyError extends HttpError {
+  constructor() {
+    super(408, "The body did not arrive in time");
   }
 }
 
@@ -34,6 +51,7 @@ const STATUS: Readonly<Record<string, number>> = {
   INVALID_ARGUMENT: 400,
   INVALID_INPUT: 400,
   CONTEXT_OVERFLOW: 413,
+  TOKENIZER_UNSUPPORTED: 422,
   CORPUS_INVALID: 409,
   CORPUS_MISMATCH: 409,
   ENGINE_DIED: 503,
@@ -44,6 +62,10 @@ const STATUS: Readonly<Record<string, number>> = {
 /** Any failure as an answer. Of what nobody expected, the message stays in the server. */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
+  // JSON of thousands of levels can be read and not written.
+  if (error instanceof RangeError && error.message.includes("call stack")) {
+    return new HttpError(400, "The body nests too deeply");
+  }
   if (!isQRHeadError(error)) return new HttpError(500, "The server failed to answer");
   const status = STATUS[error.code] ?? 500;
   return new HttpError(status, error.message, typeOf(status), status === 503 ? 1 : undefined);
@@ -61,7 +83,12 @@ function typeOf(status: number): string {
 /** Whose clients a route answers, for the shape of errors. `any`: routes that several of them share. */
 export type Family = "any" | "cohere" | "tei";
 
-const TEI_TYPES: Readonly<Record<number, string>> = { 400: "Validation", 413: "Validation", 429: "Overloaded" };
+const TEI_TYPES: Readonly<Record<number, string>> = {
+  400: "Validation",
+  413: "Validation",
+  422: "Tokenizer",
+  429: "Overloaded",
+};
 
 /** An error as the clients of a family read it. */
 export function errorBody({ status, message, type }: HttpError, family: Family): object {

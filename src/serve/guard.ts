@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Context } from "hono";
-import { ClientGoneError, DeadlineError, HttpError } from "./failure.ts";
+import type { Context, MiddlewareHandler } from "hono";
+import { ClientGoneError, DeadlineError, HttpError, SlowBodyError } from "./failure.ts";
 
 /** Says whether a request brings one of the keys, in a time that does not tell how much of it was right. */
 export function keyCheck(keys: readonly string[]): (authorization: string | undefined) => boolean {
@@ -20,16 +20,56 @@ function digest(text: string): Buffer {
 /**
  * The JSON of a body.
  *
- * @throws HttpError 415 for another type: pages of other origins can send those without being asked; 400 for no JSON.
+ * @param limit Ends the reading of a body that is too large.
+ * @throws HttpError 415 for another type: pages of other origins can send those without being asked; 400 for no JSON; 408 for
+ * a body that is not there when the signal is aborted. @throws ClientGoneError
  */
-export async function readJson(c: Context): Promise<unknown> {
-  const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
-  if (type !== "application/json") throw new HttpError(415, 'Expected a body with "content-type: application/json"');
+export async function readJson(c: Context, limit: MiddlewareHandler, signal: AbortSignal): Promise<unknown> {
+  const [type, ...parameters] = (c.req.header("content-type") ?? "").toLowerCase().split(";");
+  const charset = parameters.find((one) => one.trim().startsWith("charset="))?.replace(/^.*=|["\s]/g, "") ?? "utf-8";
+  if (type?.trim() !== "application/json" || !["utf-8", "utf8"].includes(charset)) {
+    throw new HttpError(415, 'Expected a body of "content-type: application/json" in UTF-8');
+  }
+  const coding = c.req.header("content-encoding") ?? "identity";
+  if (coding.toLowerCase() !== "identity")
+    throw new HttpError(415, `Expected a body without content-encoding: ${coding}`);
+  const bytes = await readBytes(c, limit, signal);
   try {
-    return await c.req.json();
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
-    if (error instanceof SyntaxError) throw new HttpError(400, `The body is not JSON: ${error.message}`);
-    throw error;
+    const reason = error instanceof SyntaxError ? `JSON: ${error.message}` : "UTF-8";
+    throw new HttpError(400, `The body is not ${reason}`);
+  }
+}
+
+async function readBytes(c: Context, limit: MiddlewareHandler, signal: AbortSignal): Promise<ArrayBuffer> {
+  let bytes = new ArrayBuffer(0);
+  const reading = limit(c, async () => {
+    bytes = await c.req.arrayBuffer();
+  });
+  try {
+    await untilAborted(reading, signal);
+    return bytes;
+  } catch (error) {
+    if (error instanceof DeadlineError) throw new SlowBodyError();
+    // Nothing but the connection can be at fault.
+    throw error instanceof HttpError ? error : new ClientGoneError();
+  }
+}
+
+/** Rejects with the signal's reason once it is aborted, whatever the work does. */
+async function untilAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+  work.catch(() => {});
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import {
-  builtInModel,
+  type BuiltInName,
   InputError,
   QRRetriever,
   type RankDocument,
@@ -16,6 +16,9 @@ import { Queue } from "./queue.ts";
 
 /** What the server asks of a retriever, in this process or another one. */
 export type Engine = Retriever & { readonly restarts?: number };
+/** What is served where no model is named. */
+const BUILT_IN: BuiltInName = "mini";
+
 export type EngineCorpus = RetrieverCorpus<RankDocument>;
 
 /** A model that is served: loaded when it is asked for, and unloaded when nobody asks or room is needed. */
@@ -26,7 +29,7 @@ export class ServedModel {
   readonly #load: () => Promise<Engine>;
   #engine: Promise<Engine> | undefined;
   #loaded: Engine | undefined;
-  #corpora = new Map<string, Promise<EngineCorpus>>();
+  #corpora = new Map<string, { version: string; corpus: Promise<EngineCorpus> }>();
   /** Restarts of engines that were unloaded. */
   #restarts = 0;
   /** Bytes of its file; 0 while it is not known. */
@@ -51,9 +54,8 @@ export class ServedModel {
   engine(): Promise<Engine> {
     this.lastUsed = performance.now();
     this.#engine ??= this.#load().then(
-      async (engine) => {
+      (engine) => {
         this.#loaded = engine;
-        this.bytes = await sizeOf(engine.model.path);
         return engine;
       },
       (error: unknown) => {
@@ -64,24 +66,25 @@ export class ServedModel {
     return this.#engine;
   }
 
-  /** A corpus of a file, loaded once. */
-  corpus(name: string, file: string): Promise<EngineCorpus> {
+  /** A corpus of a file, loaded once; another version of it, in place of the one before. */
+  async corpus({ name, version, file }: { name: string; version: string; file: string }): Promise<EngineCorpus> {
     const known = this.#corpora.get(name);
-    if (known) return known;
+    if (known?.version === version) return known.corpus;
+    await this.drop(name);
     const loading = this.engine().then((engine) => engine.loadCorpus(file));
-    this.keep(name, loading);
-    loading.catch(() => this.#corpora.get(name) === loading && this.#corpora.delete(name));
+    this.keep(name, version, loading);
+    loading.catch(() => this.#corpora.get(name)?.corpus === loading && this.#corpora.delete(name));
     return loading;
   }
 
-  keep(name: string, corpus: Promise<EngineCorpus>): void {
-    this.#corpora.set(name, corpus);
+  keep(name: string, version: string, corpus: Promise<EngineCorpus>): void {
+    this.#corpora.set(name, { version, corpus });
   }
 
   async drop(name: string): Promise<void> {
-    const corpus = this.#corpora.get(name);
+    const known = this.#corpora.get(name);
     this.#corpora.delete(name);
-    await (await corpus?.catch(() => undefined))?.dispose();
+    await (await known?.corpus.catch(() => undefined))?.dispose();
   }
 
   async unload(): Promise<void> {
@@ -104,7 +107,7 @@ export class Models {
   /** @throws InputError for two models of one name. */
   constructor(options: ServeOptions, metrics: Metrics) {
     this.#options = options;
-    const { models = [builtInModel()], queue = DEFAULTS.queue, idle } = options;
+    const { models = [BUILT_IN], queue = DEFAULTS.queue, idle } = options;
     this.list = models.map((source) => {
       const id = nameOf(source);
       const events = {
@@ -124,7 +127,7 @@ export class Models {
   }
 
   /** The model of a name, and the first one for any other: clients of other services send the names of theirs. */
-  find(name: string | undefined): ServedModel {
+  find(name: string | null | undefined): ServedModel {
     return this.list.find(({ id, source }) => id === name || source === name) ?? this.first;
   }
 
@@ -147,7 +150,11 @@ export class Models {
     await this.#makeRoom(model);
     const { load = {}, inProcess = false } = this.#options;
     const options = { ...load, model: model.source };
-    return inProcess ? QRRetriever.load(options) : IsolatedRetriever.load(options);
+    const engine: Engine = await (inProcess ? QRRetriever.load(options) : IsolatedRetriever.load(options));
+    model.bytes = await sizeOf(engine.model.path);
+    // The size of what is served by a name is known now.
+    await this.#makeRoom(model).catch(() => {});
+    return engine;
   }
 
   /** Unloads models, those first that were asked least recently, until this one fits. */

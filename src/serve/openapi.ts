@@ -29,7 +29,7 @@ const result = object(
     document: { type: "object" },
     tokens: list(object({ text, score: number, kept: { type: "boolean" } })),
   },
-  ["index", "relevance_score", "raw_score"],
+  ["index", "relevance_score"],
 );
 const v1Answer = object(
   {
@@ -91,8 +91,10 @@ function operation({ body, answer = { type: "object" }, error = anyError, summar
       200: { description: "The answer.", content: type ? { [type]: { schema: text } } : json(answer) },
       ...(body && {
         400: failure("A wrong body; the message names the field."),
+        408: failure("The body did not arrive in time."),
         413: failure("The body, or a text in it, is too long."),
         415: failure("A body of another type than JSON."),
+        422: failure("The model's vocabulary cannot spell a text."),
         429: failure("Too many requests wait; Retry-After says when to come back."),
         504: failure("The request was not done in time."),
       }),

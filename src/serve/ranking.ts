@@ -20,23 +20,25 @@ export type Subject = { documents: RankDocument[] } | { corpus: string };
  */
 export async function rankFor(
   services: Services,
-  name: string | undefined,
+  name: string | null | undefined,
   query: string,
   subject: Subject,
   options: RankOptions,
   signal: AbortSignal,
 ): Promise<{ model: ServedModel; result: RankResult }> {
-  const { model, key, open } = find(services, name, subject);
+  const { model, key, open } = await find(services, name, subject);
   const result = await model.queue.rank({ key: `${key} ${JSON.stringify(options)}`, query, options, open }, signal);
   services.metrics.ranked(model.id, result);
   return { model, result };
 }
 
-function find(services: Services, name: string | undefined, subject: Subject) {
+async function find(services: Services, name: string | null | undefined, subject: Subject) {
   if ("corpus" in subject) {
-    const { served: model, file } = storeOf(services).find(subject.corpus);
-    const open = (): Promise<Target> => model.corpus(subject.corpus, file);
-    return { model, key: `corpus ${subject.corpus}`, open };
+    const store = storeOf(services);
+    const { served: model, version } = await store.find(subject.corpus);
+    // What stands there when the request's turn comes.
+    const open = async (): Promise<Target> => model.corpus(await store.find(subject.corpus));
+    return { model, key: `corpus ${subject.corpus} ${version}`, open };
   }
   const { documents } = subject;
   const model = services.models.find(name);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { z } from "zod";
-import { type Fuse, type RankDocument, type RankedDocument, type RankResult, relevanceByPlace } from "../index.ts";
+import { type Fuse, type RankedDocument, type RankResult, relevanceByPlace } from "../index.ts";
 import { type DocumentBody, parseBody, type rerankTei, rerankV1, rerankV2, toDocument } from "./bodies.ts";
 import { HttpError } from "./failure.ts";
 import { rankFor, type Services, type Subject } from "./ranking.ts";
@@ -33,17 +33,13 @@ export async function answerV2(services: Services, body: unknown, signal: AbortS
 export async function answerV1(services: Services, body: unknown, signal: AbortSignal): Promise<Answer> {
   const asked = parseBody(rerankV1, body);
   const { documents, corpus, return_documents, rank_fields } = asked;
-  if ((documents === undefined) === (corpus === undefined)) {
-    throw new HttpError(
-      400,
-      documents === undefined ? '"documents" must be provided' : 'expected "documents" or "corpus"',
-    );
+  if ((documents == null) === (corpus == null)) {
+    throw new HttpError(400, documents ? 'expected "documents" or "corpus"' : '"documents" must be provided');
   }
   const subject: Subject = documents
     ? { documents: documents.map((document, index) => toDocument(document, index, rank_fields)) }
     : { corpus: corpus! };
   const ranked = await rank(services, asked, subject, signal);
-  const stored = corpus !== undefined && return_documents ? await storedDocuments(services, corpus) : undefined;
   const { promptTokens } = ranked.result.usage;
   return {
     ...ranked.answer,
@@ -52,10 +48,10 @@ export async function answerV1(services: Services, body: unknown, signal: AbortS
       model: ranked.answer.model,
       object: "list",
       usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
-      results: ranked.results.map(({ shown, index, id }) => ({
+      results: ranked.results.map(({ shown, index, id, document }) => ({
         ...shown,
-        ...(corpus !== undefined && { id }),
-        ...(return_documents && { document: documents ? asObject(documents[index]!) : stored![index] }),
+        ...(corpus != null && { id }),
+        ...(return_documents && { document: documents ? asObject(documents[index]!) : document }),
       })),
       meta: { api_version: { version: "1" }, billed_units: { search_units: 1 }, ...warningsOf(ranked.result) },
     },
@@ -70,20 +66,21 @@ export async function answerTei(
 ): Promise<Answer> {
   const documents = asked.texts.map((text, index) => ({ id: String(index), text }));
   const { results, answer } = await rank(services, asked, { documents }, signal);
-  const body = results.map(({ index, shown }) => ({
+  const body = results.map(({ index, shown, score }) => ({
     index,
-    score: asked.raw_scores ? shown.raw_score : shown.relevance_score,
+    score: asked.raw_scores ? score : shown.relevance_score,
     ...(asked.return_text && { text: asked.texts[index] }),
   }));
   return { ...answer, body };
 }
 
 type Asked = {
-  model?: string | undefined;
+  model?: string | null | undefined;
   query: string;
   top_n?: number | null | undefined;
   max_tokens_per_doc?: number | null | undefined;
   return_token_scores?: boolean | null | undefined;
+  return_raw_scores?: boolean | null | undefined;
   fuse?: Fuse | null | undefined;
 };
 
@@ -98,32 +95,29 @@ async function rank(services: Services, asked: Asked, subject: Subject, signal: 
     },
     signal,
   );
-  const results = toResults(result.results).slice(0, top_n ?? undefined);
+  const results = toResults(result.results, asked.return_raw_scores === true).slice(0, top_n ?? undefined);
   return { result, results, answer: { timings: result.timings, model: model.id } };
 }
 
-/** The one place that names the numbers of a result. Both scores fall from rank to rank. */
-function toResults(results: readonly RankedDocument[]) {
+/**
+ * The one place that names the numbers of a result. Both scores fall from rank to rank. What other services do not have is
+ * there on request alone: some clients refuse what they do not know.
+ */
+function toResults(results: readonly RankedDocument[], hasRaw: boolean) {
   const relevances = relevanceByPlace(results);
-  return results.map(({ index, id, score, attention, prior, tokenScores }, place) => {
+  return results.map(({ index, id, document, score, attention, prior, tokenScores }, place) => {
     const shown = {
       index,
       relevance_score: relevances[place]!,
-      raw_score: score,
-      ...(attention !== undefined && { attention, prior }),
+      ...(hasRaw && { raw_score: score, ...(attention !== undefined && { attention, prior }) }),
       ...(tokenScores && { tokens: tokenScores }),
     };
-    return { index, id, shown };
+    return { index, id, document, score, shown };
   });
 }
 
 function asObject(document: DocumentBody): object {
   return typeof document === "string" ? { text: document } : document;
-}
-
-async function storedDocuments(services: Services, name: string): Promise<RankDocument[]> {
-  const { served, file } = services.corpora!.find(name);
-  return (await served.corpus(name, file)).documents;
 }
 
 function warningsOf({ warnings }: RankResult): { warnings?: string[] } {

@@ -9,8 +9,8 @@ import { Metrics } from "./metrics.ts";
 import { Models } from "./models.ts";
 import { DEFAULTS, type ServeOptions } from "./options.ts";
 
-/** Milliseconds that requests may still take when the server stops. */
-const DRAIN_MS = 30_000;
+/** Milliseconds that answering a request that took too long may take. */
+const GRACE_MS = 1000;
 
 /** A server that listens. */
 export type RunningServer = {
@@ -35,8 +35,10 @@ export async function startServer(options: ServeOptions = {}): Promise<RunningSe
     const state: State = { isDraining: false };
     const app = createApp({ models, metrics, corpora }, options, state);
     await models.first.engine();
-    const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-    const { host = DEFAULTS.host, port = DEFAULTS.port } = options;
+    const { host = DEFAULTS.host, port = DEFAULTS.port, timeout = DEFAULTS.timeout } = options;
+    // HTTP 1.0 knows no Host header, and health checks of balancers speak it.
+    const server = createAdaptorServer({ fetch: app.fetch, hostname: "localhost" }) as Server;
+    const requests = new Requests(server);
     await listen(server, host, port);
     const { port: actual } = server.address() as AddressInfo;
     const name = host.includes(":") ? `[${host}]` : host;
@@ -44,7 +46,7 @@ export async function startServer(options: ServeOptions = {}): Promise<RunningSe
     return {
       url: `http://${name}:${actual}`,
       close: () => {
-        closing ??= close(server, models, state);
+        closing ??= close(server, () => requests.over(timeout), models, state);
         return closing;
       },
     };
@@ -66,12 +68,40 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   }
 }
 
-async function close(server: Server, models: Models, state: State): Promise<void> {
+/** Counts the requests that run. */
+class Requests {
+  #running = 0;
+  readonly #onEnd: (() => void)[] = [];
+
+  constructor(server: Server) {
+    server.on("request", (_, response) => {
+      this.#running += 1;
+      response.once("close", () => {
+        this.#running -= 1;
+        if (this.#running === 0) for (const end of this.#onEnd.splice(0)) end();
+      });
+    });
+  }
+
+  /** Resolves when none runs, or when those that do have had their time. */
+  async over(milliseconds: number): Promise<void> {
+    if (this.#running === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#onEnd.push(resolve);
+      timer = setTimeout(resolve, milliseconds + GRACE_MS);
+    });
+    clearTimeout(timer);
+  }
+}
+
+async function close(server: Server, over: () => Promise<void>, models: Models, state: State): Promise<void> {
   state.isDraining = true;
   const closed = once(server, "close");
   server.close();
-  const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
+  await over();
+  // Connections that have asked nothing yet would be waited for.
+  server.closeAllConnections();
   await closed;
-  clearTimeout(timer);
   await models.dispose();
 }

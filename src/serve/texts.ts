@@ -39,16 +39,23 @@ export async function answerPrune(services: Services, body: unknown, signal: Abo
 export async function answerRetrieve(services: Services, body: unknown, signal: AbortSignal): Promise<Answer> {
   const asked = parseBody(retrieveBody, body);
   const { query, documents, corpus } = asked;
-  if ((documents === undefined) === (corpus === undefined)) {
+  if ((documents == null) === (corpus == null)) {
     throw new HttpError(400, 'expected exactly one of "documents" and "corpus"');
   }
-  const model = corpus === undefined ? services.models.find(asked.model) : storeOf(services).find(corpus).served;
+  const model = corpus == null ? services.models.find(asked.model) : (await storeOf(services).find(corpus)).served;
   const { top_k, threshold, budget_tokens, chunk_tokens, candidates, order, fuse } = asked;
   return model.queue.run(async (running) => {
     const engine = await model.engine();
-    const from = corpus ? await model.corpus(corpus, storeOf(services).find(corpus).file) : withIds(documents!);
+    const from = corpus == null ? withIds(documents!) : await model.corpus(await storeOf(services).find(corpus));
     const found = await engine.retrieve(query, from, {
-      ...defined({ topK: top_k, threshold, order, candidates, fuse, ...(!corpus && { chunkTokens: chunk_tokens }) }),
+      ...defined({
+        topK: top_k,
+        threshold,
+        order,
+        candidates,
+        fuse,
+        ...(corpus == null && { chunkTokens: chunk_tokens }),
+      }),
       ...{ budgetTokens: budget_tokens ?? DEFAULT_BUDGET, signal: running },
     });
     services.metrics.ranked(model.id, found);
@@ -91,8 +98,7 @@ export async function answerUpload(
     chunk_tokens == null
       ? texts
       : chunkDocuments(await model.engine(), texts, { chunkTokens: chunk_tokens, signal: running });
-  const stored = await store.put(name, model, cut, signal);
-  return { model: model.id, body: { object: "corpus", ...stored, bytes: await store.bytes(name) } };
+  return { model: model.id, body: { object: "corpus", ...(await store.put(name, model, cut, signal)) } };
 }
 
 /** Documents with their own ids where they have some, and their positions otherwise. */

@@ -58,6 +58,17 @@ describe("rerank of ai", () => {
     expect(() => qrhead.languageModel("gpt")).toThrow(/it reranks/);
   });
 
+  it("has the newer interface on request, in the types too", async () => {
+    const newer = createQRHead({ retriever: own, specificationVersion: "v4" });
+    const model: Extract<Model7, { specificationVersion: "v4" }> = newer.reranking();
+    expect([newer.specificationVersion, model.specificationVersion]).toEqual(["v4", "v4"]);
+    const { ranking } = await rerank7({ model, query, documents });
+    expect(ranking.map(({ originalIndex }) => originalIndex)).toEqual(order);
+    const found = registry7({ qrhead: newer }).rerankingModel("qrhead:built-in");
+    expect(found).toMatchObject({ specificationVersion: "v4", modelId: "built-in" });
+    expect(() => createQRHead({ specificationVersion: "v5" as "v4" })).toThrow(/"v3" or "v4"/);
+  });
+
   it("uses a retriever that was loaded, and loads an isolated one", async () => {
     const given = createQRHead({ retriever: own });
     expect((await rerank6({ model: given.reranking(), query, documents })).ranking[0]!.originalIndex).toBe(order[0]);

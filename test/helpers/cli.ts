@@ -1,18 +1,22 @@
 // Runs the command line as its users do: as a process of its own.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect } from "vitest";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
 const built = path.join(root, "dist", "cli", "main.js");
 
+/** In full, because commands also run in folders that have no packages. */
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+
 /** The built command line where it is newer than all sources: what users run, and it starts in a third of the time. */
 export const command: readonly string[] = isBuilt()
   ? [built]
-  : ["--import", "tsx", path.join(root, "src", "cli", "main.ts")];
+  : ["--import", tsx, path.join(root, "src", "cli", "main.ts")];
 
 function isBuilt(): boolean {
   const builtAt = statSync(built, { throwIfNoEntry: false })?.mtimeMs ?? 0;

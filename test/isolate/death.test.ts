@@ -79,6 +79,13 @@ const PHASES: Record<string, () => Promise<unknown>> = {
     }).rejects.toMatchObject(died),
   "pruning, while tokens are counted": () =>
     expect(retriever.prune(query, "One. Two.", { topK: 1, countTokens: kill as never })).rejects.toMatchObject(died),
+  "writing a text": () =>
+    expect(async () => {
+      for await (const _ of retriever.generate([{ role: "user", content: `${query} ${seed++}` }])) kill();
+    }).rejects.toMatchObject(died),
+  inspecting: () => diesIn(retriever.inspect(query, many(), killIn("prefill"))),
+  retrieving: () => diesIn(retriever.retrieve(query, fresh(), { chunkTokens: 16, ...killIn("null") })),
+  "loading a corpus": () => diesIn(retriever.loadCorpus(saved, killIn("load")).then((corpus) => corpus.dispose())),
   "making a corpus": () =>
     expect(retriever.corpus(many(), { layout: "independent", ...killIn("prefill") })).rejects.toMatchObject(died),
   "saving a corpus": () =>
@@ -139,6 +146,27 @@ describe.runIf(process.platform === "linux")("the process of the engine", () => 
       advice: expect.stringContaining("twice"),
     });
     expect(retriever.pid).toBe(pid);
+    expect(scores(await retriever.rank(query, documents))).toEqual(expected);
+  });
+
+  it("is not given documents of a corpus a third time that ended it twice, read for the first time or again", async () => {
+    const texts = many();
+    const make = (options: object = {}) => retriever.corpus(texts, { layout: "independent", ...options });
+    for (let i = 0; i < 2; i++) await expect(make(killIn("prefill"))).rejects.toMatchObject(died);
+    await until(() => retriever.pid !== undefined);
+    const { pid } = retriever;
+    const refused = { code: "ENGINE_DIED", advice: expect.stringContaining("twice") };
+    await expect(make()).rejects.toMatchObject(refused);
+    expect(retriever.pid).toBe(pid);
+    // One that was read before, and whose process has gone: any question reads it again.
+    await using other = await retriever.corpus(many(), { layout: "independent" });
+    kill();
+    for (const question of ["a", "b"]) {
+      await until(() => retriever.pid !== undefined);
+      await expect(other.rank(question, killIn("prefill"))).rejects.toMatchObject(died);
+    }
+    await until(() => retriever.pid !== undefined);
+    await expect(other.rank("c")).rejects.toMatchObject(refused);
     expect(scores(await retriever.rank(query, documents))).toEqual(expected);
   });
 

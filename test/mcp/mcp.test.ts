@@ -1,4 +1,5 @@
 // The tools with the official client, over standard input and output.
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -22,26 +23,23 @@ beforeAll(async () => {
   );
   writeFileSync(path.join(folder, "secret.md"), "The Eiffel Tower secret.");
   symlinkSync(path.join(folder, "secret.md"), path.join(root, "link.md"));
-  client = new Client({ name: "test", version: "1" });
-  const args = [
-    path.join(packageRoot, "dist", "cli", "main.js"),
-    "mcp",
-    "--root",
-    root,
-    "--gpu",
-    "false",
-    "--threads",
-    "1",
-  ];
-  await client.connect(new StdioClientTransport({ command: process.execPath, args }));
+  client = await connect(root);
 });
 afterAll(async () => {
   await client.close();
   rmSync(folder, { recursive: true });
 });
 
-async function call(name: string, args: object, options = {}) {
-  const result = await client.callTool({ name, arguments: args as Record<string, unknown> }, options);
+async function connect(...roots: string[]): Promise<Client> {
+  const made = new Client({ name: "test", version: "1" });
+  const main = path.join(packageRoot, "dist", "cli", "main.js");
+  const args = [main, "mcp", ...roots.flatMap((one) => ["--root", one]), "--gpu", "false", "--threads", "1"];
+  await made.connect(new StdioClientTransport({ command: process.execPath, args }));
+  return made;
+}
+
+async function call(name: string, args: object, options = {}, asked = client) {
+  const result = await asked.callTool({ name, arguments: args as Record<string, unknown> }, options);
   const [{ text }] = result.content as unknown as [{ text: string }];
   return { text, isError: result.isError === true };
 }
@@ -91,6 +89,33 @@ describe("qrhead mcp", () => {
       expect(text).not.toContain("secret.\n");
     }
     expect((await call("rerank", { query })).text).not.toContain("link.md");
+  });
+
+  it("serves several roots, and names a file so that it finds it again", async () => {
+    const [first, second] = ["first", "second"].map((name) => path.join(folder, name)) as [string, string];
+    for (const [file, text] of [
+      [path.join(first, "deep", "a.md"), "Bread is baked every morning."],
+      [path.join(second, "deep", "a.md"), "The Eiffel Tower stands in Paris."],
+      [path.join(second, "b.md"), "Bananas are yellow."],
+    ] as const) {
+      mkdirSync(path.dirname(file), { recursive: true });
+      writeFileSync(file, text);
+    }
+    // Reading it would never end.
+    if (process.platform !== "win32") execFileSync("mkfifo", [path.join(second, "pipe")]);
+    const several = await connect(first, second, path.join(second, "deep"));
+    const named = async (paths?: string[]) => {
+      const { text } = await call("rerank", { query, ...(paths && { paths }) }, {}, several);
+      return text.split("\n").map((line) => line.split(" ").at(-1));
+    };
+    const twin = path.join(second, "deep", "a.md");
+    const all = await named();
+    expect(all.toSorted()).toEqual([twin, "b.md", "deep/a.md"].toSorted());
+    expect(all[0]).toBe(twin);
+    for (const name of all) expect(await named([name!])).toEqual([name]);
+    expect(await named(["b.md", "./b.md", "b.md"])).toEqual(["b.md"]);
+    expect(await call("rerank", { query, paths: ["pipe"] }, {}, several)).toMatchObject({ isError: true });
+    await several.close();
   });
 
   it("says what is wrong, so that the assistant can mend it", async () => {

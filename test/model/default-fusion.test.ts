@@ -148,7 +148,7 @@ describe("the built-in model ranks by .7 z(heads) + .3 z(BM25)", () => {
     const order = inOrder(expected(heads));
     const own = relevanceByPlace((await retriever.rank(query, documents)).results);
     for (const route of ["/v1/rerank", "/v2/rerank"]) {
-      const { body } = await ask(route, { query, documents: texts });
+      const { body } = await ask(route, { query, documents: texts, return_raw_scores: true });
       expectFused(
         body.results.map(({ index, raw_score }: { index: number; raw_score: number }) => ({ index, score: raw_score })),
         expected(heads),

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BUILT_IN_MODEL } from "../../src/model/built-in.ts";
 import type { NativeModel } from "../../src/native/addon-types.ts";
 import { load, spell } from "../helpers/addon.ts";
 import { makeVocabularyModel, rewritingVocabularies, spellingVocabularies } from "../helpers/vocabulary.ts";
@@ -104,6 +105,36 @@ describe("user-defined tokens of chat models", () => {
     }
     await model.dispose();
     rmSync(path.dirname(file), { recursive: true });
+  });
+});
+
+describe("the vocabulary of the built-in model, which has no tokens for some control characters", () => {
+  let model: NativeModel;
+  beforeAll(async () => {
+    model = await load(BUILT_IN_MODEL);
+  });
+  afterAll(() => model.dispose());
+
+  test("spells every character of Unicode's first part, and some of every other", async () => {
+    for (const begin of [0, 0x1000, 0x2000, 0x10_000, 0x40_000, 0x9f_fff, 0xf0_000, 0x10f_000]) {
+      const characters = Array.from({ length: 0x1000 }, (_, i) => String.fromCodePoint(begin + i));
+      await spell(model, characters.join(""));
+      await spell(model, characters.join(" a "));
+    }
+  });
+
+  test("leaves out what it has no token for, at the beginning, in the middle and at the end, and nothing else", async () => {
+    for (const dropped of ["\u0004", "\u0006", "\u0013\u0014", "\u0016\u001d\u0004"]) {
+      const plain = await spell(model, "tower");
+      for (const text of [`${dropped}tower`, `tower${dropped}`]) {
+        expect((await spell(model, text)).tokens, JSON.stringify(text)).toEqual(plain.tokens);
+      }
+      // Alone it has no token, and the two parts are tokens of their own.
+      const alone = await model.tokenize([{ text: dropped, special: false }]);
+      expect(alone.tokens).toEqual((await spell(model, "")).tokens);
+      const parts = [...(await spell(model, "to")).tokens, ...(await spell(model, "wer")).tokens.slice(1)];
+      expect([...(await spell(model, `to${dropped}wer`)).tokens]).toEqual(parts);
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 // Keys, full queues, deadlines, clients that vanish, processes that end, models that come and go, corpora that stay.
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -186,6 +186,53 @@ describe("qrhead serve", () => {
       expect((await send(`${url}/v1/corpora/notes`, {}, { method: "DELETE" })).status).toBe(200);
       expect((await send(`${url}/v1/corpora/notes/rerank`, { query })).status).toBe(404);
       expect(readdirSync(corpora)).toEqual([]);
+    });
+  });
+
+  it("shares corpora with other servers of the folder, which replace and remove them", async () => {
+    const corpora = path.join(folder, "shared");
+    const put = ({ url }: RunningServer, name: string, texts: string[]) =>
+      send(`${url}/v1/corpora/${name}`, { documents: texts }, { method: "PUT" });
+    const ask = async ({ url }: RunningServer, name: string) => {
+      const { status, body } = await send(`${url}/v1/corpora/${name}/rerank`, { query, return_documents: true });
+      return status === 200
+        ? body.results.map(({ document }: { document: { text: string } }) => document.text)
+        : status;
+    };
+    await using({ corpora }, (one) =>
+      using({ corpora }, async (other) => {
+        await put(one, "notes", documents);
+        expect((await ask(other, "notes")).toSorted()).toEqual(documents.toSorted());
+        await put(one, "notes", ["one"]);
+        expect(await ask(other, "notes")).toEqual(["one"]);
+        await put(other, "notes", ["two"]);
+        expect(await ask(one, "notes")).toEqual(["two"]);
+        await send(`${other.url}/v1/corpora/notes`, {}, { method: "DELETE" });
+        expect([await ask(one, "notes"), await ask(other, "notes")]).toEqual([404, 404]);
+        expect(await (await fetch(`${one.url}/v1/corpora`)).json()).toMatchObject({ data: [] });
+      }),
+    );
+  });
+
+  it("leaves out what is no corpus of its folder", async () => {
+    const corpora = path.join(folder, "odd");
+    mkdirSync(corpora);
+    for (const [name, text] of [
+      ["cut.json", '{"name": "cut'],
+      ["other.json", "[]"],
+      ["alone.json", '{"name": "alone", "model": "tiny-llama", "documents": 1, "created": 1}'],
+      ["foreign.json", '{"name": "foreign", "model": "gone", "documents": 1, "created": 1}'],
+      ...["cut", "other", "foreign"].map((one) => [`${one}.corpus`, "x"]),
+    ] as const) {
+      writeFileSync(path.join(corpora, name!), text!);
+    }
+    await using({ corpora }, async ({ url }) => {
+      expect(await (await fetch(`${url}/v1/corpora`)).json()).toMatchObject({ data: [{ name: "foreign" }] });
+      const status = async (name: string) => (await send(`${url}/v1/corpora/${name}/rerank`, { query })).status;
+      expect(await Promise.all(["cut", "other", "alone", "foreign"].map(status))).toEqual([404, 404, 404, 409]);
+    });
+    await expect(serveTiny({ corpora: path.join(corpora, "cut.json") })).rejects.toMatchObject({
+      ...{ code: "INVALID_ARGUMENT", option: "corpora", message: expect.stringContaining("cut.json") },
     });
   });
 

@@ -26,12 +26,22 @@ async function expected(documents: string[] = texts) {
   const { results } = await retriever.rank(query, documents);
   return results.map(({ index, score }) => ({ index, raw_score: score }));
 }
+const raw = { return_raw_scores: true };
+
+/** The keys of every object of an answer. */
+function keysOf(value: unknown): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  const inner = Object.values(value).flatMap(keysOf);
+  return [...new Set([...(Array.isArray(value) ? [] : Object.keys(value)), ...inner])].toSorted();
+}
 
 describe("rerank routes", () => {
   it.each(["/v1/rerank", "/v1/reranking", "/rerank", "/reranking"])(
     "%s answers as llama.cpp and Jina do",
     async (path) => {
-      const { status, body, headers } = await post(path, { model: "any", query, documents: texts, top_n: 2 });
+      const { status, body, headers } = await post(path, {
+        ...{ model: "any", query, documents: texts, top_n: 2, ...raw },
+      });
       expect(status).toBe(200);
       expect(body).toMatchObject({ model: "tiny-llama", object: "list", results: (await expected()).slice(0, 2) });
       expect(body.usage.total_tokens).toBeGreaterThan(20);
@@ -42,7 +52,7 @@ describe("rerank routes", () => {
   );
 
   it("gives relevance that falls from 1 to 0 with the ranking", async () => {
-    const { body } = await post("/v1/rerank", { query, documents: texts });
+    const { body } = await post("/v1/rerank", { query, documents: texts, ...raw });
     const relevance = body.results.map((one: { relevance_score: number }) => one.relevance_score);
     expect(relevance).toEqual(relevance.toSorted((a: number, b: number) => b - a));
     for (const { relevance_score, raw_score } of body.results) {
@@ -62,19 +72,48 @@ describe("rerank routes", () => {
     const fields = ["name: bread\nabout: It is baked.", "about: It is baked."];
     for (const [place, rank_fields] of [undefined, ["about"]].entries()) {
       const asked = rank_fields ? { documents: [documents[2]], rank_fields } : { documents: [documents[2]] };
-      const result = await post("/v1/rerank", { query, ...asked });
+      const result = await post("/v1/rerank", { query, ...asked, ...raw });
       expect(result.body.results).toMatchObject(await expected([fields[place]!]));
     }
   });
 
   it("/v2/rerank answers as Cohere does", async () => {
-    const { status, body } = await post("/v2/rerank", { model: "rerank-v3.5", query, documents: texts, top_n: 1 });
+    const { status, body } = await post("/v2/rerank", {
+      ...{ model: "rerank-v3.5", query, documents: texts, top_n: 1, ...raw },
+    });
     expect(status).toBe(200);
     expect(body).toMatchObject({
       id: expect.any(String),
       results: (await expected()).slice(0, 1),
       meta: { api_version: { version: "2" }, billed_units: { search_units: 1 } },
     });
+  });
+
+  it("gives what those services have and nothing more, unless it is asked for", async () => {
+    const v1 = ["billed_units", "id", "index", "meta", "model", "object", "prompt_tokens", "relevance_score"];
+    const v2 = ["api_version", "billed_units", "id", "index", "input_tokens", "meta", "relevance_score", "results"];
+    const asked = { query, documents: texts };
+    expect(keysOf((await post("/v1/rerank", asked)).body)).toEqual(
+      [...v1, "api_version", "results", "search_units", "total_tokens", "usage", "version"].toSorted(),
+    );
+    expect(keysOf((await post("/v2/rerank", asked)).body)).toEqual(
+      [...v2, "search_units", "tokens", "version"].toSorted(),
+    );
+    expect(keysOf((await post("/rerank", { query, texts })).body)).toEqual(["index", "score"]);
+  });
+
+  it("takes null for what is left out", async () => {
+    const left = Object.fromEntries(
+      ["model", "top_n", "max_tokens_per_doc", "return_documents", "rank_fields", "corpus", "fuse"].map((name) => [
+        name,
+        null,
+      ]),
+    );
+    const { body } = await post("/v1/rerank", { ...left, query, documents: texts });
+    expect(body.results).toHaveLength(3);
+    expect((await post("/v2/rerank", { ...left, query, documents: texts })).status).toBe(200);
+    expect((await post("/v1/retrieve", { ...left, query, documents: texts })).status).toBe(200);
+    expect((await post("/v1/prune", { ...left, query, text: null, documents: texts, top_k: 1 })).status).toBe(200);
   });
 
   it("cuts documents at max_tokens_per_doc", async () => {
@@ -94,7 +133,7 @@ describe("rerank routes", () => {
   });
 
   it("gives token scores on request", async () => {
-    const { body } = await post("/v1/rerank", { query, documents: texts, return_token_scores: true });
+    const { body } = await post("/v1/rerank", { query, documents: texts, return_token_scores: true, ...raw });
     const [{ index, tokens, raw_score }] = body.results;
     expect(tokens.map(({ text }: { text: string }) => text).join("")).toContain(texts[index]);
     const kept = tokens.filter((token: { kept: boolean }) => token.kept);
@@ -159,7 +198,6 @@ describe("errors", () => {
     );
     expect(streamed).toBe(413);
     expect((await fetch(`${server.url}/nowhere`)).status).toBe(404);
-    expect((await fetch(`${server.url}/v1/rerank`)).status).toBe(404);
   });
 });
 

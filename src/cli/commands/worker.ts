@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Redis } from "ioredis";
 import { DEFAULT_QUEUE } from "../../fleet/job.ts";
 import { connect } from "../../fleet/redis.ts";
 import { RERANK, rerankHandler } from "../../fleet/rerank.ts";
@@ -90,9 +91,20 @@ async function work(_: unknown, command: Command): Promise<void> {
 
 type Settings = { redis: string; queue: string; roots: string[]; lease: number; load: LoadOptions; quiet: boolean };
 
-async function start({ redis, queue, roots, lease, load, quiet }: Settings) {
-  const { connection } = await connect(redis);
+async function start(settings: Settings) {
+  const { connection } = await connect(settings.redis);
   const engine = new OneEngine();
+  try {
+    return await startWith(settings, connection, engine);
+  } catch (error) {
+    // Either would keep the process running.
+    connection.disconnect();
+    await engine[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function startWith({ redis, queue, roots, lease, load, quiet }: Settings, connection: Redis, engine: OneEngine) {
   const retriever = () => engine.use("rerank", () => IsolatedRetriever.load(load));
   // A model that cannot be loaded is heard of now, and not of every job.
   const loaded = await retriever();

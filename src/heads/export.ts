@@ -1,10 +1,10 @@
 import { InputError } from "../errors.ts";
+import type { EXPORT_FORMATS } from "../options/choices.ts";
 import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import type { HeadSet } from "./head-set.ts";
 import { everyHead, headKey } from "./heads.ts";
 
-/** Published formats that a head set can be written in; `parseHeadSet` reads them back. */
-export const EXPORT_FORMATS = ["qrhead-yaml", "qrhead-list", "wu"] as const;
+/** A published format that a head set can be written in; `parseHeadSet` reads them back. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /**

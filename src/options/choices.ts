@@ -29,3 +29,7 @@ export const GAINS = ["linear", "exponential"] as const;
 export const DRAWS = ["qrhead", "numpy"] as const;
 /** Published settings of evaluation. */
 export const SETTING_NAMES = ["beir", "longmemeval", "clipper", "order-sensitivity"] as const;
+/** Published formats that a head set can be written in. */
+export const EXPORT_FORMATS = ["qrhead-yaml", "qrhead-list", "wu"] as const;
+/** Ways through a model that `qrhead bench` measures. */
+export const BENCH_TRIALS = ["plain", "rerank", "stopped", "all", "detect", "softMax"] as const;

@@ -34,6 +34,7 @@ export const DETECTING = {
   top: other({
     ...{ type: 'number | "auto"', flag: "--top <N>", group: CHOOSING },
     expected: 'an integer of at least 1 or "auto"',
+    flagExpected: "an integer of at least 1 or auto",
     accepts: (value) =>
       value === "auto" || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 2 ** 31),
     says: "how many heads to choose; all if the model has fewer",

@@ -1,4 +1,4 @@
-import { DATA_FORMATS, DRAWS, GAINS, GRANULARITIES, SETTING_NAMES } from "./choices.ts";
+import { BENCH_TRIALS, DATA_FORMATS, DRAWS, GAINS, GRANULARITIES, SETTING_NAMES } from "./choices.ts";
 import { LOADING, signal } from "./model.ts";
 import { callback, choice, integer, numbers, type OptionSet, other, text, texts, toggle } from "./spec.ts";
 
@@ -185,17 +185,22 @@ export const EVALUATING_ANSWERS = {
 /** Flags of `qrhead bench`, beside those of the model. */
 export const BENCHING = {
   documentTokens: integer({
-    ...{ min: 16, max: 2 ** 24, flag: "--document-tokens <N>", shortDefault: "2048" },
+    ...{ min: 16, max: 2 ** 24, flag: "--document-tokens <N>", value: 2048 },
     says: "tokens of all documents",
   }),
   queryTokens: integer({
-    ...{ min: 1, max: 4096, flag: "--query-tokens <N>", shortDefault: "40" },
+    ...{ min: 1, max: 4096, flag: "--query-tokens <N>", value: 40 },
     says: "tokens of the query",
   }),
   rounds: integer({
-    ...{ min: 1, max: 1000, flag: "--rounds <N>", shortDefault: "3" },
+    ...{ min: 1, max: 1000, flag: "--rounds <N>", value: 3 },
     says: "rounds that count, after one that warms up",
   }),
   growth: toggle({ flag: "--growth", says: "also with a quarter to four times as many tokens" }),
+  /** What the command itself asks of another process. */
+  trial: choice({
+    ...{ choices: BENCH_TRIALS, flag: "--trial <NAME>", hidden: true },
+    says: "run one trial once, for the peak memory of a process",
+  }),
   memory: toggle({ flag: "--no-memory", says: "omit peak memory, which needs two more processes" }),
 } as const satisfies OptionSet;

@@ -120,6 +120,7 @@ export const RANKING = {
     ...{ type: "Fuse", choices: ["none", "rrf"], flag: "--fuse <SPEC>", group: PROMPT },
     inside: { weight: number({ min: 0, max: 1, required: true, says: "what the heads' z-scores count for" }) },
     expected: '"none", "rrf" or { weight } with a number from 0 to 1',
+    flagExpected: "none, bm25, bm25:rrf, or bm25:WEIGHT with the heads' weight from 0 to 1",
     says: "how a first stage's scores join the heads'",
     flagSays: "add BM25's scores to the heads', by rank or by z-score: none, bm25, bm25:rrf, or bm25:WEIGHT",
     more: '`"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.',

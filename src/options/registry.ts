@@ -3,12 +3,20 @@ import { BOOTSTRAPPING, DETECTING, RETRIEVAL_HEADS } from "./detecting.ts";
 import { EVALUATING } from "./evaluating.ts";
 import { LOADING } from "./model.ts";
 import { RANKING, SCORING, WINDOWS } from "./ranking.ts";
+import { SERVING, SERVING_TOOLS } from "./serving.ts";
 import type { OptionSet } from "./spec.ts";
 import { ASSEMBLING, CHUNKING, LIMITING, PROTECTING, PRUNING } from "./texts.ts";
 import { WRITING } from "./writing.ts";
 
 /** A type of options: its own, and those of other types that it has as well. */
-export type OptionType = { says: string; own: OptionSet; also?: readonly string[]; file: string };
+export type OptionType = {
+  says: string;
+  own: OptionSet;
+  also?: readonly string[];
+  file: string;
+  /** Of a command alone: the page on options has its flags. */
+  isCommands?: boolean;
+};
 
 /**
  * Every type of options that the library takes, by its name. `npm run options` writes the files of `types` and the reference page from
@@ -57,4 +65,6 @@ export const OPTION_TYPES = {
     says: "What `evaluate` of `qrhead/eval` takes; `methods` and `measures` may also be objects.",
   },
   BootstrapOptions: { own: BOOTSTRAPPING, file: "detecting", says: "What `bootstrapExamples` takes." },
+  ServeOptions: { own: SERVING, file: "serving", isCommands: true, says: "What `qrhead serve` runs with." },
+  McpOptions: { own: SERVING_TOOLS, file: "serving", isCommands: true, says: "What `qrhead mcp` runs with." },
 } as const satisfies Record<string, OptionType>;

@@ -1,12 +1,16 @@
 // What follows from the registry of options: checks, flags, words and the configuration file.
+import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { applyConfig, configFile } from "../../src/cli/config.ts";
+import { partsOf } from "../../src/cli/flag-parts.ts";
 import { flagOf, withFlags } from "../../src/cli/flag-words.ts";
-import { withLongFlags } from "../../src/cli/flags.ts";
+import { flagExpected, optionsFrom, specOf, withLongFlags } from "../../src/cli/flags.ts";
 import { createProgram } from "../../src/cli/program.ts";
 import { assembleContext, chunkDocuments, readTexts } from "../../src/index.ts";
 import { parseOptions } from "../../src/options/parse.ts";
 import { OPTION_TYPES, type OptionType } from "../../src/options/registry.ts";
+import { SERVING } from "../../src/options/serving.ts";
+import { startServer } from "../../src/serve/server.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 
 const files = temporaryFolder();
@@ -50,6 +54,18 @@ describe("a type of options", () => {
   });
 });
 
+describe("a server", () => {
+  it.each([
+    [{ timeout: 0 }, "timeout", "an integer from 1 to 86400000, in milliseconds"],
+    [{ port: "8080" }, "port", "an integer from 0 to 65535"],
+    [{ models: "one.gguf" }, "models", "paths or hf: URIs"],
+    [{ colour: "blue" }, "colour", "one of models, load, "],
+  ])("refuses %j before it loads a model", async (options, option, expected) => {
+    const error = await startServer(options as never).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "INVALID_ARGUMENT", option, expected: expect.stringContaining(expected) });
+  });
+});
+
 describe("unknown options are refused", () => {
   it("by calls that take few", async () => {
     const chunker = { chunk: async () => [] };
@@ -60,7 +76,73 @@ describe("unknown options are refused", () => {
   });
 });
 
+type Flag = { path: string; option: (typeof program.options)[number] };
+
+function flagsOf(command: typeof program, path = ""): Flag[] {
+  const own = command.options.map((option) => ({ path: path || "qrhead", option }));
+  return [...own, ...command.commands.flatMap((child) => flagsOf(child, `${path} ${child.name()}`.trim()))];
+}
+
 describe("flags", () => {
+  it("are options of the registry, in every command", () => {
+    const strangers = flagsOf(program).filter(({ option }) => option.long !== "--version" && !specOf(option));
+    expect(strangers.map(({ path, option }) => `${path} ${option.flags}`)).toEqual([]);
+  });
+
+  it("say in the reference what they take, and what holds without them", () => {
+    const page = readFileSync("docs/reference/options.md", "utf8");
+    for (const { option } of flagsOf(program)) {
+      const spec = specOf(option);
+      if (!spec || option.hidden) continue;
+      const { value } = partsOf(spec.flag!);
+      expect(flagExpected(spec) !== "", option.flags).toBe(value !== undefined);
+      expect(page).toContain(`| \`${spec.flag}\``);
+    }
+  });
+
+  const commands = (command: typeof program, path: readonly string[] = []): string[][] => {
+    const inside = command.commands.flatMap((child) => commands(child, [...path, child.name()]));
+    return command.commands.length === 0 ? [[...path]] : inside;
+  };
+
+  it.each(commands(program).map((words) => [words.join(" "), words] as const))(
+    "that are not there are refused by %s",
+    async (_, words) => {
+      const fresh = await createProgram([words[0]!]);
+      await expect(fresh.parseAsync([...words, "--colour", "blue"], { from: "user" })).rejects.toThrow(
+        /unknown option '--colour'/,
+      );
+    },
+  );
+
+  it.each([
+    [["serve", "--timeout", "0"], 'Expected an integer from 1 to 86400, in seconds for --timeout but received "0"'],
+    [["serve", "--port", "65536"], "Expected an integer from 0 to 65535 for --port"],
+    [["serve", "--memory", "x"], "Expected an integer of at least 1, in MiB for --memory"],
+    [["worker", "--redis", "r", "--lease", "3601"], "Expected an integer from 1 to 3600, in seconds for --lease"],
+    [["submit", "rerank", "--attempts", "0"], "Expected an integer from 1 to 100 for --attempts"],
+    [["mcp", "--root", " "], "Expected a folder for --root"],
+    [["models", "pull", "m", "--sha256", "12"], "Expected a SHA-256: 64 hexadecimal digits for --sha256"],
+    [["heads", "trim", "s", "--top", "0"], "Expected an integer of at least 1 for --top"],
+    [["heads", "plot", "s", "-o", "heads.png"], "Expected a path that ends in .html or .svg for --output"],
+    [["reproduce", "beir", "--limit", "0"], "Expected an integer of at least 1 for --limit"],
+    [["detect", "--top", "all"], "Expected an integer of at least 1 or auto for --top"],
+  ])("say what they take: %j", async (args, sentence) => {
+    const fresh = await createProgram([args[0]!]);
+    await expect(fresh.parseAsync(args, { from: "user" })).rejects.toThrow(sentence);
+  });
+
+  it("count in units that people have, and give the library its own", () => {
+    const [timeout, body] = ["--timeout", "--max-body"].map((long) => {
+      const { option } = flagsOf(program).find(({ path, option }) => path === "serve" && option.long === long)!;
+      return option.parseArg!("2", undefined);
+    });
+    expect([timeout, body]).toEqual([2000, 2 * 2 ** 20]);
+    expect(optionsFrom(SERVING, { model: ["a"], timeout, maxBody: body, page: false })).toEqual({
+      ...{ models: ["a"], timeout: 2000, maxBody: 2 * 2 ** 20, page: false },
+    });
+  });
+
   it("exist in some command for every option that the library's messages are worded with", () => {
     const known = new Set<string>();
     const walk = (command: typeof program) => {

@@ -1,4 +1,5 @@
 import { type DocumentInput, QRHeadError } from "../index.ts";
+import { assertList, assertObject } from "../util/given.ts";
 import { Source, type SourceOptions, textOf } from "./source.ts";
 
 export type { AdapterRetriever, SourceOptions } from "./source.ts";
@@ -54,6 +55,7 @@ const BUILT_IN = "built-in";
  *   .doRerank({ query: "Who wrote it?", documents: { type: "text", values: ["Ada wrote it."] } });
  */
 export function createQRHead(options: SourceOptions = {}): QRHeadProvider {
+  assertObject(options, "options");
   const sources = new Map<string, Source>();
   const own = options.model ?? BUILT_IN;
   const sourceOf = (modelId: string) => {
@@ -66,7 +68,11 @@ export function createQRHead(options: SourceOptions = {}): QRHeadProvider {
     specificationVersion: "v3",
     provider: "qrhead",
     modelId,
-    doRerank: async ({ documents, query, topN, abortSignal }) => {
+    doRerank: async (call) => {
+      assertObject(call, "options");
+      const { documents, query, topN, abortSignal } = call;
+      assertObject(documents, "documents", "{ type, values }");
+      assertList(documents.values, "documents.values");
       const texts: DocumentInput[] = documents.type === "text" ? documents.values : documents.values.map(textOf);
       const ranked = await sourceOf(modelId).rank(query, texts, topN, abortSignal);
       return {

@@ -4,6 +4,7 @@ import type { NEEDLES } from "../options/choices.ts";
 import { BOOTSTRAPPING } from "../options/detecting.ts";
 import { parseOptions } from "../options/parse.ts";
 import type { BootstrapOptions } from "../options/types/detecting.ts";
+import { isList } from "../util/kinds.ts";
 import type { DetectionExampleInput } from "./examples.ts";
 import { Haystack, type PureNeedle } from "./haystack.ts";
 import { type Passage, passagesOf } from "./passages.ts";
@@ -80,8 +81,8 @@ function distinct(passages: readonly Passage[]): Passage[] {
 }
 
 function parse(texts: readonly string[], options: BootstrapOptions) {
-  const isList = Array.isArray(texts) && texts.every((text) => typeof text === "string");
-  if (!isList) throw invalidArgument("texts", "an array of strings", texts);
+  const areTexts = isList(texts) && texts.every((text) => typeof text === "string");
+  if (!areTexts) throw invalidArgument("texts", "an array of strings", texts);
   const parsed = parseOptions(BOOTSTRAPPING, options) as BootstrapOptions;
   const { needle = "mixed", examples = BOOTSTRAP_EXAMPLES, documents = BOOTSTRAP_DOCUMENTS, seed = 0 } = parsed;
   return { needle, examples, documents, seed, sourceName: parsed.sourceName ?? "The bootstrap text" };

@@ -18,6 +18,7 @@ import { type PromptProfile, selectProfile } from "../prompt/profiles.ts";
 import { tokenSpan } from "../prompt/spans.ts";
 import { contextOptions } from "../reading/engine.ts";
 import { largestOf } from "../util/extremes.ts";
+import { fieldsOf, isList } from "../util/kinds.ts";
 import type { DetectedHeadSet } from "./format.ts";
 import { assertLongEnough, HIDDEN_FACTS, type HiddenFact, hide, rouge1Recall } from "./hidden-fact.ts";
 import { bestHeads } from "./objectives.ts";
@@ -245,10 +246,10 @@ function parse(options: RetrievalHeadOptions) {
   const { text, sourceName, facts = HIDDEN_FACTS, minTokens = 512, maxTokens = 5000, onTrial } = parsed;
   const { lengths = 5, depths = 5, top = DEFAULT_HEAD_COUNT, threshold = 0, withoutHeads } = parsed;
   const isFact = (fact: unknown): boolean => {
-    const { needle, question } = (fact ?? {}) as Partial<HiddenFact>;
+    const { needle, question } = fieldsOf<HiddenFact>(fact);
     return typeof needle === "string" && /\S/.test(needle) && typeof question === "string" && /\S/.test(question);
   };
-  if (!Array.isArray(facts) || facts.length === 0 || !facts.every(isFact)) {
+  if (!isList(facts) || facts.length === 0 || !facts.every(isFact)) {
     throw invalidArgument("facts", "a list of { needle, question }", facts);
   }
   if (maxTokens < minTokens) throw invalidArgument("maxTokens", `an integer of at least ${minTokens}`, maxTokens);

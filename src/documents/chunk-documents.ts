@@ -4,6 +4,7 @@ import { CHUNK_DOCUMENTS } from "../options/answering.ts";
 import { parseOptions } from "../options/parse.ts";
 import type { ChunkDocumentsOptions } from "../options/types/texts.ts";
 import type { RankDocument } from "../types.ts";
+import { fieldsOf } from "../util/kinds.ts";
 import { type DocumentInput, someDocuments } from "./documents.ts";
 import type { ReadText } from "./read-files.ts";
 
@@ -30,7 +31,7 @@ export async function chunkDocuments(
 ): Promise<RankDocument[]> {
   const parsed = parseOptions(CHUNK_DOCUMENTS, options) as ChunkDocumentsOptions;
   const { chunkTokens = 200, chunk, signal } = parsed;
-  if (typeof (retriever as Chunker | undefined)?.chunk !== "function") {
+  if (typeof fieldsOf<Chunker>(retriever).chunk !== "function") {
     throw invalidArgument("retriever", "a retriever, or what has its method chunk", retriever);
   }
   const chunks: RankDocument[] = [];

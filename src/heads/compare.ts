@@ -1,6 +1,7 @@
 import { InputError } from "../errors.ts";
 import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import type { Head } from "../types.ts";
+import { assertHeadSet } from "./given-set.ts";
 import type { HeadSet } from "./head-set.ts";
 import { headKey } from "./heads.ts";
 
@@ -32,6 +33,8 @@ export type HeadSetComparison = {
  * const { shared } = compareHeadSets(parseHeadSet("13-18,13-21", "a"), parseHeadSet("13-18", "b"));
  */
 export function compareHeadSets(a: HeadSet, b: HeadSet): HeadSetComparison {
+  assertHeadSet(a, "a");
+  assertHeadSet(b, "b");
   const [shapeA, shapeB] = [shapeOf(a), shapeOf(b)];
   if (shapeA && shapeB && (shapeA.layers !== shapeB.layers || shapeA.heads !== shapeB.heads)) {
     throw new InputError(

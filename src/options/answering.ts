@@ -1,3 +1,4 @@
+import { isList } from "../util/kinds.ts";
 import { LAYOUTS } from "./choices.ts";
 import { DEVICE, LOADING, onProgress, signal } from "./model.ts";
 import { RANKING } from "./ranking.ts";
@@ -57,7 +58,7 @@ export const RETRIEVING = {
   chunk,
   instruction,
   history: other({
-    ...{ type: "readonly ChatMessage[]", accepts: Array.isArray, expected: "a list of messages" },
+    ...{ type: "readonly ChatMessage[]", accepts: isList, expected: "a list of messages" },
     says: "earlier messages of the conversation, which stand before the question in `messages`",
     default: "none",
   }),

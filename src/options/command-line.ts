@@ -1,4 +1,4 @@
-import { EXPORT_FORMATS } from "./choices.ts";
+import { DOCUMENT_FORMATS, EXPORT_FORMATS } from "./choices.ts";
 import { choice, fileNamed, integer, type OptionSet, other, text, texts, toggle } from "./spec.ts";
 
 // Options that only the command line has.
@@ -6,8 +6,6 @@ import { choice, fileNamed, integer, type OptionSet, other, text, texts, toggle 
 const INPUT = "Input";
 const OUTPUT = "Output";
 
-/** How documents files may be written. */
-const DOCUMENT_FORMAT_NAMES = ["auto", "text", "json", "jsonl"] as const;
 export const SPLITS = ["auto", "lines", "chunks", "whole"] as const;
 export const RANKING_FORMATS = ["table", "ids", "tsv", "text", "json"] as const;
 export const RETRIEVAL_FORMATS = ["full", "ids", "tsv", "text", "json"] as const;
@@ -37,7 +35,7 @@ export const INPUTS = {
     flagSays: "documents file: JSON Lines, a JSON array or one document a line",
   }),
   docsFormat: choice({
-    ...{ choices: DOCUMENT_FORMAT_NAMES, flag: "--docs-format <NAME>", group: INPUT, shortDefault: "recognised" },
+    ...{ choices: DOCUMENT_FORMATS, flag: "--docs-format <NAME>", group: INPUT, shortDefault: "recognised" },
     says: "format of documents files",
   }),
   split: choice({

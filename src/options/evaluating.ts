@@ -1,3 +1,4 @@
+import { isObject } from "../util/kinds.ts";
 import { BENCH_TRIALS, DATA_FORMATS, DRAWS, GAINS, GRANULARITIES, SETTING_NAMES } from "./choices.ts";
 import { LOADING, signal } from "./model.ts";
 import { callback, choice, integer, numbers, type OptionSet, other, text, texts, toggle } from "./spec.ts";
@@ -5,8 +6,6 @@ import { callback, choice, integer, numbers, type OptionSet, other, text, texts,
 const DATA = "Data";
 const HAYSTACKS = "Haystacks";
 const MEASURING = "Measuring";
-
-const isPlain = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** What is measured, on what, and how; `methods` and `measures` are checked where they are taken. */
 export const EVALUATING = {
@@ -147,13 +146,13 @@ export const EVALUATING = {
     default: "`false`: results that exist are an error",
   }),
   load: other({
-    ...{ type: "LoadOptions", expected: "options of loading", accepts: isPlain },
+    ...{ type: "LoadOptions", expected: "options of loading", accepts: isObject },
     says: "how the model is loaded that methods rank with",
     default: "the built-in model",
   }),
   model: other({
     ...{ type: "Record<string, unknown>", expected: "an object" },
-    accepts: isPlain,
+    accepts: isObject,
     says: "what the report says of the model where it is elsewhere",
     default: "the size of the file that `load` names",
   }),

@@ -1,3 +1,4 @@
+import { isList } from "../util/kinds.ts";
 import { LAYOUTS, MERGE_RULES, ORDERS } from "./choices.ts";
 import { onProgress, signal } from "./model.ts";
 import { choice, integer, number, type OptionSet, other, text, toggle } from "./spec.ts";
@@ -110,7 +111,7 @@ export const RANKING = {
   threshold,
   prior: other({
     type: "Prior",
-    accepts: (value) => value === "bm25" || (Array.isArray(value) && value.every((one) => Number.isFinite(one))),
+    accepts: (value) => value === "bm25" || (isList(value) && value.every((one) => Number.isFinite(one))),
     expected: '"bm25" or finite numbers, one a document',
     says: "scores of a first stage that join the heads'",
     more: 'One number a document, higher is better; `"bm25"` computes BM25 over the documents themselves.',

@@ -1,4 +1,5 @@
 import { ASKING, CHUNK_DOCUMENTS, INDEXING, OPENING_INDEX, READ_TEXTS, RETRIEVING } from "./answering.ts";
+import { ISOLATING, KEEPING, PARSING_DOCUMENTS, RANKING_A_CORPUS, SAVING } from "./corpora.ts";
 import { BOOTSTRAPPING, DETECTING, RETRIEVAL_HEADS } from "./detecting.ts";
 import { EVALUATING } from "./evaluating.ts";
 import { LOADING } from "./model.ts";
@@ -67,4 +68,15 @@ export const OPTION_TYPES = {
   BootstrapOptions: { own: BOOTSTRAPPING, file: "detecting", says: "What `bootstrapExamples` takes." },
   ServeOptions: { own: SERVING, file: "serving", isCommands: true, says: "What `qrhead serve` runs with." },
   McpOptions: { own: SERVING_TOOLS, file: "serving", isCommands: true, says: "What `qrhead mcp` runs with." },
+  SaveOptions: { own: SAVING, file: "corpora", says: "What `corpus.save` takes." },
+  CorpusFileOptions: { own: KEEPING, file: "corpora", says: "Where `retriever.corpus` keeps what it reads." },
+  CorpusRankOptions: {
+    ...{ own: RANKING_A_CORPUS, also: ["RankOptions"], file: "corpora" },
+    says: "What `corpus.rank` and `corpus.rankMany` take.",
+  },
+  ParseDocumentsOptions: { own: PARSING_DOCUMENTS, file: "corpora", says: "What `parseDocuments` takes." },
+  IsolatedLoadOptions: {
+    ...{ own: ISOLATING, also: ["LoadOptions"], file: "corpora" },
+    says: "What `IsolatedRetriever.load` takes.",
+  },
 } as const satisfies Record<string, OptionType>;

@@ -1,9 +1,8 @@
+import { isObject } from "../util/kinds.ts";
 import { callback, integer, type OptionSet, other, text, texts, toggle } from "./spec.ts";
 
 const LIMITS = "Limits";
 const MIB = 2 ** 20;
-
-const isPlain = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** What `qrhead serve` listens on, and what it allows; the options of loading are in `load`. */
 export const SERVING = {
@@ -15,7 +14,7 @@ export const SERVING = {
   }),
   load: other({
     ...{ type: 'Omit<LoadOptions, "model" | "signal" | "onProgress">', expected: "options of loading" },
-    accepts: isPlain,
+    accepts: isObject,
     ...{ says: "how each is loaded", default: "the defaults of loading" },
   }),
   host: text({
@@ -82,7 +81,7 @@ export const SERVING_TOOLS = {
     ...{ says: "folders that tools may read", flagSays: "folder that tools may read; repeatable" },
   }),
   load: other({
-    ...{ type: "LoadOptions", expected: "options of loading", accepts: isPlain },
+    ...{ type: "LoadOptions", expected: "options of loading", accepts: isObject },
     says: "how the retriever is loaded, into a process of its own, when a tool first needs it",
     default: "the built-in model",
   }),

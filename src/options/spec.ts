@@ -153,7 +153,7 @@ export function other<T = unknown>(
   return { kind: "other", ...words };
 }
 
-export function callback(type: string, words: Given<never>): OptionSpec {
+export function callback(type: string, words: Given<never> & Pick<OptionSpec, "take">): OptionSpec {
   return other({
     type: `(${type})`,
     expected: "a function",

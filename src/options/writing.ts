@@ -1,3 +1,4 @@
+import { isList } from "../util/kinds.ts";
 import { signal, withoutHeads } from "./model.ts";
 import { callback, integer, number, type OptionSet, other, toggle } from "./spec.ts";
 
@@ -36,7 +37,7 @@ export const WRITING = {
     type: "string | readonly string[]",
     expected: "a text that is not empty, or 1 to 16 of them",
     accepts: (value) =>
-      isStop(value) || (Array.isArray(value) && value.length >= 1 && value.length <= 16 && value.every(isStop)),
+      isStop(value) || (isList(value) && value.length >= 1 && value.length <= 16 && value.every(isStop)),
     says: "texts that end the answer, before the first that occurs",
     default: "none",
   }),

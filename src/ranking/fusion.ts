@@ -3,6 +3,7 @@ import { invalidArgument } from "../errors.ts";
 import type { Fuse, Prior, RankDocument } from "../types.ts";
 import { largestOf } from "../util/extremes.ts";
 import { inSlices, type Steps } from "../util/in-slices.ts";
+import { isList } from "../util/kinds.ts";
 import type { Ranked } from "./results.ts";
 
 export type FusionOptions = {
@@ -26,7 +27,7 @@ export function fusionOf({ prior, fuse }: FusionOptions, weight?: number): Fusio
   if (fuse === "none") return undefined;
   if (prior === undefined && fuse === undefined && weight === undefined) return undefined;
   // What a search over a whole collection says counts for more than what the documents of one call say.
-  const isGiven = weight === undefined || Array.isArray(prior);
+  const isGiven = weight === undefined || isList(prior);
   return { prior: prior ?? "bm25", fuse: fuse ?? (isGiven ? DEFAULT_FUSE : { weight }) };
 }
 
@@ -172,6 +173,6 @@ function meanRanks(values: readonly number[]): number[] {
 
 /** @throws InputError `INVALID_ARGUMENT` unless there is one finite number a document. */
 function assertPrior(prior: readonly number[], count: number): void {
-  const isList = Array.isArray(prior) && prior.length === count && prior.every((value) => Number.isFinite(value));
-  if (!isList) throw invalidArgument("prior", `"bm25" or ${count} finite numbers, one a document`, prior);
+  const areNumbers = isList(prior) && prior.length === count && prior.every((value) => Number.isFinite(value));
+  if (!areNumbers) throw invalidArgument("prior", `"bm25" or ${count} finite numbers, one a document`, prior);
 }

@@ -29,7 +29,7 @@ export function flagOption(spec: OptionSpec, words: FlagWords = {}): Option {
   const { short, long, value } = partsOf(flag!);
   if (short && short.length > 2) LONG_FOR.set(short, long);
   const given = short && short.length > 2 ? flag!.replace(`${short}, `, "") : flag!;
-  const choices = spec.choices && value ? `: ${spec.choices.join(", ")}` : "";
+  const choices = spec.choices && spec.flagExpected === undefined && value ? `: ${spec.choices.join(", ")}` : "";
   const fallback = shortDefault === undefined ? "" : ` (default: ${shortDefault})`;
   const option = new Option(given, `${(flagSays ?? spec.says).replaceAll("`", "")}${choices}${fallback}`);
   SHOWN.set(option, flag!);

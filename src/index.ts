@@ -40,6 +40,7 @@ export type { Tokenization } from "./native/addon-types.ts";
 export type { Gpu } from "./native/variants.ts";
 export { CACHE_TYPES, DOCUMENT_FORMATS, MERGE_RULES } from "./options/choices.ts";
 export type { IndexProgress } from "./options/progress.ts";
+export type { CorpusFileOptions } from "./options/types/corpora.ts";
 export type { AnsweringOptions, OpenIndexOptions, PruningOptions, UpdateIndexOptions } from "./options/types/texts.ts";
 export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
 export type { PromptName, PromptProfile } from "./prompt/profiles.ts";

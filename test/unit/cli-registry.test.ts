@@ -219,19 +219,24 @@ describe("the configuration file", () => {
   afterEach(() => vi.unstubAllEnvs());
   beforeAll(() => vi.stubEnv("QRHEAD_MODEL", ""));
 
-  async function optionsWith(config: unknown, args: readonly string[], env: Record<string, string> = {}) {
-    const fresh = await createProgram(["rerank"]);
-    const rerank = fresh.commands.find((command) => command.name() === "rerank")!;
+  async function optionsWith(
+    config: unknown,
+    args: readonly string[],
+    env: Record<string, string> = {},
+    [name = "", ...given]: readonly string[] = ["rerank", "q", "f"],
+  ) {
+    for (const [variable, value] of Object.entries(env)) vi.stubEnv(variable, value);
+    const fresh = await createProgram([name]);
+    const command = fresh.commands.find((one) => one.name() === name)!;
     let values: Record<string, unknown> = {};
-    rerank.action(() => {
-      values = rerank.opts();
+    command.action(() => {
+      values = command.opts();
     });
     vi.stubEnv(
       "QRHEAD_CONFIG",
       files.write("config.json", typeof config === "string" ? config : JSON.stringify(config)),
     );
-    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-    await fresh.parseAsync(["rerank", "q", "f", ...args], { from: "user" });
+    await fresh.parseAsync([name, ...given, ...args], { from: "user" });
     return values;
   }
 
@@ -249,6 +254,20 @@ describe("the configuration file", () => {
     expect(variable).toMatchObject({ model: "variable.gguf", threads: 3 });
     const flag = await optionsWith(config, ["-m", "flag.gguf"], { QRHEAD_MODEL: "variable.gguf" });
     expect(flag.model).toBe("flag.gguf");
+  });
+
+  it("gives a server, which takes several models, the one that it has, and a worker its Redis", async () => {
+    const config = { model: "config.gguf" };
+    expect(await optionsWith(config, [], {}, ["serve"])).toMatchObject({ model: ["config.gguf"] });
+    expect(await optionsWith({}, [], { QRHEAD_MODEL: "v.gguf" }, ["serve"])).toMatchObject({ model: ["v.gguf"] });
+    const flags = ["-m", "a.gguf", "-m", "b.gguf"];
+    expect(await optionsWith(config, flags, {}, ["serve"])).toMatchObject({ model: ["a.gguf", "b.gguf"] });
+    expect(await optionsWith({}, [], { QRHEAD_REDIS_URL: "redis://r" }, ["worker"])).toMatchObject({
+      redis: "redis://r",
+    });
+    await expect(optionsWith({}, [], { QRHEAD_REDIS_URL: "" }, ["worker"])).rejects.toThrow(
+      "Expected --redis URL, address of Redis: pass it, or set QRHEAD_REDIS_URL",
+    );
   });
 
   it.each([

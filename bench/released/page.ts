@@ -1,6 +1,6 @@
-import { mean } from "../../src/eval/metrics/statistics.ts";
 import { headKey } from "../../src/heads/heads.ts";
 import type { Head } from "../../src/types.ts";
+import { mean } from "../../src/util/mean.ts";
 import type { Config } from "./config.ts";
 import type { Cost } from "./cost.ts";
 import type { Method } from "./methods.ts";

@@ -56,6 +56,8 @@ export class Source implements AsyncDisposable {
     signal?: AbortSignal | undefined,
   ): Promise<RankedDocument<T>[]> {
     assertText(query, "query");
+    if (topN !== undefined && !(Number.isInteger(topN) && topN >= 1))
+      throw invalidArgument("topN", "an integer of at least 1", topN);
     if (documents.length === 0) return [];
     const { results } = await (await this.get()).rank(query, documents, { signal });
     const relevances = relevanceByPlace(results);

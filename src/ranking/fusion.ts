@@ -4,6 +4,7 @@ import type { Fuse, Prior, RankDocument } from "../types.ts";
 import { largestOf } from "../util/extremes.ts";
 import { inSlices, type Steps } from "../util/in-slices.ts";
 import { isList } from "../util/kinds.ts";
+import { mean } from "../util/mean.ts";
 import type { Ranked } from "./results.ts";
 
 export type FusionOptions = {
@@ -152,12 +153,12 @@ function zScores(given: readonly number[]): number[] {
   const largest = largestOf(given.map(Math.abs));
   const unit = largest > 0 ? 2 ** Math.floor(Math.log2(largest)) : 1;
   const values = given.map((value) => value / unit);
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+  const middle = mean(values);
+  const variance = mean(values.map((value) => (value - middle) ** 2));
   const deviation = Math.sqrt(variance);
   // Equal values have a mean that rounding may part from them.
   const isFlat = values.every((value) => value === values[0]);
-  return values.map((value) => (isFlat || deviation === 0 ? 0 : (value - mean) / deviation));
+  return values.map((value) => (isFlat || deviation === 0 ? 0 : (value - middle) / deviation));
 }
 
 /** Ranks from 1, the highest value first; equal values share the mean of their ranks. */

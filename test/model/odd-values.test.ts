@@ -215,6 +215,12 @@ const CALLS: Readonly<Record<string, (odd: Any) => unknown>> = {
   "compressDocuments([odd])": (odd) => new QRHeadRerank({ retriever }).compressDocuments([odd], "q"),
   "compressDocuments(docs, odd)": (odd) =>
     new QRHeadRerank({ retriever }).compressDocuments([{ pageContent: "a", metadata: {} }], odd),
+  "rerank(docs, q, { topN: odd })": (odd) =>
+    new QRHeadRerank({ retriever }).rerank([{ pageContent: "a", metadata: {} }], "q", { topN: odd }),
+  "doRerank({ topN: odd })": (odd) =>
+    createQRHead({ retriever })
+      .reranking()
+      .doRerank({ query: "q", documents: { type: "text", values: docs }, topN: odd }),
   "rerank([odd])": (odd) => new QRHeadRerank({ retriever }).rerank([odd], "q"),
   "new QRHeadPruner(odd)": (odd) => new QRHeadPruner(odd).compressDocuments([{ pageContent: "a", metadata: {} }], "q"),
   "pruner.compressDocuments(odd)": (odd) =>

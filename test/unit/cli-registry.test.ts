@@ -266,7 +266,7 @@ describe("the configuration file", () => {
       redis: "redis://r",
     });
     await expect(optionsWith({}, [], { QRHEAD_REDIS_URL: "" }, ["worker"])).rejects.toThrow(
-      "Expected --redis URL, address of Redis: pass it, or set QRHEAD_REDIS_URL",
+      "Expected --redis URL (address of Redis): pass it, or set QRHEAD_REDIS_URL",
     );
   });
 

@@ -1,5 +1,5 @@
 // Written by `npm run options` from registry.ts: change it there.
-import type { UtilityProcessModule } from "../../isolate/channel.ts";
+import type { UtilityProcessModule } from "../../types.ts";
 import type { Progress } from "../progress.ts";
 import type { LoadOptions, RankOptions } from "./ranking.ts";
 

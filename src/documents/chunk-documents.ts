@@ -2,6 +2,7 @@ import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
 import { invalidArgument } from "../errors.ts";
 import { CHUNK_DOCUMENTS } from "../options/answering.ts";
 import { parseOptions } from "../options/parse.ts";
+import { valuesOf } from "../options/spec.ts";
 import type { ChunkDocumentsOptions } from "../options/types/texts.ts";
 import type { RankDocument } from "../types.ts";
 import { fieldsOf } from "../util/kinds.ts";
@@ -30,7 +31,7 @@ export async function chunkDocuments(
   options: ChunkDocumentsOptions = {},
 ): Promise<RankDocument[]> {
   const parsed = parseOptions(CHUNK_DOCUMENTS, options) as ChunkDocumentsOptions;
-  const { chunkTokens = 200, chunk, signal } = parsed;
+  const { chunkTokens = valuesOf(CHUNK_DOCUMENTS).chunkTokens, chunk, signal } = parsed;
   if (typeof fieldsOf<Chunker>(retriever).chunk !== "function") {
     throw invalidArgument("retriever", "a retriever, or what has its method chunk", retriever);
   }

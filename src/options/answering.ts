@@ -97,17 +97,17 @@ export const ASKING = {
   maxTokens: integer({
     ...{ min: 1, flag: "--max-tokens <N>", group: ANSWER },
     says: "maximum tokens of the answer",
-    ...{ default: "512", shortDefault: "512" },
+    value: 512,
   }),
   temperature: number({
     ...{ min: 0, max: 10, flag: "--temperature <X>", group: ANSWER },
     says: "sampling temperature; 0 is greedy",
-    ...{ default: "0", shortDefault: "0" },
+    value: 0,
   }),
   repeatPenalty: number({
     ...{ min: 1, max: 10, flag: "--repeat-penalty <X>", group: ANSWER },
     says: "divides the odds of the answer's last 64 tokens; 1 is no penalty",
-    ...{ default: "1.05", shortDefault: "1.05" },
+    value: 1.05,
   }),
   threads: DEVICE.threads,
   gpu: DEVICE.gpu,

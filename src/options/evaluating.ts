@@ -116,13 +116,13 @@ export const EVALUATING = {
   passageWords: integer({
     ...{ min: 1, max: 100_000, flag: "--passage-words <N>", group: HAYSTACKS },
     says: "words of the passages that a haystack is cut into",
-    ...{ default: "100", shortDefault: "100" },
+    value: 100,
   }),
   jobs: integer({
     ...{ min: 1, max: 10_000, flag: "--jobs <N>", group: MEASURING },
     says: "rankers of a method that work at once, each with a model of its own",
     flagSays: "rankers at once, each with a model of its own",
-    ...{ default: "1", shortDefault: "1" },
+    value: 1,
   }),
   inOrder: toggle({
     says: "write outcomes in the order of the queries: one that is done waits for those before it",

@@ -50,7 +50,7 @@ export const TOKENIZING = { signal } as const satisfies OptionSet;
 export const chunkTokens = integer({
   ...{ min: 8, flag: "--chunk-size <N>", group: CUTTING },
   says: "tokens of the chunks that texts are cut into",
-  ...{ default: "200", shortDefault: "200" },
+  value: 200,
 });
 
 export const chunk = other({
@@ -165,7 +165,7 @@ export const neighbours = integer({
   ...{ min: 0, flag: "--neighbours <N>", group: CUTTING },
   says: "pieces of the same group before and after each that are added if they fit",
   flagSays: "chunks to add before and after each",
-  ...{ default: "0", shortDefault: "0" },
+  value: 0,
 });
 
 export const pieceOrder = choice({

@@ -34,7 +34,11 @@ if (status !== 0) process.exit(status ?? 1);
  * in another.
  */
 const groups = [
-  { name: "base", test: /src\/(errors|options\/[\w-]+|util\/unprintable|native\/package-root)\.ts$/, priority: 2 },
+  {
+    name: "base",
+    test: /src\/(errors|options\/(?!fleet)[\w-]+|util\/(unprintable|given|kinds|abort-signal)|native\/package-root)\.ts$/,
+    priority: 2,
+  },
   { name: "core", test: /src\/index\.ts$/, priority: 1 },
 ];
 const bundle = await rolldown({

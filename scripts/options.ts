@@ -31,6 +31,7 @@ const IMPORTS: Readonly<Record<string, string>> = {
   LeftOutFile: "../progress.ts",
   Progress: "../progress.ts",
   Trial: "../progress.ts",
+  UtilityProcessModule: "../../types.ts",
 };
 
 function sentence(text: string): string {

@@ -1,3 +1,5 @@
+import { isList } from "./util/kinds.ts";
+
 /** Every failure that qrhead reports has one of these codes; they are stable across releases. */
 export type QRHeadErrorCode =
   | "INVALID_ARGUMENT"
@@ -129,7 +131,7 @@ export function isQRHeadError(error: unknown): error is QRHeadError {
 /** The one sentence for a wrong argument: what was expected, under which name, and what came instead. */
 export function invalidArgument(option: string, expected: string, value: unknown): InputError {
   const received = asText(value).slice(0, 80);
-  const type = value === null ? "null" : !isRevoked(value) && Array.isArray(value) ? "array" : typeof value;
+  const type = value === null ? "null" : isList(value) ? "array" : typeof value;
   return new InputError(
     "INVALID_ARGUMENT",
     `Expected ${expected} for ${option} but received ${received} of type ${type}`,
@@ -145,27 +147,27 @@ const SHOWN_ITEMS = 5;
 function asText(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
   try {
-    if (Array.isArray(value)) {
+    if (isList(value)) {
       const shown = Array.from(value.slice(0, SHOWN_ITEMS), asItem);
       return `[${[...shown, ...(value.length > SHOWN_ITEMS ? ["…"] : [])].join(", ")}]`;
     }
     const isPlain = typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
     return (isPlain ? JSON.stringify(value) : undefined) ?? String(value);
   } catch {
-    // What has no prototype, throws when it is read, or holds itself; a proxy throws whatever is asked of it.
-    return isRevoked(value) ? "a proxy" : Object.prototype.toString.call(value);
+    // What has no prototype, throws when it is read, or holds itself.
+    return kindOf(value);
   }
 }
 
-function isRevoked(value: unknown): boolean {
+/** A proxy throws whatever is asked of it. */
+function kindOf(value: unknown): string {
   try {
-    Object.prototype.toString.call(value);
-    return false;
+    return Object.prototype.toString.call(value);
   } catch {
-    return true;
+    return "a proxy";
   }
 }
 
 function asItem(item: unknown): string {
-  return !isRevoked(item) && Array.isArray(item) ? "[…]" : asText(item);
+  return isList(item) ? "[…]" : asText(item);
 }

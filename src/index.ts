@@ -16,7 +16,7 @@ export { CHUNK_UNITS, type Chunk, type ChunkOptions, type ChunkUnit } from "./ch
 export type { Structure } from "./chunking/structures.ts";
 export { type ChunkDocumentsOptions, type Chunker, chunkDocuments } from "./documents/chunk-documents.ts";
 export { type DocumentInput, type ParseDocumentsOptions, parseDocuments, type Widened } from "./documents/documents.ts";
-export { DOCUMENT_FORMATS, type DocumentFormat } from "./documents/format.ts";
+export type { DocumentFormat } from "./documents/format.ts";
 export type { ChunkPlace } from "./documents/places.ts";
 export { type LeftOutFile, type ReadText, type ReadTextsOptions, readTexts } from "./documents/read-files.ts";
 export {
@@ -38,8 +38,9 @@ export { inspectionPage } from "./inspect/page.ts";
 export { BUILT_IN_MODEL, type BuiltInName, builtInModel } from "./model/built-in.ts";
 export type { Tokenization } from "./native/addon-types.ts";
 export type { Gpu } from "./native/variants.ts";
-export { CACHE_TYPES, MERGE_RULES } from "./options/choices.ts";
+export { CACHE_TYPES, DOCUMENT_FORMATS, MERGE_RULES } from "./options/choices.ts";
 export type { IndexProgress } from "./options/progress.ts";
+export type { CorpusFileOptions } from "./options/types/corpora.ts";
 export type { AnsweringOptions, OpenIndexOptions, PruningOptions, UpdateIndexOptions } from "./options/types/texts.ts";
 export type { CacheType, LoadOptions, Progress, RankOptions, ScoringOptions } from "./options.ts";
 export type { PromptName, PromptProfile } from "./prompt/profiles.ts";

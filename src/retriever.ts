@@ -10,8 +10,10 @@ import { resolveHeads } from "./heads/spec.ts";
 import { describeAttention, type Inspection } from "./inspect/attention.ts";
 import { loadModel } from "./model/model.ts";
 import type { Tokenization } from "./native/addon-types.ts";
-import { optionsOf, parseOptions } from "./options/parse.ts";
+import { KEEPING } from "./options/corpora.ts";
+import { optionsOf, parseOptions, splitOptions } from "./options/parse.ts";
 import { TOKENIZING } from "./options/texts.ts";
+import type { CorpusFileOptions } from "./options/types/corpora.ts";
 import {
   defaultCorpusMemory,
   type LoadOptions,
@@ -184,7 +186,8 @@ export class QRRetriever implements Retriever {
     documents: readonly T[],
     options: MakeCorpusOptions = {},
   ): Promise<Corpus<Widened<T>>> {
-    const { saveTo, force, ...others } = optionsOf(options);
+    const [own, others] = splitOptions(KEEPING, options);
+    const { saveTo, force } = parseOptions(KEEPING, own) as CorpusFileOptions;
     const { signal, onProgress, ...rest } = parseCorpusOptions(others);
     // Windows are for calls that can have them: a corpus stands as its heads rank best.
     const { order, maxDocumentTokens, layout } = this.#engine.options;

@@ -48,3 +48,18 @@ export type Fuse = "none" | "rrf" | { weight: number };
 
 /** Scores of a first stage, one per document, higher is better; `"bm25"` computes BM25 over the documents themselves. */
 export type Prior = "bm25" | readonly number[];
+
+/** What is used of Electron's `utilityProcess`. */
+export type UtilityProcessModule = {
+  fork(modulePath: string, args?: string[], options?: object): UtilityProcess;
+};
+
+/** What is used of a process that Electron's `utilityProcess` started. */
+export type UtilityProcess = {
+  readonly pid: number | undefined;
+  postMessage(message: unknown): void;
+  on(event: "message", listener: (message: unknown) => void): unknown;
+  on(event: "exit", listener: (code: number) => void): unknown;
+  kill(): boolean;
+  readonly stderr: NodeJS.ReadableStream | null;
+};

@@ -1,4 +1,4 @@
-import { mean } from "../../src/eval/metrics/statistics.ts";
+import { mean } from "../../src/util/mean.ts";
 import type { Config } from "./config.ts";
 import type { Cost } from "./cost.ts";
 import type { Method } from "./methods.ts";

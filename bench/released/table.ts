@@ -1,6 +1,7 @@
 import { sortAsTrec } from "../../src/bm25/order.ts";
 import { measure, parseMeasure } from "../../src/eval/metrics/measures.ts";
-import { bootstrap, mean, randomizationTest } from "../../src/eval/metrics/statistics.ts";
+import { bootstrap, randomizationTest } from "../../src/eval/metrics/statistics.ts";
+import { mean } from "../../src/util/mean.ts";
 import type { Config } from "./config.ts";
 import { denseOf } from "./dense.ts";
 import type { Method } from "./methods.ts";

@@ -9,9 +9,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { sortAsTrec } from "../../src/bm25/order.ts";
 import { measure } from "../../src/eval/metrics/measures.ts";
-import { bootstrap, mean, percentile } from "../../src/eval/metrics/statistics.ts";
+import { bootstrap, percentile } from "../../src/eval/metrics/statistics.ts";
 import { seededRandom } from "../../src/heads/heads.ts";
 import { fuseScores } from "../../src/ranking/fusion.ts";
+import { mean } from "../../src/util/mean.ts";
 
 type Ranking = { ids: string[]; scores: number[] };
 /** Rankings by set and query. */

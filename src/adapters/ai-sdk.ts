@@ -1,4 +1,5 @@
 import { type DocumentInput, InputError, QRHeadError } from "../index.ts";
+import { assertList, assertObject } from "../util/given.ts";
 import { Source, type SourceOptions, textOf } from "./source.ts";
 
 export type { AdapterRetriever, SourceOptions } from "./source.ts";
@@ -61,10 +62,9 @@ const BUILT_IN = "built-in";
  *   .reranking()
  *   .doRerank({ query: "Who wrote it?", documents: { type: "text", values: ["Ada wrote it."] } });
  */
-export function createQRHead<V extends SpecificationVersion = "v3">({
-  specificationVersion = "v3" as V,
-  ...options
-}: QRHeadOptions<V> = {}): QRHeadProvider<V> {
+export function createQRHead<V extends SpecificationVersion = "v3">(given: QRHeadOptions<V> = {}): QRHeadProvider<V> {
+  assertObject(given, "options");
+  const { specificationVersion = "v3" as V, ...options } = given;
   if (!["v3", "v4"].includes(specificationVersion)) {
     throw new InputError("INVALID_ARGUMENT", 'Expected "v3" or "v4" for specificationVersion', {
       ...{ option: "specificationVersion", expected: '"v3" or "v4"', received: JSON.stringify(specificationVersion) },
@@ -82,7 +82,11 @@ export function createQRHead<V extends SpecificationVersion = "v3">({
     specificationVersion,
     provider: "qrhead",
     modelId,
-    doRerank: async ({ documents, query, topN, abortSignal }) => {
+    doRerank: async (call) => {
+      assertObject(call, "options");
+      const { documents, query, topN, abortSignal } = call;
+      assertObject(documents, "documents", "{ type, values }");
+      assertList(documents.values, "documents.values");
       const texts: DocumentInput[] = documents.type === "text" ? documents.values : documents.values.map(textOf);
       const ranked = await sourceOf(modelId).rank(query, texts, topN, abortSignal);
       return {

@@ -1,4 +1,5 @@
 import type { PruneOptions } from "../index.ts";
+import { assertList, assertObject, assertText } from "../util/given.ts";
 import { Source, type SourceOptions, textOf } from "./source.ts";
 
 export type { AdapterRetriever, SourceOptions } from "./source.ts";
@@ -26,7 +27,9 @@ export class QRHeadRerank implements AsyncDisposable {
   readonly #titleKey: string | undefined;
   readonly #source: Source;
 
-  constructor({ topN, titleKey, ...source }: QRHeadRerankOptions = {}) {
+  constructor(options: QRHeadRerankOptions = {}) {
+    assertObject(options, "options");
+    const { topN, titleKey, ...source } = options;
     this.topN = topN;
     this.#titleKey = titleKey;
     this.#source = new Source(source);
@@ -69,7 +72,8 @@ export class QRHeadRerank implements AsyncDisposable {
     topN: number | undefined,
     signal?: AbortSignal | undefined,
   ) {
-    const texts = documents.map((given) => {
+    assertList(documents, "documents");
+    const texts = Array.from(documents, (given) => {
       const one: LangChainDocument | string | Record<string, string> = given;
       const read = typeof one === "string" ? { text: one } : isDocument(one) ? this.#read(one) : textOf(one);
       return { ...read, given };
@@ -78,6 +82,7 @@ export class QRHeadRerank implements AsyncDisposable {
   }
 
   #read({ pageContent, metadata }: LangChainDocument) {
+    assertText(pageContent, "pageContent");
     const title = this.#titleKey === undefined ? undefined : metadata[this.#titleKey];
     return { text: pageContent, ...(typeof title === "string" && { title }) };
   }
@@ -100,7 +105,9 @@ export class QRHeadPruner implements AsyncDisposable {
   readonly #prune: QRHeadPrunerOptions["prune"];
   readonly #source: Source;
 
-  constructor({ prune, ...source }: QRHeadPrunerOptions) {
+  constructor(options: QRHeadPrunerOptions) {
+    assertObject(options, "options");
+    const { prune, ...source } = options;
     this.#prune = prune;
     this.#source = new Source(source);
   }
@@ -110,7 +117,12 @@ export class QRHeadPruner implements AsyncDisposable {
     query: string,
     _callbacks?: unknown,
   ): Promise<T[]> {
-    const given = documents.filter(({ pageContent }) => pageContent.trim() !== "");
+    assertList(documents, "documents");
+    const given = documents.filter((document) => {
+      assertObject(document, "documents", "documents with pageContent");
+      assertText(document.pageContent, "pageContent");
+      return document.pageContent.trim() !== "";
+    });
     if (given.length === 0) return [];
     const retriever = await this.#source.get();
     const texts = given.map(({ pageContent }) => ({ text: pageContent }));
@@ -131,6 +143,7 @@ export class QRHeadPruner implements AsyncDisposable {
 }
 
 function isDocument(value: LangChainDocument | Record<string, string>): value is LangChainDocument {
+  assertObject(value, "documents", "texts and objects");
   return "pageContent" in value;
 }
 

@@ -1,3 +1,6 @@
+import { invalidArgument } from "../errors.ts";
+import { assertList, assertObject } from "../util/given.ts";
+import { fieldsOf } from "../util/kinds.ts";
 import { Source, type SourceOptions } from "./source.ts";
 
 export type { AdapterRetriever, SourceOptions } from "./source.ts";
@@ -28,7 +31,9 @@ export class QRHeadPostprocessor implements AsyncDisposable {
   readonly #titleKey: string | undefined;
   readonly #source: Source;
 
-  constructor({ topN, titleKey, ...source }: QRHeadPostprocessorOptions = {}) {
+  constructor(options: QRHeadPostprocessorOptions = {}) {
+    assertObject(options, "options");
+    const { topN, titleKey, ...source } = options;
     this.topN = topN;
     this.#titleKey = titleKey;
     this.#source = new Source(source);
@@ -38,8 +43,11 @@ export class QRHeadPostprocessor implements AsyncDisposable {
   async postprocessNodes<T extends NodeWithScore>(nodes: T[], query?: MessageContent): Promise<T[]> {
     const asked = textOfMessage(query);
     if (asked.trim() === "") return nodes;
-    const texts = nodes.map((given) => {
-      const { node } = given;
+    assertList(nodes, "nodes");
+    const texts = Array.from(nodes, (given) => {
+      const { node } = fieldsOf<T>(given);
+      if (node === undefined || typeof fieldsOf<Node>(node).getContent !== "function")
+        throw invalidArgument("nodes", "nodes with scores", given);
       const title = this.#titleKey === undefined ? undefined : node.metadata?.[this.#titleKey];
       // "NONE" is the text without the metadata.
       return { given, text: node.getContent("NONE" as never), ...(typeof title === "string" && { title }) };
@@ -60,6 +68,7 @@ export class QRHeadPostprocessor implements AsyncDisposable {
 
 function textOfMessage(content: MessageContent | undefined): string {
   if (content === undefined || typeof content === "string") return content ?? "";
+  assertList(content, "query", "a text, or parts of a message");
   return content
     .filter(({ type }) => type === "text")
     .map(({ text = "" }) => text)

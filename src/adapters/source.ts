@@ -1,3 +1,4 @@
+import { invalidArgument } from "../errors.ts";
 import {
   type DocumentInput,
   type LoadOptions,
@@ -7,6 +8,8 @@ import {
   relevanceByPlace,
 } from "../index.ts";
 import { IsolatedRetriever } from "../isolate/index.ts";
+import { assertObject, assertText } from "../util/given.ts";
+import { fieldsOf } from "../util/kinds.ts";
 
 /** What adapters use of a retriever: one of this process, or an isolated one. */
 export type AdapterRetriever = Pick<Retriever, "model" | "rank" | "prune" | "dispose">;
@@ -25,7 +28,13 @@ export class Source implements AsyncDisposable {
   readonly #load: () => Promise<AdapterRetriever>;
   #loading: Promise<AdapterRetriever> | undefined;
 
-  constructor({ retriever, isolated = false, ...options }: SourceOptions) {
+  /** @throws InputError `INVALID_ARGUMENT` for options that are no object, and a retriever that is none. */
+  constructor(given: SourceOptions) {
+    assertObject(given, "options");
+    const { retriever, isolated = false, ...options } = given;
+    if (retriever !== undefined && typeof fieldsOf<AdapterRetriever>(retriever).rank !== "function") {
+      throw invalidArgument("retriever", "a loaded retriever", retriever);
+    }
     this.#given = retriever;
     this.#load = () => (isolated ? IsolatedRetriever.load(options) : QRRetriever.load(options));
   }
@@ -46,6 +55,9 @@ export class Source implements AsyncDisposable {
     topN?: number | undefined,
     signal?: AbortSignal | undefined,
   ): Promise<RankedDocument<T>[]> {
+    assertText(query, "query");
+    if (topN !== undefined && !(Number.isInteger(topN) && topN >= 1))
+      throw invalidArgument("topN", "an integer of at least 1", topN);
     if (documents.length === 0) return [];
     const { results } = await (await this.get()).rank(query, documents, { signal });
     const relevances = relevanceByPlace(results);
@@ -66,7 +78,18 @@ export class Source implements AsyncDisposable {
 
 /** The text of an object: its `text` below its `title` where it has one, and its JSON otherwise. */
 export function textOf(value: object): { text: string; title?: string } {
+  assertObject(value, "documents", "texts and objects");
   const { text, title } = value as { text?: unknown; title?: unknown };
-  if (typeof text !== "string") return { text: JSON.stringify(value) };
+  if (typeof text !== "string") return { text: written(value) };
   return { text, ...(typeof title === "string" && { title }) };
+}
+
+/** An object as JSON. @throws InputError `INVALID_ARGUMENT` for one that JSON cannot hold. */
+function written(value: object): string {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw invalidArgument("documents", `objects that JSON can hold (${error.message.split("\n")[0]})`, value);
+  }
 }

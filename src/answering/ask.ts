@@ -1,4 +1,6 @@
 import { ContextOverflowError } from "../errors.ts";
+import { ASKING } from "../options/answering.ts";
+import { valuesOf } from "../options/spec.ts";
 import type { RetrieveOptions } from "../options/types/texts.ts";
 import { toMessages } from "./assemble.ts";
 import { type Author, loadRetriever, openAuthor } from "./author.ts";
@@ -33,6 +35,7 @@ export type AskResult = {
 const NOTHING_RELEVANT = "Nothing relevant was found.";
 /** Tokens by which parts of a prompt may differ from the whole. */
 const ROOM = 16;
+const DEFAULTS = valuesOf(ASKING);
 
 /**
  * Answers a question from what `retrieve` finds, with earlier messages if there are any.
@@ -53,8 +56,9 @@ const ROOM = 16;
 export async function ask(query: string, from: RetrieveFrom, given: AskOptions): Promise<AskResult> {
   const began = performance.now();
   const options = parseAskOptions(query, given);
-  const { signal, onProgress, onText, onSources, threads, maxTokens = 512 } = options;
-  const { temperature = 0, repeatPenalty = 1.05 } = options;
+  const { signal, onProgress, onText, onSources, threads } = options;
+  const { maxTokens = DEFAULTS.maxTokens, temperature = DEFAULTS.temperature } = options;
+  const { repeatPenalty = DEFAULTS.repeatPenalty } = options;
   if (isCorpus(from)) refuseReading(options, ["chunkTokens", "chunk", "layout"], "a corpus");
   // First: what it cannot do is said before anything is read.
   const { author, host, close } = await openBoth(from, options);

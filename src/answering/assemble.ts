@@ -4,6 +4,9 @@ import { ASSEMBLING } from "../options/texts.ts";
 import type { AssembleOptions } from "../options/types/texts.ts";
 import type { ChatMessage } from "../types.ts";
 import { smallestOf } from "../util/extremes.ts";
+import { assertText } from "../util/given.ts";
+import { fieldsOf, isList } from "../util/kinds.ts";
+import { parseHistory } from "../writing/options.ts";
 
 /** A piece of a context: a chunk, a turn, a chapter. */
 export type ContextPiece = {
@@ -47,7 +50,7 @@ export async function assembleContext(
   const { budgetTokens, countTokens, order = "given", neighbours = 0 } = parsed;
   const { topK = Number.POSITIVE_INFINITY, above = Number.NEGATIVE_INFINITY } = parsed;
   // Unlike map, it does not skip holes.
-  if (!Array.isArray(pieces) || !Array.from(pieces).every(isPiece)) {
+  if (!isList(pieces) || !Array.from(pieces).every(isPiece)) {
     throw invalidArgument("pieces", "a list of { id, text, score }", pieces);
   }
   const costs = new Map<number, number>();
@@ -110,8 +113,8 @@ export async function assembleContext(
 }
 
 function isPiece(piece: unknown): boolean {
-  const { text, score } = (piece ?? {}) as Partial<ContextPiece>;
-  return typeof text === "string" && typeof score === "number" && !Number.isNaN(score);
+  const { text, score, title = "" } = fieldsOf<ContextPiece>(piece);
+  return typeof text === "string" && typeof title === "string" && typeof score === "number" && !Number.isNaN(score);
 }
 
 /** The number to be cited by, the title on one line, and the text as it is but for space around it. */
@@ -149,9 +152,12 @@ export function toMessages(
   instruction = DEFAULT_INSTRUCTION,
   history: readonly ChatMessage[] = [],
 ): ChatMessage[] {
+  assertText(context, "context");
+  assertText(question, "question");
+  assertText(instruction, "instruction");
   return [
     { role: "system", content: instruction },
-    ...history,
+    ...parseHistory(history),
     { role: "user", content: `Sources:\n\n${context}\n\nQuestion: ${question}` },
   ];
 }

@@ -4,8 +4,10 @@ import { parseOptions } from "../options/parse.ts";
 import type { AnsweringOptions, RetrieveOptions } from "../options/types/texts.ts";
 import { type LoadOptions, parseLoadOptions } from "../options.ts";
 import type { ChatMessage } from "../types.ts";
+import { fieldsOf, isObject } from "../util/kinds.ts";
+import { parseHistory } from "../writing/options.ts";
 import type { RetrieveHost } from "./passages.ts";
-import { assertQuestion, parseHistory } from "./retrieve.ts";
+import { assertQuestion } from "./retrieve.ts";
 import type { Retriever } from "./retriever.ts";
 
 export type { AskProgress } from "../options/progress.ts";
@@ -53,7 +55,7 @@ export function parseAskOptions(query: unknown, options: unknown): AskOptions {
   if (history) parsed.history = parseHistory(history);
   if (retriever === undefined) return isRetriever(generate) ? { ...parsed, retriever: generate } : parsed;
   if (isHost(retriever)) return parsed;
-  if (typeof retriever !== "object" || retriever === null || Array.isArray(retriever)) {
+  if (!isObject(retriever)) {
     throw invalidArgument("retriever", ASKING.retriever.expected, retriever);
   }
   return { ...parsed, retriever: parseLoadOptions(retriever) };
@@ -65,12 +67,12 @@ export function loadOptionsOf(retriever: AskOptions["retriever"]): LoadOptions |
 }
 
 export function isHost(retriever: unknown): retriever is RetrieveHost {
-  return typeof (retriever as RetrieveHost | null)?.rank === "function";
+  return typeof fieldsOf<RetrieveHost>(retriever).rank === "function";
 }
 
 /** A loaded retriever, in this process or another, which can write. */
 export function isRetriever(value: unknown): value is Retriever {
-  return isHost(value) && typeof (value as Retriever).generate === "function";
+  return isHost(value) && typeof fieldsOf<Retriever>(value).generate === "function";
 }
 
 export function isFunction(generate: Generate): generate is Extract<Generate, CallableFunction> {
@@ -80,5 +82,5 @@ export function isFunction(generate: Generate): generate is Extract<Generate, Ca
 function isGenerate(value: unknown): value is Generate {
   if (typeof value === "string") return value.trim() !== "";
   if (typeof value === "function" || isRetriever(value)) return true;
-  return typeof (value as LoadedLlamaModel | null)?.createContext === "function" && "fileInfo" in (value as object);
+  return typeof fieldsOf<LoadedLlamaModel>(value).createContext === "function" && "fileInfo" in (value as object);
 }

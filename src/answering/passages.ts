@@ -11,6 +11,7 @@ import type { Ranker } from "../ranking/retriever.ts";
 import type { CorpusRankOptions } from "../reading/corpus/options.ts";
 import type { RankDocument } from "../types.ts";
 import { inSlices, type Steps } from "../util/in-slices.ts";
+import { fieldsOf, isList, isRevoked } from "../util/kinds.ts";
 
 /** What retrieving asks of a retriever, in this process or another. */
 export type RetrieveHost = Pick<Ranker, "rank" | "chunk" | "tokenize" | "fuse">;
@@ -60,11 +61,11 @@ export async function openPassages(
   from: RetrieveFrom,
   options: RetrieveOptions,
 ): Promise<Passages> {
-  if (from instanceof ChunkIndex) return ofIndex(host, query, from, options);
+  if (!isRevoked(from) && from instanceof ChunkIndex) return ofIndex(host, query, from, options);
   if (isCorpus(from)) return ofCorpus(query, from, options);
-  if (Array.isArray(from)) return ofDocuments(host, query, from, options);
-  const { paths } = (from ?? {}) as { paths?: unknown };
-  if (!Array.isArray(paths) || !paths.every((one) => typeof one === "string")) {
+  if (isList(from)) return ofDocuments(host, query, from, options);
+  const { paths } = fieldsOf<{ paths: unknown }>(from);
+  if (!isList(paths) || !paths.every((one) => typeof one === "string")) {
     throw invalidArgument("from", "documents, a corpus, an index or { paths }", from);
   }
   const { signal, onLeftOut } = options;
@@ -86,8 +87,8 @@ export function refuseReading(options: object, names: readonly string[], what: s
 }
 
 export function isCorpus(from: RetrieveFrom): from is RetrieveCorpus {
-  const { rank, documents } = (from ?? {}) as Partial<RetrieveCorpus>;
-  return typeof rank === "function" && Array.isArray(documents);
+  const { rank, documents } = fieldsOf<RetrieveCorpus>(from);
+  return typeof rank === "function" && isList(documents);
 }
 
 async function ofDocuments(

@@ -8,7 +8,7 @@ import { GENERIC_WARNING } from "../ranking/choose.ts";
 import type { RankResult, Timings } from "../ranking/results.ts";
 import { DEFAULT_THRESHOLD } from "../ranking/scoring/relevance.ts";
 import type { ChatMessage } from "../types.ts";
-import { parseMessages } from "../writing/options.ts";
+import { parseHistory } from "../writing/options.ts";
 import { assembleContext, toMessages } from "./assemble.ts";
 import { openPassages, type Passages, type RetrieveFrom, type RetrieveHost } from "./passages.ts";
 
@@ -140,9 +140,4 @@ export function assertQuestion(query: unknown): void {
   if (typeof query !== "string" || query.trim() === "") {
     throw invalidArgument("query", "a text that is not blank", query);
   }
-}
-
-/** Earlier messages; the question comes behind them, so that any may be the last. */
-export function parseHistory(history: readonly ChatMessage[]): ChatMessage[] {
-  return parseMessages([...history, { role: "user", content: "?" }]).slice(0, -1);
 }

@@ -1,6 +1,7 @@
 import { everyHead } from "../heads/heads.ts";
 import type { LoadedModel } from "../model/model.ts";
 import type { Cancellation, NativeAttention, NativeContext } from "../native/addon-types.ts";
+import type { BENCH_TRIALS } from "../options/choices.ts";
 import type { Head } from "../types.ts";
 import { defaultThreads } from "../util/threads.ts";
 
@@ -12,7 +13,7 @@ export const TRIALS = {
   all: "every head of every layer (ICR)",
   detect: "every head of every layer, kept apart and added up by document (detection)",
   softMax: "the same heads read from kq_soft_max with flash attention off and no early stop",
-} as const;
+} as const satisfies Record<(typeof BENCH_TRIALS)[number], string>;
 export type TrialName = keyof typeof TRIALS;
 
 /** Milliseconds of one trial. `againMs` is one more query over the same documents. */

@@ -7,6 +7,7 @@ import { DEVICE, heads, LOADING, model, PASS, prompt } from "../options/model.ts
 import { parseOptions } from "../options/parse.ts";
 import type { OptionSet } from "../options/spec.ts";
 import { partsOf } from "./flag-parts.ts";
+import { specOf } from "./flags.ts";
 
 /** What the configuration file may set: options of the library under their own names. */
 export const CONFIGURABLE = {
@@ -48,7 +49,8 @@ export function applyConfig(command: Command): void {
     const key = option.attributeName();
     const source = command.getOptionValueSource(key);
     if (source !== undefined && source !== "default") continue;
-    command.setOptionValueWithSource(key, toFlagValue(name, value), "config");
+    const given = toFlagValue(name, value);
+    command.setOptionValueWithSource(key, specOf(option)?.kind === "texts" ? [given] : given, "config");
   }
 }
 

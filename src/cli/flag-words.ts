@@ -1,7 +1,7 @@
+import { INPUTS, OUTPUTS } from "../options/command-line.ts";
 import { OPTION_TYPES, type OptionType } from "../options/registry.ts";
 import type { OptionSet } from "../options/spec.ts";
 import { partsOf } from "./flag-parts.ts";
-import { INPUTS, OUTPUTS } from "./own-flags.ts";
 
 /** What the library names that is no option. */
 const OTHER_WORDS: Readonly<Record<string, string>> = { detectHeads: "qrhead detect", format: "--docs-format" };

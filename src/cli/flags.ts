@@ -1,6 +1,6 @@
 import { Option } from "commander";
 import { isWithin } from "../options/parse.ts";
-import type { OptionSpec } from "../options/spec.ts";
+import { integersWithin, type OptionSet, type OptionSpec, UNNAMED } from "../options/spec.ts";
 import { wrongOption } from "./failure.ts";
 import { partsOf } from "./flag-parts.ts";
 
@@ -10,34 +10,86 @@ const LONG_FOR = new Map<string, string>();
 /** What help shows before an option: its flags, with the short one of several letters. */
 const SHOWN = new WeakMap<Option, string>();
 
+/** What the registry knows of an option. */
+const SPECS = new WeakMap<Option, OptionSpec>();
+
+export const specOf = (option: Option): OptionSpec | undefined => SPECS.get(option);
+
 export const shownFlags = (option: Option): string => SHOWN.get(option) ?? option.flags;
 
 /** Flags of a registry's option, with another group or flag where a command needs one. */
-export type FlagWords = Partial<Pick<OptionSpec, "flag" | "flagSays" | "group" | "shortDefault" | "expected">>;
+export type FlagWords = Partial<
+  Pick<OptionSpec, "flag" | "flagSays" | "group" | "shortDefault" | "expected" | "flagExpected">
+>;
 
 /** The option of the command line that follows from one of the registry. */
 export function flagOption(spec: OptionSpec, words: FlagWords = {}): Option {
-  const { flag, flagSays, group, shortDefault } = { ...spec, ...words };
+  const own: OptionSpec = { ...spec, ...words };
+  const { flag, flagSays, group, shortDefault, env, hidden } = own;
   const { short, long, value } = partsOf(flag!);
   if (short && short.length > 2) LONG_FOR.set(short, long);
   const given = short && short.length > 2 ? flag!.replace(`${short}, `, "") : flag!;
-  const choices = spec.choices && value ? `: ${spec.choices.join(", ")}` : "";
+  const choices = spec.choices && spec.flagExpected === undefined && value ? `: ${spec.choices.join(", ")}` : "";
   const fallback = shortDefault === undefined ? "" : ` (default: ${shortDefault})`;
   const option = new Option(given, `${(flagSays ?? spec.says).replaceAll("`", "")}${choices}${fallback}`);
   SHOWN.set(option, flag!);
+  SPECS.set(option, own);
   if (group) option.helpGroup(`${group}:`);
-  return value === undefined ? option : option.argParser(parserOf(spec, long));
+  if (env !== undefined) {
+    // A variable that is empty is none, as in other programs.
+    if (process.env[env] === "") delete process.env[env];
+    option.env(env);
+  }
+  if (hidden) option.hideHelp();
+  return value === undefined ? option : option.argParser(parserOf(own, long));
+}
+
+/** What may be written after a flag, in words; empty for a switch. */
+export function flagExpected({ kind, choices, expected, flagExpected: said, flag, ...spec }: OptionSpec): string {
+  if (partsOf(flag!).value === undefined) return "";
+  if (said !== undefined) return said;
+  if (choices) return `one of ${choices.join(", ")}`;
+  if (kind === "numbers") {
+    return `${spec.whole ? "whole " : ""}numbers from ${spec.min} to ${spec.max}, separated by commas`;
+  }
+  if (kind === "integer" && spec.flagUnit) {
+    const { least, most, unit } = inFlagUnit(spec as OptionSpec);
+    return integersWithin(least, UNNAMED.includes(spec.max!) ? spec.max! : most, unit);
+  }
+  return expected;
+}
+
+/** Bounds as the flag counts. */
+function inFlagUnit({ min, max, flagUnit: [unit, factor] = ["", 1] }: OptionSpec) {
+  return { least: Math.ceil(min! / factor), most: Math.floor(max! / factor), unit, factor };
+}
+
+/** The options of a set by their names, of flags by theirs; only those that were given or have a value. */
+export function optionsFrom<T>(set: OptionSet, flags: object): T {
+  return defined(
+    Object.fromEntries(Object.entries(set).map(([name, { flag }]) => [name, flag && valueIn(flag, flags)])),
+  ) as T;
+}
+
+/** What is not undefined: an option that is would hide what another place says. */
+export function defined<T extends object>(values: T): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
+
+function valueIn(flag: string, flags: object): unknown {
+  return (flags as Record<string, unknown>)[new Option(partsOf(flag).long).attributeName()];
 }
 
 function parserOf(spec: OptionSpec, flag: string): (text: string, before: unknown) => unknown {
-  const { kind, choices, expected } = spec;
+  const { kind, choices, accepts, type } = spec;
+  const expected = flagExpected(spec);
   const text = (value: string) => {
     if (value.trim() === "") throw wrongOption(flag, expected, value);
     return value;
   };
   if (choices) {
     return (value) => {
-      if (!choices.includes(value)) throw wrongOption(flag, `one of ${choices.join(", ")}`, value);
+      if (!choices.includes(value)) throw wrongOption(flag, expected, value);
       return value;
     };
   }
@@ -46,20 +98,28 @@ function parserOf(spec: OptionSpec, flag: string): (text: string, before: unknow
   if (kind === "texts") return (value, before) => [...((before as string[] | undefined) ?? []), text(value)];
   if (kind === "pair") return (value, before) => [...((before as string[] | undefined) ?? []), value];
   if (kind === "pattern") return (value) => toPattern(flag, value);
-  return kind === "text" || spec.type !== "string" ? text : (value) => value;
+  if (kind === "text" || type !== "string") return text;
+  return (value) => {
+    if (accepts?.(value) === false) throw wrongOption(flag, expected, value);
+    return value;
+  };
 }
 
-function toNumber({ kind, expected, min, max, above }: OptionSpec, flag: string, text: string): number {
+function toNumber(spec: OptionSpec, flag: string, text: string): number {
+  const { kind, above } = spec;
+  const { least, most, factor } =
+    kind === "integer" ? inFlagUnit(spec) : { least: spec.min!, most: spec.max!, factor: 1 };
   const looksRight = kind === "integer" ? /^[+-]?\d+$/.test(text) : text.trim() !== "";
   const value = looksRight ? Number(text) : Number.NaN;
-  if (Number.isFinite(value) && value <= max! && (above ? value > min! : value >= min!)) return value;
-  throw wrongOption(flag, expected, text);
+  if (Number.isFinite(value) && value <= most && (above ? value > least : value >= least)) return value * factor;
+  throw wrongOption(flag, flagExpected(spec), text);
 }
 
-function toNumbers({ min, max, whole }: OptionSpec, flag: string, text: string): number[] {
+function toNumbers(spec: OptionSpec, flag: string, text: string): number[] {
+  const { min, max, whole } = spec;
   const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
   if (values.every((value) => isWithin(value, min!, max!, whole!))) return values;
-  throw wrongOption(flag, `${whole ? "whole " : ""}numbers from ${min} to ${max}, separated by commas`, text);
+  throw wrongOption(flag, flagExpected(spec), text);
 }
 
 function toPattern(flag: string, text: string): RegExp {

@@ -2,11 +2,9 @@ import type { Option } from "commander";
 import { RANKING } from "../options/ranking.ts";
 import { DEFAULT_FUSE, type FusionOptions } from "../ranking/fusion.ts";
 import { wrongOption } from "./failure.ts";
-import { flagOption } from "./flags.ts";
+import { flagExpected, flagOption } from "./flags.ts";
 
 export type FuseFlags = { fuse?: FusionOptions };
-
-const EXPECTED = "none, bm25, bm25:rrf, or bm25:WEIGHT with the heads' weight from 0 to 1";
 
 /** Its words name the values: the library's `"rrf"` is `bm25:rrf` here. */
 const { choices: _, ...FUSE } = RANKING.fuse;
@@ -19,7 +17,7 @@ export function fuseOption(): Option {
     if (text === "bm25") return { prior: "bm25", fuse: DEFAULT_FUSE };
     if (share === "rrf") return { prior: "bm25", fuse: "rrf" };
     const weight = /^\d*\.?\d+$/.test(share ?? "") ? Number(share) : Number.NaN;
-    if (!(weight <= 1)) throw wrongOption("--fuse", EXPECTED, text);
+    if (!(weight <= 1)) throw wrongOption("--fuse", flagExpected(RANKING.fuse), text);
     return { prior: "bm25", fuse: { weight } };
   });
 }

@@ -1,15 +1,14 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import type { CACHE_TYPES } from "../options/choices.ts";
+import { COMMON } from "../options/command-line.ts";
 import { DEVICE, heads, LOADING, model, PASS, prompt } from "../options/model.ts";
 import { maxDocumentTokens, nullQuery, SCORING, WINDOWS } from "../options/ranking.ts";
-import type { OptionSpec } from "../options/spec.ts";
+import type { OptionSet, OptionSpec } from "../options/spec.ts";
 import type { LoadOptions, ScoringOptions } from "../options.ts";
 import type { PromptName } from "../prompt/profiles.ts";
 import type { MergeRule } from "../ranking/windows/options.ts";
 import { wrongOption } from "./failure.ts";
-import { partsOf } from "./flag-parts.ts";
 import { flagOption } from "./flags.ts";
-import { COMMON } from "./own-flags.ts";
 
 /** Options of every command. */
 export type CommonFlags = { verbose?: boolean; quiet?: boolean };
@@ -56,33 +55,9 @@ export type WindowFlags = {
   merge?: MergeRule;
 };
 
-/** An option whose value is an integer within bounds. */
-export function integerOption(flags: string, description: string, min: number, max: number): Option {
-  const flag = partsOf(flags).long;
-  const expected = max === 2 ** 31 ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
-  return new Option(flags, description).argParser((text) => {
-    const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= min && value <= max)) throw wrongOption(flag, expected, text);
-    return value;
-  });
-}
-
-/** An option whose value is one of a few words. */
-export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
-  const flag = partsOf(flags).long;
-  return new Option(flags, `${description}: ${choices.join(", ")}`).argParser((text) => {
-    if (!choices.includes(text)) throw wrongOption(flag, `one of ${choices.join(", ")}`, text);
-    return text;
-  });
-}
-
-/** An option whose value is any text that is not blank. */
-export function textOption(flags: string, description: string, expected: string): Option {
-  const flag = partsOf(flags).long;
-  return new Option(flags, description).argParser((text) => {
-    if (text.trim() === "") throw wrongOption(flag, expected, text);
-    return text;
-  });
+/** The options of a set that the command line has. */
+export function withFlag(set: OptionSet): OptionSpec[] {
+  return Object.values(set).filter(({ flag }) => flag !== undefined);
 }
 
 /** Adds options of the registry to a command. */
@@ -99,15 +74,8 @@ export function addModelOptions(command: Command): Command {
   return addOptions(addDeviceOptions(command), [LOADING.check]);
 }
 
-/** `--model`, which `QRHEAD_MODEL` and the configuration file give a default. */
-export function modelOption(spec: OptionSpec = model): Option {
-  // A variable that is empty is none, as in other programs.
-  if (process.env.QRHEAD_MODEL === "") delete process.env.QRHEAD_MODEL;
-  return flagOption(spec).env("QRHEAD_MODEL");
-}
-
 export function addDeviceOptions(command: Command): Command {
-  return addOptions(command.addOption(modelOption()), Object.values(DEVICE));
+  return addOptions(command, [model, ...Object.values(DEVICE)]);
 }
 
 export function addHeadsOption(command: Command): Command {

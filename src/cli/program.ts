@@ -5,6 +5,7 @@ import { packageRoot } from "../native/package-root.ts";
 import { GroupedCommand } from "./help.ts";
 import { addCommonOptions } from "./options.ts";
 import { print } from "./output.ts";
+import { assertRequired } from "./required-flags.ts";
 
 type Registration = (program: Command) => void;
 type Entry = { says: string; group?: string; load: () => Promise<Registration> };
@@ -128,7 +129,10 @@ export async function createProgram(names: readonly string[] = Object.keys(COMMA
     // Errors are reported in one place, in one form; what commander still writes to standard error is help.
     .configureOutput({ writeErr: print, outputError: () => {} })
     .exitOverride()
-    .hook("preAction", async (_, command) => (await import("./config.ts")).applyConfig(command));
+    .hook("preAction", async (_, command) => {
+      (await import("./config.ts")).applyConfig(command);
+      assertRequired(command);
+    });
   for (const option of program.options) {
     if (/quiet|verbose/.test(option.long!)) option.hideHelp();
     else option.helpGroup("Options:");

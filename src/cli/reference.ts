@@ -2,7 +2,8 @@ import type { Command, Option } from "commander";
 import { OPTION_TYPES, type OptionType } from "../options/registry.ts";
 import type { OptionSpec } from "../options/spec.ts";
 import { CONFIGURABLE } from "./config.ts";
-import { shownFlags } from "./flags.ts";
+import { partsOf } from "./flag-parts.ts";
+import { flagExpected, shownFlags, specOf } from "./flags.ts";
 import { createProgram } from "./program.ts";
 
 const INTRODUCTION = `# Options
@@ -13,7 +14,8 @@ The library refuses unknown options and wrong values with \`INVALID_ARGUMENT\`; 
 
 /** The page docs/reference/options.md: the options of the library and of every command. */
 export async function referencePage(): Promise<string> {
-  const types = Object.entries<OptionType>(OPTION_TYPES).map(([name, type]) => typeSection(name, type));
+  const known = Object.entries<OptionType>(OPTION_TYPES).filter(([, { isCommands }]) => !isCommands);
+  const types = known.map(([name, type]) => typeSection(name, type));
   const commands = commandSections(await createProgram());
   const keys = Object.keys(CONFIGURABLE).map((key) => `\`${key}\``);
   const config = `## Configuration file
@@ -43,11 +45,18 @@ function commandSections(command: Command, path: readonly string[] = []): string
   const options = command.options.filter((option) => !option.hidden);
   if (options.length === 0) return inside;
   const usage = ["qrhead", ...path, ...command.registeredArguments.map((one) => argument(one))].join(" ");
-  const rows = options.map((option: Option) => [
-    `\`${shownFlags(option)}\``,
-    option.description + (option.envVar ? `; \`${option.envVar}\`` : ""),
-  ]);
-  return [`### ${usage}\n\n${upper(command.description())}.\n\n${table(["Flag", "What"], rows)}`, ...inside];
+  const head = ["Flag", "What", "Accepts", "Default"];
+  return [`### ${usage}\n\n${upper(command.description())}.\n\n${table(head, options.map(flagRow))}`, ...inside];
+}
+
+function flagRow(option: Option): string[] {
+  const spec = specOf(option);
+  const name = `\`${shownFlags(option)}\``;
+  if (!spec) return [name, option.description, "", ""];
+  const { says, flagSays, default: fallback, shortDefault, env } = spec;
+  const defaults = [env && `\`${env}\``, shortDefault ?? fallback].filter(Boolean).join(", else ");
+  const isSwitch = partsOf(spec.flag!).value === undefined;
+  return [spec.required ? `${name} (required)` : name, flagSays ?? says, flagExpected(spec), isSwitch ? "" : defaults];
 }
 
 function argument(one: { required: boolean; variadic: boolean; name(): string }): string {

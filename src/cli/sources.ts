@@ -9,12 +9,12 @@ import { type ListedFile, listFiles } from "../documents/list-files.ts";
 import { placesOf } from "../documents/places.ts";
 import { chunkUnitOf, type LeftOutFile } from "../documents/read-files.ts";
 import { InputError, isQRHeadError } from "../errors.ts";
+import type { SPLITS } from "../options/command-line.ts";
 import type { RankDocument } from "../types.ts";
 import { MOST_INPUT_BYTES } from "../util/read-file.ts";
 import { decodeText, whyBinary } from "../util/text-file.ts";
 import { nameOf, readInput } from "./input.ts";
 import { warn } from "./output.ts";
-import type { SPLITS } from "./own-flags.ts";
 
 export type SourceFlags = { docsFormat?: DocumentFormat; split?: (typeof SPLITS)[number]; docs?: string[] };
 

@@ -3,7 +3,9 @@ import { seededRandom, shuffled } from "../heads/heads.ts";
 import type { NEEDLES } from "../options/choices.ts";
 import { BOOTSTRAPPING } from "../options/detecting.ts";
 import { parseOptions } from "../options/parse.ts";
+import { valuesOf } from "../options/spec.ts";
 import type { BootstrapOptions } from "../options/types/detecting.ts";
+import { isList } from "../util/kinds.ts";
 import type { DetectionExampleInput } from "./examples.ts";
 import { Haystack, type PureNeedle } from "./haystack.ts";
 import { type Passage, passagesOf } from "./passages.ts";
@@ -14,8 +16,8 @@ export type Needle = (typeof NEEDLES)[number];
 const MIX: readonly PureNeedle[] = ["fact", "sentence", "keywords"];
 
 /** Examples and documents in each, unless asked otherwise. */
-export const BOOTSTRAP_EXAMPLES = 64;
-export const BOOTSTRAP_DOCUMENTS = 20;
+const DEFAULTS = valuesOf(BOOTSTRAPPING);
+export const { examples: BOOTSTRAP_EXAMPLES, documents: BOOTSTRAP_DOCUMENTS } = DEFAULTS;
 
 /** With fewer documents there is little to be told apart. */
 export const MIN_DOCUMENTS = 4;
@@ -80,9 +82,10 @@ function distinct(passages: readonly Passage[]): Passage[] {
 }
 
 function parse(texts: readonly string[], options: BootstrapOptions) {
-  const isList = Array.isArray(texts) && texts.every((text) => typeof text === "string");
-  if (!isList) throw invalidArgument("texts", "an array of strings", texts);
+  const areTexts = isList(texts) && texts.every((text) => typeof text === "string");
+  if (!areTexts) throw invalidArgument("texts", "an array of strings", texts);
   const parsed = parseOptions(BOOTSTRAPPING, options) as BootstrapOptions;
-  const { needle = "mixed", examples = BOOTSTRAP_EXAMPLES, documents = BOOTSTRAP_DOCUMENTS, seed = 0 } = parsed;
+  const { needle = "mixed", examples = BOOTSTRAP_EXAMPLES, documents = BOOTSTRAP_DOCUMENTS } = parsed;
+  const { seed = DEFAULTS.seed } = parsed;
   return { needle, examples, documents, seed, sourceName: parsed.sourceName ?? "The bootstrap text" };
 }

@@ -2,6 +2,8 @@ import { type DocumentRecord, normalizeRecords, stripTexts } from "../documents/
 import { supportingIds } from "../documents/supporting.ts";
 import { InputError, invalidArgument } from "../errors.ts";
 import type { RankDocument } from "../types.ts";
+import { assertText } from "../util/given.ts";
+import { fieldsOf, isList, isObject } from "../util/kinds.ts";
 import { decodeText, splitLines } from "../util/text-file.ts";
 
 /** A query, documents, and which of them answer it: what heads are found with. */
@@ -49,6 +51,9 @@ export type DetectionExample = {
  * const examples = parseExamples(line, "examples.jsonl");
  */
 export function parseExamples(input: Uint8Array | string, sourceName: string): DetectionExample[] {
+  if (typeof input !== "string" && !ArrayBuffer.isView(input))
+    throw invalidArgument("input", "a text, or bytes of one", input);
+  assertText(sourceName, "sourceName");
   const content = (typeof input === "string" ? input : decodeText(input, sourceName)).replace(/^\uFEFF/, "");
   const isArray = content.trimStart().startsWith("[");
   const found = isArray ? findInArray(content, sourceName) : findInLines(content, sourceName);
@@ -62,12 +67,12 @@ export function parseExamples(input: Uint8Array | string, sourceName: string): D
  * @throws InputError `INVALID_ARGUMENT` when it is no array or an empty one, `INVALID_INPUT` as `parseExamples`.
  */
 export function normalizeExamples(input: readonly DetectionExampleInput[]): DetectionExample[] {
-  if (!Array.isArray(input) || input.length === 0) {
+  if (!isList(input) || input.length === 0) {
     throw invalidArgument("examples", "an array of at least one example", input);
   }
   // Unlike map, it does not skip holes.
   return Array.from(input, (value: DetectionExampleInput | undefined, index) => {
-    const given = value?.position;
+    const given = fieldsOf<DetectionExampleInput>(value).position;
     return toExample(value, index, typeof given === "string" ? given : `examples[${index}]`);
   });
 }
@@ -100,7 +105,7 @@ function parseJson(text: string, position: string) {
 }
 
 function toExample(value: unknown, index: number, position: string): DetectionExample {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isObject(value)) {
     throw invalid(position, 'must be an object with "query", "docs" and "gold"');
   }
   const fields = value as Record<string, unknown>;
@@ -112,7 +117,7 @@ function toExample(value: unknown, index: number, position: string): DetectionEx
   if (query.value.trim() === "") throw invalid(position, `has a blank "${query.name}"`);
 
   const list = read(fields, ["docs", "paragraphs"], position);
-  if (!Array.isArray(list.value)) throw invalid(position, `has a wrong "${list.name}": it must be an array`);
+  if (!isList(list.value)) throw invalid(position, `has a wrong "${list.name}": it must be an array`);
   if (list.value.length < 2) {
     throw invalid(position, `has ${list.value.length} in "${list.name}": expected at least two documents`);
   }
@@ -130,7 +135,7 @@ function readGold(
   const { name, value } = marked
     ? { name: "is_supporting", value: marked }
     : read(fields, ["gold", "gt_docs"], position);
-  if (!Array.isArray(value) || !Array.from(value).every(isId)) {
+  if (!isList(value) || !Array.from(value).every(isId)) {
     throw invalid(position, `has a wrong "${name}": it must be an array of ids`);
   }
   if (value.length === 0) throw invalid(position, `has an empty "${name}" where at least one id was expected`);

@@ -1,6 +1,7 @@
 import { rankDocuments } from "../ranking/scoring/ranking.ts";
+import { mean } from "../util/mean.ts";
 import { type ExampleScores, meanRates, ndcg } from "./objectives.ts";
-import { addRow, foldsOf, mean, paired, without } from "./quality.ts";
+import { addRow, foldsOf, paired, without } from "./quality.ts";
 import { type Effort, type Problem, QUICK, solve, strongestL1, THOROUGH, toProblem } from "./softmax-fit.ts";
 import { MIN_EXAMPLES } from "./stability.ts";
 

@@ -1,3 +1,4 @@
+import { assertHeadSet } from "../heads/given-set.ts";
 import type { HeadSet } from "../heads/head-set.ts";
 
 /** A head set that `detectHeads` found: it says where it comes from. */
@@ -6,10 +7,14 @@ export type DetectedHeadSet = HeadSet &
 
 /**
  * The head-set file: JSON with a line for each field, and for the scores of each layer.
+ *
+ * @throws InputError `INVALID_ARGUMENT` for what is no head set.
  * @example
  * const text = formatHeadSet({ format: "qrhead-heads", version: 1, heads: [[13, 18]] });
  */
-export function formatHeadSet({ scores, ...fields }: HeadSet): string {
+export function formatHeadSet(set: HeadSet): string {
+  assertHeadSet(set);
+  const { scores, ...fields } = set;
   const lines = Object.entries(fields).map(([name, value]) => ` ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
   const rows = scores?.map((row) => `  ${JSON.stringify(row)}`).join(",\n");
   return `{\n${[...lines, ...(rows ? [` "scores": [\n${rows}\n ]`] : [])].join(",\n")}\n}\n`;

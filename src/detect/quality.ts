@@ -1,5 +1,6 @@
 import { seededRandom, shuffled } from "../heads/heads.ts";
 import { rankDocuments } from "../ranking/scoring/ranking.ts";
+import { mean } from "../util/mean.ts";
 import { countChoosable } from "./blind-heads.ts";
 import { type ExampleScores, meanRates, ndcg } from "./objectives.ts";
 import { MIN_EXAMPLES } from "./stability.ts";
@@ -111,10 +112,6 @@ export function paired(a: Float64Array, b: Float64Array): { mean: number; standa
 export function addRow(sums: Float64Array, scores: Float32Array, head: number, weight: number): void {
   const first = head * sums.length;
   for (let document = 0; document < sums.length; document++) sums[document]! += weight * scores[first + document]!;
-}
-
-export function mean(values: Float64Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function rPrecision(scores: Float64Array, gold: readonly number[]): number {

@@ -1,5 +1,4 @@
 import { invalidArgument, QRHeadError } from "../errors.ts";
-import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
 import { readHeadFile } from "../heads/head-file.ts";
 import { everyHead, headKey } from "../heads/heads.ts";
 import { resolveHeads } from "../heads/spec.ts";
@@ -11,6 +10,7 @@ import { callNative } from "../native/call.ts";
 import { RETRIEVAL_HEADS } from "../options/detecting.ts";
 import { parseOptions, splitOptions } from "../options/parse.ts";
 import type { Trial } from "../options/progress.ts";
+import { valuesOf } from "../options/spec.ts";
 import type { HaystackOptions } from "../options/types/detecting.ts";
 import { type LoadOptions, parseLoadOptions } from "../options.ts";
 import { type PromptPiece, wellFormed } from "../prompt/build.ts";
@@ -18,6 +18,7 @@ import { type PromptProfile, selectProfile } from "../prompt/profiles.ts";
 import { tokenSpan } from "../prompt/spans.ts";
 import { contextOptions } from "../reading/engine.ts";
 import { largestOf } from "../util/extremes.ts";
+import { fieldsOf, isList } from "../util/kinds.ts";
 import type { DetectedHeadSet } from "./format.ts";
 import { assertLongEnough, HIDDEN_FACTS, type HiddenFact, hide, rouge1Recall } from "./hidden-fact.ts";
 import { bestHeads } from "./objectives.ts";
@@ -27,6 +28,7 @@ const ANSWER_TOKENS = 50;
 const MIN_RECALL = 0.5;
 /** A mean over fewer trials says little: with one more, other heads are the best. */
 const FEW_TRIALS = 10;
+const DEFAULTS = valuesOf(RETRIEVAL_HEADS);
 
 export type { Trial };
 
@@ -242,13 +244,15 @@ function steps(from: number, to: number, count: number): number[] {
 function parse(options: RetrievalHeadOptions) {
   const [own, rest] = splitOptions(RETRIEVAL_HEADS, options);
   const parsed = parseOptions(RETRIEVAL_HEADS, own) as HaystackOptions;
-  const { text, sourceName, facts = HIDDEN_FACTS, minTokens = 512, maxTokens = 5000, onTrial } = parsed;
-  const { lengths = 5, depths = 5, top = DEFAULT_HEAD_COUNT, threshold = 0, withoutHeads } = parsed;
+  const { text, sourceName, facts = HIDDEN_FACTS, maxTokens = 5000, onTrial } = parsed;
+  const { minTokens = DEFAULTS.minTokens, lengths = DEFAULTS.lengths, depths = DEFAULTS.depths } = parsed;
+  const { top = DEFAULTS.top } = parsed;
+  const { threshold = 0, withoutHeads } = parsed;
   const isFact = (fact: unknown): boolean => {
-    const { needle, question } = (fact ?? {}) as Partial<HiddenFact>;
+    const { needle, question } = fieldsOf<HiddenFact>(fact);
     return typeof needle === "string" && /\S/.test(needle) && typeof question === "string" && /\S/.test(question);
   };
-  if (!Array.isArray(facts) || facts.length === 0 || !facts.every(isFact)) {
+  if (!isList(facts) || facts.length === 0 || !facts.every(isFact)) {
     throw invalidArgument("facts", "a list of { needle, question }", facts);
   }
   if (maxTokens < minTokens) throw invalidArgument("maxTokens", `an integer of at least ${minTokens}`, maxTokens);

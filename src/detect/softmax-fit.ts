@@ -1,4 +1,5 @@
 import { largestOf, smallestOf } from "../util/extremes.ts";
+import { mean } from "../util/mean.ts";
 import type { ExampleScores } from "./objectives.ts";
 
 /** Steps of one fit at most, and the change of the largest weight, as a share of it, at which a fit ends sooner. */
@@ -148,8 +149,8 @@ function spreadOfSums(features: Float64Array, heads: number): number {
   const sums = Float64Array.from({ length: features.length / heads }, (_, document) =>
     features.subarray(document * heads, (document + 1) * heads).reduce((sum, value) => sum + value, 0),
   );
-  const mean = sums.reduce((total, value) => total + value, 0) / sums.length;
-  return Math.sqrt(sums.reduce((total, value) => total + (value - mean) ** 2, 0) / sums.length);
+  const middle = mean(sums);
+  return Math.sqrt(mean(sums.map((value) => (value - middle) ** 2)));
 }
 
 function dot(a: Float64Array, b: Float64Array): number {

@@ -2,8 +2,10 @@ import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
 import { invalidArgument } from "../errors.ts";
 import { CHUNK_DOCUMENTS } from "../options/answering.ts";
 import { parseOptions } from "../options/parse.ts";
+import { valuesOf } from "../options/spec.ts";
 import type { ChunkDocumentsOptions } from "../options/types/texts.ts";
 import type { RankDocument } from "../types.ts";
+import { fieldsOf } from "../util/kinds.ts";
 import { type DocumentInput, someDocuments } from "./documents.ts";
 import type { ReadText } from "./read-files.ts";
 
@@ -29,8 +31,8 @@ export async function chunkDocuments(
   options: ChunkDocumentsOptions = {},
 ): Promise<RankDocument[]> {
   const parsed = parseOptions(CHUNK_DOCUMENTS, options) as ChunkDocumentsOptions;
-  const { chunkTokens = 200, chunk, signal } = parsed;
-  if (typeof (retriever as Chunker | undefined)?.chunk !== "function") {
+  const { chunkTokens = valuesOf(CHUNK_DOCUMENTS).chunkTokens, chunk, signal } = parsed;
+  if (typeof fieldsOf<Chunker>(retriever).chunk !== "function") {
     throw invalidArgument("retriever", "a retriever, or an object with its method chunk", retriever);
   }
   const chunks: RankDocument[] = [];

@@ -1,8 +1,12 @@
 import { InputError, invalidArgument } from "../errors.ts";
-import { optionsOf } from "../options/parse.ts";
+import { PARSING_DOCUMENTS } from "../options/corpora.ts";
+import { parseOptions } from "../options/parse.ts";
+import type { ParseDocumentsOptions } from "../options/types/corpora.ts";
 import type { RankDocument } from "../types.ts";
+import { assertText } from "../util/given.ts";
+import { isList, isObject } from "../util/kinds.ts";
 import { decodeText } from "../util/text-file.ts";
-import { DOCUMENT_FORMATS, type DocumentFormat, type Found, findDocuments } from "./format.ts";
+import { type Found, findDocuments } from "./format.ts";
 
 /**
  * A document as a program passes it: a text, or an object with `text`, whose other fields are the caller's own. `title` is a line
@@ -44,10 +48,7 @@ const FIELDS = {
   },
 };
 
-export type ParseDocumentsOptions = {
-  /** How the file is written. Defaults to `"auto"`: as it looks. */
-  format?: DocumentFormat | undefined;
-};
+export type { ParseDocumentsOptions };
 
 /** A document of a file, and the 1-based line that it stands on or begins on, where that is known. */
 export type LocatedDocument = { document: RankDocument; line?: number };
@@ -97,12 +98,11 @@ export function locateDocuments(
   sourceName: string,
   options: ParseDocumentsOptions = {},
 ): LocatedDocument[] {
-  const { format = "auto" } = optionsOf(options);
-  if (!DOCUMENT_FORMATS.includes(format))
-    throw invalidArgument("format", `one of ${DOCUMENT_FORMATS.join(", ")}`, format);
+  const { format = "auto" } = parseOptions(PARSING_DOCUMENTS, options) as ParseDocumentsOptions;
   if (typeof input !== "string" && !ArrayBuffer.isView(input)) {
     throw invalidArgument("input", "a text, or bytes of one", input);
   }
+  assertText(sourceName, "sourceName");
   const content = typeof input === "string" ? input.replace(/^\uFEFF/, "") : decodeText(input, sourceName);
   const found = findDocuments(content, sourceName, format);
   if (found.length === 0) throw nothing(sourceName);
@@ -140,7 +140,7 @@ export function normalizeRecords(input: readonly unknown[], name = "documents"):
 }
 
 function listOf(input: readonly unknown[], name: string): Found[] {
-  if (!Array.isArray(input)) throw invalidArgument(name, "an array of strings and objects", input);
+  if (!isList(input)) throw invalidArgument(name, "an array of strings and objects", input);
   // Unlike map, it does not skip holes.
   return Array.from(input, (value, index) => ({ value, position: `${name}[${index}]` }));
 }
@@ -177,10 +177,10 @@ function toDocument(
   { aliases }: Rules,
 ): RankDocument {
   if (typeof value === "string") return { id: String(index), text: value };
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isObject(value)) {
     throw invalid(sourceName, position, 'must be a string or an object with "text"');
   }
-  const given = value as Record<string, unknown>;
+  const given = value;
   for (const { types, expected, ...fields } of Object.values(FIELDS)) {
     for (const name of [...fields.names, ...(aliases ? fields.aliases : [])]) {
       const field = given[name];

@@ -1,8 +1,7 @@
 import { InputError } from "../errors.ts";
+import type { DOCUMENT_FORMATS } from "../options/choices.ts";
 import { splitLines } from "../util/text-file.ts";
 
-/** How a documents file may be written: `text` is one document per line, `json` an array or one object, `jsonl` JSON Lines. */
-export const DOCUMENT_FORMATS = ["auto", "text", "json", "jsonl"] as const;
 export type DocumentFormat = (typeof DOCUMENT_FORMATS)[number];
 
 /** A document as found, and where: "line 3", "documents[2]". `line` is the 1-based one where the format tells it. */

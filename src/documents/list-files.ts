@@ -2,6 +2,7 @@ import type { Dirent, Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { InputError, invalidArgument } from "../errors.ts";
+import { isList } from "../util/kinds.ts";
 
 /** Entries that a folder may have, with those of its folders: more is a mistake, such as a home folder. */
 const MOST_FILES = 10_000;
@@ -13,7 +14,7 @@ export type ListedFile = { file: string; inFolder: boolean };
 export function assertPaths(paths: unknown): asserts paths is readonly string[] {
   const isPath = (one: unknown) => typeof one === "string" && one !== "";
   // Unlike every, it does not skip holes.
-  if (Array.isArray(paths) && Array.from(paths).every(isPath)) return;
+  if (isList(paths) && Array.from(paths).every(isPath)) return;
   throw invalidArgument("paths", "a list of paths of files and folders", paths);
 }
 

@@ -1,8 +1,9 @@
 import { InputError, invalidArgument } from "../errors.ts";
 import { EVALUATING } from "../options/evaluating.ts";
-import { parseOptions } from "../options/parse.ts";
+import { optionsOf, parseOptions } from "../options/parse.ts";
 import type { EvaluationOptions } from "../options/types/evaluating.ts";
 import { parseLoadOptions } from "../options.ts";
+import { fieldsOf, isList } from "../util/kinds.ts";
 import type { OpenOptions } from "./data/open.ts";
 import type { TimeLeft } from "./estimate.ts";
 import type { Method, MethodContext } from "./methods/method.ts";
@@ -46,7 +47,7 @@ const { methods: METHODS, measures: MEASURES } = EVALUATING;
 
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option, a wrong value, no data, or a baseline that is no method. */
 export function parseEvalOptions(options: EvalOptions): Evaluation {
-  const { methods: ways, measures: named, ...others } = options ?? {};
+  const { methods: ways, measures: named, ...others } = optionsOf<EvalOptions>(options);
   const parsed = parseOptions(EVALUATING, others) as Omit<EvaluationOptions, "methods" | "measures">;
   const { data, format, split, granularity, run, qrels, lengths, depths, passageWords, setting: name } = parsed;
   if (data.length === 0) throw invalidArgument("data", "folders and files with data, at least one", data);
@@ -77,8 +78,8 @@ export function parseEvalOptions(options: EvalOptions): Evaluation {
 
 /** Methods that were given, and those of specifications behind them. */
 function methodsOf(given: readonly (string | Method)[]): Method[] {
-  const isMethod = (one: unknown) => typeof one === "string" || typeof (one as Method | null)?.open === "function";
-  if (!isList(given, isMethod)) throw invalidArgument("methods", METHODS.expected, given);
+  const isMethod = (one: unknown) => typeof one === "string" || typeof fieldsOf<Method>(one).open === "function";
+  if (!isListOf(given, isMethod)) throw invalidArgument("methods", METHODS.expected, given);
   const specs = given.filter((one) => typeof one === "string");
   const own = given.filter((one) => typeof one !== "string");
   const methods = [...own, ...parseMethods(specs)];
@@ -92,11 +93,11 @@ function methodsOf(given: readonly (string | Method)[]): Method[] {
 }
 
 function measuresOf(given: readonly (string | Measure)[]): Measure[] {
-  const isMeasure = (one: unknown) => typeof one === "string" || typeof (one as Measure | null)?.name === "string";
-  if (!isList(given, isMeasure)) throw invalidArgument("measures", MEASURES.expected, given);
+  const isMeasure = (one: unknown) => typeof one === "string" || typeof fieldsOf<Measure>(one).name === "string";
+  if (!isListOf(given, isMeasure)) throw invalidArgument("measures", MEASURES.expected, given);
   return given.map((one) => (typeof one === "string" ? parseMeasure(one) : one));
 }
 
-function isList(given: unknown, holds: (one: unknown) => boolean): boolean {
-  return Array.isArray(given) && given.length > 0 && Array.from(given).every(holds);
+function isListOf(given: unknown, holds: (one: unknown) => boolean): boolean {
+  return isList(given) && given.length > 0 && Array.from(given).every(holds);
 }

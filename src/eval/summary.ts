@@ -1,7 +1,8 @@
 import { sortAsTrec } from "../bm25/order.ts";
+import { mean } from "../util/mean.ts";
 import { kendallTau } from "./metrics/correlation.ts";
 import { type Gain, type Measure, measure, measureKey } from "./metrics/measures.ts";
-import { bootstrap, holm, type Interval, mean, percentile, randomizationTest } from "./metrics/statistics.ts";
+import { bootstrap, holm, type Interval, percentile, randomizationTest } from "./metrics/statistics.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Dropped, Grades } from "./types.ts";
 

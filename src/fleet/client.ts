@@ -1,6 +1,8 @@
 import type { Queue, QueueEvents } from "bullmq";
 import type { QRHeadError } from "../errors.ts";
-import { type Ask, DEFAULT_QUEUE, idOf, type JobData, type JobResult, toJob } from "./job.ts";
+import { SUBMITTING } from "../options/fleet.ts";
+import { valuesOf } from "../options/spec.ts";
+import { type Ask, idOf, type JobData, type JobResult, toJob } from "./job.ts";
 import { connect, type Queues } from "./redis.ts";
 import { readError } from "./wire.ts";
 
@@ -54,8 +56,7 @@ type Pending = {
   reject: (error: unknown) => void;
 };
 
-const ATTEMPTS = 3;
-const BACK_OFF_MS = 1000;
+const DEFAULTS = valuesOf(SUBMITTING);
 /** Results that nobody fetched are kept so long, in seconds. */
 const KEEP_S = 7 * 24 * 3600;
 /** How often jobs are looked at of which no event was heard: events may be lost, and with them Redis's memory. */
@@ -74,7 +75,7 @@ export class FleetClient implements AsyncDisposable {
 
   private constructor(options: ClientOptions, queues: Queues) {
     const { bullmq, connection, address } = queues;
-    const name = options.queue ?? DEFAULT_QUEUE;
+    const name = options.queue ?? DEFAULTS.queue;
     this.address = address;
     this.#options = options;
     this.#queues = queues;
@@ -186,7 +187,7 @@ export class FleetClient implements AsyncDisposable {
 
   /** Does nothing where there is a job of the id. */
   async #add(id: string, ask: Ask): Promise<void> {
-    const { attempts = ATTEMPTS, backOff = BACK_OFF_MS } = this.#options;
+    const { attempts = DEFAULTS.attempts, backOff = DEFAULTS.backOff } = this.#options;
     await this.#queue.add(ask.kind, toJob(ask), {
       jobId: id,
       attempts,

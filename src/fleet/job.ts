@@ -2,8 +2,6 @@ import { createHash } from "node:crypto";
 import { QRHeadError } from "../errors.ts";
 import { zod } from "../util/zod.ts";
 
-/** Queue that workers take from and submissions put into, unless told otherwise. */
-export const DEFAULT_QUEUE = "qrhead";
 /** Of the form of jobs and their results: another version is not understood. */
 const VERSION = 1;
 

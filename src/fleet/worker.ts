@@ -1,6 +1,8 @@
 import { hostname } from "node:os";
 import { QRHeadError } from "../errors.ts";
-import { DEFAULT_QUEUE, type JobData, type JobResult, readJob } from "./job.ts";
+import { WORKING } from "../options/fleet.ts";
+import { valuesOf } from "../options/spec.ts";
+import { type JobData, type JobResult, readJob } from "./job.ts";
 import { connect } from "./redis.ts";
 import { mayPass, writeError } from "./wire.ts";
 
@@ -26,13 +28,13 @@ export type RunningWorker = {
   close(): Promise<void>;
 };
 
-const LEASE_MS = 15_000;
+const DEFAULTS = valuesOf(WORKING);
 /** Workers that may be gone with a job before it counts as failed: it may be what ends them. */
 const MOST_STALLS = 3;
 
 /** Takes jobs from the queue, one at a time. @throws As `connect`. */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const { queue = DEFAULT_QUEUE, handlers, lease = LEASE_MS, onFailed, onTrouble } = options;
+  const { queue = DEFAULTS.queue, handlers, lease = DEFAULTS.lease, onFailed, onTrouble } = options;
   const { bullmq, connection, address } = await connect(options.redis);
   const name = `${hostname()}:${process.pid}`;
   const worker = new bullmq.Worker<JobData, JobResult>(

@@ -1,6 +1,8 @@
 import { InputError } from "../errors.ts";
 import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import type { Head } from "../types.ts";
+import { mean } from "../util/mean.ts";
+import { assertHeadSet } from "./given-set.ts";
 import type { HeadSet } from "./head-set.ts";
 import { headKey } from "./heads.ts";
 
@@ -32,6 +34,8 @@ export type HeadSetComparison = {
  * const { shared } = compareHeadSets(parseHeadSet("13-18,13-21", "a"), parseHeadSet("13-18", "b"));
  */
 export function compareHeadSets(a: HeadSet, b: HeadSet): HeadSetComparison {
+  assertHeadSet(a, "a");
+  assertHeadSet(b, "b");
   const [shapeA, shapeB] = [shapeOf(a), shapeOf(b)];
   if (shapeA && shapeB && (shapeA.layers !== shapeB.layers || shapeA.heads !== shapeB.heads)) {
     throw new InputError(
@@ -88,8 +92,8 @@ function ranksOf(scores: readonly number[]): number[] {
 /** Pearson's correlation; null where one of the two does not vary. */
 function correlation(a: readonly number[], b: readonly number[]): number | null {
   const centred = (values: readonly number[]) => {
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    return values.map((value) => value - mean);
+    const middle = mean(values);
+    return values.map((value) => value - middle);
   };
   const dot = (x: readonly number[], y: readonly number[]) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
   const [x, y] = [centred(a), centred(b)];

@@ -1,10 +1,11 @@
-import { InputError } from "../errors.ts";
+import { InputError, invalidArgument } from "../errors.ts";
+import { EXPORT_FORMATS } from "../options/choices.ts";
 import { rankDocuments } from "../ranking/scoring/ranking.ts";
+import { assertHeadSet } from "./given-set.ts";
 import type { HeadSet } from "./head-set.ts";
 import { everyHead, headKey } from "./heads.ts";
 
-/** Published formats that a head set can be written in; `parseHeadSet` reads them back. */
-export const EXPORT_FORMATS = ["qrhead-yaml", "qrhead-list", "wu"] as const;
+/** A published format that a head set can be written in; `parseHeadSet` reads them back. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /**
@@ -16,11 +17,13 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
  *
  * None of them has a place for weights, prompt or provenance.
  *
- * @throws InputError `INVALID_INPUT` for a format of scores and a set that does not score every head.
+ * @throws InputError `INVALID_ARGUMENT` for what is no head set or an unknown format, `INVALID_INPUT` for a format of scores and a set that does not score every head.
  * @example
  * const yaml = exportHeadSet(parseHeadSet("13-18,13-21", "mine"), "qrhead-yaml", "mine");
  */
 export function exportHeadSet(set: HeadSet, format: ExportFormat, name: string): string {
+  assertHeadSet(set);
+  if (!EXPORT_FORMATS.includes(format)) throw invalidArgument("format", `one of ${EXPORT_FORMATS.join(", ")}`, format);
   if (format === "qrhead-yaml") return toQRHeadYaml(set);
   if (!set.scores) {
     throw new InputError(

@@ -1,5 +1,6 @@
 import type { Head, ModelIdentity } from "../types.ts";
 import { largestOf } from "../util/extremes.ts";
+import { mean } from "../util/mean.ts";
 import { everyHead, headKey, parseHeadKey } from "./heads.ts";
 
 /** How many heads are taken from a file of scores: the number that QRHead uses below 10B parameters (EMNLP 2025). */
@@ -48,7 +49,7 @@ function readScore(key: string, value: unknown, fail: Fail): number {
   if (trials.length === 0 || !trials.every((trial) => typeof trial === "number" && Number.isFinite(trial))) {
     return fail(`the score of head ${key} is neither a number nor a list of numbers`);
   }
-  return trials.reduce((sum, trial) => sum + trial, 0) / trials.length;
+  return mean(trials);
 }
 
 /** `[[13, 18], …]`, `["13-18", …]`, or `[["13-18", score], …]`. */

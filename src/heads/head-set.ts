@@ -1,5 +1,6 @@
 import { InputError, invalidArgument } from "../errors.ts";
 import type { Head, ModelIdentity } from "../types.ts";
+import { assertText } from "../util/given.ts";
 import { readForeignHeads } from "./formats.ts";
 import { checkHeadSet } from "./head-set-schema.ts";
 import { findDuplicate, headKey } from "./heads.ts";
@@ -129,6 +130,7 @@ export function parseHeadSet(text: string, sourceName: string, model?: ModelIden
   };
 
   if (typeof text !== "string") throw invalidArgument("text", "the text of a head-set file", text);
+  assertText(sourceName, "sourceName");
   const trimmed = text.replace(/^\uFEFF/, "").trim();
   if (trimmed === "") return fail("it is empty");
   const json = parseJson(trimmed);

@@ -1,5 +1,6 @@
 import { InputError, invalidArgument } from "../errors.ts";
 import type { Head, ModelIdentity } from "../types.ts";
+import { isList } from "../util/kinds.ts";
 
 /** `13-18`, as every published format writes a head: 0-based layer, 0-based head. */
 export function headKey([layer, head]: Head): string {
@@ -60,7 +61,7 @@ export function assertHeadsFit(heads: readonly Head[], model: ModelIdentity, nam
 }
 
 function isHead(value: unknown): value is Head {
-  return Array.isArray(value) && value.length === 2 && value.every((part) => Number.isSafeInteger(part) && part >= 0);
+  return isList(value) && value.length === 2 && value.every((part) => Number.isSafeInteger(part) && part >= 0);
 }
 
 /**

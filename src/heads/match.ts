@@ -1,5 +1,6 @@
 import { invalidArgument } from "../errors.ts";
 import type { ModelIdentity } from "../types.ts";
+import { isObject } from "../util/kinds.ts";
 import type { HeadSet } from "./head-set.ts";
 import { PUBLISHED_HEAD_SETS, type PublishedModelKey } from "./published.ts";
 
@@ -84,7 +85,7 @@ export type HeadSetMatch = {
  * console.log(match?.name, match?.warning);
  */
 export function matchHeadSet(model: ModelIdentity): HeadSetMatch | null {
-  if (typeof model !== "object" || model === null) {
+  if (!isObject(model)) {
     throw invalidArgument("model", "what retriever.model gives", model);
   }
   const candidates = PUBLISHED_HEAD_SETS.filter(

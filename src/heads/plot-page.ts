@@ -1,4 +1,6 @@
+import { assertText } from "../util/given.ts";
 import { pagePolicy } from "../util/page-policy.ts";
+import { assertSetOfModel } from "./given-set.ts";
 import type { HeadSet, HeadSetModel } from "./head-set.ts";
 import { headKey } from "./heads.ts";
 import { escapeXml, plotHeadSet } from "./plot.ts";
@@ -48,6 +50,8 @@ const LISTED = 64;
  * const html = plotPage(published!.set, published!.name);
  */
 export function plotPage(set: HeadSet & { model: HeadSetModel }, name: string): string {
+  assertSetOfModel(set);
+  assertText(name, "name");
   return [
     "<!doctype html>",
     '<html lang="en">',

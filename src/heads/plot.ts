@@ -2,7 +2,9 @@ import { scaleLinear, scaleSequential } from "d3-scale";
 import { interpolateViridis } from "d3-scale-chromatic";
 import type { Head } from "../types.ts";
 import { largestOf, smallestOf } from "../util/extremes.ts";
+import { assertText } from "../util/given.ts";
 import { UNPRINTABLE } from "../util/unprintable.ts";
+import { assertSetOfModel } from "./given-set.ts";
 import type { HeadSet, HeadSetModel } from "./head-set.ts";
 import { headKey } from "./heads.ts";
 
@@ -53,6 +55,8 @@ function plottedHeads(set: HeadSet & { model: HeadSetModel }): PlottedHead[] {
  * const svg = plotHeadSet(published!.set, published!.name);
  */
 export function plotHeadSet(set: HeadSet & { model: HeadSetModel }, name: string): string {
+  assertSetOfModel(set);
+  assertText(name, "name");
   const { layers, heads } = set.model;
   const size = Math.max(
     CELL.smallest,

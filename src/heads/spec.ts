@@ -1,6 +1,7 @@
 import { InputError, invalidArgument } from "../errors.ts";
 import type { PromptName } from "../prompt/profiles.ts";
 import type { Head, ModelIdentity } from "../types.ts";
+import { isList, isObject } from "../util/kinds.ts";
 import { type HeadSet, parseHeadSet } from "./head-set.ts";
 import { assertHeadsFit, everyHead, parseHeadKey, randomHeads } from "./heads.ts";
 import { matchHeadSet } from "./match.ts";
@@ -54,8 +55,8 @@ export function resolveHeads(
   readFile: (path: string) => string | undefined,
 ): ResolvedHeads {
   if (typeof spec !== "string") {
-    if (isList(spec)) return checked(spec, model, "heads");
-    if (typeof spec !== "object" || spec === null || !Array.isArray(spec.heads)) {
+    if (isListOfHeads(spec)) return checked(spec, model, "heads");
+    if (!isObject(spec) || !isList(spec.heads)) {
       throw invalidArgument("heads", "a string, a list of [layer, head] pairs, or a head set", spec);
     }
     return fromSet(spec, model, spec.source?.name ?? "the head set");
@@ -82,8 +83,8 @@ export function resolveHeads(
   return fromSet(parseHeadSet(content, text, model), model, text);
 }
 
-function isList(spec: readonly Head[] | HeadSet): spec is readonly Head[] {
-  return Array.isArray(spec);
+function isListOfHeads(spec: readonly Head[] | HeadSet): spec is readonly Head[] {
+  return isList(spec);
 }
 
 function checked(heads: readonly Head[], model: ModelIdentity, name: string): ResolvedHeads {

@@ -1,4 +1,5 @@
-import { InputError } from "../errors.ts";
+import { InputError, invalidArgument } from "../errors.ts";
+import { assertHeadSet } from "./given-set.ts";
 import type { HeadSet } from "./head-set.ts";
 
 /**
@@ -6,11 +7,13 @@ import type { HeadSet } from "./head-set.ts";
  * the whole choice (`stability`, `fit`, `calibration`) goes.
  *
  * @param name What messages call the set.
- * @throws InputError `INVALID_INPUT` for a set with fewer heads.
+ * @throws InputError `INVALID_ARGUMENT` for what is no head set or no number of heads, `INVALID_INPUT` for a set with fewer heads.
  * @example
  * const best = trimHeadSet(parseHeadSet("13-18,13-21", "mine"), 1, "mine");
  */
 export function trimHeadSet(set: HeadSet, top: number, name: string): HeadSet {
+  assertHeadSet(set);
+  if (!(Number.isInteger(top) && top >= 1)) throw invalidArgument("top", "an integer of at least 1", top);
   if (top > set.heads.length) {
     throw new InputError("INVALID_INPUT", `${name} has ${set.heads.length} heads, fewer than the ${top} requested`, {
       advice: "choose fewer, or find more with `qrhead detect`",

@@ -1,3 +1,4 @@
+import { assertList, assertObject } from "../util/given.ts";
 import { pagePolicy } from "../util/page-policy.ts";
 import { UNPRINTABLE } from "../util/unprintable.ts";
 import type { Inspection } from "./attention.ts";
@@ -66,6 +67,9 @@ show();`;
  * const html = inspectionPage(inspection, { name: retriever.model.name, headSet: retriever.headSet });
  */
 export function inspectionPage(inspection: Inspection, model: { name: string; headSet: string }): string {
+  assertObject(inspection, "inspection", "what inspect gives");
+  assertList(inspection.documents, "inspection.documents");
+  assertObject(model, "model", "{ name, headSet }");
   const { query, documents, heads, calibrated } = inspection;
   const articles = documents.map(
     ({ id, tokens }) =>

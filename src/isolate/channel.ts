@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createRequire } from "node:module";
 import { QRHeadError } from "../errors.ts";
+import type { UtilityProcess, UtilityProcessModule } from "../types.ts";
 import { lastWords } from "../util/last-words.ts";
 
 /** A line to one child process, whatever the system that started it. Nothing of it keeps this process alive. */
@@ -12,21 +13,6 @@ export type Channel = {
   /** Called once, with how it ended and the last line that it wrote to standard error. */
   onExit(listener: (how: string, lastLine: string) => void): void;
   kill(): void;
-};
-
-/** What is used of Electron's `utilityProcess`. */
-export type UtilityProcessModule = {
-  fork(modulePath: string, args?: string[], options?: object): UtilityProcess;
-};
-
-/** What is used of a process that Electron's `utilityProcess` started. */
-export type UtilityProcess = {
-  readonly pid: number | undefined;
-  postMessage(message: unknown): void;
-  on(event: "message", listener: (message: unknown) => void): unknown;
-  on(event: "exit", listener: (code: number) => void): unknown;
-  kill(): boolean;
-  readonly stderr: NodeJS.ReadableStream | null;
 };
 
 export type ChannelOptions = { program: string; cwd: string; utilityProcess?: UtilityProcessModule | undefined };

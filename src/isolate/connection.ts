@@ -33,9 +33,9 @@ type Pending = {
   onThrow: (error: unknown) => void;
 };
 
-function notSent(error: unknown): InputError {
+function notSent(error: unknown, what = "An argument"): InputError {
   const reason = error instanceof Error ? error.message : String(error);
-  return new InputError("INVALID_ARGUMENT", `An argument cannot be sent to another process: ${reason}`, {
+  return new InputError("INVALID_ARGUMENT", `${what} cannot be sent to another process: ${reason}`, {
     ...{ option: "options", expected: "plain data, functions and signals", cause: error },
   });
 }
@@ -118,6 +118,12 @@ export class Connection {
       pending.onThrow(error);
       answer = { error: toWire(error) };
     }
-    if (reply !== undefined && !this.#death) this.#post({ type: "returned", id, reply, ...answer });
+    if (reply === undefined || this.#death) return;
+    try {
+      this.#post({ type: "returned", id, reply, ...answer });
+    } catch (error) {
+      // The child waits for an answer, and the call ends with what it is told.
+      this.#post({ type: "returned", id, reply, error: toWire(notSent(error, `What ${name} returned`)) });
+    }
   }
 }

@@ -1,12 +1,16 @@
 import path from "node:path";
 import { type DocumentInput, someDocuments } from "../documents/documents.ts";
 import { invalidArgument, isQRHeadError, QRHeadError } from "../errors.ts";
+import { KEEPING, SAVING } from "../options/corpora.ts";
+import { parseOptions, splitOptions as splitSet } from "../options/parse.ts";
+import type { CorpusFileOptions } from "../options/types/corpora.ts";
 import type { RankOptions } from "../options.ts";
 import { type BatchResult, type RankBatch, withDocuments } from "../ranking/batch.ts";
 import { assertQuery } from "../ranking/rank-many.ts";
 import type { Ranking, RankResult } from "../ranking/results.ts";
 import type { RetrieverCorpus } from "../ranking/retriever.ts";
 import type { CorpusRankOptions, MakeCorpusOptions, SaveOptions } from "../reading/corpus/options.ts";
+import { parseCorpusOptions } from "../reading/corpus/options.ts";
 import type { RankDocument } from "../types.ts";
 import { batchIn, splitOptions, withWait } from "./call.ts";
 import type { Connection } from "./connection.ts";
@@ -60,13 +64,14 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
     givenOptions: MakeCorpusOptions,
   ): Promise<IsolatedCorpus<T>> {
     const [documents, given] = [someDocuments(passed), [...passed]];
-    const { options, ...hooks } = splitOptions(givenOptions);
-    const { saveTo, force, ...settings } = options as MakeCorpusOptions;
-    const file = typeof saveTo === "string" && saveTo !== "" ? path.resolve(saveTo) : undefined;
+    const [own, others] = splitSet(KEEPING, givenOptions);
+    const { saveTo, force } = parseOptions(KEEPING, own) as CorpusFileOptions;
+    const { options: settings, ...hooks } = splitOptions(parseCorpusOptions(others));
+    const file = saveTo === undefined ? undefined : path.resolve(saveTo);
     const number = nextNumber();
     const call: Call = {
       ...{ method: "corpus.create", corpus: number, args: [documents] },
-      options: { ...options, ...(file !== undefined && { saveTo: file }) },
+      options: { ...settings, ...(file !== undefined && { saveTo: file, force }) },
     };
     const { value: info } = await view.run<CorpusInfo>(call, hooks);
     const made = { number, documents, given, settings, info };
@@ -144,7 +149,7 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
   async save(file: string, options: SaveOptions = {}): Promise<void> {
     if (typeof file !== "string" || file === "") throw invalidArgument("file", "the path of a file", file);
     const output = path.resolve(file);
-    const { options: plain, ...hooks } = splitOptions(options);
+    const { options: plain, ...hooks } = splitOptions(parseOptions(SAVING, options));
     await this.#call("corpus.save", [output], plain, hooks);
     this.#file = output;
   }

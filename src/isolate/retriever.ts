@@ -4,10 +4,14 @@ import { type RetrieveOptions, type RetrieveResult, retrieve } from "../answerin
 import type { Retriever } from "../answering/retriever.ts";
 import type { Chunk, ChunkOptions } from "../chunking/chunk.ts";
 import { type DocumentInput, normalizeDocuments, someDocuments, type Widened } from "../documents/documents.ts";
-import { invalidArgument, QRHeadError } from "../errors.ts";
+import { QRHeadError } from "../errors.ts";
 import type { Inspection } from "../inspect/attention.ts";
 import { packageRoot, unpacked } from "../native/addon.ts";
 import type { Tokenization } from "../native/addon-types.ts";
+import { ISOLATING } from "../options/corpora.ts";
+import { parseOptions, splitOptions as splitSet } from "../options/parse.ts";
+import { valuesOf } from "../options/spec.ts";
+import type { IsolatedLoadOptions } from "../options/types/corpora.ts";
 import { type LoadOptions, parseLoadOptions, type RankOptions } from "../options.ts";
 import type { PromptProfile } from "../prompt/profiles.ts";
 import type { PruneOptions } from "../pruning/options.ts";
@@ -26,24 +30,15 @@ import {
 } from "../writing/options.ts";
 import { streamOf } from "../writing/stream.ts";
 import { batchIn, splitOptions, withWait } from "./call.ts";
-import { openChannel, type UtilityProcessModule } from "./channel.ts";
+import { openChannel } from "./channel.ts";
 import { IsolatedCorpus } from "./corpus.ts";
 import type { Method } from "./protocol.ts";
 import { Supervisor } from "./supervisor.ts";
 import { View } from "./view.ts";
 
-export type IsolatedLoadOptions = LoadOptions & {
-  /**
-   * Electron's `utilityProcess`. Defaults to it in Electron's main process; elsewhere the process is one of
-   * `child_process.fork`.
-   */
-  utilityProcess?: UtilityProcessModule | undefined;
-  /** Milliseconds that an aborted call may take to stop before its process is ended, at least 1. Defaults to 60,000. */
-  abortTimeout?: number | undefined;
-};
+export type { IsolatedLoadOptions };
 
 const CHILD = path.join(packageRoot, "dist", "isolate", "child.js");
-const ABORT_TIMEOUT_MS = 60_000;
 
 /**
  * A retriever whose model is in a child process. If an assertion of llama.cpp or a lack of memory ends that process, the running
@@ -69,10 +64,9 @@ export class IsolatedRetriever implements Retriever {
    * await using retriever = await IsolatedRetriever.load({ model: "model.gguf" });
    */
   static async load(options: IsolatedLoadOptions = {}): Promise<IsolatedRetriever> {
-    const { utilityProcess, abortTimeout = ABORT_TIMEOUT_MS, ...rest } = options;
-    if (!(Number.isInteger(abortTimeout) && abortTimeout >= 1)) {
-      throw invalidArgument("abortTimeout", "an integer of at least 1, in milliseconds", abortTimeout);
-    }
+    const [own, rest] = splitSet(ISOLATING, options);
+    const given = parseOptions(ISOLATING, own) as Pick<IsolatedLoadOptions, keyof typeof ISOLATING>;
+    const { utilityProcess, abortTimeout = valuesOf(ISOLATING).abortTimeout } = given;
     const { options: plain, ...hooks } = splitOptions(parseLoadOptions(rest));
     const cwd = process.cwd();
     const supervisor = new Supervisor({

@@ -1,18 +1,11 @@
 import type { CallToolResult, ServerContext } from "@modelcontextprotocol/server";
-import { InputError, isQRHeadError, type LoadOptions } from "../index.ts";
+import { InputError, isQRHeadError } from "../index.ts";
 import { IsolatedRetriever } from "../isolate/index.ts";
+import { parseOptions } from "../options/parse.ts";
+import { SERVING_TOOLS } from "../options/serving.ts";
+import type { McpOptions } from "../options/types/serving.ts";
 import { Roots } from "./roots.ts";
 import { type Call, DESCRIPTIONS, INPUTS, TOOLS, type Toolbox, type ToolName } from "./tools.ts";
-
-export type McpOptions = {
-  /** Folders whose files tools may read. */
-  roots: readonly string[];
-  /** How the retriever is loaded, into a process of its own, when a tool first needs it. */
-  load?: LoadOptions | undefined;
-  /** GGUF that answers, for the tool `ask`. */
-  generator?: string | undefined;
-  version: string;
-};
 
 const PACKAGE = "@modelcontextprotocol/server";
 
@@ -21,7 +14,8 @@ const PACKAGE = "@modelcontextprotocol/server";
  *
  * @throws InputError for a root that does not exist, and where `@modelcontextprotocol/server` is not installed.
  */
-export async function serveMcp({ roots, load = {}, generator, version }: McpOptions): Promise<void> {
+export async function serveMcp(options: McpOptions): Promise<void> {
+  const { roots, load = {}, generator, version } = parseOptions(SERVING_TOOLS, options) as McpOptions;
   const { McpServer, serveStdio, StdioServerTransport } = await importSdk();
   let loading: Promise<IsolatedRetriever> | undefined;
   const retriever = () => {

@@ -1,3 +1,4 @@
+import { isList } from "../util/kinds.ts";
 import { LAYOUTS } from "./choices.ts";
 import { DEVICE, LOADING, onProgress, signal } from "./model.ts";
 import { RANKING } from "./ranking.ts";
@@ -57,7 +58,7 @@ export const RETRIEVING = {
   chunk,
   instruction,
   history: other({
-    ...{ type: "readonly ChatMessage[]", accepts: Array.isArray, expected: "a list of messages" },
+    ...{ type: "readonly ChatMessage[]", accepts: isList, expected: "a list of messages" },
     says: "earlier messages of the conversation; they come before the question in `messages`",
     default: "none",
   }),
@@ -73,6 +74,7 @@ export const ASKING = {
     ...{ type: "string", required: true, flag: "-m, --model <M>" },
     expected: "the path or hf: URI of a GGUF that answers (the built-in model cannot), a loaded model, or a function",
     says: "the model that answers: the GGUF of a chat model, or of a base model, which gets a plain prompt",
+    flagExpected: "the path of a GGUF, a pulled model's name or an hf: URI",
     flagSays: "GGUF that answers: a path, a pulled model's name or an hf: URI",
     more: "Or a loaded retriever, a loaded model of node-llama-cpp, or a function of messages.",
   }),
@@ -80,6 +82,7 @@ export const ASKING = {
     ...{ type: "LoadOptions", flag: "--retriever <M>" },
     expected: "a retriever, or options to load one",
     says: "the retriever: a loaded one, or options to load one",
+    flagExpected: "a path or an hf: URI",
     flagSays: "GGUF that retrieves",
     more: "A slim file works. A corpus has its own retriever; a loaded one passed beside it writes the answer if it has the same file as `generate`.",
     default: "the built-in model, or the retriever given as `generate`",
@@ -94,17 +97,17 @@ export const ASKING = {
   maxTokens: integer({
     ...{ min: 1, flag: "--max-tokens <N>", group: ANSWER },
     says: "maximum tokens of the answer",
-    ...{ default: "512", shortDefault: "512" },
+    value: 512,
   }),
   temperature: number({
     ...{ min: 0, max: 10, flag: "--temperature <X>", group: ANSWER },
     says: "sampling temperature; 0 is greedy",
-    ...{ default: "0", shortDefault: "0" },
+    value: 0,
   }),
   repeatPenalty: number({
     ...{ min: 1, max: 10, flag: "--repeat-penalty <X>", group: ANSWER },
     says: "divides the odds of the answer's last 64 tokens; 1 is no penalty",
-    ...{ default: "1.05", shortDefault: "1.05" },
+    value: 1.05,
   }),
   threads: DEVICE.threads,
   gpu: DEVICE.gpu,

@@ -29,3 +29,9 @@ export const GAINS = ["linear", "exponential"] as const;
 export const DRAWS = ["qrhead", "numpy"] as const;
 /** Published settings of evaluation. */
 export const SETTING_NAMES = ["beir", "longmemeval", "clipper", "order-sensitivity"] as const;
+/** Published formats that a head set can be written in. */
+export const EXPORT_FORMATS = ["qrhead-yaml", "qrhead-list", "wu"] as const;
+/** Ways through a model that `qrhead bench` measures. */
+export const BENCH_TRIALS = ["plain", "rerank", "stopped", "all", "detect", "softMax"] as const;
+/** How a documents file may be written: `text` is one document a line, `json` an array or one object, `jsonl` JSON Lines. */
+export const DOCUMENT_FORMATS = ["auto", "text", "json", "jsonl"] as const;

@@ -23,7 +23,7 @@ export const DETECTING = {
     ...{ min: 0, above: true, flag: "--temperature <T>", group: CHOOSING },
     says: 'temperature of `"contrastive"`',
     flagSays: "temperature of contrastive",
-    ...{ default: "0.1", shortDefault: "0.1" },
+    value: 0.1,
   }),
   rawMass: toggle({
     ...{ flag: "--raw-mass", group: CHOOSING },
@@ -34,6 +34,7 @@ export const DETECTING = {
   top: other({
     ...{ type: 'number | "auto"', flag: "--top <N>", group: CHOOSING },
     expected: 'an integer of at least 1 or "auto"',
+    flagExpected: "an integer of at least 1 or auto",
     accepts: (value) =>
       value === "auto" || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 2 ** 31),
     says: "how many heads to choose; all if the model has fewer",
@@ -64,7 +65,7 @@ export const DETECTING = {
     ...{ min: 0, max: MOST_SEED, flag: "--seed <SEED>", group: EXAMPLES },
     says: "decides how examples are split to measure stability and quality",
     flagSays: "seed of examples made from text, and of splits",
-    ...{ default: "0", shortDefault: "0" },
+    value: 0,
   }),
   checkpoint: text({
     ...{ flag: "--checkpoint <FILE>", group: RUN, expected: "the path of a file" },
@@ -110,7 +111,7 @@ export const RETRIEVAL_HEADS = {
   minTokens: integer({
     ...{ min: 16, flag: "--min-tokens <N>", group: "Haystacks" },
     says: "tokens of the shortest haystack",
-    ...{ default: "512", shortDefault: "512" },
+    value: 512,
   }),
   maxTokens: integer({
     ...{ min: 16, flag: "--max-tokens <N>", group: "Haystacks" },
@@ -121,17 +122,17 @@ export const RETRIEVAL_HEADS = {
   lengths: integer({
     ...{ min: 1, flag: "--lengths <N>", group: "Haystacks" },
     says: "how many lengths to try, evenly spaced",
-    ...{ default: "5", shortDefault: "5" },
+    value: 5,
   }),
   depths: integer({
     ...{ min: 1, flag: "--depths <N>", group: "Haystacks" },
     says: "how many depths to try, evenly spaced",
-    ...{ default: "5", shortDefault: "5" },
+    value: 5,
   }),
   top: integer({
     ...{ min: 1, flag: "--top <N>", group: CHOOSING },
     says: "maximum number of heads to choose",
-    ...{ default: "16", shortDefault: "16" },
+    value: 16,
   }),
   threshold: number({
     ...{ min: 0, max: 1, flag: "--threshold <X>", group: CHOOSING },
@@ -150,13 +151,13 @@ export const BOOTSTRAPPING = {
     says: "how queries are made",
     ...{ default: '`"mixed"`', shortDefault: "mixed" },
   }),
-  examples: integer({ min: 1, max: 2 ** 20, says: "how many examples to make", default: "64" }),
+  examples: integer({ min: 1, max: 2 ** 20, says: "how many examples to make", value: 64 }),
   documents: integer({
     ...{ min: 4, max: 2 ** 16, flag: "--documents <N>", group: EXAMPLES },
     says: "documents per example; fewer if the text has fewer passages",
     flagSays: "documents per example made from text",
-    ...{ default: "20", shortDefault: "20" },
+    value: 20,
   }),
-  seed: integer({ min: 0, max: MOST_SEED, says: "seed of all random choices", default: "0" }),
+  seed: integer({ min: 0, max: MOST_SEED, says: "seed of all random choices", value: 0 }),
   sourceName: text({ says: "name of the texts in messages", default: '`"The bootstrap text"`' }),
 } as const satisfies OptionSet;

@@ -1,12 +1,11 @@
-import { DATA_FORMATS, DRAWS, GAINS, GRANULARITIES, SETTING_NAMES } from "./choices.ts";
+import { isObject } from "../util/kinds.ts";
+import { BENCH_TRIALS, DATA_FORMATS, DRAWS, GAINS, GRANULARITIES, SETTING_NAMES } from "./choices.ts";
 import { LOADING, signal } from "./model.ts";
 import { callback, choice, integer, numbers, type OptionSet, other, text, texts, toggle } from "./spec.ts";
 
 const DATA = "Data";
 const HAYSTACKS = "Haystacks";
 const MEASURING = "Measuring";
-
-const isPlain = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** What is measured, on what, and how; `methods` and `measures` are checked where they are taken. */
 export const EVALUATING = {
@@ -117,13 +116,13 @@ export const EVALUATING = {
   passageWords: integer({
     ...{ min: 1, max: 100_000, flag: "--passage-words <N>", group: HAYSTACKS },
     says: "words of the passages that a haystack is cut into",
-    ...{ default: "100", shortDefault: "100" },
+    value: 100,
   }),
   jobs: integer({
     ...{ min: 1, max: 10_000, flag: "--jobs <N>", group: MEASURING },
     says: "rankers of a method that work at once, each with its own model",
     flagSays: "rankers at once, each with its own model",
-    ...{ default: "1", shortDefault: "1" },
+    value: 1,
   }),
   inOrder: toggle({
     says: "write outcomes in the order of the queries",
@@ -147,13 +146,13 @@ export const EVALUATING = {
     default: "`false`: existing results are an error",
   }),
   load: other({
-    ...{ type: "LoadOptions", expected: "options of loading", accepts: isPlain },
+    ...{ type: "LoadOptions", expected: "options of loading", accepts: isObject },
     says: "options to load the model that methods rank with",
     default: "the built-in model",
   }),
   model: other({
     ...{ type: "Record<string, unknown>", expected: "an object" },
-    accepts: isPlain,
+    accepts: isObject,
     says: "what the report says about a model that is loaded elsewhere",
     default: "the size of the file that `load` names",
   }),
@@ -185,17 +184,22 @@ export const EVALUATING_ANSWERS = {
 /** Flags of `qrhead bench`, beside those of the model. */
 export const BENCHING = {
   documentTokens: integer({
-    ...{ min: 16, max: 2 ** 24, flag: "--document-tokens <N>", shortDefault: "2048" },
+    ...{ min: 16, max: 2 ** 24, flag: "--document-tokens <N>", value: 2048 },
     says: "tokens of all documents",
   }),
   queryTokens: integer({
-    ...{ min: 1, max: 4096, flag: "--query-tokens <N>", shortDefault: "40" },
+    ...{ min: 1, max: 4096, flag: "--query-tokens <N>", value: 40 },
     says: "tokens of the query",
   }),
   rounds: integer({
-    ...{ min: 1, max: 1000, flag: "--rounds <N>", shortDefault: "3" },
+    ...{ min: 1, max: 1000, flag: "--rounds <N>", value: 3 },
     says: "rounds that count, after one that warms up",
   }),
   growth: toggle({ flag: "--growth", says: "also with a quarter to four times as many tokens" }),
+  /** What the command itself asks of another process. */
+  trial: choice({
+    ...{ choices: BENCH_TRIALS, flag: "--trial <NAME>", hidden: true },
+    says: "run one trial once, for the peak memory of a process",
+  }),
   memory: toggle({ flag: "--no-memory", says: "omit peak memory, which needs two more processes" }),
 } as const satisfies OptionSet;

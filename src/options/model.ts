@@ -53,6 +53,7 @@ export const DEVICE = {
 export const model = text({
   ...{ flag: "-m, --model <M>", group: MODEL, expected: "base, mini, a path or an hf: URI" },
   says: "`mini`, `base` (needs the package `qrhead-base`), the path of a GGUF, the name of a pulled model, or an `hf:` URI",
+  env: "QRHEAD_MODEL",
   flagSays: "mini, base, a GGUF's path, a pulled model, or an hf: URI",
   default: "`mini`",
   shortDefault: "mini",
@@ -104,6 +105,7 @@ export const heads = other({
   more: '`"auto"` for the set published for this model, `"all"`, `"random:N:SEED"`, `"13-18,13-21"`, a published set\'s name, the path of a head-set file, `[layer, head]` pairs, or a head set.',
   ...{ default: '`"auto"`', shortDefault: "auto" },
   ...{ flag: "--heads <SPEC>", group: MODEL },
+  flagExpected: "a specification of heads",
   flagSays: "auto, all, random:N:SEED, 13-18,13-21,…, a set's name or file",
 });
 
@@ -114,6 +116,7 @@ export const withoutHeads = other({
   says: "heads to take out: their output is zero while the model reads and writes",
   more: "Takes what `heads` takes.",
   ...{ default: "none", shortDefault: "none", flag: "--without-heads <SPEC>" },
+  flagExpected: "a specification of heads",
   flagSays: "take these heads out of the model: random:N:SEED, 13-18,…, a set's name or file",
 });
 

@@ -1,4 +1,5 @@
 import { InputError, invalidArgument } from "../errors.ts";
+import { isList, isObject, isRevoked } from "../util/kinds.ts";
 import type { OptionSet, OptionSpec } from "./spec.ts";
 
 type Values = Record<string, unknown>;
@@ -30,19 +31,15 @@ export function parseOptions(set: OptionSet, options: unknown, at = ""): Values 
 
 /** Options, or none where there are none. @throws InputError `INVALID_ARGUMENT` for what is no object. */
 export function optionsOf<T extends object>(options: T | null | undefined, name = "options"): T {
-  if (isPlain(options ?? {})) return options ?? ({} as T);
+  if (isObject(options ?? {})) return options ?? ({} as T);
   throw invalidArgument(name, "an object", options);
 }
 
 /** @throws InputError `INVALID_ARGUMENT` for a value that is not what the option takes. */
 function parseOption(spec: OptionSpec, value: unknown, name: string): unknown {
-  if (spec.inside && isPlain(value)) return parseOptions(spec.inside, value, name);
+  if (spec.inside && isObject(value)) return parseOptions(spec.inside, value, name);
   if (!accepts(spec, value)) throw invalidArgument(name, spec.expected, value);
   return spec.take ? spec.take(value) : value;
-}
-
-function isPlain(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function accepts({ kind, min, max, above, whole, choices, accepts: own, inside }: OptionSpec, value: unknown): boolean {
@@ -60,15 +57,13 @@ function accepts({ kind, min, max, above, whole, choices, accepts: own, inside }
     case "text":
       return isText(value);
     case "texts":
-      return Array.isArray(value) && value.every(isText);
+      return isList(value) && value.every(isText);
     case "numbers":
-      return (
-        Array.isArray(value) && value.length > 0 && Array.from(value).every((one) => isWithin(one, min!, max!, whole!))
-      );
+      return isList(value) && value.length > 0 && Array.from(value).every((one) => isWithin(one, min!, max!, whole!));
     case "pair":
-      return Array.isArray(value) && value.length === 2 && value.every((one) => typeof one === "string");
+      return isList(value) && value.length === 2 && value.every((one) => typeof one === "string");
     case "pattern":
-      return Object.prototype.toString.call(value) === "[object RegExp]";
+      return !isRevoked(value) && Object.prototype.toString.call(value) === "[object RegExp]";
     default:
       return own ? own(value) : choices ? choices.includes(value as string) : !inside;
   }
@@ -80,7 +75,7 @@ export function isWithin(value: unknown, min: number, max: number, whole: boolea
 
 /** Options in two parts: those that a set knows, and the others. @throws InputError for what is no object. */
 export function splitOptions(set: OptionSet, options: unknown): [known: Values, others: Values] {
-  if (!isPlain(options)) throw invalidArgument("options", "an object", options);
+  if (!isObject(options)) throw invalidArgument("options", "an object", options);
   const entries = Object.entries(options as Values);
   const known = entries.filter(([key]) => Object.hasOwn(set, key));
   return [Object.fromEntries(known), Object.fromEntries(entries.filter(([key]) => !Object.hasOwn(set, key)))];

@@ -1,3 +1,4 @@
+import { isList } from "../util/kinds.ts";
 import { LAYOUTS, MERGE_RULES, ORDERS } from "./choices.ts";
 import { onProgress, signal } from "./model.ts";
 import { choice, integer, number, type OptionSet, other, text, toggle } from "./spec.ts";
@@ -110,7 +111,7 @@ export const RANKING = {
   threshold,
   prior: other({
     type: "Prior",
-    accepts: (value) => value === "bm25" || (Array.isArray(value) && value.every((one) => Number.isFinite(one))),
+    accepts: (value) => value === "bm25" || (isList(value) && value.every((one) => Number.isFinite(one))),
     expected: '"bm25" or finite numbers, one per document',
     says: "scores of a first stage that join the heads'",
     more: 'One number per document, higher is better; `"bm25"` computes BM25 over the documents themselves.',
@@ -120,6 +121,7 @@ export const RANKING = {
     ...{ type: "Fuse", choices: ["none", "rrf"], flag: "--fuse <SPEC>", group: PROMPT },
     inside: { weight: number({ min: 0, max: 1, required: true, says: "what the heads' z-scores count for" }) },
     expected: '"none", "rrf" or { weight } with a number from 0 to 1',
+    flagExpected: "none, bm25, bm25:rrf, or bm25:WEIGHT with the heads' weight from 0 to 1",
     says: "how a first stage's scores join the heads'",
     flagSays: "add BM25's scores to the heads', by rank or by z-score: none, bm25, bm25:rrf, or bm25:WEIGHT",
     more: '`"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.',

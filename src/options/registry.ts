@@ -1,14 +1,23 @@
 import { ASKING, CHUNK_DOCUMENTS, INDEXING, OPENING_INDEX, READ_TEXTS, RETRIEVING } from "./answering.ts";
+import { ISOLATING, KEEPING, PARSING_DOCUMENTS, RANKING_A_CORPUS, SAVING } from "./corpora.ts";
 import { BOOTSTRAPPING, DETECTING, RETRIEVAL_HEADS } from "./detecting.ts";
 import { EVALUATING } from "./evaluating.ts";
 import { LOADING } from "./model.ts";
 import { RANKING, SCORING, WINDOWS } from "./ranking.ts";
+import { SERVING, SERVING_TOOLS } from "./serving.ts";
 import type { OptionSet } from "./spec.ts";
 import { ASSEMBLING, CHUNKING, LIMITING, PROTECTING, PRUNING } from "./texts.ts";
 import { WRITING } from "./writing.ts";
 
 /** A type of options: its own, and those of other types that it has as well. */
-export type OptionType = { says: string; own: OptionSet; also?: readonly string[]; file: string };
+export type OptionType = {
+  says: string;
+  own: OptionSet;
+  also?: readonly string[];
+  file: string;
+  /** Of a command alone: the page on options has its flags. */
+  isCommands?: boolean;
+};
 
 /**
  * Every type of options that the library takes, by its name. `npm run options` writes the files of `types` and the reference page from
@@ -57,4 +66,17 @@ export const OPTION_TYPES = {
     says: "What `evaluate` of `qrhead/eval` takes; `methods` and `measures` may also be objects.",
   },
   BootstrapOptions: { own: BOOTSTRAPPING, file: "detecting", says: "What `bootstrapExamples` takes." },
+  ServeOptions: { own: SERVING, file: "serving", isCommands: true, says: "What `qrhead serve` runs with." },
+  McpOptions: { own: SERVING_TOOLS, file: "serving", isCommands: true, says: "What `qrhead mcp` runs with." },
+  SaveOptions: { own: SAVING, file: "corpora", says: "What `corpus.save` takes." },
+  CorpusFileOptions: { own: KEEPING, file: "corpora", says: "Where `retriever.corpus` keeps what it reads." },
+  CorpusRankOptions: {
+    ...{ own: RANKING_A_CORPUS, also: ["RankOptions"], file: "corpora" },
+    says: "What `corpus.rank` and `corpus.rankMany` take.",
+  },
+  ParseDocumentsOptions: { own: PARSING_DOCUMENTS, file: "corpora", says: "What `parseDocuments` takes." },
+  IsolatedLoadOptions: {
+    ...{ own: ISOLATING, also: ["LoadOptions"], file: "corpora" },
+    says: "What `IsolatedRetriever.load` takes.",
+  },
 } as const satisfies Record<string, OptionType>;

@@ -9,6 +9,8 @@ export type OptionSpec = {
   default?: string;
   /** The same in a few words, for help. */
   shortDefault?: string;
+  /** The same as a value, where it is one. */
+  value?: unknown;
   /** What a user may write for it, in words. */
   expected: string;
   /** As TypeScript writes its type. */
@@ -29,6 +31,14 @@ export type OptionSpec = {
   inside?: OptionSet;
   /** As the command line writes it, such as `-c, --context-size <N>`; `--no-…` turns off. Absent where it has none. */
   flag?: string;
+  /** What the flag counts, and how much of it one is in the option's own unit: `["seconds", 1000]` for milliseconds. */
+  flagUnit?: readonly [name: string, factor: number];
+  /** What the flag takes, where that is not `expected`. */
+  flagExpected?: string;
+  /** Environment variable that holds where the flag is not given. */
+  env?: string;
+  /** No help and no page names the flag. */
+  hidden?: boolean;
   /** What help says, where that is not `says`. */
   flagSays?: string;
   /** Heading in help. */
@@ -38,23 +48,51 @@ export type OptionSpec = {
 /** Options by their names. */
 export type OptionSet = Readonly<Record<string, OptionSpec>>;
 
+/** An option whose values have this type. */
+export type Of<T> = OptionSpec & { value?: T };
+
 type Words = Pick<
   OptionSpec,
-  "says" | "more" | "default" | "shortDefault" | "required" | "flag" | "flagSays" | "group" | "expected"
+  | "says"
+  | "more"
+  | "default"
+  | "shortDefault"
+  | "required"
+  | "expected"
+  | "flag"
+  | "flagUnit"
+  | "flagExpected"
+  | "flagSays"
+  | "env"
+  | "hidden"
+  | "group"
 >;
-type Given = Omit<Words, "expected"> & { expected?: string };
+type Given<T> = Omit<Words, "expected"> & { expected?: string; value?: T };
 
 /** Bounds that keep a number within what the engine counts with; no user would reach them, so that no sentence names them. */
-const UNNAMED: readonly number[] = [2 ** 31, 2 ** 31 - 1, Number.MAX_SAFE_INTEGER];
+export const UNNAMED: readonly number[] = [2 ** 31, 2 ** 31 - 1, Number.MAX_SAFE_INTEGER];
 
 export function integer({
   min,
   max = 2 ** 31,
   unit,
   ...words
-}: Given & { min: number; max?: number; unit?: string }): OptionSpec {
+}: Given<number> & { min: number; max?: number; unit?: string }): Of<number> {
+  const expected = integersWithin(min, max, unit);
+  return { kind: "integer", type: "number", expected, min, max, ...defaultOf(words), ...words };
+}
+
+/** Bounds of integers, in words. */
+export function integersWithin(min: number, max: number, unit?: string): string {
   const bounds = UNNAMED.includes(max) ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
-  return { kind: "integer", type: "number", expected: unit ? `${bounds}, in ${unit}` : bounds, min, max, ...words };
+  return unit ? `${bounds}, in ${unit}` : bounds;
+}
+
+/** The words for a default that is a value. */
+function defaultOf<T>({ value, flagUnit = ["", 1] }: Given<T>): Pick<OptionSpec, "default" | "shortDefault"> {
+  if (value === undefined) return {};
+  const inFlags = typeof value === "number" ? value / flagUnit[1] : value;
+  return { default: `\`${JSON.stringify(value)}\``, shortDefault: String(inFlags) };
 }
 
 export function number({
@@ -62,8 +100,9 @@ export function number({
   max = Number.POSITIVE_INFINITY,
   above = false,
   ...words
-}: Given & { min?: number; max?: number; above?: boolean }): OptionSpec {
-  return { kind: "number", type: "number", expected: range(min, max, above), min, max, above, ...words };
+}: Given<number> & { min?: number; max?: number; above?: boolean }): Of<number> {
+  const expected = range(min, max, above);
+  return { kind: "number", type: "number", expected, min, max, above, ...defaultOf(words), ...words };
 }
 
 function range(min: number, max: number, above: boolean): string {
@@ -72,23 +111,23 @@ function range(min: number, max: number, above: boolean): string {
   return above ? `a number above ${min} and at most ${max}` : `a number from ${min} to ${max}`;
 }
 
-export function choice({ choices, ...words }: Given & { choices: readonly string[] }): OptionSpec {
+export function choice<const T extends string>({ choices, ...words }: Given<T> & { choices: readonly T[] }): Of<T> {
   const quoted = choices.map((word) => JSON.stringify(word));
   const expected = choices.length === 2 ? quoted.join(" or ") : `one of ${choices.join(", ")}`;
-  return { kind: "choice", type: quoted.join(" | "), expected, choices, ...words };
+  return { kind: "choice", type: quoted.join(" | "), expected, choices, ...defaultOf(words), ...words };
 }
 
-export function toggle(words: Given): OptionSpec {
+export function toggle(words: Given<boolean>): Of<boolean> {
   return { kind: "toggle", type: "boolean", expected: "true or false", ...words };
 }
 
 /** A text that is not blank. */
-export function text(words: Given): OptionSpec {
-  return { kind: "text", type: "string", expected: "a text that is not blank", ...words };
+export function text(words: Given<string>): Of<string> {
+  return { kind: "text", type: "string", expected: "a text that is not blank", ...defaultOf(words), ...words };
 }
 
 /** Texts that are not blank. */
-export function texts(words: Given): OptionSpec {
+export function texts(words: Given<readonly string[]>): Of<readonly string[]> {
   return { kind: "texts", type: "readonly string[]", expected: "a list of texts that are not blank", ...words };
 }
 
@@ -98,25 +137,49 @@ export function numbers({
   max,
   whole = false,
   ...words
-}: Given & { min: number; max: number; whole?: boolean }): OptionSpec {
+}: Given<readonly number[]> & { min: number; max: number; whole?: boolean }): Of<readonly number[]> {
   const expected = `a list of ${whole ? "whole " : ""}numbers from ${min} to ${max}, at least one`;
   return { kind: "numbers", type: "readonly number[]", expected, min, max, whole, ...words };
 }
 
-export function pattern(words: Given): OptionSpec {
+export function pattern(words: Given<RegExp>): Of<RegExp> {
   return { kind: "pattern", type: "RegExp", expected: "a regular expression", ...words };
 }
 
 /** Whatever else: what the type says, and `accepts` or `inside` checks. */
-export function other(words: Words & Pick<OptionSpec, "type" | "accepts" | "take" | "inside" | "choices">): OptionSpec {
+export function other<T = unknown>(
+  words: Words & Pick<Of<T>, "type" | "accepts" | "take" | "inside" | "choices" | "value">,
+): Of<T> {
   return { kind: "other", ...words };
 }
 
-export function callback(type: string, words: Given): OptionSpec {
+export function callback(type: string, words: Given<never> & Pick<OptionSpec, "take">): OptionSpec {
   return other({
     type: `(${type})`,
     expected: "a function",
     accepts: (value) => typeof value === "function",
     ...words,
   });
+}
+
+/** The path of a file whose name ends in one of these. */
+export function fileNamed(endings: readonly string[], words: Omit<Given<string>, "expected">): Of<string> {
+  return other<string>({
+    ...{ type: "string", expected: `a path that ends in ${endings.join(" or ")}` },
+    accepts: (value) => typeof value === "string" && endings.some((ending) => value.toLowerCase().endsWith(ending)),
+    ...words,
+  });
+}
+
+/** What a command gets of flags that a set describes; those of `Always` have a value or must be given. */
+export type FlagsOf<S extends OptionSet, Always extends keyof S = never> = {
+  [K in Exclude<keyof S, Always>]?: ValueOf<S[K]>;
+} & { [K in Always]: ValueOf<S[K]> };
+
+type ValueOf<S> = S extends Of<infer T> ? T : never;
+
+/** The options of a set that have a value where they are not given. */
+export function valuesOf<S extends OptionSet>(set: S): { [K in keyof S]: ValueOf<S[K]> } {
+  const entries = Object.entries(set).map(([name, { value }]) => [name, value] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as never;
 }

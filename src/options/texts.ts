@@ -1,3 +1,5 @@
+import { countedBy } from "../util/given.ts";
+import { isList } from "../util/kinds.ts";
 import { CHUNK_UNITS, PIECE_ORDERS, PRUNE_UNITS } from "./choices.ts";
 import { signal } from "./model.ts";
 import { callback, choice, integer, number, type OptionSet, other, pattern, text, texts, toggle } from "./spec.ts";
@@ -48,7 +50,7 @@ export const TOKENIZING = { signal } as const satisfies OptionSet;
 export const chunkTokens = integer({
   ...{ min: 8, flag: "--chunk-size <N>", group: CUTTING },
   says: "tokens of the chunks that texts are cut into",
-  ...{ default: "200", shortDefault: "200" },
+  value: 200,
 });
 
 export const chunk = other({
@@ -64,7 +66,7 @@ export const PROTECTING = {
   spans: other({
     type: "readonly Span[] | readonly (readonly Span[])[]",
     expected: "a list of [begin, end) pairs, or of such lists",
-    accepts: Array.isArray,
+    accepts: (value) => isList(value) && Array.from(value).every(isList),
     says: "ranges of the text, half-open in UTF-16 units",
     more: "With several documents: a list of ranges for each, in their order, or one list for all.",
     default: "none",
@@ -125,6 +127,7 @@ export const LIMITING = {
 
 export const countTokens = callback("(text: string) => number | Promise<number>", {
   says: "counts a text's tokens for the model that will read it",
+  take: (count) => countedBy(count as Parameters<typeof countedBy>[0]),
   expected: "a function that counts a text's tokens",
 });
 
@@ -162,7 +165,7 @@ export const neighbours = integer({
   ...{ min: 0, flag: "--neighbours <N>", group: CUTTING },
   says: "pieces of the same group before and after each that are added if they fit",
   flagSays: "chunks to add before and after each",
-  ...{ default: "0", shortDefault: "0" },
+  value: 0,
 });
 
 export const pieceOrder = choice({

@@ -1,3 +1,4 @@
+import { isList } from "../util/kinds.ts";
 import { signal, withoutHeads } from "./model.ts";
 import { callback, integer, number, type OptionSet, other, toggle } from "./spec.ts";
 
@@ -8,24 +9,24 @@ export const WRITING = {
   maxTokens: integer({
     min: 1,
     says: "maximum tokens of the answer; fewer if the context has no room",
-    default: "512",
+    value: 512,
   }),
   temperature: number({
     ...{ min: 0, max: 10 },
     says: "sampling temperature",
     more: "0 always takes the likeliest token.",
-    default: "0",
+    value: 0,
   }),
   topP: number({
     ...{ min: 0, max: 1 },
     says: "draw among the likeliest tokens that together have this share of the probability",
-    default: "0.95",
+    value: 0.95,
   }),
-  topK: integer({ min: 0, says: "draw among this many of the likeliest tokens; 0 is all", default: "40" }),
+  topK: integer({ min: 0, says: "draw among this many of the likeliest tokens; 0 is all", value: 40 }),
   repeatPenalty: number({
     ...{ min: 1, max: 10 },
     says: "divides the odds of the answer's last 64 tokens; 1 is no penalty",
-    default: "1",
+    value: 1,
   }),
   seed: integer({
     ...{ min: 0, max: 2 ** 32 - 2 },
@@ -36,7 +37,7 @@ export const WRITING = {
     type: "string | readonly string[]",
     expected: "a text that is not empty, or 1 to 16 of them",
     accepts: (value) =>
-      isStop(value) || (Array.isArray(value) && value.length >= 1 && value.length <= 16 && value.every(isStop)),
+      isStop(value) || (isList(value) && value.length >= 1 && value.length <= 16 && value.every(isStop)),
     says: "texts that end the answer, before the first that occurs",
     default: "none",
   }),

@@ -5,6 +5,7 @@ import { invalidArgument } from "../errors.ts";
 import type { ProtectOptions } from "../options/types/texts.ts";
 import type { Span } from "../types.ts";
 import { atOnce } from "../util/in-slices.ts";
+import { isList } from "../util/kinds.ts";
 
 export type { ProtectOptions };
 
@@ -21,7 +22,7 @@ export function protect(
   options: ProtectOptions = {},
 ): { spans: Span[][]; warnings: string[] } {
   const { speakers = [], turn } = options;
-  if (!Array.isArray(speakers) || speakers.some((name) => typeof name !== "string" || name.trim() === "")) {
+  if (!isList(speakers) || speakers.some((name) => typeof name !== "string" || name.trim() === "")) {
     throw invalidArgument("protect.speakers", "a list of names that are not blank", speakers);
   }
   const given = givenSpans(texts, options.spans ?? []);
@@ -56,7 +57,7 @@ function foundSpans(text: string, options: ProtectOptions, turns: readonly Turn[
 
 /** One list of stretches for each text. */
 function givenSpans(texts: readonly string[], spans: NonNullable<ProtectOptions["spans"]>): readonly Span[][] {
-  const isNested = spans.some((one: Span | readonly Span[]) => Array.isArray(one[0]) || one.length === 0);
+  const isNested = spans.some((one: Span | readonly Span[]) => isList(one[0]) || one.length === 0);
   if (isNested && spans.length !== texts.length) {
     throw invalidArgument("protect.spans", `a list for each of the ${texts.length} documents`, `${spans.length} lists`);
   }

@@ -1,6 +1,8 @@
 import path from "node:path";
 import { type DocumentInput, someDocuments } from "../documents/documents.ts";
 import { InputError, invalidArgument, QRHeadError } from "../errors.ts";
+import { SAVING } from "../options/corpora.ts";
+import { parseOptions } from "../options/parse.ts";
 import type { RankOptions } from "../options.ts";
 import type { PromptLayout } from "../prompt/layout.ts";
 import {
@@ -18,6 +20,7 @@ import type { Pool } from "../reading/pool.ts";
 import type { RankDocument } from "../types.ts";
 import { ownSignal, underSignals } from "../util/abort-signal.ts";
 import type { CallQueue } from "../util/call-queue.ts";
+import { isList } from "../util/kinds.ts";
 import { batchOf, type RankBatch, withDocuments } from "./batch.ts";
 import { planRank, type RankPlan } from "./plan.ts";
 import { type Candidates, candidatesOf } from "./rank.ts";
@@ -204,8 +207,7 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
   }
 
   async save(file: string, options: SaveOptions = {}): Promise<void> {
-    const { force = false, onProgress } = options;
-    const signal = ownSignal(options.signal);
+    const { force = false, onProgress, signal } = parseOptions(SAVING, options) as SaveOptions;
     if (typeof file !== "string" || file === "") throw invalidArgument("file", "the path of a file", file);
     await this.#run(async () => {
       const { engine, pool } = this.#host;
@@ -327,7 +329,7 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
   }
 
   #indexesOf(ids: readonly string[], name: string): number[] {
-    if (!Array.isArray(ids)) throw invalidArgument(name, "a list of ids", ids);
+    if (!isList(ids)) throw invalidArgument(name, "a list of ids", ids);
     const byId = new Map(this.#documents.map(({ id }, index) => [id, index]));
     return [...new Set(ids)].map((id) => {
       const index = byId.get(id);

@@ -3,6 +3,8 @@ import { invalidArgument } from "../errors.ts";
 import type { Fuse, Prior, RankDocument } from "../types.ts";
 import { largestOf } from "../util/extremes.ts";
 import { inSlices, type Steps } from "../util/in-slices.ts";
+import { isList } from "../util/kinds.ts";
+import { mean } from "../util/mean.ts";
 import type { Ranked } from "./results.ts";
 
 export type FusionOptions = {
@@ -26,7 +28,7 @@ export function fusionOf({ prior, fuse }: FusionOptions, weight?: number): Fusio
   if (fuse === "none") return undefined;
   if (prior === undefined && fuse === undefined && weight === undefined) return undefined;
   // What a search over a whole collection says counts for more than what the documents of one call say.
-  const isGiven = weight === undefined || Array.isArray(prior);
+  const isGiven = weight === undefined || isList(prior);
   return { prior: prior ?? "bm25", fuse: fuse ?? (isGiven ? DEFAULT_FUSE : { weight }) };
 }
 
@@ -151,12 +153,12 @@ function zScores(given: readonly number[]): number[] {
   const largest = largestOf(given.map(Math.abs));
   const unit = largest > 0 ? 2 ** Math.floor(Math.log2(largest)) : 1;
   const values = given.map((value) => value / unit);
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+  const middle = mean(values);
+  const variance = mean(values.map((value) => (value - middle) ** 2));
   const deviation = Math.sqrt(variance);
   // Equal values have a mean that rounding may part from them.
   const isFlat = values.every((value) => value === values[0]);
-  return values.map((value) => (isFlat || deviation === 0 ? 0 : (value - mean) / deviation));
+  return values.map((value) => (isFlat || deviation === 0 ? 0 : (value - middle) / deviation));
 }
 
 /** Ranks from 1, the highest value first; equal values share the mean of their ranks. */
@@ -172,6 +174,6 @@ function meanRanks(values: readonly number[]): number[] {
 
 /** @throws InputError `INVALID_ARGUMENT` unless there is one finite number a document. */
 function assertPrior(prior: readonly number[], count: number): void {
-  const isList = Array.isArray(prior) && prior.length === count && prior.every((value) => Number.isFinite(value));
-  if (!isList) throw invalidArgument("prior", `"bm25" or ${count} finite numbers, one per document`, prior);
+  const areNumbers = isList(prior) && prior.length === count && prior.every((value) => Number.isFinite(value));
+  if (!areNumbers) throw invalidArgument("prior", `"bm25" or ${count} finite numbers, one per document`, prior);
 }

@@ -4,6 +4,7 @@ import { type PromptLayout, tokensNeeded } from "../prompt/layout.ts";
 import { layOutDocuments } from "../reading/documents.ts";
 import { trainedFor } from "../reading/engine.ts";
 import type { RankDocument } from "../types.ts";
+import { isList } from "../util/kinds.ts";
 import type { BatchResult } from "./batch.ts";
 import { chooseResults, emptyRanking } from "./choose.ts";
 import { checkFusion, indexWords } from "./fusion.ts";
@@ -189,6 +190,6 @@ export function assertQuery(query: unknown, name = "query"): asserts query is st
 
 /** @throws InputError `INVALID_ARGUMENT` when it is no list, or one of them is blank. */
 export function assertQueries(queries: unknown): asserts queries is readonly string[] {
-  if (!Array.isArray(queries)) throw invalidArgument("queries", "a list of queries", queries);
+  if (!isList(queries)) throw invalidArgument("queries", "a list of queries", queries);
   for (const [index, query] of queries.entries()) assertQuery(query, `queries[${index}]`);
 }

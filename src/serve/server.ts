@@ -3,6 +3,8 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { InputError } from "../index.ts";
+import { parseOptions } from "../options/parse.ts";
+import { SERVING } from "../options/serving.ts";
 import { createApp, type State } from "./app.ts";
 import { CorpusStore } from "./corpora.ts";
 import { Metrics } from "./metrics.ts";
@@ -24,9 +26,10 @@ export type RunningServer = {
  * Serves rerank requests over HTTP, in the shapes of Cohere, Jina, llama.cpp and TEI. Resolves when the first model is
  * loaded and requests are taken.
  *
- * @throws InputError for an address that cannot be listened on, and what loading the first model throws.
+ * @throws InputError for an option that is not as `ServeOptions` says, for an address that cannot be listened on, and what loading the first model throws.
  */
-export async function startServer(options: ServeOptions = {}): Promise<RunningServer> {
+export async function startServer(given: ServeOptions = {}): Promise<RunningServer> {
+  const options = parseOptions(SERVING, given) as ServeOptions;
   const metrics = new Metrics();
   const models = new Models(options, metrics);
   metrics.watch(models.list);

@@ -1,3 +1,5 @@
+import { fieldsOf } from "./kinds.ts";
+
 /** What a signal must have; those of polyfills and of other realms (a test environment, an iframe, a vm) have it too. */
 type SignalLike = {
   readonly aborted: boolean;
@@ -8,8 +10,7 @@ type SignalLike = {
 const own = new WeakMap<object, AbortSignal>();
 
 export function isSignal(value: unknown): value is AbortSignal {
-  if (typeof value !== "object" || value === null) return false;
-  const { aborted, addEventListener } = value as Partial<SignalLike>;
+  const { aborted, addEventListener } = fieldsOf<SignalLike>(value);
   return typeof aborted === "boolean" && typeof addEventListener === "function";
 }
 

@@ -3,6 +3,8 @@ import { parseOptions } from "../options/parse.ts";
 import type { GenerateOptions } from "../options/types/texts.ts";
 import { WRITING } from "../options/writing.ts";
 import type { ChatMessage } from "../types.ts";
+import { assertList } from "../util/given.ts";
+import { fieldsOf, isList } from "../util/kinds.ts";
 
 export type { GenerateOptions } from "../options/types/texts.ts";
 
@@ -32,14 +34,13 @@ export function parseGenerateOptions(options: unknown): GenerateOptions {
 const ROLES: readonly unknown[] = ["system", "user", "assistant"];
 
 function isMessage(value: unknown): value is ChatMessage {
-  if (typeof value !== "object" || value === null) return false;
-  const { role, content } = value as Record<string, unknown>;
+  const { role, content } = fieldsOf<ChatMessage>(value);
   return ROLES.includes(role) && typeof content === "string";
 }
 
 /** @throws InputError `INVALID_ARGUMENT` for what is no conversation that waits for an answer. */
 export function parseMessages(messages: unknown): ChatMessage[] {
-  if (!Array.isArray(messages) || messages.length === 0) {
+  if (!isList(messages) || messages.length === 0) {
     throw invalidArgument("messages", "a list of at least one { role, content }", messages);
   }
   const parsed = Array.from(messages as unknown[], (message, index): ChatMessage => {
@@ -50,4 +51,10 @@ export function parseMessages(messages: unknown): ChatMessage[] {
     throw invalidArgument("messages", "a message of the user at the end", parsed.at(-1)!.role);
   }
   return parsed;
+}
+
+/** Earlier messages; the question comes behind them, so that any may be the last. */
+export function parseHistory(history: unknown): ChatMessage[] {
+  assertList(history, "history", "a list of messages");
+  return parseMessages([...history, { role: "user", content: "?" }]).slice(0, -1);
 }

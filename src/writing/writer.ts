@@ -7,6 +7,8 @@ import type { LoadedModel } from "../model/model.ts";
 import { assertWrites } from "../model/writes.ts";
 import type { NativeWriter } from "../native/addon-types.ts";
 import { callNative, reporter } from "../native/call.ts";
+import { valuesOf } from "../options/spec.ts";
+import { WRITING } from "../options/writing.ts";
 import type { LoadOptions } from "../options.ts";
 import { layOutChat } from "../prompt/chat-messages.ts";
 import { dateTexts } from "../prompt/template-values.ts";
@@ -18,7 +20,7 @@ import { StreamedText } from "./streamed-text.ts";
 /** Contexts grow in steps, so that conversations that grow keep theirs for a while. */
 const CONTEXT_STEP = 1024;
 
-const DEFAULT_MAX_TOKENS = 512;
+const DEFAULTS = valuesOf(WRITING);
 
 /**
  * Writes with the weights that a retriever has loaded, in a context of its own: the retriever's holds no upper layers. Not
@@ -81,11 +83,13 @@ export class TextWriter {
     began = performance.now(),
   ): Promise<GenerateResult> {
     const { signal, onProgress, stop = [], cachePrompt = true } = options;
-    const { temperature = 0, topK = 40, topP = 0.95, repeatPenalty = 1, seed = randomInt(2 ** 32 - 1) } = options;
+    const { temperature = DEFAULTS.temperature, topK = DEFAULTS.topK, topP = DEFAULTS.topP } = options;
+    const { repeatPenalty = DEFAULTS.repeatPenalty } = options;
+    const { seed = randomInt(2 ** 32 - 1) } = options;
     const trained = this.#model.info.trainContextSize || Number.POSITIVE_INFINITY;
     const limit = Math.min(options.contextSize ?? Number.POSITIVE_INFINITY, trained);
     if (prompt.length >= limit) throw noRoom(prompt.length, limit, trained);
-    const maxTokens = Math.min(options.maxTokens ?? DEFAULT_MAX_TOKENS, limit - prompt.length);
+    const maxTokens = Math.min(options.maxTokens ?? DEFAULTS.maxTokens, limit - prompt.length);
     const native = await this.#contextFor(prompt.length + maxTokens, limit, options);
     return callNative(this.#model.library.addon, signal, async (cancellation, guard) => {
       const progress = reporter(onProgress, "prompt", prompt.length);

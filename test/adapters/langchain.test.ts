@@ -6,21 +6,17 @@ import { BaseRetriever } from "@langchain/core/retrievers";
 import { BaseDocumentCompressor } from "@langchain/core/retrievers/document_compressors";
 import { Document as Document0 } from "langchain-core-0/documents";
 import { BaseDocumentCompressor as BaseDocumentCompressor0 } from "langchain-core-0/retrievers/document_compressors";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { QRHeadPruner, QRHeadRerank } from "../../src/adapters/langchain.ts";
 import type { QRRetriever } from "../../src/index.ts";
-import { loadTiny } from "../helpers/retriever.ts";
+import { query, ranked, texts } from "../helpers/adapted.ts";
 
-const query = "Where is the tower?";
-const texts = ["Bananas are yellow. They are sweet.", "The tower stands in Paris. It is tall.", "Bread is baked."];
 let retriever: QRRetriever;
 let order: number[];
-
-beforeAll(async () => {
-  retriever = await loadTiny("tiny-llama");
-  order = (await retriever.rank(query, texts)).results.map(({ index }) => index);
+const made = ranked();
+beforeAll(() => {
+  ({ retriever, order } = made);
 });
-afterAll(() => retriever.dispose());
 
 // biome-ignore lint/suspicious/noExplicitAny: as LangChain types metadata.
 const documents = (): Document<Record<string, any>>[] =>

@@ -3,21 +3,17 @@ import type { BaseNodePostprocessor } from "@llamaindex/core/postprocessor";
 import { MetadataMode, type NodeWithScore, TextNode } from "@llamaindex/core/schema";
 import type { BaseNodePostprocessor as BaseNodePostprocessor5 } from "llamaindex-core-5/postprocessor";
 import { TextNode as TextNode5 } from "llamaindex-core-5/schema";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { QRHeadPostprocessor } from "../../src/adapters/llamaindex.ts";
 import type { QRRetriever } from "../../src/index.ts";
-import { loadTiny } from "../helpers/retriever.ts";
+import { query, ranked, texts } from "../helpers/adapted.ts";
 
-const query = "Where is the tower?";
-const texts = ["Bananas are yellow.", "The tower stands in Paris.", "Bread is baked."];
 let retriever: QRRetriever;
 let order: number[];
-
-beforeAll(async () => {
-  retriever = await loadTiny("tiny-llama");
-  order = (await retriever.rank(query, texts)).results.map(({ index }) => index);
+const made = ranked();
+beforeAll(() => {
+  ({ retriever, order } = made);
 });
-afterAll(() => retriever.dispose());
 
 const nodes = (): NodeWithScore[] =>
   texts.map((text, page) => ({ node: new TextNode({ text, metadata: { page } }), score: 0.1 }));

@@ -1,5 +1,6 @@
 // The completion scripts, in the shells that this machine has.
 import { spawnSync } from "node:child_process";
+import { spawn } from "@lydell/node-pty";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run, temporaryFolder } from "../helpers/cli.ts";
 
@@ -38,6 +39,59 @@ describe.skipIf(!has("bash"))("bash completes", () => {
   });
 });
 
+/** What fish offers for a line that ends where the cursor is. */
+function offeredByFish(line: string): string[] {
+  const commands = `source '${files.path("qrhead.fish")}'; complete -C ${JSON.stringify(line)}`;
+  const { stdout, stderr } = spawnSync("fish", ["-N", "-c", commands], { encoding: "utf8", cwd: files.folder });
+  expect(stderr).toBe("");
+  return stdout.split("\n").flatMap((one) => one.split("\t")[0] || []);
+}
+
+describe.skipIf(!has("fish"))("fish completes", () => {
+  beforeAll(async () => void files.write("qrhead.fish", (await run(["completion", "fish"])).stdout));
+
+  it("commands, those inside others, options, and the words that an option takes", () => {
+    expect(offeredByFish("qrhead re")).toEqual(expect.arrayContaining(["rerank", "retrieval-heads"]));
+    expect(offeredByFish("qrhead heads sh")).toEqual(["show"]);
+    expect(offeredByFish("qrhead rerank q --top")).toEqual(["--top-k"]);
+    expect(offeredByFish("qrhead rerank --merge to")).toEqual(["tournament"]);
+    expect(offeredByFish("qrhead submit rerank --in-f")).toEqual(["--in-flight"]);
+  });
+});
+
+describe.skipIf(!has("zsh"))("zsh completes", () => {
+  /** The line after Tab was pressed behind it, in an interactive shell: a key of the test's own presses it and prints the line. */
+  async function completed(line: string): Promise<string> {
+    const script = files.write("qrhead.zsh", (await run(["completion", "zsh"])).stdout);
+    const shell = spawn("zsh", ["-f", "-i"], { cols: 200, cwd: files.folder });
+    let text = "";
+    shell.onData((part) => (text += part));
+    const found = async (pattern: RegExp) => {
+      for (;;) {
+        const match = pattern.exec(text);
+        if (match) return match;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    const press = 'press() { zle expand-or-complete; print -r -- "<$BUFFER>" }; zle -N press; bindkey "^T" press';
+    shell.write(`autoload -Uz compinit; compinit -D -u; source '${script}'; ${press}; echo rea''dy\n`);
+    await found(/ready/);
+    shell.write(`${line}\u0014`);
+    const [, whole] = await found(/<(qrhead[^>\r\n]*)>/);
+    shell.kill();
+    return whole!.trimEnd();
+  }
+
+  it.each([
+    ["qrhead heads sh", "qrhead heads show"],
+    ["qrhead rerank --merge to", "qrhead rerank --merge tournament"],
+    ["qrhead models pu", "qrhead models pull"],
+    ["qrhead rerank --window-s", "qrhead rerank --window-size"],
+  ])("%s", async (line, whole) => {
+    expect(await completed(line)).toBe(whole);
+  });
+});
+
 describe.each(["bash", "zsh", "fish"])("the script for %s", (shell) => {
   it("names every command and option", async () => {
     const { stdout, code } = await run(["completion", shell]);
@@ -46,7 +100,7 @@ describe.each(["bash", "zsh", "fish"])("the script for %s", (shell) => {
       shell === "fish" ? ["rerank", "-l window-size", "-s k", "pull"] : ["rerank", "--window-size", "-k", "pull"];
     for (const word of words) expect(stdout).toContain(word);
     if (!has(shell)) return;
-    const { status, stderr } = spawnSync(shell, ["-n"], { input: stdout, encoding: "utf8" });
+    const { status, stderr } = spawnSync(shell, ["-n", files.write(`words.${shell}`, stdout)], { encoding: "utf8" });
     expect([status, stderr]).toEqual([0, ""]);
   });
 });

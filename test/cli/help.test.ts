@@ -106,7 +106,7 @@ const RUNS = texts
   .filter(({ lines }) => lines.length > 0);
 
 describe.skipIf(process.platform === "win32")("examples of", () => {
-  it.each(RUNS)("$name run as they stand", { timeout: 180_000 }, async ({ name, lines }) => {
+  it.each(RUNS)("$name run as they stand", { timeout: 600_000 }, async ({ name, lines }) => {
     const folder = makeFolder(name.replaceAll(" ", "-"));
     for (const line of lines) {
       const script = SMALLER.reduce((text, [pattern, smaller]) => text.replace(pattern, smaller), line);

@@ -18,24 +18,24 @@ const common = ["retrieval-heads", "--model", modelPath("copying"), "--text", te
 
 afterAll(() => files.remove());
 
+const size = ["--min-tokens", "100", "--max-tokens", "200", "--lengths", "1", "--depths", "2"];
+const grid = [...size, "--needles", needles];
+
 describe.concurrent("retrieval-heads", () => {
   it("writes the head set and the trials, and prints the best heads", async () => {
     const [output, trials] = [files.path("heads.json"), files.path("trials.json")];
-    const grid = [
-      "--min-tokens",
-      "100",
-      "--max-tokens",
-      "200",
-      "--lengths",
-      "1",
-      "--depths",
-      "2",
+    const result = await run([
+      ...common,
+      ...grid,
       "--top",
       "3",
       "--threshold",
       "0.1",
-    ];
-    const result = await run([...common, ...grid, "--needles", needles, "-o", output, "--trials", trials]);
+      "-o",
+      output,
+      "--trials",
+      trials,
+    ]);
     const [few, fewer, counted, ...rest] = result.stderr.split("\n");
     expect(few).toContain("warning: Only 2 of 2 answers had more than half of the needle and counted");
     expect(fewer).toContain("warning: 1 head scored 0.1 or more, fewer than the 3 requested");
@@ -57,18 +57,6 @@ describe.concurrent("retrieval-heads", () => {
 
   it("says what is still found without heads, also where that is nothing", async () => {
     const answers = files.path("answers.jsonl");
-    const grid = [
-      "--min-tokens",
-      "100",
-      "--max-tokens",
-      "200",
-      "--lengths",
-      "1",
-      "--depths",
-      "2",
-      "--needles",
-      needles,
-    ];
     const without = ["--without", copyingHead.join("-")];
     const result = await run([...common, ...grid, ...without, "--answers", answers, "--quiet"]);
     expect(result.stderr).toContain("answered none of 2 questions");

@@ -45,6 +45,10 @@ const factsOf = ({ name, format, firstStage, topics }: Awaited<ReturnType<typeof
   ...{ documents: null, dropped: [], topics: [...topics] },
 });
 
+/** How outcomes are summed up. */
+const summed = (measure: string, baseline: string, samples: number) =>
+  ({ measures: [parseMeasure(measure)], gain: "linear", baseline, seed: 1, samples }) as const;
+
 describe("a run", () => {
   it("goes on after a query on which the method fails, counts it, and counts it as 0", async () => {
     const journal = await Journal.create(files.path("failing.jsonl"), {});
@@ -55,13 +59,7 @@ describe("a run", () => {
     });
     const task = await runWith([perfect, ...parseMethods(["bm25"])], journal);
     const facts = factsOf(task);
-    const options = {
-      measures: [parseMeasure("ndcg@10")],
-      gain: "linear",
-      baseline: "bm25",
-      seed: 1,
-      samples: 500,
-    } as const;
+    const options = summed("ndcg@10", "bm25", 500);
     const { methods } = summarizeTask(facts, journal.outcomes, ["perfect", "bm25"], options);
     expect(methods[0]).toMatchObject({ queries: 6, failed: 2 });
     expect(methods[0]!.values["ndcg@10"]).toEqual([1, 1, 0, 1, 0, 1]);
@@ -146,13 +144,7 @@ describe("a run", () => {
     const steady = fake("steady", async ({ documents }) => ({ scores: documents.map(({ id }) => id.charCodeAt(1)) }));
     const task = await runWith([swayed, steady], journal, { permutations: 4, jobs: 2 });
     const facts = factsOf(task);
-    const options = {
-      measures: [parseMeasure("mrr")],
-      gain: "linear",
-      baseline: "swayed",
-      seed: 1,
-      samples: 100,
-    } as const;
+    const options = summed("mrr", "swayed", 100);
     const { methods } = summarizeTask(facts, journal.outcomes, ["swayed", "steady"], options);
     expect(methods[1]!.order!.tau).toBeCloseTo(1, 12);
     expect(methods[0]!.order!.tau).toBeLessThan(0.5);

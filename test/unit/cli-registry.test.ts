@@ -1,13 +1,17 @@
 // What follows from the registry of options: checks, flags, words and the configuration file.
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { applyConfig, configFile } from "../../src/cli/config.ts";
+import { partsOf } from "../../src/cli/flag-parts.ts";
 import { flagOf, withFlags } from "../../src/cli/flag-words.ts";
-import { withLongFlags } from "../../src/cli/flags.ts";
+import { flagExpected, optionsFrom, specOf, withLongFlags } from "../../src/cli/flags.ts";
 import { createProgram } from "../../src/cli/program.ts";
 import { assembleContext, chunkDocuments, readTexts } from "../../src/index.ts";
 import { parseOptions } from "../../src/options/parse.ts";
 import { OPTION_TYPES, type OptionType } from "../../src/options/registry.ts";
+import { SERVING } from "../../src/options/serving.ts";
+import { startServer } from "../../src/serve/server.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 
 const files = temporaryFolder();
@@ -51,6 +55,18 @@ describe("a type of options", () => {
   });
 });
 
+describe("a server", () => {
+  it.each([
+    [{ timeout: 0 }, "timeout", "an integer from 1 to 86400000, in milliseconds"],
+    [{ port: "8080" }, "port", "an integer from 0 to 65535"],
+    [{ models: "one.gguf" }, "models", "paths or hf: URIs"],
+    [{ colour: "blue" }, "colour", "one of models, load, "],
+  ])("refuses %j before it loads a model", async (options, option, expected) => {
+    const error = await startServer(options as never).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "INVALID_ARGUMENT", option, expected: expect.stringContaining(expected) });
+  });
+});
+
 describe("unknown options are refused", () => {
   it("by calls that take few", async () => {
     const chunker = { chunk: async () => [] };
@@ -61,7 +77,73 @@ describe("unknown options are refused", () => {
   });
 });
 
+type Flag = { path: string; option: (typeof program.options)[number] };
+
+function flagsOf(command: typeof program, path = ""): Flag[] {
+  const own = command.options.map((option) => ({ path: path || "qrhead", option }));
+  return [...own, ...command.commands.flatMap((child) => flagsOf(child, `${path} ${child.name()}`.trim()))];
+}
+
 describe("flags", () => {
+  it("are options of the registry, in every command", () => {
+    const strangers = flagsOf(program).filter(({ option }) => option.long !== "--version" && !specOf(option));
+    expect(strangers.map(({ path, option }) => `${path} ${option.flags}`)).toEqual([]);
+  });
+
+  it("say in the reference what they take, and what holds without them", () => {
+    const page = readFileSync("docs/reference/options.md", "utf8");
+    for (const { option } of flagsOf(program)) {
+      const spec = specOf(option);
+      if (!spec || option.hidden) continue;
+      const { value } = partsOf(spec.flag!);
+      expect(flagExpected(spec) !== "", option.flags).toBe(value !== undefined);
+      expect(page).toContain(`| \`${spec.flag}\``);
+    }
+  });
+
+  const commands = (command: typeof program, path: readonly string[] = []): string[][] => {
+    const inside = command.commands.flatMap((child) => commands(child, [...path, child.name()]));
+    return command.commands.length === 0 ? [[...path]] : inside;
+  };
+
+  it.each(commands(program).map((words) => [words.join(" "), words] as const))(
+    "that are not there are refused by %s",
+    async (_, words) => {
+      const fresh = await createProgram([words[0]!]);
+      await expect(fresh.parseAsync([...words, "--colour", "blue"], { from: "user" })).rejects.toThrow(
+        /unknown option '--colour'/,
+      );
+    },
+  );
+
+  it.each([
+    [["serve", "--timeout", "0"], 'Expected an integer from 1 to 86400, in seconds for --timeout but received "0"'],
+    [["serve", "--port", "65536"], "Expected an integer from 0 to 65535 for --port"],
+    [["serve", "--memory", "x"], "Expected an integer of at least 1, in MiB for --memory"],
+    [["worker", "--redis", "r", "--lease", "3601"], "Expected an integer from 1 to 3600, in seconds for --lease"],
+    [["submit", "rerank", "--attempts", "0"], "Expected an integer from 1 to 100 for --attempts"],
+    [["mcp", "--root", " "], "Expected a folder for --root"],
+    [["models", "pull", "m", "--sha256", "12"], "Expected a SHA-256: 64 hexadecimal digits for --sha256"],
+    [["heads", "trim", "s", "--top", "0"], "Expected an integer of at least 1 for --top"],
+    [["heads", "plot", "s", "-o", "heads.png"], "Expected a path that ends in .html or .svg for --output"],
+    [["reproduce", "beir", "--limit", "0"], "Expected an integer of at least 1 for --limit"],
+    [["detect", "--top", "all"], "Expected an integer of at least 1 or auto for --top"],
+  ])("say what they take: %j", async (args, sentence) => {
+    const fresh = await createProgram([args[0]!]);
+    await expect(fresh.parseAsync(args, { from: "user" })).rejects.toThrow(sentence);
+  });
+
+  it("count in units that people have, and give the library its own", () => {
+    const [timeout, body] = ["--timeout", "--max-body"].map((long) => {
+      const { option } = flagsOf(program).find(({ path, option }) => path === "serve" && option.long === long)!;
+      return option.parseArg!("2", undefined);
+    });
+    expect([timeout, body]).toEqual([2000, 2 * 2 ** 20]);
+    expect(optionsFrom(SERVING, { model: ["a"], timeout, maxBody: body, page: false })).toEqual({
+      ...{ models: ["a"], timeout: 2000, maxBody: 2 * 2 ** 20, page: false },
+    });
+  });
+
   it("exist in some command for every option that the library's messages are worded with", () => {
     const known = new Set<string>();
     const walk = (command: typeof program) => {
@@ -138,19 +220,24 @@ describe("the configuration file", () => {
   afterEach(() => vi.unstubAllEnvs());
   beforeAll(() => vi.stubEnv("QRHEAD_MODEL", ""));
 
-  async function optionsWith(config: unknown, args: readonly string[], env: Record<string, string> = {}) {
-    const fresh = await createProgram(["rerank"]);
-    const rerank = fresh.commands.find((command) => command.name() === "rerank")!;
+  async function optionsWith(
+    config: unknown,
+    args: readonly string[],
+    env: Record<string, string> = {},
+    [name = "", ...given]: readonly string[] = ["rerank", "q", "f"],
+  ) {
+    for (const [variable, value] of Object.entries(env)) vi.stubEnv(variable, value);
+    const fresh = await createProgram([name]);
+    const command = fresh.commands.find((one) => one.name() === name)!;
     let values: Record<string, unknown> = {};
-    rerank.action(() => {
-      values = rerank.opts();
+    command.action(() => {
+      values = command.opts();
     });
     vi.stubEnv(
       "QRHEAD_CONFIG",
       files.write("config.json", typeof config === "string" ? config : JSON.stringify(config)),
     );
-    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-    await fresh.parseAsync(["rerank", "q", "f", ...args], { from: "user" });
+    await fresh.parseAsync([name, ...given, ...args], { from: "user" });
     return values;
   }
 
@@ -168,6 +255,20 @@ describe("the configuration file", () => {
     expect(variable).toMatchObject({ model: "variable.gguf", threads: 3 });
     const flag = await optionsWith(config, ["-m", "flag.gguf"], { QRHEAD_MODEL: "variable.gguf" });
     expect(flag.model).toBe("flag.gguf");
+  });
+
+  it("gives a server, which takes several models, the one that it has, and a worker its Redis", async () => {
+    const config = { model: "config.gguf" };
+    expect(await optionsWith(config, [], {}, ["serve"])).toMatchObject({ model: ["config.gguf"] });
+    expect(await optionsWith({}, [], { QRHEAD_MODEL: "v.gguf" }, ["serve"])).toMatchObject({ model: ["v.gguf"] });
+    const flags = ["-m", "a.gguf", "-m", "b.gguf"];
+    expect(await optionsWith(config, flags, {}, ["serve"])).toMatchObject({ model: ["a.gguf", "b.gguf"] });
+    expect(await optionsWith({}, [], { QRHEAD_REDIS_URL: "redis://r" }, ["worker"])).toMatchObject({
+      redis: "redis://r",
+    });
+    await expect(optionsWith({}, [], { QRHEAD_REDIS_URL: "" }, ["worker"])).rejects.toThrow(
+      "Expected --redis URL (address of Redis): pass it, or set QRHEAD_REDIS_URL",
+    );
   });
 
   it.each([

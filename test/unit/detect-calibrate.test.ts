@@ -4,24 +4,13 @@ import { calibrate, fitCurve, type Labelled } from "../../src/detect/calibrate.t
 import { type ExampleScores, rateHeads } from "../../src/detect/objectives.ts";
 import { foldsOf } from "../../src/detect/quality.ts";
 import { seededRandom } from "../../src/heads/heads.ts";
+import { exampleScores } from "../helpers/example-scores.ts";
 
 const DOCUMENTS = 6;
 
-/** Of each head, how much a document that answers gets beyond the noise; all heads see half of everything. */
-function made(count: number, signals: readonly number[], seed = 1): ExampleScores[] {
-  const random = seededRandom(seed);
-  return Array.from({ length: count }, () => {
-    const gold = Math.floor(random() * DOCUMENTS);
-    const scores = new Float32Array(signals.length * DOCUMENTS);
-    for (const [head, signal] of signals.entries()) {
-      for (let document = 0; document < DOCUMENTS; document++) {
-        scores[head * DOCUMENTS + document] = 0.1 * (random() - 0.5) + (document === gold ? signal : 0);
-      }
-    }
-    const masses = Float32Array.from(signals, (_, head) => 0.5 + head / 10);
-    return { scores, ranking: scores, masses, documents: DOCUMENTS, gold: [gold] };
-  });
-}
+/** All heads see half of everything, and a tenth more each. */
+const made = (count: number, signals: readonly number[]) =>
+  exampleScores(count, signals, { documents: DOCUMENTS, noise: 0.1, masses: (head) => 0.5 + head / 10 });
 
 const ratesOf = (examples: readonly ExampleScores[]) => examples.map((example) => rateHeads(example, "mass"));
 

@@ -3,23 +3,12 @@ import { fitWeights } from "../../src/detect/fit.ts";
 import type { ExampleScores } from "../../src/detect/objectives.ts";
 import { solve, strongestL1, toProblem } from "../../src/detect/softmax-fit.ts";
 import { seededRandom } from "../../src/heads/heads.ts";
+import { exampleScores } from "../helpers/example-scores.ts";
 
 const DOCUMENTS = 5;
 
-/** Of each head, how much it adds to the gold document, over noise of up to `noise`. */
-function made(count: number, signals: readonly number[], noise: number, seed = 1): ExampleScores[] {
-  const random = seededRandom(seed);
-  return Array.from({ length: count }, () => {
-    const gold = Math.floor(random() * DOCUMENTS);
-    const scores = new Float32Array(signals.length * DOCUMENTS);
-    for (const [head, signal] of signals.entries()) {
-      for (let document = 0; document < DOCUMENTS; document++) {
-        scores[head * DOCUMENTS + document] = noise * (random() - 0.5) + (document === gold ? signal : 0);
-      }
-    }
-    return { scores, ranking: scores, masses: new Float32Array(scores.length), documents: DOCUMENTS, gold: [gold] };
-  });
-}
+const made = (count: number, signals: readonly number[], noise: number) =>
+  exampleScores(count, signals, { documents: DOCUMENTS, noise });
 
 /** The objective, written down a second time. */
 function objective(examples: readonly ExampleScores[], heads: number, weights: readonly number[], l1: number): number {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { ExampleScores } from "../../src/detect/objectives.ts";
-import { chooseCount, foldsOf, mean, paired, qualityOf, without } from "../../src/detect/quality.ts";
+import { chooseCount, foldsOf, paired, qualityOf, without } from "../../src/detect/quality.ts";
 import { overlapOf, stabilityOf } from "../../src/detect/stability.ts";
 import { seededRandom } from "../../src/heads/heads.ts";
+import { mean } from "../../src/util/mean.ts";
 
 const row = (...values: number[]) => Float64Array.from(values);
 /** Heads 0, 1, 2 above the rest in every example, by more than the noise. */

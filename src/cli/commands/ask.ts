@@ -8,6 +8,7 @@ import type { ReadText } from "../../documents/read-files.ts";
 import { InputError } from "../../errors.ts";
 import { findWriter } from "../../model/writes.ts";
 import { ASKING, RETRIEVING } from "../../options/answering.ts";
+import { INPUTS, OUTPUTS } from "../../options/command-line.ts";
 import { DEVICE, heads, LOADING } from "../../options/model.ts";
 import { CHUNKING, chunkTokens, neighbours } from "../../options/texts.ts";
 import type { LoadOptions } from "../../options.ts";
@@ -16,16 +17,8 @@ import { notFromConfig } from "../config.ts";
 import { openCorpus } from "../corpus-cache.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
-import {
-  addCommonOptions,
-  addOptions,
-  type CommonFlags,
-  type ModelFlags,
-  modelOption,
-  toLoadOptions,
-} from "../options.ts";
+import { addCommonOptions, addOptions, type CommonFlags, type ModelFlags, toLoadOptions } from "../options.ts";
 import { note, print, printJson, warn, write } from "../output.ts";
-import { INPUTS, OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
 import { belowOf, chunksOf, openKept, readKept, sourceList } from "../retrieving.ts";
@@ -77,7 +70,8 @@ export function registerAsk(program: Command): void {
     .argument("[files...]", "files, folders and patterns; or standard input");
   const { retriever, contextSize, maxTokens, temperature, repeatPenalty } = ASKING;
   const { layout, topK, threshold, budgetTokens, candidates } = RETRIEVING;
-  addOptions(command, [INPUTS.query, INPUTS.queryFile, INPUTS.docs]).addOption(modelOption(ASKING.generate));
+  const generator = { ...ASKING.generate, required: false, env: "QRHEAD_MODEL" };
+  addOptions(command, [INPUTS.query, INPUTS.queryFile, INPUTS.docs, generator]);
   addOptions(command, [
     { ...retriever, group: "Model", expected: "a path or an hf: URI" },
     heads,

@@ -5,7 +5,9 @@ import { TRIALS, type TrialName } from "../../bench/passes.ts";
 import type { BenchReport, BenchRow } from "../../bench/report.ts";
 import { type BenchOptions, runBench } from "../../bench/run.ts";
 import { threadsRow } from "../../bench/threads.ts";
+import { OUTPUTS } from "../../options/command-line.ts";
 import { BENCHING } from "../../options/evaluating.ts";
+import { type FlagsOf, valuesOf } from "../../options/spec.ts";
 import { append } from "../../util/extremes.ts";
 import { defaultThreads } from "../../util/threads.ts";
 import { addHelp } from "../help.ts";
@@ -15,30 +17,19 @@ import {
   addModelOptions,
   addOptions,
   type CommonFlags,
-  choiceOption,
   type ModelFlags,
   toLoadOptions,
 } from "../options.ts";
 import { note, oneLine, print, printJson } from "../output.ts";
-import { OUTPUTS } from "../own-flags.ts";
 import { plainTable } from "../table.ts";
 
 type BenchFlags = CommonFlags &
-  ModelFlags & {
-    heads?: string;
-    documentTokens: number;
-    queryTokens: number;
-    rounds: number;
-    growth?: boolean;
-    memory: boolean;
-    trial?: TrialName;
-    json?: boolean;
-  };
+  ModelFlags &
+  FlagsOf<typeof BENCHING, "documentTokens" | "queryTokens" | "rounds"> & { heads?: string; json?: boolean };
 
 /** One trial in a process of its own: what the parent reads back. */
 type ChildReport = { report: BenchReport; peakBytes: number };
 
-const DEFAULTS = { documentTokens: 2048, queryTokens: 40, rounds: 3 };
 const NULL_TOKENS = 28;
 const ALL_TRIALS = Object.keys(TRIALS) as TrialName[];
 
@@ -56,15 +47,11 @@ const HELP = {
 export function registerBench(program: Command): void {
   const command = program.command("bench").description("measure speed and memory on this machine");
   addOptions(addHeadsOption(addModelOptions(command)), [...Object.values(BENCHING), OUTPUTS.json]);
-  // What the command itself asks of another process.
-  command.addOption(
-    choiceOption("--trial <NAME>", "run one trial once, for the peak memory of a process", ALL_TRIALS).hideHelp(),
-  );
   addHelp(addCommonOptions(command), HELP).action(bench);
 }
 
 async function bench(_: unknown, command: Command): Promise<void> {
-  const flags: BenchFlags = { ...DEFAULTS, ...command.optsWithGlobals<BenchFlags>() };
+  const flags: BenchFlags = { ...valuesOf(BENCHING), ...command.optsWithGlobals<BenchFlags>() };
   if (flags.trial) {
     const report = await runBench({ ...benchOptions(flags), trials: [flags.trial], rounds: 0 });
     return printJson({ report, peakBytes: peakBytes() } satisfies ChildReport);

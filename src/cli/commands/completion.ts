@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { type Completed, SHELLS, scriptFor } from "../completion.ts";
 import { wrongOption } from "../failure.ts";
+import { specOf } from "../flags.ts";
 import { addHelp } from "../help.ts";
 import { addCommonOptions } from "../options.ts";
 import { write } from "../output.ts";
@@ -33,13 +34,14 @@ function completedOf(command: Command, path: readonly string[] = []): Completed[
   const own = {
     path,
     commands: command.commands.map((child) => ({ word: child.name(), says: child.description() })),
-    options: options.map(({ short, long, description, required, optional }) => {
-      const [, choices] = /: ((?:[\w.]+, )+[\w.]+)(?: \(|$)/.exec(description) ?? [];
+    options: options.map((option) => {
+      const { short, long, description, required, optional } = option;
+      const { choices = [], flagExpected } = specOf(option) ?? {};
       return {
         words: [short, long].filter((word) => word !== undefined),
         says: description,
         takesValue: Boolean(required || optional),
-        choices: choices?.split(", ") ?? [],
+        choices: flagExpected === undefined ? choices : [],
       };
     }),
   };

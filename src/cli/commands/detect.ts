@@ -1,19 +1,21 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { type Command, Option } from "commander";
+import type { Command, Option } from "commander";
 import { BEGIN_ANEW, removeCheckpoint } from "../../detect/checkpoint.ts";
 import { FEWER_DOCUMENTS } from "../../detect/collect.ts";
 import { detectHeads } from "../../detect/detect.ts";
 import { formatHeadSet } from "../../detect/format.ts";
 import type { Objective } from "../../detect/objectives.ts";
 import { InputError, isQRHeadError } from "../../errors.ts";
+import { INPUTS, OUTPUTS } from "../../options/command-line.ts";
 import { BOOTSTRAPPING, DETECTING } from "../../options/detecting.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { describeDetected } from "../describe-detected.ts";
 import { readSource, type SourceFlags } from "../detect-source.ts";
 import { exampleBar } from "../example-bar.ts";
 import { wrongOption } from "../failure.ts";
-import { formatPlot, plotOption } from "../head-plot.ts";
+import { flagExpected, flagOption } from "../flags.ts";
+import { formatPlot } from "../head-plot.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
@@ -30,7 +32,6 @@ import {
   toPassOptions,
 } from "../options.ts";
 import { note, oneLine, print, printJson, warn } from "../output.ts";
-import { INPUTS, OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 
 type DetectFlags = CommonFlags &
@@ -84,10 +85,8 @@ export function registerDetect(program: Command): void {
   command.argument("[files...]", "examples, or texts and folders to make some from");
   const { objective, temperature, rawMass, fitWeights, untilStable, skipLong, seed, checkpoint } = DETECTING;
   const output = { ...OUTPUTS.output, flagSays: "head-set file to write" };
-  addOptions(command, [output, INPUTS.examples])
-    .option("--bootstrap [PATH]", "make examples from this text, or from one that comes with qrhead")
-    .addOption(topOption())
-    .addOption(plotOption("--plot <OUT>", OUTPUTS.plot.says));
+  addOptions(command, [output, INPUTS.examples, INPUTS.bootstrap]).addOption(topOption());
+  addOptions(command, [OUTPUTS.plot]);
   addOptions(command, [
     BOOTSTRAPPING.needle,
     BOOTSTRAPPING.documents,
@@ -104,12 +103,10 @@ export function registerDetect(program: Command): void {
 
 /** `--top`, a number or auto. */
 export function topOption(): Option {
-  const { flagSays, shortDefault, group } = DETECTING.top;
-  const description = `${flagSays} (default: ${shortDefault})`;
-  return new Option("--top <N>", description).helpGroup(`${group}:`).argParser((text) => {
-    if (text === "auto") return text;
-    const value = /^\d+$/.test(text) ? Number(text) : 0;
-    if (!(value >= 1 && value <= 2 ** 31)) throw wrongOption("--top", "an integer of at least 1 or auto", text);
+  const spec = DETECTING.top;
+  return flagOption(spec).argParser((text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : text;
+    if (!spec.accepts!(value)) throw wrongOption("--top", flagExpected(spec), text);
     return value;
   });
 }

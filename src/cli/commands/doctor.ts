@@ -5,6 +5,7 @@ import { selfTest } from "../../model/self-test.ts";
 import { tryInChild } from "../../model/trial.ts";
 import { loadAddon } from "../../native/addon.ts";
 import { hasGpu, loadLibrary, unusedGpu } from "../../native/library.ts";
+import { CHECKING, OUTPUTS } from "../../options/command-line.ts";
 import type { LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { append } from "../../util/extremes.ts";
@@ -31,9 +32,9 @@ import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   addDeviceOptions,
+  addOptions,
   type CommonFlags,
   type ModelFlags,
-  textOption,
   toLoadOptions,
 } from "../options.ts";
 import { green, oneLine, print, printJson, red, yellow } from "../output.ts";
@@ -56,15 +57,7 @@ const STATUS = { ok: green("ok  "), warn: yellow("warn"), fail: red("fail") };
 /** `qrhead doctor`: says what works on this machine, and what to do about what does not. */
 export function registerDoctor(program: Command): void {
   const command = program.command("doctor").description("check this machine, the libraries and a model");
-  addDeviceOptions(command)
-    .addOption(
-      textOption(
-        "--check <FILE>",
-        "load and run this file in a process of its own, and print one line with the result",
-        "the path of a GGUF",
-      ),
-    )
-    .option("--json", "print one JSON object");
+  addOptions(addDeviceOptions(command), [CHECKING.check, OUTPUTS.json]);
   addHelp(addCommonOptions(command), HELP).action(doctor);
 }
 

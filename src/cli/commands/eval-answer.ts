@@ -13,6 +13,7 @@ import type { Granularity } from "../../eval/data/longmemeval.ts";
 import { type Format, openTask } from "../../eval/data/open.ts";
 import { JOURNAL_NAME } from "../../eval/evaluate.ts";
 import { Journal, readJournal } from "../../eval/journal.ts";
+import { OUTPUTS } from "../../options/command-line.ts";
 import { EVALUATING_ANSWERS } from "../../options/evaluating.ts";
 import { withoutHeads } from "../../options/model.ts";
 import { makeFolder } from "../../util/output-file.ts";
@@ -28,7 +29,6 @@ import {
   toLoadOptions,
 } from "../options.ts";
 import { print, printJson, warn } from "../output.ts";
-import { OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { plainTable } from "../table.ts";
 

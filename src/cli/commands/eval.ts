@@ -9,8 +9,8 @@ import { renderHtml } from "../../eval/report/html.ts";
 import type { EvalReport } from "../../eval/report/report.ts";
 import { writeTrecFiles } from "../../eval/report/trec.ts";
 import { SETTING_NAMES } from "../../options/choices.ts";
+import { OUTPUTS } from "../../options/command-line.ts";
 import { EVALUATING } from "../../options/evaluating.ts";
-import type { OptionSpec } from "../../options/spec.ts";
 import { writeWhole } from "../../util/output-file.ts";
 import { evalTables } from "../eval/table.ts";
 import { formatTimeLeft } from "../example-bar.ts";
@@ -31,9 +31,9 @@ import {
   toRankLoadOptions,
   toWindowOptions,
   type WindowFlags,
+  withFlag,
 } from "../options.ts";
 import { print, printJson, warn } from "../output.ts";
-import { OUTPUTS } from "../own-flags.ts";
 import { type ProgressBar, progressBar } from "../progress.ts";
 
 export type EvalFlags = CommonFlags &
@@ -42,7 +42,8 @@ export type EvalFlags = CommonFlags &
   FuseFlags &
   WindowFlags &
   // As commander gives them: what may be left out is there and undefined, or not there.
-  Partial<Omit<EvalOptions, "methods" | "measures" | "load" | "signal" | "onOutcome">> & {
+  Partial<Omit<EvalOptions, "data" | "methods" | "measures" | "load" | "signal" | "onOutcome">> & {
+    data: string[];
     method?: string[];
     heads?: string;
     measure?: string[];
@@ -92,8 +93,7 @@ export function registerEval(program: Command): void {
 /** Options that say what is measured, on what, and how. */
 export function addMeasuringOptions(command: Command): Command {
   const { load: _, inOrder: __, journal: ___, jobs, output, resume, ...measuring } = EVALUATING;
-  const specs = Object.values<OptionSpec>(measuring).filter(({ flag }) => flag !== undefined);
-  return addOptions(command, [...specs, OUTPUTS.json]);
+  return addOptions(command, [...withFlag(measuring), OUTPUTS.json]);
 }
 
 async function run(_: unknown, command: Command): Promise<void> {
@@ -122,8 +122,7 @@ async function run(_: unknown, command: Command): Promise<void> {
 
 /** What the flags say of an evaluation, but for what runs it and where its results go. */
 export function toEvalOptions(flags: EvalFlags) {
-  const { data = [], method: _, measure: measures, order } = flags;
-  if (data.length === 0) throw new InputError("INVALID_ARGUMENT", "Expected data: pass --data FOLDER or --data FILE");
+  const { data, method: _, measure: measures, order } = flags;
   const { format, split, granularity, run, qrels, setting, candidates, limit, seed, draw, maxDocumentWords } = flags;
   const { permutations, gain, baseline, lengths, depths, passageWords } = flags;
   return {

@@ -1,24 +1,16 @@
 import path from "node:path";
 import type { Command } from "commander";
 import { formatHeadSet } from "../../detect/format.ts";
-import { InputError } from "../../errors.ts";
 import { compareHeadSets, type HeadSetComparison } from "../../heads/compare.ts";
-import { EXPORT_FORMATS, type ExportFormat, exportHeadSet } from "../../heads/export.ts";
+import { type ExportFormat, exportHeadSet } from "../../heads/export.ts";
 import { headKey } from "../../heads/heads.ts";
 import { trimHeadSet } from "../../heads/trim.ts";
+import { HEAD_TOOLS, OUTPUTS } from "../../options/command-line.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { type FoundSet, findSet, modelFor, ofModel } from "../find-set.ts";
-import { formatPlot, plotOption } from "../head-plot.ts";
+import { formatPlot } from "../head-plot.ts";
 import { interruptSignal } from "../interrupt.ts";
-import {
-  addCommonOptions,
-  addModelOptions,
-  type CommonFlags,
-  choiceOption,
-  integerOption,
-  type ModelFlags,
-  textOption,
-} from "../options.ts";
+import { addCommonOptions, addModelOptions, addOptions, type CommonFlags, type ModelFlags } from "../options.ts";
 import { oneLine, print, printJson, printText, warn } from "../output.ts";
 import { plainTable } from "../table.ts";
 
@@ -30,30 +22,24 @@ const SET = "a published set's name, a head-set file, or with --model any heads"
 export function registerHeadTools(heads: Command): void {
   const trimming = heads.command("trim").description("write a head set with only the best heads of another");
   trimming.argument("<set>", SET);
-  addModelOptions(trimming)
-    .addOption(integerOption("--top <N>", "heads to keep", 1, 2 ** 31).makeOptionMandatory())
-    .addOption(textOption("-o, --output <OUT>", "head-set file to write", "a path").makeOptionMandatory())
-    .option("--force", "replace the file if it exists");
+  const file = { ...OUTPUTS.output, says: "head-set file to write", required: true };
+  addOptions(addModelOptions(trimming), [HEAD_TOOLS.top, file, OUTPUTS.force]);
   addCommonOptions(trimming).action(trim);
 
   const comparing = heads.command("compare").description("compare two head sets of one model");
   comparing.argument("<a>", SET).argument("<b>", "another");
-  addModelOptions(comparing).option("--json", "print one JSON object");
+  addOptions(addModelOptions(comparing), [OUTPUTS.json]);
   addCommonOptions(comparing).action(compare);
 
   const exporting = heads.command("export").description("write a head set in a published format");
   exporting.argument("<set>", SET);
-  addModelOptions(exporting)
-    .addOption(choiceOption("--format <NAME>", "format", EXPORT_FORMATS).makeOptionMandatory())
-    .addOption(textOption("-o, --output <OUT>", "file to write (default: standard output)", "a path"))
-    .option("--force", "replace the file if it exists");
+  const output = { ...OUTPUTS.output, shortDefault: "standard output" };
+  addOptions(addModelOptions(exporting), [HEAD_TOOLS.format, output, OUTPUTS.force]);
   addCommonOptions(exporting).action(exportSet);
 
   const plotting = heads.command("plot").description("draw a map of all heads with the chosen ones marked");
   plotting.argument("<set>", SET);
-  addModelOptions(plotting)
-    .addOption(plotOption("-o, --output <OUT>", "picture to write, .html or .svg").makeOptionMandatory())
-    .option("--force", "replace the file if it exists");
+  addOptions(addModelOptions(plotting), [HEAD_TOOLS.picture, OUTPUTS.force]);
   addCommonOptions(plotting).action(plot);
 }
 
@@ -108,9 +94,8 @@ async function exportSet(spec: string, _: unknown, command: Command): Promise<vo
 }
 
 async function plot(spec: string, _: unknown, command: Command): Promise<void> {
-  const flags = command.optsWithGlobals<ToolFlags>();
+  const flags = command.optsWithGlobals<ToolFlags & { output: string }>();
   const { output, force = false } = flags;
-  if (output === undefined) throw new InputError("INVALID_ARGUMENT", "Expected an output: pass -o FILE");
   await assertWritable(path.resolve(output), force);
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   await writeWhole(path.resolve(output), formatPlot(set, name, output), { force, shared: true });

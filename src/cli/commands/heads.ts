@@ -2,12 +2,13 @@ import type { Command } from "commander";
 import type { HeadSet } from "../../heads/head-set.ts";
 import { deepestLayer, headKey } from "../../heads/heads.ts";
 import { PUBLISHED_HEAD_SETS } from "../../heads/published.ts";
+import { OUTPUTS } from "../../options/command-line.ts";
 import type { ModelIdentity } from "../../types.ts";
 import { describeLocal, trust } from "../describe-detected.ts";
 import { findSet, modelFor } from "../find-set.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
-import { addCommonOptions, addModelOptions, type CommonFlags, type ModelFlags } from "../options.ts";
+import { addCommonOptions, addModelOptions, addOptions, type CommonFlags, type ModelFlags } from "../options.ts";
 import { oneLine, print, printJson, warn } from "../output.ts";
 import { plainTable } from "../table.ts";
 import { registerHeadTools } from "./heads-tools.ts";
@@ -31,13 +32,13 @@ export function registerHeads(program: Command): void {
   const heads = program.command("heads").description("list, show, trim, compare, export and draw head sets");
   addHelp(heads, { examples: EXAMPLES });
   const listing = heads.command("list").description("list the head sets that ship with qrhead");
-  addCommonOptions(listing.option("--json", "print one JSON array")).action(list);
+  addCommonOptions(addOptions(listing, [{ ...OUTPUTS.json, says: "print one JSON array" }])).action(list);
   const showing = heads.command("show").description("show a head set, and whether it fits a model");
   showing.argument(
     "<set>",
     "a published set's name, a head-set file, auto for the set that matches --model, or any heads of it",
   );
-  addModelOptions(showing).option("--json", "print the set as a head-set file");
+  addOptions(addModelOptions(showing), [{ ...OUTPUTS.json, says: "print the set as a head-set file" }]);
   addHelp(addCommonOptions(showing), { examples: EXAMPLES.slice(1, 4) }).action(show);
   registerHeadTools(heads);
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { InputError } from "../../errors.ts";
 import { shortSight } from "../../heads/local.ts";
 import { inspectionPage } from "../../inspect/page.ts";
+import { INPUTS, OUTPUTS } from "../../options/command-line.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { addHelp } from "../help.ts";
@@ -19,7 +19,6 @@ import {
   toRankLoadOptions,
 } from "../options.ts";
 import { note, oneLine, warn } from "../output.ts";
-import { INPUTS, OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
 import { cutSources, readSources, type SourceFlags, toRankDocuments } from "../sources.ts";
@@ -28,7 +27,7 @@ type InspectFlags = CommonFlags &
   QueryFlags &
   SourceFlags &
   ModelFlags &
-  RankFlags & { heads?: string; output?: string; force?: boolean };
+  RankFlags & { heads?: string; output: string; force?: boolean };
 
 const HELP = {
   everyday: ["--query", "--model", "--output", "--heads", "--force"],
@@ -44,7 +43,7 @@ export function registerInspect(program: Command): void {
     .argument("[question]", "the question")
     .argument("[files...]", "files, folders and patterns; or standard input");
   const { query, queryFile, docs, docsFormat, split } = INPUTS;
-  const output = { ...OUTPUTS.output, flagSays: "page to write, .html" };
+  const output = { ...OUTPUTS.output, flagSays: "page to write, .html", required: true };
   addOptions(command, [query, queryFile, docs, docsFormat, split, output, OUTPUTS.force]);
   addRankOptions(addHeadsOption(addModelOptions(command)), false);
   addHelp(addCommonOptions(command), HELP).action(inspect);
@@ -53,7 +52,6 @@ export function registerInspect(program: Command): void {
 async function inspect(question: string | undefined, files: string[], _: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<InspectFlags>();
   const { output, force = false, quiet = false } = flags;
-  if (output === undefined) throw new InputError("INVALID_ARGUMENT", "Expected an output: pass -o FILE.html");
   await assertWritable(output, force);
   const signal = interruptSignal();
   const asked = askedOf([...(question === undefined ? [] : [question]), ...files], flags);

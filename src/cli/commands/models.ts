@@ -4,11 +4,11 @@ import { BUILT_IN_MODEL, findBaseModel } from "../../model/built-in.ts";
 import { CATALOGUE } from "../../model/catalogue.ts";
 import { pullModel } from "../../model/pull.ts";
 import { listPulled, modelsFolder, removePulled } from "../../model/store.ts";
+import { OUTPUTS, PULLING } from "../../options/command-line.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
-import { addCommonOptions, addOptions, type CommonFlags, textOption } from "../options.ts";
+import { addCommonOptions, addOptions, type CommonFlags } from "../options.ts";
 import { note, oneLine, print, printJson } from "../output.ts";
-import { OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { plainTable } from "../table.ts";
 
@@ -28,10 +28,8 @@ export function registerModels(program: Command): void {
   const listing = models.command("list").description("list the built-in model and pulled models");
   addCommonOptions(addOptions(listing, [{ ...OUTPUTS.json, says: "print one JSON array" }])).action(list);
   const pulling = models.command("pull").description("download a model; an interrupted download resumes");
-  pulling
-    .argument("<model>", `${Object.keys(CATALOGUE).join(", ")}, hf:OWNER/REPOSITORY/FILE.gguf or an https URL`)
-    .addOption(textOption("--sha256 <HEX>", "expected checksum (default: what the server says)", "a SHA-256"));
-  addOptions(pulling, [{ ...OUTPUTS.force, says: "download it again if it exists" }, OUTPUTS.json]);
+  pulling.argument("<model>", `${Object.keys(CATALOGUE).join(", ")}, hf:OWNER/REPOSITORY/FILE.gguf or an https URL`);
+  addOptions(pulling, [PULLING.sha256, { ...OUTPUTS.force, says: "download it again if it exists" }, OUTPUTS.json]);
   addHelp(addCommonOptions(pulling), { examples: [HELP.examples[1]!], details: HELP.details }).action(pull);
   const removing = models
     .command("rm")

@@ -3,6 +3,7 @@ import { type OpenModel, openModel } from "../../answering/generator.ts";
 import type { ChunkUnit } from "../../chunking/chunk.ts";
 import { chunkUnitOf } from "../../documents/read-files.ts";
 import { InputError } from "../../errors.ts";
+import { INPUTS, OUTPUTS } from "../../options/command-line.ts";
 import { CHUNKING, LIMITING, PROTECTING, PRUNING } from "../../options/texts.ts";
 import type { PruneOptions } from "../../pruning/options.ts";
 import { QRRetriever } from "../../retriever.ts";
@@ -31,7 +32,6 @@ import {
   type WindowFlags,
 } from "../options.ts";
 import { note, printJson, printText, warn } from "../output.ts";
-import { INPUTS, OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
 import { expand, isFolder, readSources, type SourceFlags, toRankDocuments } from "../sources.ts";

@@ -15,18 +15,19 @@ import { findSetting, type Setting } from "../../eval/settings.ts";
 import { matchHeadSet } from "../../heads/match.ts";
 import { findPublished, type PublishedModelKey } from "../../heads/published.ts";
 import { loadModel } from "../../model/model.ts";
+import { OUTPUTS, REPRODUCING } from "../../options/command-line.ts";
+import type { FlagsOf } from "../../options/spec.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   addHeadsOption,
   addModelOptions,
+  addOptions,
   addPassOptions,
   type CommonFlags,
-  integerOption,
   type ModelFlags,
   type PassFlags,
-  textOption,
   toLoadOptions,
   toPassOptions,
 } from "../options.ts";
@@ -38,15 +39,8 @@ import { describeFailures, showOutcomes } from "./eval.ts";
 
 type ReproduceFlags = CommonFlags &
   ModelFlags &
-  PassFlags & {
-    data?: string;
-    heads?: string;
-    candidates?: number;
-    limit?: number;
-    maxDocumentWords?: number;
-    output?: string;
-    json?: boolean;
-  };
+  PassFlags &
+  FlagsOf<typeof REPRODUCING, "data"> & { heads?: string; json?: boolean };
 
 /** A number of the paper and ours, in percent. */
 type Row = {
@@ -82,13 +76,8 @@ export function registerReproduce(program: Command): void {
   const command = program
     .command("reproduce")
     .description("measure a table of the QRHead paper again, beside its numbers")
-    .addArgument(new Argument("<table>", "which one").choices([...Object.keys(PUBLISHED_TABLES), "detect"]))
-    .addOption(textOption("--data <PATH>", "the table's data", "a path"))
-    .addOption(textOption("-o, --output <DIR>", "folder of the results (default: reproduce-TABLE)", "a folder"))
-    .addOption(integerOption("--candidates <N>", "candidates a query, in place of the paper's", 1, 2 ** 31))
-    .addOption(integerOption("--limit <N>", "queries or examples, in place of the paper's", 1, 2 ** 31))
-    .addOption(integerOption("--max-document-words <N>", "words of a document, in place of the paper's", 1, 2 ** 31))
-    .option("--json", "print one JSON object");
+    .addArgument(new Argument("<table>", "which one").choices([...Object.keys(PUBLISHED_TABLES), "detect"]));
+  addOptions(command, [...Object.values(REPRODUCING), OUTPUTS.json]);
   addPassOptions(addHeadsOption(addModelOptions(command)));
   addHelp(addCommonOptions(command), HELP).action(reproduce);
 }
@@ -97,7 +86,6 @@ async function reproduce(name: TableName | "detect", _: unknown, command: Comman
   const flags = command.optsWithGlobals<ReproduceFlags>();
   const signal = interruptSignal();
   const { data, output = `reproduce-${name}` } = flags;
-  if (data === undefined) throw new InputError("INVALID_ARGUMENT", "Expected the table's data: pass --data PATH");
   const { heads: _heads, ...load } = { ...toLoadOptions(flags), ...toPassOptions(flags) };
   const { identity, native } = await loadModel({ ...load, signal });
   await native.dispose();

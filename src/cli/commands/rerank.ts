@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { InputError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
 import { candidates } from "../../options/answering.ts";
+import { INPUTS, OUTPUTS, type RANKING_FORMATS } from "../../options/command-line.ts";
 import { RANKING, topK as topKSpec } from "../../options/ranking.ts";
 import type { LoadOptions } from "../../options.ts";
 import type { BatchResult, RankBatch } from "../../ranking/batch.ts";
@@ -30,7 +31,6 @@ import {
   type WindowFlags,
 } from "../options.ts";
 import { bold, note, oneLine, print, printJson, warn } from "../output.ts";
-import { INPUTS, OUTPUTS, type RANKING_FORMATS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
 import { printRanking } from "../rankings.ts";

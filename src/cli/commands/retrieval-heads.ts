@@ -5,6 +5,7 @@ import type { HiddenFact } from "../../detect/hidden-fact.ts";
 import { detectRetrievalHeads, type Trial } from "../../detect/retrieval-heads.ts";
 import { InputError, QRHeadError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
+import { INPUTS, OUTPUTS } from "../../options/command-line.ts";
 import { RETRIEVAL_HEADS } from "../../options/detecting.ts";
 import { prompt } from "../../options/model.ts";
 import type { PromptName } from "../../prompt/profiles.ts";
@@ -24,13 +25,12 @@ import {
   toLoadOptions,
 } from "../options.ts";
 import { note, print, printJson, warn } from "../output.ts";
-import { INPUTS, OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { decimalsFor, plainTable } from "../table.ts";
 
 type Flags = CommonFlags &
   ModelFlags & {
-    text?: string;
+    text: string;
     needles?: string;
     output?: string;
     trials?: string;
@@ -80,9 +80,6 @@ export function registerRetrievalHeads(program: Command): void {
 async function retrievalHeads(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<Flags>();
   const { output, trials, answers, force = false, json, quiet = false, text: file } = flags;
-  if (file === undefined) {
-    throw new InputError("INVALID_ARGUMENT", "Expected a text: pass --text FILE, or --text - for standard input");
-  }
   if (output === undefined && trials === undefined && answers === undefined && !json) {
     throw new InputError(
       "INVALID_ARGUMENT",

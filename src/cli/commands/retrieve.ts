@@ -3,6 +3,7 @@ import type { RetrieveResult } from "../../answering/retrieve.ts";
 import type { ChunkUnit } from "../../chunking/chunk.ts";
 import { InputError } from "../../errors.ts";
 import { RETRIEVING } from "../../options/answering.ts";
+import { INPUTS, OUTPUTS, RETRIEVAL_FORMATS } from "../../options/command-line.ts";
 import { CHUNKING, chunkTokens, neighbours } from "../../options/texts.ts";
 import type { FusionOptions } from "../../ranking/fusion.ts";
 import { QRRetriever } from "../../retriever.ts";
@@ -19,7 +20,6 @@ import {
   toLoadOptions,
 } from "../options.ts";
 import { note, oneLine, print, printJson, printText, warn } from "../output.ts";
-import { INPUTS, OUTPUTS, RETRIEVAL_FORMATS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
 import { belowOf, chunksOf, openKept, placeOf, readKept, sourceList } from "../retrieving.ts";

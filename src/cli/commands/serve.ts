@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { DEVICE } from "../../options/model.ts";
-import type { ServeOptions } from "../../serve/options.ts";
+import { SERVING } from "../../options/serving.ts";
+import type { ServeOptions } from "../../options/types/serving.ts";
 import { startServer } from "../../serve/server.ts";
-import { wrongOption } from "../failure.ts";
+import { defined, optionsFrom } from "../flags.ts";
 import { addHelp } from "../help.ts";
 import {
   addCommonOptions,
@@ -11,34 +12,17 @@ import {
   addPassOptions,
   addPromptOptions,
   type CommonFlags,
-  integerOption,
   type ModelFlags,
   type PassFlags,
   type PromptFlags,
-  textOption,
   toLoadOptions,
   toPassOptions,
+  withFlag,
 } from "../options.ts";
 import { print, warn } from "../output.ts";
+import { untilStopped } from "../until-stopped.ts";
 
-type ServeFlags = CommonFlags &
-  Omit<ModelFlags, "model" | "check"> &
-  PromptFlags &
-  PassFlags & {
-    model?: string[];
-    heads?: string;
-    host?: string;
-    port?: number;
-    apiKey?: string[];
-    queue?: number;
-    timeout?: number;
-    maxBody?: number;
-    memory?: number;
-    idle?: number;
-    corpora?: string;
-    inProcess?: boolean;
-    page: boolean;
-  };
+type ServeFlags = CommonFlags & Omit<ModelFlags, "model" | "check"> & PromptFlags & PassFlags & { heads?: string };
 
 const HELP = {
   everyday: ["--model", "--port", "--api-key", "--queue", "--corpora", "--heads"],
@@ -52,65 +36,25 @@ curl http://127.0.0.1:8080/v1/rerank -H 'content-type: application/json' \\
   -d '{"query": "why is the sky blue", "documents": ["Grass is green.", "Air scatters blue light."]}'`,
 };
 
-/** Options may be given several times. */
-const collect = (value: string, before: string[] = []) => [...before, value];
-
 /** `qrhead serve`: answers rerank requests over HTTP. */
 export function registerServe(program: Command): void {
   const command = program.command("serve").description("serve rerank, prune and retrieve over HTTP");
-  command
-    .addOption(
-      textOption("-m, --model <M>", "GGUF to serve; repeatable", "a path or an hf: URI").argParser(
-        text("--model", "a path or an hf: URI"),
-      ),
-    )
-    .addOption(textOption("--host <HOST>", "address to listen on (default: 127.0.0.1)", "an address"))
-    .addOption(integerOption("--port <N>", "port, 0 for a free one (default: 8080)", 0, 65_535))
-    .addOption(
-      textOption("--api-key <KEY>", "key that requests must send; repeatable", "a key").argParser(
-        text("--api-key", "a key"),
-      ),
-    )
-    .addOption(integerOption("--queue <N>", "requests that may wait for a model (default: 100)", 1, 1_000_000))
-    .addOption(integerOption("--timeout <S>", "seconds per request, waiting included (default: 120)", 1, 86_400))
-    .addOption(integerOption("--max-body <MIB>", "MiB that a body may have (default: 32)", 1, 4096))
-    .addOption(integerOption("--memory <MIB>", "MiB of model files that may be loaded together", 1, 2 ** 31))
-    .addOption(integerOption("--idle <S>", "unload a model after S seconds without requests", 1, 2_000_000))
-    .addOption(textOption("--corpora <DIR>", "folder of saved corpora", "a folder"))
-    .option("--in-process", "load models into the server's own process")
-    .option("--no-page", "no page at /");
-  addOptions(command, Object.values(DEVICE));
+  addOptions(command, [...withFlag(SERVING), ...Object.values(DEVICE)]);
   addHeadsOption(command);
   addPassOptions(addPromptOptions(command));
   addHelp(addCommonOptions(command), HELP).action(serve);
 }
 
-/** Parses an option that may be given several times. */
-function text(flag: string, expected: string) {
-  return (value: string, before?: string[]) => {
-    if (value.trim() === "") throw wrongOption(flag, expected, value);
-    return collect(value, before);
-  };
-}
-
 async function serve(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<ServeFlags>();
-  const { model, gpu, gpuLayers, threads, library, heads, prompt, nullQuery } = flags;
-  const device = { gpu, gpuLayers, threads, library, heads };
-  const { model: __, ...load } = toLoadOptions(
-    Object.fromEntries(Object.entries(device).filter(([, value]) => value !== undefined)),
-  );
+  const { prompt, nullQuery } = flags;
+  const { model: __, ...load } = toLoadOptions(flags);
+  const given = optionsFrom<ServeOptions>(SERVING, flags);
   const ownKey = process.env.QRHEAD_API_KEY;
   const options: ServeOptions = {
-    models: model,
-    load: { ...load, prompt, nullQuery, ...toPassOptions(flags) },
-    apiKeys: [...(flags.apiKey ?? []), ...(ownKey ? [ownKey] : [])],
-    ...{ host: flags.host, port: flags.port, queue: flags.queue, corpora: flags.corpora, page: flags.page },
-    inProcess: flags.inProcess,
-    timeout: times(flags.timeout, 1000),
-    idle: times(flags.idle, 1000),
-    maxBody: times(flags.maxBody, 2 ** 20),
-    modelMemory: times(flags.memory, 2 ** 20),
+    ...given,
+    load: defined({ ...load, prompt, nullQuery, ...toPassOptions(flags) }),
+    apiKeys: [...(given.apiKeys ?? []), ...(ownKey ? [ownKey] : [])],
     onWarning: warn,
   };
   const stopped = untilStopped();
@@ -125,22 +69,4 @@ async function serve(_: unknown, command: Command): Promise<void> {
   await stopped;
   await first.close();
   process.exit(0);
-}
-
-/** Resolves at the first SIGTERM or Ctrl+C; the second one ends the process at once. */
-function untilStopped(): Promise<void> {
-  return new Promise((resolve) => {
-    let isStopping = false;
-    for (const name of ["SIGINT", "SIGTERM"] as const) {
-      process.on(name, () => {
-        if (isStopping) process.exit(130);
-        isStopping = true;
-        resolve();
-      });
-    }
-  });
-}
-
-function times(value: number | undefined, factor: number): number | undefined {
-  return value === undefined ? undefined : value * factor;
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { InputError } from "../../errors.ts";
 import { headKey } from "../../heads/heads.ts";
 import { type SlimResult, slimModel } from "../../model/slim.ts";
+import { OUTPUTS } from "../../options/command-line.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -15,11 +15,10 @@ import {
   toLoadOptions,
 } from "../options.ts";
 import { note, oneLine, print, printJson } from "../output.ts";
-import { OUTPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
 
 type SlimFlags = CommonFlags &
-  ModelFlags & { heads?: string; output?: string; force?: boolean; verify: boolean; json?: boolean };
+  ModelFlags & { heads?: string; output: string; force?: boolean; verify: boolean; json?: boolean };
 
 const HELP = {
   everyday: ["--model", "--output", "--heads", "--force", "--json"],
@@ -35,7 +34,7 @@ last bit, and cannot generate text. If a model has several files, name the first
 /** `qrhead slim`: writes a model without the layers that its retrieval heads do not need. */
 export function registerSlim(program: Command): void {
   const command = program.command("slim").description("write a GGUF without the layers that the heads do not need");
-  const output = { ...OUTPUTS.output, flagSays: "GGUF to write" };
+  const output = { ...OUTPUTS.output, flagSays: "GGUF to write", required: true };
   addOptions(addHeadsOption(addModelOptions(command)), [output, OUTPUTS.force, OUTPUTS.noVerify, OUTPUTS.json]);
   addHelp(addCommonOptions(command), HELP).action(slim);
 }
@@ -43,7 +42,6 @@ export function registerSlim(program: Command): void {
 async function slim(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<SlimFlags>();
   const { output, force, verify } = flags;
-  if (output === undefined) throw new InputError("INVALID_ARGUMENT", "Expected an output: pass -o FILE");
   const signal = interruptSignal();
   const bar = await progressBar(flags.quiet ?? false);
   try {

@@ -1,16 +1,18 @@
 import type { Command } from "commander";
 import { FleetClient } from "../../fleet/client.ts";
-import { addQueueOptions } from "../fleet/options.ts";
+import { OUTPUTS } from "../../options/command-line.ts";
+import { QUEUE } from "../../options/fleet.ts";
+import type { FlagsOf } from "../../options/spec.ts";
 import { registerSubmitDetect } from "../fleet/submit-detect.ts";
 import { registerSubmitEval } from "../fleet/submit-eval.ts";
 import { registerSubmitRerank } from "../fleet/submit-rerank.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
-import { addCommonOptions, type CommonFlags } from "../options.ts";
+import { addCommonOptions, addOptions, type CommonFlags } from "../options.ts";
 import { note, oneLine, print, printJson } from "../output.ts";
 import { plainTable } from "../table.ts";
 
-type FailedFlags = CommonFlags & { redis: string; queue: string; remove?: boolean; json?: boolean };
+type FailedFlags = CommonFlags & FlagsOf<typeof QUEUE, "redis"> & { remove?: boolean; json?: boolean };
 
 /** `qrhead submit`: puts jobs into Redis for `qrhead worker`, and collects what comes of them. */
 export function registerSubmit(program: Command): void {
@@ -20,7 +22,11 @@ export function registerSubmit(program: Command): void {
   registerSubmitEval(command);
   registerSubmitDetect(command);
   const letters = command.command("failed").description("list jobs that failed finally");
-  addQueueOptions(letters).option("--remove", "remove them, too").option("--json", "print one JSON object a line");
+  addOptions(letters, [
+    ...Object.values(QUEUE),
+    OUTPUTS.remove,
+    { ...OUTPUTS.json, says: "print one JSON object a line" },
+  ]);
   addHelp(addCommonOptions(letters), { examples: ["qrhead submit failed --redis redis://127.0.0.1:6379"] }).action(
     failed,
   );

@@ -1,38 +1,40 @@
 import type { Command } from "commander";
 import type { Redis } from "ioredis";
-import { DEFAULT_QUEUE } from "../../fleet/job.ts";
 import { connect } from "../../fleet/redis.ts";
 import { RERANK, rerankHandler } from "../../fleet/rerank.ts";
 import { setupOf } from "../../fleet/setup.ts";
 import { type RunningWorker, startWorker } from "../../fleet/worker.ts";
 import { IsolatedRetriever } from "../../isolate/index.ts";
+import { WORKING } from "../../options/fleet.ts";
+import { type FlagsOf, valuesOf } from "../../options/spec.ts";
 import type { LoadOptions } from "../../options.ts";
+import { defined } from "../flags.ts";
 import { detectHandlers } from "../fleet/detect.ts";
 import { OneEngine } from "../fleet/engines.ts";
 import { evalHandlers } from "../fleet/eval.ts";
-import { redisOption } from "../fleet/options.ts";
 import { addHelp } from "../help.ts";
 import {
   addCommonOptions,
   addDeviceOptions,
   addHeadsOption,
+  addOptions,
   addPassOptions,
   addPromptOptions,
   type CommonFlags,
-  integerOption,
   type ModelFlags,
   type PassFlags,
   type PromptFlags,
-  textOption,
   toLoadOptions,
   toPassOptions,
 } from "../options.ts";
 import { note, oneLine, print, warn } from "../output.ts";
+import { untilStopped } from "../until-stopped.ts";
 
 type WorkerFlags = CommonFlags &
   ModelFlags &
   PromptFlags &
-  PassFlags & { redis: string; queue: string; heads?: string; root?: string[]; lease: number };
+  PassFlags &
+  FlagsOf<typeof WORKING, "redis"> & { heads?: string };
 
 const HELP = {
   everyday: ["--redis", "--model", "--heads", "--queue", "--root", "--lease"],
@@ -51,31 +53,18 @@ Needs Redis, and: npm install bullmq ioredis. QRHEAD_REDIS_URL is the default of
 /** `qrhead worker`: takes jobs of `qrhead submit` from Redis. */
 export function registerWorker(program: Command): void {
   const command = program.command("worker").description("run jobs that qrhead submit puts into Redis");
-  command
-    .addOption(redisOption())
-    .addOption(textOption("--queue <NAME>", "queue to take from", "a name").default(DEFAULT_QUEUE, DEFAULT_QUEUE))
-    .option("--root <DIR>", "folder whose files jobs may name; repeatable", collect)
-    .addOption(
-      integerOption("--lease <S>", "seconds after which a lost worker's job goes to another", 1, 3600).default(
-        15,
-        "15",
-      ),
-    );
+  addOptions(command, Object.values(WORKING));
   addPassOptions(addPromptOptions(addHeadsOption(addDeviceOptions(command))));
   addHelp(addCommonOptions(command), HELP).action(work);
 }
 
-function collect(value: string, before: string[] = []): string[] {
-  return [...before, value];
-}
-
 async function work(_: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<WorkerFlags>();
-  const { redis, queue, root = [], prompt, nullQuery, quiet = false } = flags;
-  const given = { ...toLoadOptions(flags), prompt, nullQuery, ...toPassOptions(flags) };
-  const load: LoadOptions = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const { redis, root = [], prompt, nullQuery, quiet = false } = flags;
+  const { queue, lease } = { ...valuesOf(WORKING), ...flags };
+  const load: LoadOptions = defined({ ...toLoadOptions(flags), prompt, nullQuery, ...toPassOptions(flags) });
   const stopped = untilStopped();
-  const starting = start({ redis, queue, roots: root, lease: flags.lease * 1000, load, quiet });
+  const starting = start({ redis, queue, roots: root, lease, load, quiet });
   // A worker that is stopped while its model loads takes no job.
   const running = await Promise.race([starting, stopped]);
   if (!running) {
@@ -89,7 +78,14 @@ async function work(_: unknown, command: Command): Promise<void> {
   process.exit(0);
 }
 
-type Settings = { redis: string; queue: string; roots: string[]; lease: number; load: LoadOptions; quiet: boolean };
+type Settings = {
+  redis: string;
+  queue: string;
+  roots: readonly string[];
+  lease: number;
+  load: LoadOptions;
+  quiet: boolean;
+};
 
 async function start(settings: Settings) {
   const { connection } = await connect(settings.redis);
@@ -132,18 +128,4 @@ function parsed(text: string): { message: string } {
   } catch {
     return { message: text };
   }
-}
-
-/** Resolves at the first SIGTERM or Ctrl+C; the second one ends the process at once. */
-function untilStopped(): Promise<void> {
-  return new Promise((resolve) => {
-    let isStopping = false;
-    for (const name of ["SIGINT", "SIGTERM"] as const) {
-      process.on(name, () => {
-        if (isStopping) process.exit(130);
-        isStopping = true;
-        resolve();
-      });
-    }
-  });
 }

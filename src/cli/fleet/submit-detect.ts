@@ -6,7 +6,9 @@ import { parseExamples } from "../../detect/examples.ts";
 import { formatHeadSet } from "../../detect/format.ts";
 import { type DetectOptions, parseDetectOptions } from "../../detect/options.ts";
 import { InputError } from "../../errors.ts";
+import { OUTPUTS } from "../../options/command-line.ts";
 import { DETECTING } from "../../options/detecting.ts";
+import { SUBMITTING } from "../../options/fleet.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { topOption } from "../commands/detect.ts";
 import { describeDetected } from "../describe-detected.ts";
@@ -21,13 +23,12 @@ import {
   addPromptOptions,
   type PassFlags,
   type PromptFlags,
-  textOption,
   toPassOptions,
 } from "../options.ts";
 import { print, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { remoteScorer } from "./detect.ts";
-import { addSubmitOptions, openClient, type SubmitFlags } from "./options.ts";
+import { jobsAtOnce, openClient, type SubmitFlags } from "./options.ts";
 
 type DetectFlags = SubmitFlags &
   PromptFlags &
@@ -49,12 +50,10 @@ detect; the head set is the one that it finds.`,
 export function registerSubmitDetect(parent: Command): void {
   const command = parent.command("detect").description("find the retrieval heads of the workers' model");
   command.argument("<examples>", "examples file, - for standard input");
-  addSubmitOptions(command)
-    .addOption(textOption("--head-set <OUT>", "head-set file to write", "a path"))
-    .addOption(topOption());
+  addOptions(command, [...Object.values(SUBMITTING), OUTPUTS.headSet]).addOption(topOption());
   const { objective, temperature, rawMass, fitWeights, untilStable, skipLong, limit, shuffle, seed } = DETECTING;
   addOptions(command, [limit, shuffle, seed, skipLong, objective, temperature, rawMass, fitWeights, untilStable]);
-  command.option("--json", "print the head set");
+  addOptions(command, [{ ...OUTPUTS.json, says: "print the head set" }]);
   addPassOptions(addPromptOptions(command));
   addHelp(addCommonOptions(command), HELP).action(submit);
 }
@@ -62,7 +61,7 @@ export function registerSubmitDetect(parent: Command): void {
 async function submit(file: string, _: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<DetectFlags>();
   const signal = interruptSignal();
-  const { headSet, force = false, json, quiet = false, inFlight } = flags;
+  const { headSet, force = false, json, quiet = false } = flags;
   if (headSet === undefined && !json) {
     throw new InputError(
       "INVALID_ARGUMENT",
@@ -85,7 +84,7 @@ async function submit(file: string, _: unknown, command: Command): Promise<void>
       ...{ checkpoint, resume, sourceName: path.basename(nameOf(file)), signal },
       ...exampleBar(bar),
     });
-    await using scorer = await remoteScorer(client, part, inFlight);
+    await using scorer = await remoteScorer(client, part, jobsAtOnce(flags));
     const set = await detectWith(scorer, parsed);
     bar.stop();
     if (headSet !== undefined) {

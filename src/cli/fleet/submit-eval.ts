@@ -4,6 +4,8 @@ import type { Command } from "commander";
 import { InputError } from "../../errors.ts";
 import { evaluate } from "../../eval/evaluate.ts";
 import { OneSetup } from "../../fleet/setup.ts";
+import { OUTPUTS } from "../../options/command-line.ts";
+import { SUBMITTING } from "../../options/fleet.ts";
 import { assertWritable, makeFolder } from "../../util/output-file.ts";
 import {
   addMeasuringOptions,
@@ -16,10 +18,10 @@ import {
 import { fuseOption } from "../fuse-option.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
-import { addCommonOptions, addHeadsOption, addRankOptions, addWindowOptions, textOption } from "../options.ts";
+import { addCommonOptions, addHeadsOption, addOptions, addRankOptions, addWindowOptions } from "../options.ts";
 import { progressBar } from "../progress.ts";
 import { describeWorker, remoteMethod } from "./eval.ts";
-import { addSubmitOptions, openClient, type SubmitFlags } from "./options.ts";
+import { jobsAtOnce, openClient, type SubmitFlags } from "./options.ts";
 
 type Flags = EvalFlags & SubmitFlags & { report?: string };
 
@@ -36,9 +38,7 @@ are those of one process, to the last digit if the workers have the same kind of
 /** `qrhead submit eval`: an evaluation whose model is on workers. */
 export function registerSubmitEval(parent: Command): void {
   const command = parent.command("eval").description("measure retrieval and reranking on labelled data");
-  addMeasuringOptions(addSubmitOptions(command)).addOption(
-    textOption("--report <DIR>", "folder for report.json, report.html and TREC runs", "a folder"),
-  );
+  addOptions(addMeasuringOptions(addOptions(command, Object.values(SUBMITTING))), [OUTPUTS.report]);
   addWindowOptions(addRankOptions(addHeadsOption(command)).addOption(fuseOption()));
   addHelp(addCommonOptions(command), HELP).action(submit);
 }
@@ -62,7 +62,7 @@ async function submit(_: unknown, command: Command): Promise<void> {
       methods: methods.map((method) => remoteMethod(method, client, setups)),
       load: { ...options.load, ...(heads !== undefined && { heads }) },
       model: { ...setup },
-      ...{ jobs: flags.inFlight, inOrder: true, journal, resume, signal },
+      ...{ jobs: jobsAtOnce(flags), inOrder: true, journal, resume, signal },
       onOutcome: showOutcomes(bar),
     });
     bar.stop();

@@ -3,6 +3,8 @@ import type { Command } from "commander";
 import { InputError, QRHeadError } from "../../errors.ts";
 import { putDocuments } from "../../fleet/documents.ts";
 import { type RerankQuery, submitRerank } from "../../fleet/submit-rerank.ts";
+import { INPUTS } from "../../options/command-line.ts";
+import { SUBMITTING } from "../../options/fleet.ts";
 import { SCORING, topK } from "../../options/ranking.ts";
 import type { FusionOptions } from "../../ranking/fusion.ts";
 import { fuseOption } from "../fuse-option.ts";
@@ -11,9 +13,8 @@ import { nameOf, readDocuments } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { addCommonOptions, addOptions } from "../options.ts";
 import { note } from "../output.ts";
-import { INPUTS } from "../own-flags.ts";
 import { progressBar } from "../progress.ts";
-import { addSubmitOptions, openClient, type SubmitFlags } from "./options.ts";
+import { jobsAtOnce, openClient, type SubmitFlags } from "./options.ts";
 import { readQueriesWithDocuments } from "./queries.ts";
 
 type RerankFlags = SubmitFlags & {
@@ -48,7 +49,7 @@ A submission that ended in any way continues with the same command and --resume.
 export function registerSubmitRerank(parent: Command): void {
   const command = parent.command("rerank").description("rank documents for many questions");
   command.argument("[file]", "queries with their documents, - for standard input");
-  addSubmitOptions(command);
+  addOptions(command, Object.values(SUBMITTING));
   const { calibration, mask, order, layout, maxDocumentTokens } = SCORING;
   addOptions(command, [INPUTS.queries, INPUTS.docs, topK, calibration, mask, order, layout, maxDocumentTokens]);
   addHelp(addCommonOptions(command.addOption(fuseOption())), HELP).action(submit);
@@ -57,7 +58,7 @@ export function registerSubmitRerank(parent: Command): void {
 async function submit(file: string | undefined, _: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<RerankFlags>();
   const signal = interruptSignal();
-  const { output, inFlight, retry = false, force = false, quiet = false } = flags;
+  const { output, retry = false, force = false, quiet = false } = flags;
   const resume = (flags.resume ?? false) || retry;
   const { topK: most, order, layout, maxDocumentTokens } = flags;
   const given = { topK: most, order, layout, maxDocumentTokens, ...flags.fuse };
@@ -72,7 +73,7 @@ async function submit(file: string | undefined, _: unknown, command: Command): P
   try {
     const { queries, total } = await openQueries(file, flags, client.queues.connection, signal);
     const counts = await submitRerank({
-      ...{ client, queries, options, output: path.resolve(output), inFlight, resume, retry, force },
+      ...{ client, queries, options, output: path.resolve(output), inFlight: jobsAtOnce(flags), resume, retry, force },
       onLine: ({ done }) => {
         if (total !== undefined) bar.onProgress({ phase: "rank", done, total });
       },

@@ -1,4 +1,6 @@
 import { InputError } from "../../errors.ts";
+import { EVALUATING } from "../../options/evaluating.ts";
+import { assertList, assertText } from "../../util/given.ts";
 import { crossEncoder } from "./cross-encoder.ts";
 import { dense } from "./dense.ts";
 import { type Method, plainMethod } from "./method.ts";
@@ -57,6 +59,8 @@ function without(argument: string | undefined, method: Method): Method | null {
  * const methods = parseMethods(["qrhead", "qrhead:all", "bm25"]);
  */
 export function parseMethods(specs: readonly string[]): Method[] {
+  assertList(specs, "methods", EVALUATING.methods.expected);
+  for (const spec of specs) assertText(spec, "methods");
   const methods: Method[] = [];
   const add = (text: string): Method => {
     const { name, spec } = splitName(text);

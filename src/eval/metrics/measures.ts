@@ -1,5 +1,6 @@
 import { InputError } from "../../errors.ts";
 import type { GAINS } from "../../options/choices.ts";
+import { assertText } from "../../util/given.ts";
 import type { Grades } from "../types.ts";
 
 /** What a document of grade g adds: `linear` g, as trec_eval's `ndcg_cut`; `exponential` 2^g − 1 (Burges et al. 2005). */
@@ -35,6 +36,7 @@ const NEEDS_CUTOFF: readonly MeasureName[] = ["recall", "recall-all", "p", "succ
  * const { name, cutoff } = parseMeasure("ndcg@10");
  */
 export function parseMeasure(text: string): Measure {
+  assertText(text, "measure");
   const match = /^([a-z_-]+?)(?:[@._](\d{1,6}))?$/i.exec(text.trim());
   const name = match && NAMES[match[1]!.toLowerCase()];
   const cutoff = match?.[2] === undefined ? null : Number(match[2]);

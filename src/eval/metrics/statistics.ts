@@ -1,11 +1,8 @@
 import { seededRandom } from "../../heads/heads.ts";
+import { mean } from "../../util/mean.ts";
 
 /** A mean and the bounds of its 95 % bootstrap interval. */
 export type Interval = { mean: number; low: number; high: number };
-
-export function mean(values: readonly number[]): number {
-  return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
 
 /** Percentile by linear interpolation between order statistics (Hyndman and Fan's type 7); `share` from 0 to 1. */
 export function percentile(values: readonly number[], share: number): number {

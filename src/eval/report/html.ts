@@ -1,7 +1,7 @@
 import { pagePolicy } from "../../util/page-policy.ts";
 import type { TaskSummary } from "../summary.ts";
 import { type Figure, needleGrid, perQueryDifferences, qualityAgainstLatency, scoreDistributions } from "./plots.ts";
-import type { EvalReport } from "./report.ts";
+import { assertReport, type EvalReport } from "./report.ts";
 import { loadPlotting } from "./svg.ts";
 import { taskColumns, taskHeading, taskNotes } from "./wording.ts";
 
@@ -34,6 +34,7 @@ svg { min-width: 640px; height: auto; background: none; color: var(--text); }
  * const html = await renderHtml(report);
  */
 export async function renderHtml(report: EvalReport): Promise<string> {
+  assertReport(report);
   const plotting = await loadPlotting();
   const key = report.measures[0]!;
   const sections = report.tasks.map((task, index) => {

@@ -1,4 +1,5 @@
 import { sortAsTrec } from "../../bm25/order.ts";
+import { assertList, assertObject } from "../../util/given.ts";
 import { type Gain, type Measure, measureKey } from "../metrics/measures.ts";
 import type { Outcome } from "../outcome.ts";
 import { type SummaryOptions, summarizeTask, type TaskFacts, type TaskSummary } from "../summary.ts";
@@ -73,4 +74,10 @@ export function makeReport(
     }
   }
   return report;
+}
+
+/** @throws InputError `INVALID_ARGUMENT` for what is no report. */
+export function assertReport(report: EvalReport): void {
+  assertObject(report, "report", "what evaluate gives");
+  assertList(report.tasks, "report.tasks");
 }

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { makeFolder, writeWhole } from "../../util/output-file.ts";
 import { formatTrecRun, trecId } from "../data/trec-run.ts";
-import type { EvalReport } from "./report.ts";
+import { assertReport, type EvalReport } from "./report.ts";
 
 /** Letters of a task's or a method's name in the name of a file, which may have 255 bytes. */
 const LONGEST_NAME = 100;
@@ -13,6 +13,7 @@ const LONGEST_NAME = 100;
  * await writeTrecFiles(report, "runs/");
  */
 export async function writeTrecFiles(report: EvalReport, folder: string): Promise<void> {
+  assertReport(report);
   const target = path.join(folder, "runs");
   await makeFolder(target);
   const taskFiles = fileNames(Object.keys(report.judgements));

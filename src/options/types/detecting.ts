@@ -15,7 +15,7 @@ export type DetectionOptions = {
    * documents in a softmax over uncalibrated, unmasked attention.
    */
   objective?: "mass" | "ndcg" | "contrastive" | undefined;
-  /** Temperature of `"contrastive"`. A number above 0. Defaults to 0.1. */
+  /** Temperature of `"contrastive"`. A number above 0. Defaults to `0.1`. */
   temperature?: number | undefined;
   /** For `"mass"`, take attention neither calibrated nor masked: equations 2 to 4 of the paper. Defaults to `false`. */
   rawMass?: boolean | undefined;
@@ -37,7 +37,8 @@ export type DetectionOptions = {
   /** Leave out examples that are longer than the context instead of failing. Defaults to `false`. */
   skipLong?: boolean | undefined;
   /**
-   * Decides how examples are split to measure stability and quality. An integer from 0 to 4294967295. Defaults to 0.
+   * Decides how examples are split to measure stability and quality. An integer from 0 to 4294967295. Defaults to
+   * `0`.
    */
   seed?: number | undefined;
   /**
@@ -67,17 +68,17 @@ export type HaystackOptions = {
   sourceName?: string | undefined;
   /** Needles and their questions. Defaults to three that ship with qrhead, in English. */
   facts?: readonly HiddenFact[] | undefined;
-  /** Tokens of the shortest haystack. An integer of at least 16. Defaults to 512. */
+  /** Tokens of the shortest haystack. An integer of at least 16. Defaults to `512`. */
   minTokens?: number | undefined;
   /**
    * Tokens of the longest haystack. An integer of at least 16. Defaults to 5000, or what the model and the text have.
    */
   maxTokens?: number | undefined;
-  /** How many lengths to try, evenly spaced. An integer of at least 1. Defaults to 5. */
+  /** How many lengths to try, evenly spaced. An integer of at least 1. Defaults to `5`. */
   lengths?: number | undefined;
-  /** How many depths to try, evenly spaced. An integer of at least 1. Defaults to 5. */
+  /** How many depths to try, evenly spaced. An integer of at least 1. Defaults to `5`. */
   depths?: number | undefined;
-  /** Maximum number of heads to choose. An integer of at least 1. Defaults to 16. */
+  /** Maximum number of heads to choose. An integer of at least 1. Defaults to `16`. */
   top?: number | undefined;
   /** Minimum score of a chosen head; a head that scored 0 is never chosen. A number from 0 to 1. Defaults to 0. */
   threshold?: number | undefined;
@@ -94,11 +95,11 @@ export type HaystackOptions = {
 export type BootstrapOptions = {
   /** How queries are made. Defaults to `"mixed"`. */
   needle?: "mixed" | "fact" | "sentence" | "cloze" | "keywords" | undefined;
-  /** How many examples to make. An integer from 1 to 1048576. Defaults to 64. */
+  /** How many examples to make. An integer from 1 to 1048576. Defaults to `64`. */
   examples?: number | undefined;
-  /** Documents per example; fewer if the text has fewer passages. An integer from 4 to 65536. Defaults to 20. */
+  /** Documents per example; fewer if the text has fewer passages. An integer from 4 to 65536. Defaults to `20`. */
   documents?: number | undefined;
-  /** Seed of all random choices. An integer from 0 to 4294967295. Defaults to 0. */
+  /** Seed of all random choices. An integer from 0 to 4294967295. Defaults to `0`. */
   seed?: number | undefined;
   /** Name of the texts in messages. Defaults to `"The bootstrap text"`. */
   sourceName?: string | undefined;

@@ -53,9 +53,9 @@ export type EvaluationOptions = {
   lengths?: readonly number[] | undefined;
   /** Places of the needle, 0 at the beginning and 1 at the end. Defaults to `[0, 0.25, 0.5, 0.75, 1]`. */
   depths?: readonly number[] | undefined;
-  /** Words of the passages that a haystack is cut into. An integer from 1 to 100000. Defaults to 100. */
+  /** Words of the passages that a haystack is cut into. An integer from 1 to 100000. Defaults to `100`. */
   passageWords?: number | undefined;
-  /** Rankers of a method that work at once, each with its own model. An integer from 1 to 10000. Defaults to 1. */
+  /** Rankers of a method that work at once, each with its own model. An integer from 1 to 10000. Defaults to `1`. */
   jobs?: number | undefined;
   /** Write outcomes in the order of the queries. Defaults to `false`. */
   inOrder?: boolean | undefined;

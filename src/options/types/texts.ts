@@ -115,14 +115,14 @@ export type AssembleOptions = {
   order?: "given" | "number" | "date" | "score" | undefined;
   /**
    * Pieces of the same group before and after each that are added if they fit. An integer of at least 0. Defaults to
-   * 0.
+   * `0`.
    */
   neighbours?: number | undefined;
 };
 
 /** What `chunkDocuments` takes. */
 export type ChunkDocumentsOptions = {
-  /** Tokens of the chunks that texts are cut into. An integer of at least 8. Defaults to 200. */
+  /** Tokens of the chunks that texts are cut into. An integer of at least 8. Defaults to `200`. */
   chunkTokens?: number | undefined;
   /** How texts are cut. Defaults to by the file's ending, else at paragraphs. */
   chunk?: Pick<ChunkOptions, "by" | "turn" | "session" | "speakers"> | undefined;
@@ -203,10 +203,10 @@ export type RetrieveOptions = {
   order?: "given" | "number" | "date" | "score" | undefined;
   /**
    * Pieces of the same group before and after each that are added if they fit. An integer of at least 0. Defaults to
-   * 0.
+   * `0`.
    */
   neighbours?: number | undefined;
-  /** Tokens of the chunks that texts are cut into. An integer of at least 8. Defaults to 200. */
+  /** Tokens of the chunks that texts are cut into. An integer of at least 8. Defaults to `200`. */
   chunkTokens?: number | undefined;
   /** How texts are cut. Defaults to by the file's ending, else at paragraphs. */
   chunk?: Pick<ChunkOptions, "by" | "turn" | "session" | "speakers"> | undefined;
@@ -245,11 +245,11 @@ export type AnsweringOptions = {
    * trained for if that is less; no limit for a function.
    */
   contextSize?: number | undefined;
-  /** Maximum tokens of the answer. An integer of at least 1. Defaults to 512. */
+  /** Maximum tokens of the answer. An integer of at least 1. Defaults to `512`. */
   maxTokens?: number | undefined;
-  /** Sampling temperature; 0 is greedy. A number from 0 to 10. Defaults to 0. */
+  /** Sampling temperature; 0 is greedy. A number from 0 to 10. Defaults to `0`. */
   temperature?: number | undefined;
-  /** Divides the odds of the answer's last 64 tokens; 1 is no penalty. A number from 1 to 10. Defaults to 1.05. */
+  /** Divides the odds of the answer's last 64 tokens; 1 is no penalty. A number from 1 to 10. Defaults to `1.05`. */
   repeatPenalty?: number | undefined;
   /**
    * CPU threads. An integer from 1 to 512. Defaults to the processors that this process may use (affinity, a
@@ -278,18 +278,18 @@ export type AnsweringOptions = {
 
 /** What `retriever.generate` takes. */
 export type GenerateOptions = {
-  /** Maximum tokens of the answer; fewer if the context has no room. An integer of at least 1. Defaults to 512. */
+  /** Maximum tokens of the answer; fewer if the context has no room. An integer of at least 1. Defaults to `512`. */
   maxTokens?: number | undefined;
-  /** Sampling temperature. A number from 0 to 10. Defaults to 0. 0 always takes the likeliest token. */
+  /** Sampling temperature. A number from 0 to 10. Defaults to `0`. 0 always takes the likeliest token. */
   temperature?: number | undefined;
   /**
    * Draw among the likeliest tokens that together have this share of the probability. A number from 0 to 1. Defaults
-   * to 0.95.
+   * to `0.95`.
    */
   topP?: number | undefined;
-  /** Draw among this many of the likeliest tokens; 0 is all. An integer of at least 0. Defaults to 40. */
+  /** Draw among this many of the likeliest tokens; 0 is all. An integer of at least 0. Defaults to `40`. */
   topK?: number | undefined;
-  /** Divides the odds of the answer's last 64 tokens; 1 is no penalty. A number from 1 to 10. Defaults to 1. */
+  /** Divides the odds of the answer's last 64 tokens; 1 is no penalty. A number from 1 to 10. Defaults to `1`. */
   repeatPenalty?: number | undefined;
   /**
    * Seed of the sampling: the same messages then give the same text. An integer from 0 to 4294967294. Defaults to a

@@ -1,3 +1,4 @@
+import { assertList, assertObject } from "../../util/given.ts";
 /**
  * How attention becomes relevance: 1 / (1 + e^−(a + b·odds)). Fitted at equal weight of documents that answer and documents
  * that do not, so that ½ is where either is as likely to be seen.
@@ -58,6 +59,8 @@ export function relevancesOf(odds: readonly number[], { a, b }: Calibration): nu
  * const falling = relevanceByPlace(results);
  */
 export function relevanceByPlace(results: readonly { relevance: number }[]): number[] {
+  assertList(results, "results", "results of a ranking");
+  for (const one of results) assertObject(one, "results", "results of a ranking");
   return results.map(({ relevance }) => relevance).sort((a, b) => b - a);
 }
 

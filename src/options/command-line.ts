@@ -1,15 +1,17 @@
-import { choice, type OptionSet, other, text, texts, toggle } from "../options/spec.ts";
+import { DOCUMENT_FORMATS, EXPORT_FORMATS } from "./choices.ts";
+import { choice, fileNamed, integer, type OptionSet, other, text, texts, toggle } from "./spec.ts";
 
-/** Options that only the command line has. */
+// Options that only the command line has.
 
 const INPUT = "Input";
 const OUTPUT = "Output";
 
-/** How documents files may be written. */
-const DOCUMENT_FORMAT_NAMES = ["auto", "text", "json", "jsonl"] as const;
 export const SPLITS = ["auto", "lines", "chunks", "whole"] as const;
 export const RANKING_FORMATS = ["table", "ids", "tsv", "text", "json"] as const;
 export const RETRIEVAL_FORMATS = ["full", "ids", "tsv", "text", "json"] as const;
+
+/** Pictures of heads, by the end of their names. */
+const PICTURES = [".html", ".svg"] as const;
 
 export const COMMON = {
   quiet: toggle({ flag: "--quiet", group: "Common", says: "no progress bar and no footer; warnings stay" }),
@@ -33,7 +35,7 @@ export const INPUTS = {
     flagSays: "documents file: JSON Lines, a JSON array or one document per line",
   }),
   docsFormat: choice({
-    ...{ choices: DOCUMENT_FORMAT_NAMES, flag: "--docs-format <NAME>", group: INPUT, shortDefault: "recognised" },
+    ...{ choices: DOCUMENT_FORMATS, flag: "--docs-format <NAME>", group: INPUT, shortDefault: "recognised" },
     says: "format of documents files",
   }),
   split: choice({
@@ -57,6 +59,10 @@ export const INPUTS = {
     ...{ flag: "--examples <FILE>", expected: "a path" },
     says: "examples file, - for standard input",
   }),
+  bootstrap: text({
+    ...{ flag: "--bootstrap [PATH]", expected: "a path" },
+    says: "make examples from this text, or from one that comes with qrhead",
+  }),
   needles: text({
     ...{
       flag: "--needles <FILE>",
@@ -76,9 +82,8 @@ export const OUTPUTS = {
     ...{ choices: RANKING_FORMATS, flag: "--format <NAME>", shortDefault: "table" },
     says: "output format",
   }),
-  plot: other({
-    ...{ type: "string", flag: "--plot <OUT>", group: OUTPUT, expected: "a path that ends in .html or .svg" },
-    says: "also draw a map of all heads, .html or .svg",
+  plot: fileNamed(PICTURES, {
+    ...{ flag: "--plot <OUT>", group: OUTPUT, says: "also draw a map of all heads, .html or .svg" },
   }),
   trials: text({
     ...{ flag: "--trials <OUT>", expected: "a path" },
@@ -88,8 +93,55 @@ export const OUTPUTS = {
     ...{ flag: "--answers <OUT>", expected: "a path" },
     says: "write the model's answer in every trial to this file, a line of JSON each",
   }),
+  headSet: text({ flag: "--head-set <OUT>", expected: "a path", says: "head-set file to write" }),
+  report: text({
+    ...{ flag: "--report <DIR>", expected: "a folder", says: "folder for report.json, report.html and TREC runs" },
+  }),
+  remove: toggle({ flag: "--remove", says: "remove them, too" }),
   noVerify: toggle({
     ...{ flag: "--no-verify", group: OUTPUT },
     says: "do not check that both files give the same scores",
   }),
+} as const satisfies OptionSet;
+
+/** What `qrhead heads` takes beside the options of a model. */
+export const HEAD_TOOLS = {
+  top: integer({ min: 1, required: true, flag: "--top <N>", says: "heads to keep" }),
+  format: choice({
+    ...{ choices: EXPORT_FORMATS, required: true, flag: "--format <NAME>", says: "format" },
+  }),
+  picture: fileNamed(PICTURES, {
+    ...{ required: true, flag: "-o, --output <OUT>", says: "picture to write, .html or .svg" },
+  }),
+} as const satisfies OptionSet;
+
+/** What `qrhead models pull` takes. */
+export const PULLING = {
+  sha256: other<string>({
+    ...{ type: "string", flag: "--sha256 <HEX>", expected: "a SHA-256: 64 hexadecimal digits" },
+    accepts: (value) => typeof value === "string" && /^[\da-f]{64}$/i.test(value),
+    ...{ says: "expected checksum", shortDefault: "what the server says" },
+  }),
+} as const satisfies OptionSet;
+
+/** What `qrhead doctor` takes beside the options of a device. */
+export const CHECKING = {
+  check: text({
+    ...{ flag: "--check <FILE>", expected: "the path of a GGUF" },
+    says: "load and run this file in a process of its own, and print one line with the result",
+  }),
+} as const satisfies OptionSet;
+
+const PAPERS = { shortDefault: "the paper's" };
+
+/** What `qrhead reproduce` takes beside the options of a model. */
+export const REPRODUCING = {
+  data: text({ required: true, flag: "--data <PATH>", expected: "a path", says: "the table's data" }),
+  output: text({
+    ...{ flag: "-o, --output <DIR>", expected: "a folder" },
+    ...{ says: "folder of the results", shortDefault: "reproduce-TABLE" },
+  }),
+  candidates: integer({ min: 1, flag: "--candidates <N>", says: "candidates a query", ...PAPERS }),
+  limit: integer({ min: 1, flag: "--limit <N>", says: "queries or examples", ...PAPERS }),
+  maxDocumentWords: integer({ min: 1, flag: "--max-document-words <N>", says: "words of a document", ...PAPERS }),
 } as const satisfies OptionSet;

@@ -1,0 +1,27 @@
+// What a value is, for checks of what callers pass: none of these throws, whatever it is given.
+
+/** Whether reading it would throw: a proxy whose target was taken away. */
+export function isRevoked(value: unknown): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what TypeScript says of Array.isArray.
+export function isList(value: unknown): value is any[] {
+  return !isRevoked(value) && Array.isArray(value);
+}
+
+/** An object that is no list and can be read. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !isRevoked(value) && !Array.isArray(value);
+}
+
+/** The fields of an object or a function; none of anything else. */
+export function fieldsOf<T extends object>(value: unknown): Partial<T> {
+  const has = (typeof value === "object" && value !== null) || typeof value === "function";
+  return has && !isRevoked(value) ? (value as Partial<T>) : {};
+}

@@ -40,7 +40,7 @@ describe.concurrent("files", () => {
     const { code, stdout, stderr } = await ask([...given, "--chunk-size", "8", "--json"]);
     expect(code).toBe(0);
     expect(stderr).toMatch(/left out .*__init__\.py, which is empty/);
-    expect(stderr).toMatch(/left out .*logo\.png, which is a PNG image/);
+    expect(stderr).toMatch(/left out .*logo\.png, which is not text but a PNG image/);
     expect(stderr).toMatch(/left out .*old\.txt, which line 1 is not valid UTF-8/);
     expect(stderr).toMatch(/left out .*paper\.pdf, which is not text but a PDF: extract its text first/);
     const { sources, shown, cites, usage, warnings } = JSON.parse(stdout);

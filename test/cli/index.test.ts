@@ -25,7 +25,7 @@ beforeAll(async () => {
     0,
     `${index}: ${passages.length + 1} chunks of ${passages.length + 1} files · ${passages.length + 1} added\n`,
   ]);
-  expect(stderr).toMatch(/^qrhead: warning: left out .*logo\.png, which is a PNG image[^\n]*\n$/);
+  expect(stderr).toMatch(/^qrhead: warning: left out .*logo\.png, which is not text but a PNG image[^\n]*\n$/);
 }, 60_000);
 afterAll(() => files.remove());
 

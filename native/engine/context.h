@@ -55,6 +55,12 @@ struct Generation {
     std::string              text;  // bytes: it may end inside a character
 };
 
+// An opening, copied out of a context: its cells, and what its tokens attend to, summed over them.
+struct SavedOpening {
+    CellState          cells;
+    std::vector<float> sums;  // row-major, with a column for each cell of the trunk and of the opening
+};
+
 // What rows cost on the CPU, in rows' worth of a layer's weights.
 struct RowCosts {
     double cells      = 1.0;  // that a row of a tile looks at for the cost of one
@@ -94,6 +100,12 @@ class Context {
     // branch that is observed with the same `rows` from then on. Whatever else changes the cache makes them tokens like all
     // others. On failure and on cancellation the cache is as it was before the call.
     void read_opening(const std::vector<llama_token> & tokens, const Rows & rows, const Cancellation & cancellation);
+
+    // A copy of the opening, and back into a context that holds the same trunk and no opening, in place of `read_opening`: what is
+    // observed behind it is the same to the last bit. Both need a context of two sequences or more. Throw INVALID_ARGUMENT
+    // where there is no opening, or one already; MODEL_UNSUPPORTED and CORPUS_INVALID as `save_cells` and `load_cells`.
+    SavedOpening save_opening();
+    void         load_opening(const SavedOpening & opening, const Rows & rows);
 
     // Whether a query, its null query and what both begin with had better go through one pass, filled up to a tile, each time,
     // than row by row with as much as possible read before.

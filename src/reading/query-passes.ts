@@ -128,8 +128,9 @@ export class QueryPasses {
 
     // One phase after another, although they may share a pass.
     const nullQuery = prompts[0]!.nullQuery;
-    if (byWay.has("behind")) await this.#goOn(context, trunk, nullQuery, how, signal);
-    const isKnown = byWay.size === 1 && byWay.has("behind") && this.#baseline?.name === nullQuery?.join();
+    const isBehind = byWay.size === 1 && byWay.has("behind");
+    if (isBehind) await this.#goOn(context, trunk, nullQuery, how, signal);
+    const isKnown = isBehind && this.#baseline?.name === nullQuery?.join();
     const queryRows = prompts.reduce((sum, { query }) => sum + query.length, 0);
     const report = (phase: "null" | "query", share: 0 | 1, total: number) =>
       onProgress?.({ phase, done: share * total, total });
@@ -157,6 +158,7 @@ export class QueryPasses {
   async #behind<How extends Rows>(pass: Pass<How>): Promise<Looked<How>[]> {
     const { context, trunk, queries, nullQuery, how, signal, onNull } = pass;
     const began = performance.now();
+    await this.#goOn(context, trunk, nullQuery, how, signal);
     if (!this.#isOpen) {
       const { opening } = trunk.joint;
       await callNative(this.#engine.model.library.addon, signal, (cancellation) =>

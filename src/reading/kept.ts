@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import type { SavedOpening } from "../native/addon-types.ts";
+import type { NativeAttention, SavedOpening } from "../native/addon-types.ts";
 import type { Head } from "../types.ts";
-import type { Seen } from "./query-passes.ts";
 
 /** What queries leave for the next one over the same documents, copied out of their context. */
 export type Kept = {
@@ -9,7 +8,7 @@ export type Kept = {
   name: string;
   opening: SavedOpening;
   /** Of the null query, by the digest of its tokens. */
-  baseline?: { name: string; seen: Seen } | undefined;
+  baseline?: { name: string; seen: NativeAttention | Float32Array } | undefined;
 };
 
 /** What was read depends on, beside the documents: a SHA-256, in hexadecimal. Threads are no part of it. */

@@ -132,7 +132,7 @@ describe.each(["listwise", "independent"] as const)("a saved corpus, %s,", (layo
     const step = Math.max(1, Math.floor((whole.length - kept) / 40));
     for (let at = kept; at < whole.length; at += step) {
       const flipped = Buffer.from(whole);
-      flipped[at]! ^= 1 << at % 8;
+      flipped[at]! ^= 1 << (at % 8);
       writeFileSync(file, flipped);
       await expect(first()).rejects.toMatchObject(invalid);
       writeFileSync(file, whole.subarray(0, at));

@@ -49,7 +49,10 @@ beforeEach(async () => {
   query = (begin, length) => Int32Array.from([...opening, ...tokens.slice(begin, begin + length)]);
   nullQuery = query(80, 5);
   const heads = everyHead(model.info());
-  const engine = { model: { library: { addon }, info: { slidingWindow: 0 } }, heads: { heads: Array.from({ length: heads.length / 2 }) } };
+  const engine = {
+    model: { library: { addon }, info: { slidingWindow: 0 } },
+    heads: { heads: Array.from({ length: heads.length / 2 }) },
+  };
   passes = new QueryPasses(engine as unknown as Engine);
   await model.dispose();
 });

@@ -55,6 +55,12 @@ struct Generation {
     std::string              text;  // bytes: it may end inside a character
 };
 
+// An opening, copied out of a context: its cells, and what its tokens attend to, summed over them.
+struct SavedOpening {
+    CellState          cells;
+    std::vector<float> sums;  // row-major, with a column for each cell of the trunk and of the opening
+};
+
 // What rows cost on the CPU, in units of one row through a layer's weights.
 struct RowCosts {
     double cells      = 1.0;  // cells that a row of a tile attends to for the cost of one unit
@@ -95,8 +101,14 @@ class Context {
     // and on cancellation the cache is as it was before the call.
     void read_opening(const std::vector<llama_token> & tokens, const Rows & rows, const Cancellation & cancellation);
 
-    // Whether one pass padded to a tile is cheaper for a query, its null query and their common beginning than row by row with
-    // as much as possible read before.
+    // A copy of the opening, and back into a context that holds the same trunk and no opening, in place of `read_opening`: what is
+    // observed behind it is the same to the last bit. Both need a context of two sequences or more. Throw INVALID_ARGUMENT
+    // where there is no opening, or one already; MODEL_UNSUPPORTED and CORPUS_INVALID as `save_cells` and `load_cells`.
+    SavedOpening save_opening();
+    void         load_opening(const SavedOpening & opening, const Rows & rows);
+
+    // Whether one pass padded to a tile is better for a query, its null query and their common beginning than row by row with
+    // as much as possible read before: cheaper, or more precise for not much more.
     bool tiles_pay(const QueryRows & rows) const noexcept;
 
     // Removes the tokens from `position` on. Throws INVALID_ARGUMENT beyond the current position, and between documents that

@@ -4,6 +4,7 @@
 #include "log_guard.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace qrhead {
 
@@ -71,6 +72,59 @@ void Context::load_cells(const CellState & state) {
     if (places->longest > 0) {
         documents_ = { places->begin, state.n_cells, places->longest };
     }
+}
+
+SavedOpening Context::save_opening() {
+    require_whole_cells();
+    if (opening_.n_tokens == 0 || n_sequences_ < 2) {
+        throw EngineError("INVALID_ARGUMENT", "Expected an opening, in a context of several sequences");
+    }
+    const auto memory = api().llama_get_memory(handle_.get());
+    drop_forks();
+    api().llama_memory_seq_cp(memory, 0, arrivals, position_of(position_ - opening_.n_tokens), -1);
+    SavedOpening saved;
+    try {
+        saved.cells = copy_sequence(arrivals, opening_.n_tokens);
+    } catch (...) {
+        api().llama_memory_seq_rm(memory, arrivals, -1, -1);
+        throw;
+    }
+    api().llama_memory_seq_rm(memory, arrivals, -1, -1);
+    const auto & sums = *opening_.sums;
+    saved.sums.assign(sums.row(0), sums.row(0) + sums.n_rows() * sums.n_tokens());
+    return saved;
+}
+
+void Context::load_opening(const SavedOpening & opening, const Rows & rows) {
+    require_whole_cells();
+    check_rows(rows);
+    const size_t n_cells = opening.cells.n_cells;
+    if (n_heads() == 0 || opening_.n_tokens > 0 || n_sequences_ < 2) {
+        throw EngineError("INVALID_ARGUMENT", "Expected at least one head, several sequences, and no opening before this one");
+    }
+    if (n_cells > n_ctx_ - position_) {
+        throw EngineError("CONTEXT_OVERFLOW", std::to_string(position_ + n_cells) + " tokens do not fit a context of " +
+                                                  std::to_string(n_ctx_));
+    }
+    auto       sums   = std::make_shared<Attention>(rows.per_head ? n_heads() : 1, position_ + n_cells);
+    const auto places = places_of(opening.cells, static_cast<size_t>(position_of(position_)));
+    const bool valid  = std::all_of(opening.sums.begin(), opening.sums.end(), [](float s) { return std::isfinite(s) && s >= 0.0f; });
+    if (!places || places->longest > 0 || !valid || opening.sums.size() != sums->n_rows() * sums->n_tokens()) {
+        throw EngineError("CORPUS_INVALID", "What was saved is no opening behind " + std::to_string(position_) + " cells");
+    }
+    std::copy(opening.sums.begin(), opening.sums.end(), sums->row(0));
+    const auto memory = api().llama_get_memory(handle_.get());
+    drop_forks();
+    try {
+        restore_sequence(arrivals, opening.cells);
+    } catch (...) {
+        api().llama_memory_seq_rm(memory, arrivals, -1, -1);
+        throw;
+    }
+    api().llama_memory_seq_cp(memory, arrivals, 0, -1, -1);
+    api().llama_memory_seq_rm(memory, arrivals, -1, -1);
+    opening_ = { n_cells, rows, std::move(sums) };
+    position_ += n_cells;
 }
 
 Context::Documents Context::documents_or_none() const {

@@ -25,6 +25,8 @@ Napi::Function ContextObject::define(Napi::Env env) {
                          InstanceMethod<&ContextObject::js_prefill>("prefill"),
                          InstanceMethod<&ContextObject::js_observe>("observe"),
                          InstanceMethod<&ContextObject::js_read_opening>("readOpening"),
+                         InstanceMethod<&ContextObject::js_save_opening>("saveOpening"),
+                         InstanceMethod<&ContextObject::js_load_opening>("loadOpening"),
                          InstanceMethod<&ContextObject::js_tiles_pay>("tilesPay"),
                          InstanceMethod<&ContextObject::js_rollback>("rollback"),
                          InstanceMethod<&ContextObject::js_generate>("generate"),
@@ -122,6 +124,34 @@ Napi::Value ContextObject::js_read_opening(const Napi::CallbackInfo & info) {
         info.Env(), "qrhead.readOpening",
         [context = context_, tokens, rows, cancellation] {
             context->read_opening(tokens, rows, cancellation);
+            return true;
+        },
+        [](Napi::Env env, bool &) { return env.Undefined(); }, { claimed });
+}
+
+Napi::Value ContextObject::js_save_opening(const Napi::CallbackInfo & info) {
+    auto claimed = claim(info);
+    return PromiseWorker<SavedOpening>::run(
+        info.Env(), "qrhead.saveOpening", [context = context_] { return context->save_opening(); },
+        [](Napi::Env env, SavedOpening & opening) {
+            auto result = Napi::Object::New(env);
+            result.Set("sums", from_floats(env, opening.sums));
+            result.Set("cells", CellStateObject::create(env, std::move(opening.cells)));
+            return result;
+        },
+        { claimed });
+}
+
+Napi::Value ContextObject::js_load_opening(const Napi::CallbackInfo & info) {
+    const auto opening = require_object(info[0], "opening");
+    auto       cells   = CellStateObject::read(opening.Get("cells"));
+    auto       sums    = optional_float32_array(opening.Get("sums"), "sums");
+    auto       rows    = to_rows(info[1]);
+    auto       claimed = claim(info);
+    return PromiseWorker<bool>::run(
+        info.Env(), "qrhead.loadOpening",
+        [context = context_, cells, sums, rows] {
+            context->load_opening({ *cells, sums }, rows);
             return true;
         },
         [](Napi::Env env, bool &) { return env.Undefined(); }, { claimed });

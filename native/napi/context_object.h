@@ -23,6 +23,8 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     Napi::Value js_prefill(const Napi::CallbackInfo & info);
     Napi::Value js_observe(const Napi::CallbackInfo & info);
     Napi::Value js_read_opening(const Napi::CallbackInfo & info);
+    Napi::Value js_save_opening(const Napi::CallbackInfo & info);
+    Napi::Value js_load_opening(const Napi::CallbackInfo & info);
     Napi::Value js_tiles_pay(const Napi::CallbackInfo & info);
     void        js_rollback(const Napi::CallbackInfo & info);
     Napi::Value js_generate(const Napi::CallbackInfo & info);

@@ -204,12 +204,83 @@ TEST("an opening that is refused or cancelled is not there, and one that is over
     CHECK(difference(*plain.observe({ parts.branches[0] }, {}, never)[0], *context.observe({ parts.branches[0] }, {}, never)[0]) < 1e-5f);
 }
 
+TEST("an opening that was copied into another context changes no bit, with documents apart and without") {
+    const auto   llama = model("tiny-llama");
+    const auto   parts = parts_of(*llama);
+    const Tokens opening(parts.branches[0].begin(), parts.branches[0].begin() + 15);
+    const Tokens own(parts.branches[0].begin() + 15, parts.branches[0].end());
+    for (const bool apart : { false, true }) {
+        const auto fill = [&](Context & context) {
+            context.prefill(parts.trunk, never, nullptr);
+            if (apart) {
+                context.read_documents({ parts.branches[2], parts.branches[3] }, { true, false }, never, nullptr);
+            }
+        };
+        for (const Rows & rows : { Rows{}, Rows{ false, { 0.5f, 0.0f, 2.0f, 1.25f } } }) {
+            auto    options = options_for(3, "f16", true);
+            Context first(llama, options);
+            fill(first);
+            first.read_opening(opening, rows, never);
+            const auto wanted = first.observe({ own, parts.branches[1] }, rows, never);
+            const auto saved  = first.save_opening();
+            CHECK(saved.cells.n_cells == opening.size());
+            CHECK(difference(*wanted[0], *first.observe({ own, parts.branches[1] }, rows, never)[0]) == 0.0f);
+            options.n_ctx = 1200;
+            Context second(llama, options);
+            fill(second);
+            const size_t n_trunk = second.position();
+            second.load_opening(saved, rows);
+            CHECK(second.position() == n_trunk + opening.size());
+            for (int round = 0; round < 2; round++) {
+                const auto found = second.observe({ own, parts.branches[1] }, rows, never);
+                CHECK(difference(*wanted[0], *found[0]) == 0.0f);
+                CHECK(difference(*wanted[1], *found[1]) == 0.0f);
+            }
+            CHECK_ERROR("INVALID_ARGUMENT", second.load_opening(saved, rows));
+            second.rollback(n_trunk);
+            const auto without = second.observe({ parts.branches[0] }, rows, never);
+            CHECK_ERROR("INVALID_ARGUMENT", second.save_opening());
+            // Numbers of another trunk, or that are no attention; cells of none, or from somewhere else.
+            auto broken = saved;
+            broken.sums.pop_back();
+            CHECK_ERROR("CORPUS_INVALID", second.load_opening(broken, rows));
+            for (const float value : { std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -1.0f }) {
+                broken         = saved;
+                broken.sums[3] = value;
+                CHECK_ERROR("CORPUS_INVALID", second.load_opening(broken, rows));
+            }
+            CHECK_ERROR("CORPUS_INVALID", second.load_opening(saved, { !rows.per_head, {} }));
+            broken             = saved;
+            broken.cells.bytes.pop_back();
+            CHECK_ERROR("CORPUS_INVALID", second.load_opening(broken, rows));
+            broken             = saved;
+            broken.cells.bytes = {};
+            CHECK_ERROR("CORPUS_INVALID", second.load_opening(broken, rows));
+            second.prefill({ 5 }, never, nullptr);
+            CHECK_ERROR("CORPUS_INVALID", second.load_opening(saved, rows));
+            second.rollback(n_trunk);
+            CHECK(difference(*without[0], *second.observe({ parts.branches[0] }, rows, never)[0]) == 0.0f);
+        }
+    }
+    Context alone(llama, options_for(1));
+    alone.prefill(parts.trunk, never, nullptr);
+    CHECK_ERROR("INVALID_ARGUMENT", alone.save_opening());
+    const auto sliding = model("tiny-gemma3");
+    Context    window(sliding, options_for(2));
+    CHECK_ERROR("MODEL_UNSUPPORTED", window.save_opening());
+    CHECK_ERROR("MODEL_UNSUPPORTED", window.load_opening({}, {}));
+}
+
 TEST("queries go in tiles where all their rows cost as much, and row by row where those of a further query cost less") {
     const auto llama = model("tiny-llama");
     Context    context(llama, options_for(2, "f16", true));
     CHECK(!context.tiles_pay({ 0, 41, 16 }));
     CHECK(context.tiles_pay({ 0, 90, 70 }));
     CHECK(context.tiles_pay({ 1 << 20, 41, 30 }));
+    // Of a row alone, half precision is too little behind many cells.
+    CHECK(!context.tiles_pay({ 1000, 20, 16 }));
+    CHECK(context.tiles_pay({ 5000, 20, 16 }));
+    CHECK(!context.tiles_pay({ 5000, 5, 1 }));
     // Nothing is filled up where attention is no flash attention.
     CHECK(!Context(llama, options_for(2)).tiles_pay({ 1 << 20, 90, 70 }));
 }

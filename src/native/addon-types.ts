@@ -80,6 +80,9 @@ export interface CellState {
   append(bytes: Uint8Array): void;
 }
 
+/** An opening, copied out of a context. `sums`: what its tokens attend to, row-major, a column for each cell up to its end. */
+export type SavedOpening = { cells: CellState; sums: Float32Array };
+
 export type NativeModelInfo = {
   architecture: string;
   description: string;
@@ -211,6 +214,13 @@ export interface NativeContext {
    * the same `rows` and `weights`. `rollback` forgets it; whatever else changes the cache makes it tokens like all others.
    */
   readOpening(tokens: Int32Array, options: Omit<ObserveOptions, "tiles">, cancellation: Cancellation): Promise<void>;
+  /** A copy of the opening. `INVALID_ARGUMENT` where there is none, and `MODEL_UNSUPPORTED` as by `saveCells`. */
+  saveOpening(): Promise<SavedOpening>;
+  /**
+   * Puts an opening behind the trunk that it was read behind, in place of `readOpening`. `CORPUS_INVALID` for one that was
+   * read behind other cells or with other rows.
+   */
+  loadOpening(opening: SavedOpening, options: Omit<ObserveOptions, "tiles">): Promise<void>;
   /**
    * Whether queries are cheaper with `tiles`, all rows in one pass each time, than row by row behind an opening and beside a
    * null query that were read before. `cells`: tokens of the trunk. `all`: rows of opening, query and null query; `further`:

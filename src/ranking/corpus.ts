@@ -212,6 +212,7 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
     await this.#run(async () => {
       const { engine, pool } = this.#host;
       const prompt = await this.#prompt(signal);
+      const { how } = this.#plan({ calibration: true });
       const contents = {
         documents: this.#documents,
         settings: this.#settings,
@@ -221,7 +222,7 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
       };
       this.#saved = await pool.during(this, () =>
         SavedDocuments.write(engine, path.resolve(file), contents, { force, signal }, (write) =>
-          this.#context.save(prompt, { signal, onProgress }, this.#saved, write),
+          this.#context.save({ ...prompt, nullQuery: prompt.query }, how, { signal, onProgress }, this.#saved, write),
         ),
       );
     }, signal);

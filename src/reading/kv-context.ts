@@ -11,6 +11,7 @@ import {
   meterProcessors,
   type Processors,
 } from "./engine.ts";
+import type { Kept } from "./kept.ts";
 import type { FillOptions, Layout, SavedCells } from "./layout.ts";
 import { QueryPasses, type Rows, type Seen } from "./query-passes.ts";
 
@@ -108,12 +109,14 @@ export class KvContext {
     const size = this.#context?.contextSize ?? 0;
     if (isHeld && size >= needed) return 0;
     const began = performance.now();
+    const kept = isHeld ? await this.#passes.copy(this.#context!, trunk, options.signal) : undefined;
     const cells = isHeld ? await this.#copy(options.signal) : undefined;
     await this.#makeRoom(needed, isHeld, options.signal);
     if (!cells) await this.#fill(trunk, { ...options, saved });
     else {
       await this.#native(options.signal, () => this.#context!.loadCells(cells));
       this.#held = trunk;
+      this.#passes.restore(kept);
     }
     return isHeld ? 0 : performance.now() - began;
   }
@@ -121,22 +124,28 @@ export class KvContext {
   /**
    * Makes the cache hold a trunk, and writes the cells that it then has: those of independent documents as they are put into
    * it, also where it held them, so that it goes on with what was written.
+   *
+   * @param prompt The null query behind the trunk.
+   * @returns What queries can go on from, that are calibrated by it and seen as `how` says.
    */
   async save(
-    prompt: PromptLayout,
+    prompt: PromptLayout & { nullQuery: Int32Array },
+    how: Rows,
     options: CallOptions,
     saved: SavedCells | undefined,
     write: (state: CellState) => Promise<void>,
-  ): Promise<void> {
+  ): Promise<Kept | undefined> {
     if (this.layout.name === "independent") {
       const overflow = this.layout.overflow(prompt);
       if (overflow) throw overflow;
       await this.#makeRoom(this.#needed([prompt]), false, options.signal);
-      return this.#fill(prompt.trunk, { ...options, saved, write });
+      await this.#fill(prompt.trunk, { ...options, saved, write });
+    } else {
+      await this.hold([prompt], options, saved);
+      const cells = await this.#copy(options.signal);
+      if (cells) await write(cells);
     }
-    await this.hold([prompt], options, saved);
-    const cells = await this.#copy(options.signal);
-    if (cells) await write(cells);
+    return this.#passes.prepare(this.#context!, prompt, how, options.signal);
   }
 
   /** Frees the cache. */
@@ -151,7 +160,7 @@ export class KvContext {
   /** A copy of all cells; undefined where llama.cpp gives none. */
   async #copy(signal: AbortSignal | undefined): Promise<CellState | undefined> {
     if (!givesCells(this.#engine)) return undefined;
-    this.#passes.close(this.#context!, this.#held!);
+    await this.#passes.close(this.#context!, this.#held!, signal);
     return this.#native(signal, () => this.#context!.saveCells());
   }
 
@@ -165,6 +174,7 @@ export class KvContext {
     this.#passes.forget();
     await this.layout.fill(this.#context!, trunk, { ...options, held });
     this.#held = trunk;
+    this.#passes.restore(options.saved?.takeKept(trunk));
   }
 
   /** Tokens that a context must hold for these prompts: as many queries as make a pass, where there is room, and a tile. */

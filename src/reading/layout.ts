@@ -4,11 +4,14 @@ import type { PromptDocument } from "../prompt/build.ts";
 import type { PromptLayout, Trunk } from "../prompt/layout.ts";
 import type { PromptUse } from "../prompt/overflow.ts";
 import type { CallOptions } from "./engine.ts";
+import type { Kept } from "./kept.ts";
 
 /** Cells that were saved, in the order of the keys that name them; `open` finds nothing where they are no longer there. */
 export type SavedCells = {
   keys: readonly string[];
   open(signal: AbortSignal | undefined): Promise<AsyncIterable<CellState> | undefined>;
+  /** What was saved beside them, once after they were opened, for the trunk that it was saved with. */
+  takeKept(trunk: Trunk): Kept | undefined;
 };
 
 export type FillOptions = CallOptions & {

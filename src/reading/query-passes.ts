@@ -1,7 +1,9 @@
 import type { NativeAttention, NativeContext } from "../native/addon-types.ts";
 import { callNative } from "../native/call.ts";
-import { behindOpening, type PromptLayout, sameTokens, type Trunk } from "../prompt/layout.ts";
-import type { CallOptions, Engine } from "./engine.ts";
+import { behindOpening, type PromptLayout, sameTokens, type Trunk, tokensDigest } from "../prompt/layout.ts";
+import { type CallOptions, type Engine, givesCells } from "./engine.ts";
+import { type Kept, nameOfOpening } from "./kept.ts";
+import { otherCells } from "./layout.ts";
 
 /** Whether heads are kept apart, or summed by their weights (null for 1 everywhere) while they are captured. */
 export type Rows = { rows: "heads" } | { rows: "sum"; weights: Float32Array | null };
@@ -47,6 +49,8 @@ export class QueryPasses {
   #baseline: { name: string; seen: Seen } | undefined;
   /** Tokens of the trunk that it is kept for. */
   #cells = 0;
+  /** Of an earlier context: what the next query may go on from. */
+  #kept: Kept | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -55,18 +59,49 @@ export class QueryPasses {
   /** Bytes of the attention that is kept. */
   get bytes(): number {
     const rows = this.#how === "heads" ? this.#engine.heads.heads.length : 1;
-    return 4 * rows * this.#cells * (Number(this.#isOpen) + Number(this.#baseline !== undefined));
+    const { cells, sums } = this.#kept?.opening ?? {};
+    const waiting = (cells?.bytes ?? 0) + 2 * (sums?.byteLength ?? 0);
+    return waiting + 4 * rows * this.#cells * (Number(this.#isOpen) + Number(this.#baseline !== undefined));
   }
 
   /** Keeps nothing, since the cache comes to hold something else. */
   forget(): void {
     this.#isOpen = false;
     this.#baseline = undefined;
+    this.#kept = undefined;
   }
 
-  /** Makes the cache hold the trunk alone. */
-  close(context: NativeContext, trunk: Trunk): void {
-    if (this.#isOpen) context.rollback(trunk.tokens.length);
+  /** Goes on from what was copied out of a context that held the same trunk. */
+  restore(kept: Kept | undefined): void {
+    this.#kept = kept;
+  }
+
+  /** A copy of what is kept, where there is something and llama.cpp gives it out. */
+  async copy(context: NativeContext, trunk: Trunk, signal: AbortSignal | undefined): Promise<Kept | undefined> {
+    if (!this.#isOpen || !givesCells(this.#engine)) return this.#kept;
+    const opening = await callNative(this.#engine.model.library.addon, signal, () => context.saveOpening());
+    const { name, seen } = this.#baseline ?? {};
+    const baseline = seen && { name: tokensDigest([Int32Array.from(name!.split(","), Number)]), seen };
+    return { name: this.#nameOf(trunk), opening, baseline };
+  }
+
+  /** What queries behind a trunk can go on from, read where it was not; undefined where even short ones go whole. */
+  async prepare<How extends Rows>(
+    context: NativeContext,
+    prompt: PromptLayout & { nullQuery: Int32Array },
+    how: How,
+    signal: AbortSignal | undefined,
+  ): Promise<Kept | undefined> {
+    if (!givesCells(this.#engine) || wayOf(context, prompt) !== "behind") return undefined;
+    await this.look(context, prompt.trunk, [prompt], how, { signal });
+    return this.copy(context, prompt.trunk, signal);
+  }
+
+  /** Makes the cache hold the trunk alone. What stood behind it goes on later from a copy. */
+  async close(context: NativeContext, trunk: Trunk, signal: AbortSignal | undefined): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#kept = await this.copy(context, trunk, signal);
+    context.rollback(trunk.tokens.length);
     this.#isOpen = false;
   }
 
@@ -80,8 +115,8 @@ export class QueryPasses {
   ): Promise<Looked<How>[]> {
     const name = how.rows === "heads" ? "heads" : `sum ${how.weights?.join() ?? ""}`;
     if (name !== this.#how) {
-      this.close(context, trunk);
-      this.forget();
+      await this.close(context, trunk, signal);
+      this.#baseline = undefined;
     }
     this.#how = name;
     this.#cells = trunk.tokens.length;
@@ -93,7 +128,9 @@ export class QueryPasses {
 
     // One phase after another, although they may share a pass.
     const nullQuery = prompts[0]!.nullQuery;
-    const isKnown = byWay.size === 1 && byWay.has("behind") && this.#baseline?.name === nullQuery?.join();
+    const isBehind = byWay.size === 1 && byWay.has("behind");
+    if (isBehind) await this.#goOn(context, trunk, nullQuery, how, signal);
+    const isKnown = isBehind && this.#baseline?.name === nullQuery?.join();
     const queryRows = prompts.reduce((sum, { query }) => sum + query.length, 0);
     const report = (phase: "null" | "query", share: 0 | 1, total: number) =>
       onProgress?.({ phase, done: share * total, total });
@@ -121,6 +158,7 @@ export class QueryPasses {
   async #behind<How extends Rows>(pass: Pass<How>): Promise<Looked<How>[]> {
     const { context, trunk, queries, nullQuery, how, signal, onNull } = pass;
     const began = performance.now();
+    await this.#goOn(context, trunk, nullQuery, how, signal);
     if (!this.#isOpen) {
       const { opening } = trunk.joint;
       await callNative(this.#engine.model.library.addon, signal, (cancellation) =>
@@ -148,9 +186,34 @@ export class QueryPasses {
     return queries.map((query) => ({ query: seen.get(query.join()) ?? baseline!, null: baseline, ...times }));
   }
 
+  /** Takes up what was copied out of another context, if it is of these heads, and the null query's if it is of this one. */
+  async #goOn(
+    context: NativeContext,
+    trunk: Trunk,
+    nullQuery: Int32Array | null,
+    how: Rows,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const kept = this.#kept;
+    if (this.#isOpen || kept?.name !== this.#nameOf(trunk)) return;
+    this.#kept = undefined;
+    const { opening, baseline } = kept;
+    const isOfTrunk = !(baseline?.seen instanceof Float32Array) || baseline.seen.length === trunk.tokens.length;
+    if (!isOfTrunk) throw otherCells();
+    await callNative(this.#engine.model.library.addon, signal, () => context.loadOpening(opening, how));
+    this.#isOpen = true;
+    if (baseline && nullQuery && baseline.name === tokensDigest([nullQuery])) {
+      this.#baseline = { name: nullQuery.join(), seen: baseline.seen };
+    }
+  }
+
+  #nameOf({ joint }: Trunk): string {
+    return nameOfOpening(this.#engine.heads.heads, this.#how, joint.opening);
+  }
+
   async #beside<How extends Rows>(pass: Pass<How>, tiles: boolean): Promise<Looked<How>[]> {
-    const { context, trunk, queries, nullQuery, onNull } = pass;
-    this.close(context, trunk);
+    const { context, trunk, queries, nullQuery, signal, onNull } = pass;
+    await this.close(context, trunk, signal);
     const began = performance.now();
     const different = new Map([...queries, ...(nullQuery ? [nullQuery] : [])].map((tokens) => [tokens.join(), tokens]));
     const found = await this.#observe(pass, [...different.values()], tiles);

@@ -251,6 +251,17 @@ export const rows: Record<string, Row> = {
       ["no cancellation", [three, { rows: "heads" }]],
     ],
   },
+  "Context.saveOpening": noArguments,
+  "Context.loadOpening": {
+    args: [{ cells, sums: new Float32Array(3) }, { rows: "heads" }],
+    wrong: [
+      ["nothing", []],
+      ["no cells", [{ sums: new Float32Array(3) }, { rows: "heads" }]],
+      ["sums in a list", [{ cells, sums: [0, 0, 0] }, { rows: "heads" }]],
+      ["no options", [{ cells, sums: new Float32Array(3) }]],
+      ["other rows", [{ cells, sums: new Float32Array(3) }, { rows: "some" }]],
+    ],
+  },
   "Context.tilesPay": {
     args: [{ cells: 3, all: 2, further: 1 }],
     wrong: [

@@ -49,7 +49,10 @@ beforeEach(async () => {
   query = (begin, length) => Int32Array.from([...opening, ...tokens.slice(begin, begin + length)]);
   nullQuery = query(80, 5);
   const heads = everyHead(model.info());
-  const engine = { model: { library: { addon } }, heads: { heads: Array.from({ length: heads.length / 2 }) } };
+  const engine = {
+    model: { library: { addon }, info: { slidingWindow: 0 } },
+    heads: { heads: Array.from({ length: heads.length / 2 }) },
+  };
   passes = new QueryPasses(engine as unknown as Engine);
   await model.dispose();
 });
@@ -109,6 +112,8 @@ test("queries that a tile is cheaper for, or that begin otherwise, go whole and 
   expect(calls).toEqual([["rows", 10, OPENING + 5]]);
   const together = await ask([long, short]);
   expect(together).toEqual([alone, first[0]]);
+  // What stood behind the trunk came back from a copy.
+  expect(calls).not.toContainEqual(["readOpening", OPENING]);
   expect(await ask([short])).toEqual(first);
 });
 
@@ -129,7 +134,7 @@ test("heads that are kept apart are read anew, and so are their sums after them"
 test("an aborted call leaves what the next one needs", async () => {
   const short = query(90, 7);
   const first = await ask([short]);
-  passes.close(context, trunk);
+  await passes.close(context, trunk, undefined);
   const prompts = [{ trunk, query: short, nullQuery }];
   const reason = new Error("enough");
   await expect(passes.look(watched, trunk, prompts, SUM, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);

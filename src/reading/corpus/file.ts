@@ -5,6 +5,8 @@ import { InputError } from "../../errors.ts";
 import type { Addon, CellState } from "../../native/addon-types.ts";
 import { makeOutput } from "../../util/output-file.ts";
 import { zod } from "../../util/zod.ts";
+import type { Kept } from "../kept.ts";
+import { decodeKept, encodeKept } from "./kept-record.ts";
 
 /*
  * A saved corpus: a preamble, a JSON header, cells of a KV cache as llama.cpp copies them, and SHA-256 over all of it.
@@ -16,11 +18,18 @@ import { zod } from "../../util/zod.ts";
  * The cells are records, one for a listwise prompt and one for each different document of an independent one: a head of 16
  * bytes (cells, zero, and in 8 bytes the length of what follows) and llama.cpp's bytes. A head of zeros ends them. So they
  * can be written while documents are read, and read one by one.
+ *
+ * From version 4 on, what the next query can go on from follows, behind a head with a 1 in place of the zero (`kept-record.ts`),
+ * or a head of zeros where there is nothing.
  */
 const MAGIC = Buffer.from("QRHCORP\n");
-const VERSION = 3;
+const VERSION = 4;
+/** Read as well: it keeps nothing for the next query. */
+const VERSION_BEFORE = 3;
 const PREAMBLE_BYTES = 16;
 const HEAD_BYTES = 16;
+/** Kinds of records. */
+const [CELLS, KEPT] = [0, 1];
 const DIGEST_BYTES = 32;
 const CHUNK_BYTES = 8 * 2 ** 20;
 
@@ -53,6 +62,8 @@ export type CorpusFile = {
   header: CorpusHeader;
   /** In hexadecimal. */
   digest: string;
+  /** What the next query can go on from. */
+  kept: Kept | undefined;
   /** Its cells, one record at a time. Throws InputError `CORPUS_INVALID` where they are not those that the digest was of. */
   states(signal?: AbortSignal): AsyncGenerator<CellState>;
   /** Idempotent. */
@@ -62,7 +73,7 @@ export type CorpusFile = {
 /**
  * Writes a corpus that appears under its name only when it is complete.
  *
- * @param fill Writes the cells, each before it goes on.
+ * @param fill Writes the cells, each before it goes on, and returns what is kept beside them.
  * @returns The file's digest, in hexadecimal.
  * @throws InputError `INVALID_INPUT` when the file exists and may not be replaced, or cannot be written; nothing is asked
  * of `fill` in the first case. What `fill` throws.
@@ -70,7 +81,7 @@ export type CorpusFile = {
 export async function writeCorpusFile(
   output: string,
   header: CorpusHeader,
-  fill: (write: (state: CellState) => Promise<void>) => Promise<void>,
+  fill: (write: (state: CellState) => Promise<void>) => Promise<Kept | undefined>,
   { force, signal }: { force: boolean; signal?: AbortSignal | undefined },
 ): Promise<string> {
   const hash = createHash("sha256");
@@ -87,19 +98,25 @@ export async function writeCorpusFile(
     preamble.writeUInt32LE(text.length, 12);
     await write(preamble);
     await write(text);
-    const writeHead = (count: number, bytes: number) => {
+    const writeHead = (count: number, bytes: number, kind = CELLS) => {
       const head = Buffer.alloc(HEAD_BYTES);
       head.writeUInt32LE(count);
+      head.writeUInt32LE(kind, 4);
       head.writeBigUInt64LE(BigInt(bytes), 8);
       return write(head);
     };
-    await fill(async (state) => {
+    const kept = await fill(async (state) => {
       await writeHead(state.cells, state.bytes);
       for (let at = 0; at < state.bytes; at += CHUNK_BYTES) {
         await write(state.slice(at, Math.min(state.bytes, at + CHUNK_BYTES)));
       }
     });
     await writeHead(0, 0);
+    const record = kept && encodeKept(kept);
+    const pieces = record?.pieces ?? [];
+    const bytes = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    await writeHead(record?.cells ?? 0, bytes, record ? KEPT : CELLS);
+    for (const piece of pieces) await write(piece);
     const digest = hash.digest();
     await writer.write(digest);
     signal?.throwIfAborted();
@@ -144,11 +161,12 @@ async function verify(
   for (let head = await source.head(); head; head = await source.head()) {
     for (let left = head.bytes; left > 0; ) left -= (await source.next(Math.min(left, CHUNK_BYTES))).length;
   }
+  const kept = await source.kept(addon);
   const digest = await source.digest();
   const parsed = headerSchema().safeParse(parseJson(text.toString("utf8")));
   if (!parsed.success) throw invalid("has a header that qrhead did not write");
   const close = () => handle.close().catch(() => {});
-  return { header: parsed.data, digest, states, close };
+  return { header: parsed.data, digest, kept, states, close };
 
   async function* states(again?: AbortSignal): AsyncGenerator<CellState> {
     try {
@@ -163,6 +181,7 @@ async function verify(
         }
         yield state;
       }
+      await source.kept(addon);
       if ((await source.digest()) !== digest) throw invalid("has changed while it was read");
     } finally {
       await close();
@@ -178,6 +197,7 @@ class Source {
   readonly #signal: AbortSignal | undefined;
   readonly #hash: Hash = createHash("sha256");
   #position = 0;
+  #version = VERSION;
 
   constructor(
     handle: FileHandle,
@@ -203,19 +223,28 @@ class Source {
     if (this.#size < PREAMBLE_BYTES + DIGEST_BYTES) throw this.#invalid("is not a saved corpus");
     const preamble = await this.next(PREAMBLE_BYTES);
     if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw this.#invalid("is not a saved corpus");
-    const version = preamble.readUInt32LE(8);
-    if (version !== VERSION) throw this.#invalid(`has format version ${version}: expected ${VERSION}`);
+    this.#version = preamble.readUInt32LE(8);
+    if (this.#version !== VERSION && this.#version !== VERSION_BEFORE)
+      throw this.#invalid(`has format version ${this.#version}: expected ${VERSION}`);
     return this.next(preamble.readUInt32LE(12));
   }
 
-  /** Of the next record; undefined behind the last one. */
-  async head(): Promise<{ cells: number; bytes: number } | undefined> {
+  /** Of the next record of a kind; undefined where a head of zeros ends them. */
+  async head(kind = CELLS): Promise<{ cells: number; bytes: number } | undefined> {
     const head = await this.next(HEAD_BYTES);
+    if (head.every((byte) => byte === 0)) return undefined;
     const cells = head.readUInt32LE(0);
     const bytes = Number(head.readBigUInt64LE(8));
-    if (cells === 0 && bytes === 0) return undefined;
-    if (cells > 2 ** 31 - 1) throw this.#invalid("is damaged");
+    if (cells > 2 ** 31 - 1 || head.readUInt32LE(4) !== kind) throw this.#invalid("is damaged");
     return { cells, bytes };
+  }
+
+  async kept(addon: Addon): Promise<Kept | undefined> {
+    const head = this.#version > VERSION_BEFORE ? await this.head(KEPT) : undefined;
+    if (!head) return undefined;
+    const kept = decodeKept(addon, head.cells, await this.next(head.bytes));
+    if (!kept) throw this.#invalid("is damaged");
+    return kept;
   }
 
   async digest(): Promise<string> {

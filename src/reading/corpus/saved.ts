@@ -5,6 +5,7 @@ import type { CellState } from "../../native/addon-types.ts";
 import type { Trunk } from "../../prompt/layout.ts";
 import type { RankDocument } from "../../types.ts";
 import type { Engine } from "../engine.ts";
+import type { Kept } from "../kept.ts";
 import type { SavedCells } from "../layout.ts";
 import { assertCorpusFits, type CorpusTerms, mismatch } from "./checks.ts";
 import { type CorpusFile, type CorpusHeader, openCorpusFile, writeCorpusFile } from "./file.ts";
@@ -28,6 +29,7 @@ export class SavedDocuments implements SavedCells {
   readonly #digest: string;
   /** The file, open and not used yet. */
   #opened: CorpusFile | undefined;
+  #kept: Kept | undefined;
   #keys: readonly string[] = [];
 
   private constructor(engine: Engine, file: string, header: CorpusHeader, digest: string) {
@@ -48,7 +50,7 @@ export class SavedDocuments implements SavedCells {
   /**
    * Writes a corpus that appears under its name only when it is complete.
    *
-   * @param fill Writes the cells, each before it goes on.
+   * @param fill Writes the cells, each before it goes on, and returns what is kept beside them.
    * @throws InputError as `writeCorpusFile`.
    */
   static async write(
@@ -56,7 +58,7 @@ export class SavedDocuments implements SavedCells {
     file: string,
     contents: CorpusContents,
     options: { force: boolean; signal: AbortSignal | undefined },
-    fill: (write: (state: CellState) => Promise<void>) => Promise<void>,
+    fill: (write: (state: CellState) => Promise<void>) => Promise<Kept | undefined>,
   ): Promise<SavedDocuments> {
     const { settings, trunk, documents, keys, nullQuery } = contents;
     const { order = "given", layout = "listwise", maxDocumentTokens } = settings;
@@ -103,10 +105,14 @@ export class SavedDocuments implements SavedCells {
   async open(signal: AbortSignal | undefined): Promise<AsyncIterable<CellState> | undefined> {
     const opened = this.#opened;
     this.#opened = undefined;
+    this.#kept = opened?.kept;
     if (opened) return opened.states(signal);
     try {
       const again = await openCorpusFile(this.#engine.model.library.addon, this.#file, signal);
-      if (again.digest === this.#digest) return again.states(signal);
+      if (again.digest === this.#digest) {
+        this.#kept = again.kept;
+        return again.states(signal);
+      }
       await again.close();
       return undefined;
     } catch (error) {
@@ -115,6 +121,12 @@ export class SavedDocuments implements SavedCells {
       if (error instanceof InputError) return undefined;
       throw error;
     }
+  }
+
+  takeKept(trunk: Trunk): Kept | undefined {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    return trunk.key === this.#header.tokens ? kept : undefined;
   }
 
   async close(): Promise<void> {

@@ -74,7 +74,7 @@ describe("README", () => {
 
   it("shows commands of every kind", () => {
     expect(commands.length).toBeGreaterThanOrEqual(9);
-    expect(readme.split("\n").length).toBeLessThan(175);
+    expect(readme.split("\n").length).toBeLessThan(150);
   });
 
   it.each(commands.filter((line) => !APART.test(line)))("%s", { timeout: 240_000 }, async (line) => {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <cstring>
 
 #if defined(__GLIBC__)
 #    include <malloc.h>
@@ -21,7 +22,10 @@ inline void return_freed_memory() noexcept {
 // the pages around those stay. A bound that the process was started with stays as it is.
 inline void map_large_blocks() noexcept {
 #if defined(__GLIBC__)
-    if (std::getenv("MALLOC_MMAP_THRESHOLD_") == nullptr && std::getenv("GLIBC_TUNABLES") == nullptr) {
+    const char * tunables = std::getenv("GLIBC_TUNABLES");
+    const bool   is_given = std::getenv("MALLOC_MMAP_THRESHOLD_") != nullptr ||
+                          (tunables != nullptr && std::strstr(tunables, "glibc.malloc.mmap_threshold") != nullptr);
+    if (!is_given) {
         constexpr int bound = 1 << 20;
         mallopt(M_MMAP_THRESHOLD, bound);
         // Naming a bound ends glibc's own rule for both; this is the other half of it.

@@ -1,5 +1,6 @@
-import { type DocumentInput, InputError, QRHeadError } from "../index.ts";
-import { assertList, assertObject } from "../util/given.ts";
+import { invalidArgument } from "../errors.ts";
+import { type DocumentInput, QRHeadError } from "../index.ts";
+import { assertList, assertObject, assertText } from "../util/given.ts";
 import { Source, type SourceOptions, textOf } from "./source.ts";
 
 export type { AdapterRetriever, SourceOptions } from "./source.ts";
@@ -66,9 +67,7 @@ export function createQRHead<V extends SpecificationVersion = "v3">(given: QRHea
   assertObject(given, "options");
   const { specificationVersion = "v3" as V, ...options } = given;
   if (!["v3", "v4"].includes(specificationVersion)) {
-    throw new InputError("INVALID_ARGUMENT", 'Expected "v3" or "v4" for specificationVersion', {
-      ...{ option: "specificationVersion", expected: '"v3" or "v4"', received: JSON.stringify(specificationVersion) },
-    });
+    throw invalidArgument("specificationVersion", '"v3" or "v4"', specificationVersion);
   }
   const sources = new Map<string, Source>();
   const own = options.model ?? BUILT_IN;
@@ -78,7 +77,11 @@ export function createQRHead<V extends SpecificationVersion = "v3">(given: QRHea
     sources.set(modelId, source);
     return source;
   };
-  const reranking = (modelId = own): QRHeadRerankingModel<V> => ({
+  const reranking = (modelId = own): QRHeadRerankingModel<V> => {
+    assertText(modelId, "modelId");
+    return rerankingOf(modelId);
+  };
+  const rerankingOf = (modelId: string): QRHeadRerankingModel<V> => ({
     specificationVersion,
     provider: "qrhead",
     modelId,

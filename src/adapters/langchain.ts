@@ -83,7 +83,7 @@ export class QRHeadRerank implements AsyncDisposable {
 
   #read({ pageContent, metadata }: LangChainDocument) {
     assertText(pageContent, "pageContent");
-    const title = this.#titleKey === undefined ? undefined : metadata[this.#titleKey];
+    const title = this.#titleKey === undefined ? undefined : metadata?.[this.#titleKey];
     return { text: pageContent, ...(typeof title === "string" && { title }) };
   }
 }

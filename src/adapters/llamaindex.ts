@@ -69,8 +69,6 @@ export class QRHeadPostprocessor implements AsyncDisposable {
 function textOfMessage(content: MessageContent | undefined): string {
   if (content === undefined || typeof content === "string") return content ?? "";
   assertList(content, "query", "a text, or parts of a message");
-  return content
-    .filter(({ type }) => type === "text")
-    .map(({ text = "" }) => text)
-    .join("\n");
+  const parts = Array.from(content, (part) => fieldsOf<{ type: unknown; text: unknown }>(part));
+  return parts.flatMap(({ type, text }) => (type === "text" && typeof text === "string" ? [text] : [])).join("\n");
 }

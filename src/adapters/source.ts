@@ -52,16 +52,17 @@ export class Source implements AsyncDisposable {
   async rank<T extends DocumentInput>(
     query: string,
     documents: readonly T[],
-    topN?: number | undefined,
+    topN?: number | null | undefined,
     signal?: AbortSignal | undefined,
   ): Promise<RankedDocument<T>[]> {
     assertText(query, "query");
-    if (topN !== undefined && !(Number.isInteger(topN) && topN >= 1))
+    // Null is how JSON leaves out.
+    if (topN != null && !(Number.isInteger(topN) && topN >= 1))
       throw invalidArgument("topN", "an integer of at least 1", topN);
     if (documents.length === 0) return [];
     const { results } = await (await this.get()).rank(query, documents, { signal });
     const relevances = relevanceByPlace(results);
-    return results.map((one, place) => ({ ...one, relevance: relevances[place]! })).slice(0, topN);
+    return results.map((one, place) => ({ ...one, relevance: relevances[place]! })).slice(0, topN ?? undefined);
   }
 
   /** Frees the model, if it was loaded here. */

@@ -8,6 +8,7 @@ import { GENERIC_WARNING } from "../ranking/choose.ts";
 import type { RankResult, Timings } from "../ranking/results.ts";
 import { DEFAULT_THRESHOLD } from "../ranking/scoring/relevance.ts";
 import type { ChatMessage } from "../types.ts";
+import { orAborted } from "../util/abort-signal.ts";
 import { parseHistory } from "../writing/options.ts";
 import { assembleContext, toMessages } from "./assemble.ts";
 import { openPassages, type Passages, type RetrieveFrom, type RetrieveHost } from "./passages.ts";
@@ -75,8 +76,10 @@ export async function retrieve(
   const history = options.history && parseHistory(options.history);
   const { signal, order, neighbours, instruction, budgetTokens, threshold } = options;
   const topK = options.topK ?? (budgetTokens === undefined ? DEFAULT_TOP_K : undefined);
-  const countTokens =
-    options.countTokens ?? (async (text: string) => (await host.tokenize(text, { signal })).tokens.length);
+  const { countTokens: own } = options;
+  const countTokens = own
+    ? (text: string) => orAborted(own(text), signal)
+    : async (text: string) => (await host.tokenize(text, { signal })).tokens.length;
 
   const passages = await openPassages(host, query, from, options);
   const { all, candidates } = passages;

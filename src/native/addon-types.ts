@@ -222,8 +222,8 @@ export interface NativeContext {
    */
   loadOpening(opening: SavedOpening, options: Omit<ObserveOptions, "tiles">): Promise<void>;
   /**
-   * Whether queries are cheaper with `tiles`, all rows in one pass each time, than row by row behind an opening and beside a
-   * null query that were read before. `cells`: tokens of the trunk. `all`: rows of opening, query and null query; `further`:
+   * Whether queries are better off with `tiles`, all rows in one pass each time, than row by row behind an opening and beside
+   * a null query that were read before: cheaper, or more precise for not much more. `cells`: tokens of the trunk. `all`: rows of opening, query and null query; `further`:
    * those of the query alone.
    */
   tilesPay(rows: { cells: number; all: number; further: number }): boolean;

@@ -14,11 +14,7 @@ export function parseOptions(set: OptionSet, options: unknown, at = ""): Values 
   const given = optionsOf(options as object | undefined, at || "options") as Values;
   const name = (key: string) => (at ? `${at}.${key}` : key);
   for (const key of Object.keys(given)) {
-    if (Object.hasOwn(set, key)) continue;
-    const expected = `one of ${Object.keys(set).join(", ")}`;
-    throw new InputError("INVALID_ARGUMENT", `Unknown option ${name(key)}: expected ${expected}`, {
-      ...{ option: name(key), expected },
-    });
+    if (!Object.hasOwn(set, key)) throw unknownOption(name(key), Object.keys(set));
   }
   const taken: Values = {};
   for (const [key, spec] of Object.entries(set)) {
@@ -27,6 +23,12 @@ export function parseOptions(set: OptionSet, options: unknown, at = ""): Values 
     taken[key] = parseOption(spec, value, name(key));
   }
   return taken;
+}
+
+/** @param known What there is. */
+export function unknownOption(option: string, known: readonly string[]): InputError {
+  const expected = `one of ${known.join(", ")}`;
+  return new InputError("INVALID_ARGUMENT", `Unknown option ${option}: expected ${expected}`, { option, expected });
 }
 
 /** Options, or none where there are none. @throws InputError `INVALID_ARGUMENT` for what is no object. */
@@ -75,8 +77,7 @@ export function isWithin(value: unknown, min: number, max: number, whole: boolea
 
 /** Options in two parts: those that a set knows, and the others. @throws InputError for what is no object. */
 export function splitOptions(set: OptionSet, options: unknown): [known: Values, others: Values] {
-  if (!isObject(options)) throw invalidArgument("options", "an object", options);
-  const entries = Object.entries(options as Values);
+  const entries = Object.entries(optionsOf(options as Values | null | undefined));
   const known = entries.filter(([key]) => Object.hasOwn(set, key));
   return [Object.fromEntries(known), Object.fromEntries(entries.filter(([key]) => !Object.hasOwn(set, key)))];
 }

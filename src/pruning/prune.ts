@@ -5,6 +5,7 @@ import type { RankOptions } from "../options.ts";
 import type { RankResult } from "../ranking/results.ts";
 import type { WindowsUsed } from "../ranking/windows/options.ts";
 import type { RankDocument, Span } from "../types.ts";
+import { orAborted } from "../util/abort-signal.ts";
 import { fitBudget, type Measure, type PruneText, render, SEPARATOR } from "./fit.ts";
 import { checkPruneOptions, PASSAGE, type PruneOptions, type PruneUnit, unitFor } from "./options.ts";
 import { type PricedToken, type PruneRanking, passagePrice, type RankedPassage, readTokens } from "./price.ts";
@@ -67,7 +68,9 @@ export async function prune(
   const contents = documents.map(({ text }) => text);
   const turns = { turn: guard.turn ?? chunk.turn, speakers: guard.speakers };
   const guarded = protect(contents, { ...guard, ...turns });
-  const count = countTokens ?? (async (text: string) => (await host.tokenize(text, signal)).tokens.length);
+  const count = countTokens
+    ? (text: string) => orAborted(countTokens(text), signal)
+    : async (text: string) => (await host.tokenize(text, signal)).tokens.length;
 
   const passages: Passage[] = [];
   for (const index of documents.keys())

@@ -12,7 +12,7 @@ export function assertText(value: unknown, name: string): asserts value is strin
 export function countedBy(count: (text: string) => number | Promise<number>): (text: string) => Promise<number> {
   return async (text) => {
     const tokens: unknown = await count(text);
-    if (typeof tokens === "number" && tokens >= 0) return tokens;
+    if (typeof tokens === "number" && tokens >= 0 && tokens < Number.POSITIVE_INFINITY) return tokens;
     throw invalidArgument("countTokens", "a function that counts a text's tokens: what it returned", tokens);
   };
 }

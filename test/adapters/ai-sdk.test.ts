@@ -49,6 +49,12 @@ describe("rerank of ai", () => {
     await expect(rerank(aborted)).rejects.toBe(reason);
   });
 
+  it("refuses a version and a model that are none", () => {
+    const wrong = (code: string) => expect.objectContaining({ name: "InputError", code });
+    expect(() => createQRHead({ specificationVersion: 10n as never })).toThrow(wrong("INVALID_ARGUMENT"));
+    expect(() => createQRHead().reranking(5 as never)).toThrow(wrong("INVALID_ARGUMENT"));
+  });
+
   it("finds the model in a registry", async () => {
     const id = `qrhead:${modelPath("tiny-llama")}` as const;
     const six = registry6({ qrhead }).rerankingModel(id);

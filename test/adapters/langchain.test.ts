@@ -70,6 +70,13 @@ describe("QRHeadRerank", () => {
     await expect(reranker.rerank(texts, query, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
 
+  it("takes documents without metadata, and null for what is left out", async () => {
+    const reranker = new QRHeadRerank({ retriever, titleKey: "t", topN: null as unknown as undefined });
+    const bare = texts.map((pageContent) => ({ pageContent })) as Document[];
+    const ranked = await reranker.compressDocuments(bare, query);
+    expect(ranked.map(({ pageContent }) => pageContent)).toEqual(order.map((index) => texts[index]));
+  });
+
   it("reads titles", async () => {
     const titled = documents().map((document, index) => {
       document.metadata.name = `Title ${index}`;

@@ -39,6 +39,11 @@ describe("QRHeadPostprocessor", () => {
     expect(ranked.map(({ node }) => (node as TextNode5).text)).toEqual(order.map((index) => texts[index]));
   });
 
+  it("reads no text from parts that have none", async () => {
+    const given = nodes();
+    expect(await new QRHeadPostprocessor({ retriever }).postprocessNodes(given, [null] as never)).toBe(given);
+  });
+
   it("takes a message in parts, and leaves nodes alone without a question", async () => {
     const postprocessor = new QRHeadPostprocessor({ retriever });
     const [best] = await postprocessor.postprocessNodes(nodes(), [{ type: "text", text: query }]);

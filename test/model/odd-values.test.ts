@@ -318,3 +318,18 @@ describe.each(Object.entries(CALLS))("%s", (name, call) => {
     expect(Object.values(outcomes)).toContain("typed");
   });
 });
+
+test("what is packed refuses a list without a target as the source does", async () => {
+  const { assembleContext: packed } = (await import("../../dist/index.js")) as {
+    assembleContext: typeof assembleContext;
+  };
+  expect(await outcomeOf(() => packed(VALUES["a revoked list"], budget))).toBe("typed");
+});
+
+test.each(["prune", "retrieve"] as const)("%s hears its signal while the caller counts", async (verb) => {
+  const given = { budgetTokens: 20, countTokens: () => new Promise<number>(() => {}), signal: AbortSignal.timeout(50) };
+  const asked = retriever[verb]("Where is it?", ["The ferry. More."], given);
+  const alive = setInterval(() => {}, 1000);
+  await expect(asked).rejects.toThrow(expect.objectContaining({ name: "TimeoutError" }));
+  clearInterval(alive);
+});

@@ -33,7 +33,7 @@ export type ErrorDetails = ErrorOptions & {
   option?: string;
   /** What would have been accepted there. */
   expected?: string;
-  /** What came instead, its first 80 characters: strings and plain objects as JSON, the first 5 items of an array. */
+  /** What came instead, its first 80 characters: strings and plain objects as JSON, the first 5 items of an array, "a function". */
   received?: string;
   /** What to do, with options as a program writes them: "use a contextSize of at least 900", "pass force: true". */
   advice?: string;
@@ -132,13 +132,10 @@ export function isQRHeadError(error: unknown): error is QRHeadError {
 export function invalidArgument(option: string, expected: string, value: unknown): InputError {
   const received = asText(value).slice(0, 80);
   const type = value === null ? "null" : isList(value) ? "array" : typeof value;
-  return new InputError(
-    "INVALID_ARGUMENT",
-    `Expected ${expected} for ${option} but received ${received} of type ${type}`,
-    {
-      ...{ option, expected, received },
-    },
-  );
+  const shown = type === "function" ? received : `${received} of type ${type}`;
+  return new InputError("INVALID_ARGUMENT", `Expected ${expected} for ${option} but received ${shown}`, {
+    ...{ option, expected, received },
+  });
 }
 
 /** Items of an array that a message shows. */
@@ -146,6 +143,8 @@ const SHOWN_ITEMS = 5;
 
 function asText(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
+  // Its source has many lines, and may be that of a stand-in for the caller's.
+  if (typeof value === "function") return "a function";
   try {
     if (isList(value)) {
       const shown = Array.from(value.slice(0, SHOWN_ITEMS), asItem);

@@ -34,7 +34,9 @@ type Pending = {
 };
 
 function notSent(error: unknown, what = "An argument"): InputError {
-  const reason = error instanceof Error ? error.message : String(error);
+  const said = error instanceof Error ? error.message : String(error);
+  // Objects are shown as #<Name>, symbols as Symbol(name), and functions with their source.
+  const reason = said.replace(/^(?!#<|Symbol\().+(?= could not be cloned\.$)/s, "a function");
   return new InputError("INVALID_ARGUMENT", `${what} cannot be sent to another process: ${reason}`, {
     ...{ option: "options", expected: "plain data, functions and signals", cause: error },
   });

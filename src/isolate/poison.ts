@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
 import { serialize } from "node:v8";
 import type { Death } from "./connection.ts";
 import type { Method } from "./protocol.ts";
@@ -9,7 +10,21 @@ const MOST_DEATHS = 2;
 const FORGOTTEN_MS = 600_000;
 const MOST_REMEMBERED = 100;
 
-type Asked = { method: Method; corpus?: number };
+type Asked = { method: Method; corpus?: number; args: unknown[]; options: object };
+/** A call as it was asked: what it reads may be another file later. */
+export type Seen<C extends Asked = Asked> = C & { read?: string };
+
+/** Says which file a call reads that is about to be made. */
+export function seen<C extends Asked>(call: C): Seen<C> {
+  if (call.method !== "corpus.load") return call;
+  try {
+    const { ino, size, mtimeNs } = statSync(call.args[0] as string, { bigint: true });
+    return { ...call, read: `${ino} ${size} ${mtimeNs}` };
+  } catch {
+    // The call itself says what is wrong with the file.
+    return call;
+  }
+}
 
 /** They make what they give a number to. */
 const MAKING: ReadonlySet<Method> = new Set(["corpus.create", "corpus.load"]);
@@ -19,7 +34,7 @@ export class Poison {
   readonly #deaths = new Map<string, { count: number; at: number; death: Death }>();
 
   /** How the process ended that a call ended twice; undefined where the call may be tried. */
-  find(call: Asked): Death | undefined {
+  find(call: Seen): Death | undefined {
     if (this.#deaths.size === 0) return undefined;
     const key = digest(call);
     const found = this.#deaths.get(key);
@@ -29,7 +44,7 @@ export class Poison {
     return undefined;
   }
 
-  add(call: Asked, death: Death): void {
+  add(call: Seen, death: Death): void {
     const key = digest(call);
     const count = (this.#deaths.get(key)?.count ?? 0) + 1;
     this.#deaths.delete(key);
@@ -38,13 +53,17 @@ export class Poison {
   }
 
   /** It has been done, so that it was not what ended the process. */
-  clear(call: Asked): void {
+  clear(call: Seen): void {
     if (this.#deaths.size > 0) this.#deaths.delete(digest(call));
   }
 }
 
-/** The same of a call that is made again. A corpus has a number of its own, which a new one of the same documents has not. */
-function digest({ corpus, ...call }: Asked): string {
-  const asked = MAKING.has(call.method) ? call : { ...call, corpus };
+/**
+ * The same of a call that is made again. A corpus has a number of its own, which a new one of the same documents has not,
+ * and where it is saved to may differ too.
+ */
+function digest({ corpus, ...call }: Seen): string {
+  const { saveTo: _, force: __, ...options } = call.options as { saveTo?: string; force?: boolean };
+  const asked = MAKING.has(call.method) ? { ...call, options } : { ...call, corpus };
   return createHash("sha256").update(serialize(asked)).digest("base64");
 }

@@ -5,7 +5,7 @@ import type { LoadOptions } from "../options.ts";
 import type { Channel } from "./channel.ts";
 import { ChildDied, Connection, type Death, type Functions } from "./connection.ts";
 import { KeepAlive } from "./keep-alive.ts";
-import { Poison } from "./poison.ts";
+import { Poison, type Seen, seen } from "./poison.ts";
 import type { LoadedInfo, Request } from "./protocol.ts";
 
 /** Milliseconds before a child is started again, doubled with every death in a row. */
@@ -172,7 +172,7 @@ export class Supervisor {
   }
 
   async #perform(call: Call, { signal, functions }: CallHooks, prepare: Prepare | undefined): Promise<unknown> {
-    this.#assertHarmless(call);
+    this.#assertHarmless(seen(call));
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted();
       try {
@@ -192,14 +192,15 @@ export class Supervisor {
   }
 
   /** @throws QRHeadError `ENGINE_DIED` for a call that ended its child twice. */
-  #assertHarmless(call: Call): void {
+  #assertHarmless(call: Seen<Call>): void {
     const death = this.#poison.find(call);
     if (death) throw engineDied(call.method, death, REFUSED);
   }
 
   /** One call on a child, or one before it that it needs; ends the child where an aborted call does not stop. */
   async #ask(child: Connection, call: Call, { signal, functions }: CallHooks): Promise<unknown> {
-    this.#assertHarmless(call);
+    const asked = seen(call);
+    this.#assertHarmless(asked);
     let patience: NodeJS.Timeout | undefined;
     const stop = () => {
       child.abort(id);
@@ -209,10 +210,10 @@ export class Supervisor {
     signal?.addEventListener("abort", stop, { once: true });
     try {
       const value = await result;
-      this.#poison.clear(call);
+      this.#poison.clear(asked);
       return value;
     } catch (error) {
-      if (error instanceof ChildDied && error.began && !signal?.aborted) this.#poison.add(call, error.death);
+      if (error instanceof ChildDied && error.began && !signal?.aborted) this.#poison.add(asked, error.death);
       throw error;
     } finally {
       clearTimeout(patience);
@@ -266,7 +267,8 @@ export class Supervisor {
 }
 
 const AGAIN = "the next call runs in a new process";
-const REFUSED = "it ended the process twice and is not tried again: pass other documents, or another model or build";
+const REFUSED =
+  "it ended the process twice and is not tried again: pass other documents or another file, or another model or build";
 
 function engineDied(method: string, { how, lastLine }: Death, advice = AGAIN): QRHeadError {
   const said = lastLine === "" ? "" : `, which said ${JSON.stringify(lastLine)}`;

@@ -29,8 +29,8 @@ export class Roots {
     for (const text of texts) {
       const file = await realpath(text.file);
       if (!this.#has(file)) continue;
-      const id = await this.#name(text);
-      // One file may be below several of what was asked for.
+      const id = await this.#name({ ...text, file });
+      // One file may be below several of what was asked for, and have links.
       if (!inside.has(id)) inside.set(id, { ...text, id });
     }
     if (inside.size === 0) throw new InputError("INVALID_INPUT", "Expected a file with text, and there is none");

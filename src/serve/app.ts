@@ -86,8 +86,7 @@ export function createApp(services: Services, options: ServeOptions, state: Stat
   }
   for (const path of ["/rerank", "/reranking"]) {
     answer("post", path, "any", (body, signal, c) => {
-      const isTei = typeof body === "object" && body !== null && "texts" in body && !("documents" in body);
-      if (!isTei) return answerV1(services, body, signal);
+      if (!isTei(body)) return answerV1(services, body, signal);
       c.set("family", "tei");
       return answerTei(services, parseBody(rerankTei, body), signal);
     });
@@ -129,6 +128,13 @@ export function createApp(services: Services, options: ServeOptions, state: Stat
   tell("/openapi.json", false, (c) => c.json(openApi(apiKeys.length > 0)));
   if (page) addPage(app);
   return app;
+}
+
+/** Texts and no documents, where null is as good as nothing. */
+function isTei(body: unknown): boolean {
+  if (typeof body !== "object" || body === null) return false;
+  const { texts, documents } = body as { texts?: unknown; documents?: unknown };
+  return texts != null && documents == null;
 }
 
 function serverTiming(timings: NonNullable<Answer["timings"]>): string {

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import {
   type BuiltInName,
+  builtInModel,
   InputError,
   QRRetriever,
   type RankDocument,
@@ -152,16 +153,27 @@ export class Models {
     const options = { ...load, model: model.source };
     const engine: Engine = await (inProcess ? QRRetriever.load(options) : IsolatedRetriever.load(options));
     model.bytes = await sizeOf(engine.model.path);
-    // The size of what is served by a name is known now.
+    // The size of what is downloaded or was pulled is known now.
     await this.#makeRoom(model).catch(() => {});
+    this.#warnOfMemory(model);
     return engine;
+  }
+
+  /** Says that what is loaded takes more than it may: others are busy, or the model alone is larger. */
+  #warnOfMemory(model: ServedModel): void {
+    const { modelMemory, onWarning } = this.#options;
+    const loaded = this.list.filter((one) => one === model || one.isLoaded);
+    const held = loaded.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (modelMemory === undefined || held <= modelMemory) return;
+    const names = loaded.map(({ id }) => id).join(" and ");
+    onWarning?.(`Loaded ${names}: ${mib(held)} of model files, with ${mib(modelMemory)} allowed`);
   }
 
   /** Unloads models, those first that were asked least recently, until this one fits. */
   async #makeRoom(model: ServedModel): Promise<void> {
     const { modelMemory } = this.#options;
     if (modelMemory === undefined) return;
-    const needed = model.bytes || (await sizeOf(model.source));
+    const needed = model.bytes || (await sizeOf(fileOf(model.source)));
     const others = this.list.filter((other) => other !== model && other.isLoaded);
     let held = others.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const other of others.toSorted((a, b) => a.lastUsed - b.lastUsed)) {
@@ -186,6 +198,20 @@ export class Models {
 /** File name without its ending, and of a built-in or downloaded model likewise. */
 function nameOf(source: string): string {
   return path.posix.basename(source.replaceAll("\\", "/")).replace(/\.gguf$/i, "");
+}
+
+/** The file of a model before it is loaded; of what is found by another name, none that exists. */
+function fileOf(source: string): string {
+  try {
+    return source === "mini" || source === "base" ? builtInModel(source) : source;
+  } catch {
+    // Loading it says that base is not installed.
+    return source;
+  }
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
 async function sizeOf(file: string): Promise<number> {

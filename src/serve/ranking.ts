@@ -37,7 +37,7 @@ async function find(services: Services, name: string | null | undefined, subject
     const store = storeOf(services);
     const { served: model, version } = await store.find(subject.corpus);
     // What stands there when the request's turn comes.
-    const open = async (): Promise<Target> => model.corpus(await store.find(subject.corpus));
+    const open = (): Promise<Target> => store.open(subject.corpus, model);
     return { model, key: `corpus ${subject.corpus} ${version}`, open };
   }
   const { documents } = subject;

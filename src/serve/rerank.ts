@@ -34,7 +34,10 @@ export async function answerV1(services: Services, body: unknown, signal: AbortS
   const asked = parseBody(rerankV1, body);
   const { documents, corpus, return_documents, rank_fields } = asked;
   if ((documents == null) === (corpus == null)) {
-    throw new HttpError(400, documents ? 'expected "documents" or "corpus"' : '"documents" must be provided');
+    throw new HttpError(
+      400,
+      documents ? 'expected exactly one of "documents" and "corpus"' : '"documents" must be provided',
+    );
   }
   const subject: Subject = documents
     ? { documents: documents.map((document, index) => toDocument(document, index, rank_fields)) }

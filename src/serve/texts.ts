@@ -46,7 +46,7 @@ export async function answerRetrieve(services: Services, body: unknown, signal: 
   const { top_k, threshold, budget_tokens, chunk_tokens, candidates, order, fuse } = asked;
   return model.queue.run(async (running) => {
     const engine = await model.engine();
-    const from = corpus == null ? withIds(documents!) : await model.corpus(await storeOf(services).find(corpus));
+    const from = corpus == null ? withIds(documents!) : await storeOf(services).open(corpus, model);
     const found = await engine.retrieve(query, from, {
       ...defined({
         topK: top_k,

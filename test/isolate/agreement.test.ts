@@ -221,6 +221,14 @@ describe("a retriever in a process of its own", () => {
       });
     }
     await expect(isolated.rank("tower ".repeat(5000), ["a"])).rejects.toBeInstanceOf(ContextOverflowError);
+    for (const [topK, said] of [
+      [() => 1, / for topK but received a function$/],
+      [[() => 1], /another process: a function could not be cloned\.$/],
+    ] as [never, RegExp][]) {
+      await expect(isolated.rank(query, ["a"], { topK })).rejects.toMatchObject({
+        message: expect.stringMatching(said),
+      });
+    }
     await expect(isolated.corpus([])).rejects.toBeInstanceOf(InputError);
     await expect(isolated.rank(query, ["a"], { nullQuery: Symbol("no") as never })).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",

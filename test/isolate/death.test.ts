@@ -152,7 +152,10 @@ describe.runIf(process.platform === "linux")("the process of the engine", () => 
   it("is not given documents of a corpus a third time that ended it twice, read for the first time or again", async () => {
     const texts = many();
     const make = (options: object = {}) => retriever.corpus(texts, { layout: "independent", ...options });
-    for (let i = 0; i < 2; i++) await expect(make(killIn("prefill"))).rejects.toMatchObject(died);
+    for (let i = 0; i < 2; i++) {
+      const saveTo = path.join(folder, `never-${i}.corpus`);
+      await expect(make({ saveTo, ...killIn("prefill") })).rejects.toMatchObject(died);
+    }
     await until(() => retriever.pid !== undefined);
     const { pid } = retriever;
     const refused = { code: "ENGINE_DIED", advice: expect.stringContaining("twice") };

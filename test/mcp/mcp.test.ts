@@ -6,6 +6,7 @@ import path from "node:path";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Roots } from "../../src/mcp/roots.ts";
 import { packageRoot } from "../../src/native/addon.ts";
 import { expectFailure, run } from "../helpers/cli.ts";
 
@@ -116,6 +117,25 @@ describe("qrhead mcp", () => {
     expect(await named(["b.md", "./b.md", "b.md"])).toEqual(["b.md"]);
     expect(await call("rerank", { query, paths: ["pipe"] }, {}, several)).toMatchObject({ isError: true });
     await several.close();
+  });
+
+  it("reads a file once that has links, and calls it by its own name", async () => {
+    const linked = path.join(folder, "linked");
+    mkdirSync(linked);
+    writeFileSync(path.join(linked, "b.md"), "Bread is baked.");
+    writeFileSync(path.join(linked, "c.jsonl"), '{"id": "x", "text": "one"}\n{"id": "y", "text": "two"}\n');
+    for (const [to, link] of [
+      ["b.md", "a.md"],
+      ["b.md", "z.md"],
+      ["c.jsonl", "d.jsonl"],
+    ] as const) {
+      symlinkSync(path.join(linked, to), path.join(linked, link));
+    }
+    const roots = await Roots.open([linked]);
+    const read = async (paths?: string[]) =>
+      (await roots.read(paths, new AbortController().signal)).map(({ id }) => id).toSorted();
+    expect(await read()).toEqual(["b.md", "c.jsonl:x", "c.jsonl:y"]);
+    expect(await read(["a.md", "b.md"])).toEqual(["b.md"]);
   });
 
   it("says what is wrong, so that the assistant can mend it", async () => {

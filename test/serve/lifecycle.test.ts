@@ -1,4 +1,5 @@
 // Keys, full queues, deadlines, clients that vanish, processes that end, models that come and go, corpora that stay.
+import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -171,7 +172,9 @@ describe("qrhead serve", () => {
         const { status } = await send(`${url}/v1/corpora/${name}`, { documents: stored }, { method: "PUT" });
         expect([400, 404]).toContain(status);
       }
-      expect(readdirSync(corpora).toSorted()).toEqual(["notes.corpus", "notes.json"]);
+      const id = "[0-9a-f-]{36}";
+      const left = [expect.stringMatching(`^notes\\.${id}\\.corpus$`), "notes.json"];
+      expect(readdirSync(corpora).toSorted()).toEqual(left);
     });
     await using({ corpora }, async ({ url }) => {
       const list = await (await fetch(`${url}/v1/corpora`)).json();
@@ -217,19 +220,24 @@ describe("qrhead serve", () => {
   it("leaves out what is no corpus of its folder", async () => {
     const corpora = path.join(folder, "odd");
     mkdirSync(corpora);
+    const version = randomUUID();
+    const facts = { documents: 1, created: 1, version };
     for (const [name, text] of [
       ["cut.json", '{"name": "cut'],
       ["other.json", "[]"],
-      ["alone.json", '{"name": "alone", "model": "tiny-llama", "documents": 1, "created": 1}'],
-      ["foreign.json", '{"name": "foreign", "model": "gone", "documents": 1, "created": 1}'],
-      ...["cut", "other", "foreign"].map((one) => [`${one}.corpus`, "x"]),
+      ["alone.json", JSON.stringify({ ...facts, name: "alone", model: "tiny-llama" })],
+      ["foreign.json", JSON.stringify({ ...facts, name: "foreign", model: "gone" })],
+      ["outside.json", JSON.stringify({ ...facts, name: "outside", model: "gone", version: "../../outside" })],
+      ...["cut", "other", "foreign"].map((one) => [`${one}.${version}.corpus`, "x"]),
     ] as const) {
       writeFileSync(path.join(corpora, name!), text!);
     }
     await using({ corpora }, async ({ url }) => {
       expect(await (await fetch(`${url}/v1/corpora`)).json()).toMatchObject({ data: [{ name: "foreign" }] });
       const status = async (name: string) => (await send(`${url}/v1/corpora/${name}/rerank`, { query })).status;
-      expect(await Promise.all(["cut", "other", "alone", "foreign"].map(status))).toEqual([404, 404, 404, 409]);
+      expect(await Promise.all(["cut", "other", "alone", "outside", "foreign"].map(status))).toEqual([
+        404, 404, 404, 404, 409,
+      ]);
     });
     await expect(serveTiny({ corpora: path.join(corpora, "cut.json") })).rejects.toMatchObject({
       ...{ code: "INVALID_ARGUMENT", option: "corpora", message: expect.stringContaining("cut.json") },

@@ -113,6 +113,9 @@ describe("rerank routes", () => {
     expect(body.results).toHaveLength(3);
     expect((await post("/v2/rerank", { ...left, query, documents: texts })).status).toBe(200);
     expect((await post("/v1/retrieve", { ...left, query, documents: texts })).status).toBe(200);
+    const tei = await post("/rerank", { ...left, query, texts, documents: null });
+    expect(tei.body).toEqual((await post("/rerank", { query, texts })).body);
+    expect((await post("/rerank", { query, documents: texts, texts: null })).body.results).toHaveLength(3);
     expect((await post("/v1/prune", { ...left, query, text: null, documents: texts, top_k: 1 })).status).toBe(200);
   });
 
@@ -159,6 +162,10 @@ describe("errors", () => {
     ["llama.cpp", "/v1/rerank", { query, documents: texts, top_n: 0 }, 400, /"top_n" must be at least 1/],
     ["llama.cpp", "/v1/rerank", [], 400, /must be a JSON object/],
     ["llama.cpp", "/v1/rerank", { query, corpus: "a" }, 501, /--corpora/],
+    [
+      ...(["llama.cpp", "/v1/rerank", { query, documents: texts, corpus: "a" }, 400] as const),
+      /exactly one of "documents" and "corpus"/,
+    ],
     ["llama.cpp", "/v1/prune", { query, text: "a" }, 400, /expected one of "budget_tokens"/],
     ["llama.cpp", "/v1/prune", { query, top_k: 1 }, 400, /exactly one of "text" and "documents"/],
     ["llama.cpp", "/v1/retrieve", { query }, 400, /exactly one of "documents" and "corpus"/],

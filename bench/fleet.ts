@@ -38,7 +38,8 @@ const queries = Array.from({ length: count }, (_, query) => ({
   query: `Where is ${text(query, 8)}?`,
   documents: Array.from({ length: documentCount }, (_, document) => ({
     id: String(document),
-    text: text(query * documentCount + document, words),
+    // The words repeat after a while; the number does not.
+    text: `${query}.${document} ${text(query * documentCount + document, words)}`,
   })),
 }));
 const folder = mkdtempSync(path.join(tmpdir(), "qrhead-bench-"));

@@ -135,9 +135,9 @@ describe.runIf(process.platform === "linux")("the process of the engine", () => 
   );
 
   it("is not given a call a third time that ended it twice", async () => {
-    const texts = fresh();
+    const texts = many();
     for (let i = 0; i < 2; i++) {
-      await expect(retriever.rank(query, texts, killIn("null"))).rejects.toMatchObject(died);
+      await expect(retriever.rank(query, texts, killIn("prefill"))).rejects.toMatchObject(died);
     }
     await until(() => retriever.pid !== undefined);
     const { pid } = retriever;
@@ -174,15 +174,17 @@ describe.runIf(process.platform === "linux")("the process of the engine", () => 
   });
 
   it("is given again a call that ended it once and then was done", async () => {
-    const texts = fresh();
+    const texts = many();
     for (let i = 0; i < 3; i++) {
-      await expect(retriever.rank(query, texts, killIn("null"))).rejects.toMatchObject(died);
-      expect((await retriever.rank(query, texts)).results).toHaveLength(4);
+      await expect(retriever.rank(query, texts, killIn("prefill"))).rejects.toMatchObject(died);
+      expect((await retriever.rank(query, texts)).results).toHaveLength(texts.length);
+      // They are read again the next time.
+      await retriever.rank(query, documents);
     }
   });
 
   it("does waiting calls in the next process", async () => {
-    const running = retriever.rank(query, fresh(), killIn("prefill"));
+    const running = retriever.rank(query, many(), killIn("prefill"));
     const waiting = [retriever.rank(query, documents), kept.rank(query)];
     await expect(running).rejects.toMatchObject(died);
     const [ranked, ofCorpus] = await Promise.all(waiting);
@@ -209,7 +211,7 @@ describe.runIf(process.platform === "linux")("the process of the engine", () => 
     const ranked = scores(await second.rank(query, documents));
     const ofCorpus = scores(await corpus.rank(query));
     expect(ranked).not.toEqual(expected);
-    const dying = second.rank(query, fresh(), { onProgress: () => process.kill(first.pid!, "SIGKILL") });
+    const dying = second.rank(query, many(), { onProgress: () => process.kill(first.pid!, "SIGKILL") });
     await expect(dying).rejects.toMatchObject(died);
     expect(scores(await corpus.rank(query))).toEqual(ofCorpus);
     expect(scores(await second.rank(query, documents))).toEqual(ranked);

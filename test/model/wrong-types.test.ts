@@ -23,7 +23,7 @@ revoke();
 const VALUES: Readonly<Record<string, [value: unknown, shown: string]>> = {
   NaN: [Number.NaN, "NaN"],
   "a symbol": [Symbol("no"), "Symbol(no)"],
-  "a function": [() => 1, "() => 1"],
+  "a function": [() => 1, "a function"],
   "1,000 numbers": [Array.from({ length: 1000 }, (_, i) => i), "[0, 1, 2, 3, 4, …]"],
   "an array with holes": [new Array(3), "[undefined, undefined, undefined]"],
 };

@@ -112,16 +112,32 @@ export class Bm25Index {
     return scores;
   }
 
+  /** How many of some terms each document has, whatever their counts. */
+  shared(terms: readonly string[]): Uint32Array {
+    const begins = this.#finished();
+    const found = new Uint32Array(this.size);
+    for (const term of terms) {
+      const id = this.#terms.get(term);
+      if (id === undefined) continue;
+      for (const document of this.#documents.subarray(begins[id]!, begins[id + 1]!)) found[document]!++;
+    }
+    return found;
+  }
+
+  #finished(): Uint32Array {
+    if (!this.#begins) throw new Error("finish() must come before the first search");
+    return this.#begins;
+  }
+
   /** Adds up scores in `#sums`; the documents that got any. */
   #accumulate(query: string): number[] {
-    const begins: Uint32Array | undefined = this.#begins;
-    if (!begins) throw new Error("finish() must come before the first search");
+    const begins = this.#finished();
     const touched: number[] = [];
     for (const term of termsOf(query, this.words)) {
       const id = this.#terms.get(term);
       if (id === undefined) continue;
-      const begin: number = begins[id]!;
-      const end: number = begins[id + 1]!;
+      const begin = begins[id]!;
+      const end = begins[id + 1]!;
       const idf = Math.log(1 + (this.size - (end - begin) + 0.5) / (end - begin + 0.5));
       for (let i = begin; i < end; i++) {
         const document = this.#documents[i]!;

@@ -9,6 +9,14 @@ export function termsOf(text: string, words: WordProcessing): string[] {
   return words === "light" ? lightTerms(text) : luceneTerms(text);
 }
 
+/**
+ * Different terms of a question that say what it is about: Lucene's, without question words, pronouns and auxiliaries, which
+ * texts that answer seldom repeat.
+ */
+export function topicTerms(query: string): string[] {
+  return [...new Set(luceneTerms(query, LIGHT_STOP_WORDS))];
+}
+
 /** `EnglishAnalyzer.ENGLISH_STOP_WORDS_SET` of Lucene. */
 const LUCENE_STOP_WORDS = new Set(
   (
@@ -29,11 +37,11 @@ const TOKEN = new RegExp(
  * Lucene's EnglishAnalyzer, which Anserini's and BEIR's BM25 use: words by UAX #29, without a possessive 's, in lower case,
  * without Lucene's 33 stop words, stemmed by Porter (1980).
  */
-function luceneTerms(text: string): string[] {
+function luceneTerms(text: string, left?: ReadonlySet<string>): string[] {
   const terms: string[] = [];
   for (const token of text.match(TOKEN) ?? []) {
     const word = token.replace(/['’][sS]$/, "").toLowerCase();
-    if (!LUCENE_STOP_WORDS.has(word) && /[\p{L}\p{N}]/u.test(word)) terms.push(stemmer(word));
+    if (!LUCENE_STOP_WORDS.has(word) && !left?.has(word) && /[\p{L}\p{N}]/u.test(word)) terms.push(stemmer(word));
   }
   return terms;
 }

@@ -78,11 +78,16 @@ export function trust({ heads, stability, quality, fit, calibration }: HeadSet):
     );
   }
   for (const [layout, curve] of Object.entries(calibration ?? {})) {
-    const { a, b, heldOut } = curve;
+    const { a, b, words, heldOut } = curve;
+    const constants = [
+      `a ${a.toPrecision(3)}`,
+      `b ${b.toPrecision(3)}`,
+      ...(words ? [`words ${words.toPrecision(3)}`] : []),
+    ];
     const measured = heldOut
       ? `: tells held-out documents apart with an AUC of ${heldOut.auc.toFixed(3)}, loss ${heldOut.logLoss.toFixed(3)} (0.693 says nothing)`
       : "";
-    lines.push(`  relevance  ${layout}, a ${a.toPrecision(3)} and b ${b.toPrecision(3)}${measured}`);
+    lines.push(`  relevance  ${layout}, ${constants.join(", ")}${measured}`);
   }
   return lines;
 }

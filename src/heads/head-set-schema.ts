@@ -26,6 +26,7 @@ function headSetSchema() {
   const curve = z.looseObject({
     a: z.number(),
     b: z.number().positive(),
+    words: z.number().min(0).exactOptional(),
     heldOut: z.looseObject({ folds: count, auc: share, logLoss: z.number() }).exactOptional(),
   });
 

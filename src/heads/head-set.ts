@@ -20,11 +20,13 @@ export type HeadSetModel = {
   slidingWindow?: { tokens: number; layers: number[] | null };
 };
 
-/** A logistic curve over odds; see docs/relevance.md. */
+/** A logistic curve over odds and shared words; see docs/relevance.md. */
 export type HeadCalibration = {
   a: number;
   /** Above 0: relevance rises with the score. */
   b: number;
+  /** What the share of the query's words that a document has counts for, 0 or more; absent where the heads alone decide. */
+  words?: number;
   /** Areas under the curve of sensitivity and specificity, and mean loss in nats at equal weight of both kinds. */
   heldOut?: { folds: number; auc: number; logLoss: number; [field: string]: unknown };
   [field: string]: unknown;
@@ -57,7 +59,7 @@ export type HeadSet = {
   /** The weight of each head, as many as `heads`; absent if all weigh the same, as published. */
   weights?: number[];
   /**
-   * Constants of relevance by layout: 1 / (1 + e^−(a + b·odds)). `heldOut`: how well it separates documents that answer from
+   * Constants of relevance by layout: 1 / (1 + e^−(a + b·odds + words·shared)). `heldOut`: how well it separates documents that answer from
    * others in examples that it was not fitted on.
    */
   calibration?: {

@@ -1,3 +1,5 @@
+import type { HeadSet } from "./head-set.ts";
+
 /**
  * Every published head set, as data: which model, which heads (0-based `layer-head`, best first), and who found them how.
  *
@@ -17,7 +19,7 @@ export type PublishedEntry = {
   /** The layout that these heads rank best in, and rank in where nothing else is asked for. */
   layout?: "listwise" | "independent";
   /** What makes relevance of attention; see docs/relevance.md for how it was fitted. */
-  calibration?: { listwise?: { a: number; b: number }; independent?: { a: number; b: number } };
+  calibration?: HeadSet["calibration"] & {};
   /** The longest prompt that the heads were trained for, in tokens. */
   promptTokens?: number;
   /** What detection measured on held-out examples, five folds: number of heads, nDCG@10, R-precision. */
@@ -79,7 +81,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     nullQuery: "N/A",
     promptTokens: 2048,
     layout: "independent",
-    calibration: { listwise: { a: -2.6, b: 543 }, independent: { a: -2.72, b: 567 } },
+    calibration: { listwise: { a: -4.09, b: 464, words: 3.48 }, independent: { a: -4.18, b: 488, words: 3.41 } },
     fuse: 0.6,
     heads: "7-0,7-1,7-2,7-3,7-4,7-5,7-6,7-7,7-8",
   },
@@ -91,7 +93,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     nullQuery: "N/A",
     promptTokens: 2048,
     layout: "independent",
-    calibration: { listwise: { a: -2.34, b: 228 }, independent: { a: -2.4, b: 223 } },
+    calibration: { listwise: { a: -4.18, b: 193, words: 4.1 }, independent: { a: -4.25, b: 194, words: 4.08 } },
     fuse: 0.7,
     heads: "2-0,2-1,2-2,2-3,2-4,2-5,2-6,2-7,2-8",
   },

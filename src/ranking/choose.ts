@@ -3,11 +3,12 @@ import { fuseResults } from "./fusion.ts";
 import type { RankPlan } from "./plan.ts";
 import type { Ranked, Ranking, Standing } from "./results.ts";
 import { DEFAULT_THRESHOLD, relevancesOf, sharesOf } from "./scoring/relevance.ts";
+import { sharedWords } from "./words.ts";
 
 /**
  * The results of a call: shares and relevances, a first stage's scores joined, and what the call leaves out.
  *
- * A first stage changes the order and not the relevance, which is what the heads say.
+ * A first stage changes the order and not the relevance, which need not fall from rank to rank then.
  */
 export function chooseResults(
   { order, odds, rawOdds, describe, ...standing }: Standing,
@@ -16,10 +17,9 @@ export function chooseResults(
 ): Ranking {
   const least = threshold ?? Number.NEGATIVE_INFINITY;
   const shares = sharesOf(rawOdds);
-  const relevances = relevancesOf(
-    order.map((index) => odds[index]!),
-    relevance,
-  );
+  const shared = relevance.words === undefined ? [] : sharedWords(standing.query, documents);
+  const inOrder = (values: readonly number[]) => order.map((index) => values[index]!);
+  const relevances = relevancesOf(inOrder(odds), inOrder(shared), relevance, fusion === undefined);
   const places = [...order.keys()];
   const reach = (value: number) => places.filter((place) => relevances[place]! >= value);
   const result = (place: number): Ranked => {

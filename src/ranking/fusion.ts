@@ -1,11 +1,10 @@
-import { Bm25Index, textOf } from "../bm25/bm25.ts";
 import { invalidArgument } from "../errors.ts";
 import type { Fuse, Prior, RankDocument } from "../types.ts";
 import { largestOf } from "../util/extremes.ts";
-import { inSlices, type Steps } from "../util/in-slices.ts";
 import { isList } from "../util/kinds.ts";
 import { mean } from "../util/mean.ts";
 import type { Ranked } from "./results.ts";
+import { bm25Scores } from "./words.ts";
 
 export type FusionOptions = {
   /** Scores of a first stage to rank with; with `fuse` alone `"bm25"`. Defaults to none. */
@@ -52,42 +51,6 @@ export function fuseResults<T extends Pick<Ranked, "index" | "score" | "demoted"
   { prior, fuse }: Fusion,
 ): (T & Fused)[] {
   return fuseRanking(results, prior === "bm25" ? bm25Scores(query, documents) : prior, fuse);
-}
-
-/** The words of documents that several queries are asked of: of a corpus, or a batch. Gone with the list of documents. */
-const indexes = new WeakMap<readonly RankDocument[], Bm25Index>();
-
-/**
- * Indexes the words of documents in slices, so that other work gets its turns, where BM25 over them is fused.
- *
- * @throws The signal's reason.
- */
-export async function indexWords(
-  documents: readonly RankDocument[],
-  { prior }: Fusion,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (prior === "bm25" && !indexes.has(documents)) await inSlices(indexSteps(documents), signal);
-}
-
-function* indexSteps(documents: readonly RankDocument[]): Steps<Bm25Index> {
-  const index = new Bm25Index();
-  for (const document of documents) {
-    index.add(textOf(document));
-    yield;
-  }
-  index.finish();
-  indexes.set(documents, index);
-  return index;
-}
-
-/** BM25 of every document, where the documents themselves are the collection that words are rare in. */
-function bm25Scores(query: string, documents: readonly RankDocument[]): number[] {
-  const index = indexes.get(documents) ?? Bm25Index.of(documents.map(textOf));
-  return index.scores(
-    query,
-    documents.map((_, i) => i),
-  );
 }
 
 /** The constant of Cormack et al. 2009: how little the first ranks differ. */

@@ -7,11 +7,12 @@ import type { RankDocument } from "../types.ts";
 import { isList } from "../util/kinds.ts";
 import type { BatchResult } from "./batch.ts";
 import { chooseResults, emptyRanking } from "./choose.ts";
-import { checkFusion, indexWords } from "./fusion.ts";
+import { checkFusion } from "./fusion.ts";
 import type { RankPlan } from "./plan.ts";
 import { type Asking, type Candidates, candidatesOf, promptsOf, rankCandidates } from "./rank.ts";
 import type { Ranking, Standing } from "./results.ts";
 import { rankInWindows } from "./windows/rank.ts";
+import { indexWords } from "./words.ts";
 
 /**
  * Ranks documents for queries, by the heads and, where the plan says so, by a first stage's scores as well.
@@ -32,16 +33,19 @@ export async function* rankAll(
     for (const query of queries) yield emptyRanking(query, heads.heads, plan, model.loadMs);
     return;
   }
-  if (fusion) {
-    checkFusion(fusion, texts.length, queries.length);
-    await indexWords(texts, fusion, plan.signal);
-  }
+  if (fusion) checkFusion(fusion, texts.length, queries.length);
+  if (readsWords(plan)) await indexWords(texts, plan.signal);
   const settled = await settle(asking, documents, queries, plan);
   for await (const standing of rankByHeads(settled.asking, settled.documents, queries, settled.plan)) {
     if (standing.windows && queries.length > 1)
       standing.warnings.push(settled.plan === plan ? READ_AGAIN : READ_IN_WINDOWS);
     yield chooseResults(standing, texts, settled.plan);
   }
+}
+
+/** Whether the words of the documents count, in whichever layout they come to stand. */
+function readsWords({ fusion, relevance, otherwise }: RankPlan): boolean {
+  return fusion?.prior === "bm25" || [relevance, otherwise?.relevance].some((one) => one?.words !== undefined);
 }
 
 type Asked = { asking: Asking; documents: readonly RankDocument[] | Candidates; plan: RankPlan };

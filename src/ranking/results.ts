@@ -40,10 +40,11 @@ export type RankedDocument<T extends DocumentInput = DocumentInput> = {
    */
   share: number;
   /**
-   * From 0 to 1: 1 / (1 + e^−(a + b·odds)), where the odds are the heads' score over the attention that no document of the
-   * prompt got. Other documents of the list move it less than the score. It depends on the model: `calibration` of the result has
-   * a and b. By the heads alone it is in the order of the scores; if a first stage was fused it need not fall from rank to
-   * rank, and `relevanceByPlace` gives numbers that do. See docs/relevance.md for its limits.
+   * From 0 to 1: 1 / (1 + e^−(a + b·odds + words·shared)). The odds are the heads' score over the attention that no document of
+   * the prompt got; `shared` is the share of the query's words that the document has. Other documents of the list move it less
+   * than the score. The constants depend on the model: `calibration` of the result has them. By the heads alone it is in the
+   * order of the scores; if a first stage was fused it need not fall from rank to rank, and `relevanceByPlace` gives numbers
+   * that do. See docs/relevance.md for its limits.
    */
   relevance: number;
   /** The heads' score, if a first stage was fused. */
@@ -108,10 +109,10 @@ export type RankResult<T extends DocumentInput = DocumentInput> = {
   /** Documents that were left out because their relevance is below the threshold; 0 if none was given. */
   belowThreshold: number;
   /**
-   * What relevance was computed with. `fitted`: the head set has constants for this layout. Otherwise they are generic, and a
-   * threshold means little.
+   * What relevance was computed with; without `words` the heads alone decide. `fitted`: the head set has constants for this layout.
+   * Otherwise they are generic, and a threshold means little.
    */
-  calibration: { a: number; b: number; fitted: boolean };
+  calibration: { a: number; b: number; words?: number; fitted: boolean };
   usage: {
     /** Tokens of the prompt with the query; in windows, of all prompts. */
     promptTokens: number;

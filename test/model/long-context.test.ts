@@ -300,8 +300,8 @@ describe("ask", () => {
     expect(shown.map(({ citation }) => citation)).toEqual(shown.map((_, index) => index + 1));
     expect(shown.map(({ begin }) => begin)).toEqual(shown.map(({ begin }) => begin).sort((a, b) => a - b));
     expect(cites ? sources.length < shown.length : sources[0]!.text.includes("hearts")).toBe(true);
-    // What has no more attention than the null query gives has this relevance: a of the head set alone.
-    const nothing = 1 / (1 + Math.exp(2.4));
+    // What shares no word and has no more attention than the null query gives has this relevance: a of the head set.
+    const nothing = 1 / (1 + Math.exp(4.25));
     for (const { begin, end, text, line, relevance, neighbour } of shown) {
       expect(text).toBe(book.text.slice(begin, end));
       expect(line).toBe(book.text.slice(0, begin).split("\n").length);

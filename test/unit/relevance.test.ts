@@ -5,6 +5,7 @@ import { chooseResults } from "../../src/ranking/choose.ts";
 import type { RankPlan } from "../../src/ranking/plan.ts";
 import type { Standing } from "../../src/ranking/results.ts";
 import { calibrationOf, GENERIC, oddsOf, relevancesOf, sharesOf } from "../../src/ranking/scoring/relevance.ts";
+import { sharedWords } from "../../src/ranking/words.ts";
 
 const sigmoid = (x: number) => (1 + Math.tanh(x / 2)) / 2;
 
@@ -39,18 +40,44 @@ describe("relevance", () => {
   test("is the logistic of the odds, and falls in the final order", () => {
     const curve = { a: -1.5, b: 20 };
     const odds = [0.2, 0.05, 0, -0.1];
-    expect(relevancesOf(odds, curve)).toEqual(odds.map((value) => expect.closeTo(sigmoid(-1.5 + 20 * value), 12)));
-    // The second stands lower than its odds: it has those of its place.
-    const [, demoted] = relevancesOf([0.05, 0.2, 0], curve);
-    expect(demoted).toBeCloseTo(sigmoid(-0.5), 12);
+    const expected = odds.map((value) => expect.closeTo(sigmoid(-1.5 + 20 * value), 12));
+    for (const falls of [true, false]) {
+      expect(relevancesOf(odds, [], curve, falls)).toEqual(expected);
+      // The second stands lower than its odds: it has those of its place.
+      const [, demoted] = relevancesOf([0.05, 0.2, 0], [], curve, falls);
+      expect(demoted).toBeCloseTo(sigmoid(-0.5), 12);
+    }
+  });
+
+  test("counts the words that the query and the document share, and falls only where it must", () => {
+    const curve = { a: -4, b: 20, words: 3 };
+    const [odds, shared] = [
+      [0.2, 0.15, 0.1],
+      [0, 0.5, 1],
+    ];
+    const free = odds.map((value, i) => expect.closeTo(sigmoid(-4 + 20 * value + 3 * shared[i]!), 12));
+    expect(relevancesOf(odds, shared, curve, false)).toEqual(free);
+    expect(relevancesOf(odds, shared, curve, true)).toEqual(odds.map(() => expect.closeTo(sigmoid(0), 12)));
   });
 
   test("comes from the head set's own constants where they apply", () => {
     const own = { a: -2, b: 9 };
     expect(calibrationOf(own, { layout: "listwise", applies: true })).toEqual({ ...own, fitted: true });
+    const both = { ...own, words: 3, heldOut: { folds: 5, auc: 0.9, logLoss: 0.3 } };
+    expect(calibrationOf(both, { layout: "listwise", applies: true })).toEqual({ ...own, words: 3, fitted: true });
     expect(calibrationOf(own, { layout: "listwise", applies: false })).toEqual({ ...GENERIC.listwise, fitted: false });
     expect(calibrationOf(undefined, { layout: "independent", applies: true }).fitted).toBe(false);
   });
+});
+
+test("shared words are stemmed topic words of the query, titles included", () => {
+  const documents = ["Ferries leave at nine.", "", "Who is it that you have?", "The price of bread"].map((text, i) => ({
+    ...{ id: `${i}`, text },
+    ...(i === 1 && { title: "Ferry prices" }),
+  }));
+  expect(sharedWords("What is the price of the ferry's ferries?", documents)).toEqual([0.5, 1, 0, 0.5]);
+  // Nothing but words that every text has.
+  expect(sharedWords("who are you?", documents)).toEqual([0, 0, 0, 0]);
 });
 
 test("shares add up to 1, in proportion", () => {
@@ -93,6 +120,24 @@ describe("what a call leaves out", () => {
     expect(choose({ relevance: generic }).warnings).toEqual([]);
     expect(choose({ threshold: 0.1 }).warnings).toEqual([]);
     expect(choose({ threshold: 0.1, relevance: generic }).warnings.join()).toMatch(/generic constants/);
+  });
+
+  test("shared words count where the head set says so, with a first stage or without", () => {
+    const relevance = { a: -3, b: 10, words: 4, fitted: true };
+    const asked = (more: Partial<RankPlan>) =>
+      chooseResults({ ...standing, query: "where is the whale?" }, documents, plan({ relevance, ...more })).results;
+    const values = { 1: sigmoid(1), 3: sigmoid(0), 0: sigmoid(-2) };
+    // The last shares the query's one word: it has more than the one before it if the order is not the heads' own.
+    const fusion = { prior: [0, 0, 0, 0], fuse: { weight: 1 } };
+    for (const [more, last] of [
+      [{}, values[0]],
+      [{ fusion }, sigmoid(-3 - 2 + 4)],
+    ] as const) {
+      expect(asked(more).map((one) => [one.index, one.relevance])).toEqual([
+        ...([1, 3, 0] as const).map((index) => [index, expect.closeTo(values[index], 12)]),
+        [2, expect.closeTo(last, 12)],
+      ]);
+    }
   });
 
   test("with a first stage relevance is what the heads say, and the order is of both", () => {

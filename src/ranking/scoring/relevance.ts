@@ -1,9 +1,10 @@
 import { assertList, assertObject } from "../../util/given.ts";
 /**
- * How attention becomes relevance: 1 / (1 + e^−(a + b·odds)). Fitted at equal weight of documents that answer and documents
- * that do not, so that ½ is where either is as likely to be seen.
+ * How attention becomes relevance: 1 / (1 + e^−(a + b·odds + words·shared)), where `shared` is the share of the query's words
+ * that the document has. Fitted at equal weight of documents that answer and documents that do not, so that ½ is where either
+ * is as likely to be seen. Without `words` the heads alone decide.
  */
-export type Calibration = { a: number; b: number };
+export type Calibration = { a: number; b: number; words?: number };
 
 /** Below this no document counts as relevant where a call names no threshold. */
 export const DEFAULT_THRESHOLD = 0.5;
@@ -36,15 +37,25 @@ export function oddsOf(scores: ArrayLike<number>, raw: ArrayLike<number>, weight
 }
 
 /**
- * Relevance from 0 to 1 of documents in their final order. No document has more than the one before it.
+ * Relevance from 0 to 1 of documents in the order of the heads.
  *
- * @param odds Best document first.
+ * @param odds Best document first. A document that was placed lower than its odds say counts with those of its place.
+ * @param shared The share of the query's words that each has, from 0 to 1; read where the constants weigh words.
+ * @param falls Whether no document may have more relevance than the one before it.
  */
-export function relevancesOf(odds: readonly number[], { a, b }: Calibration): number[] {
-  let most = 1;
-  return odds.map((value) => {
-    most = Math.min(most, 1 / (1 + Math.exp(-(a + b * value))));
-    return most;
+export function relevancesOf(
+  odds: readonly number[],
+  shared: readonly number[],
+  { a, b, words = 0 }: Calibration,
+  falls: boolean,
+): number[] {
+  let [mostOdds, most] = [Number.POSITIVE_INFINITY, 1];
+  return odds.map((value, i) => {
+    mostOdds = Math.min(mostOdds, value);
+    const z = a + b * mostOdds + (words === 0 ? 0 : words * shared[i]!);
+    const relevance = 1 / (1 + Math.exp(-z));
+    if (falls) most = Math.min(most, relevance);
+    return Math.min(most, relevance);
   });
 }
 
@@ -85,5 +96,5 @@ export function calibrationOf(
   { layout, applies }: { layout: "listwise" | "independent"; applies: boolean },
 ): Calibration & { fitted: boolean } {
   if (!own || !applies) return { ...GENERIC[layout], fitted: false };
-  return { a: own.a, b: own.b, fitted: true };
+  return { a: own.a, b: own.b, ...(own.words !== undefined && { words: own.words }), fitted: true };
 }

@@ -301,7 +301,7 @@ describe("ask", () => {
     expect(shown.map(({ begin }) => begin)).toEqual(shown.map(({ begin }) => begin).sort((a, b) => a - b));
     expect(cites ? sources.length < shown.length : sources[0]!.text.includes("hearts")).toBe(true);
     // What shares no word and has no more attention than the null query gives has this relevance: a of the head set.
-    const nothing = 1 / (1 + Math.exp(4.25));
+    const nothing = 1 / (1 + Math.exp(4.26));
     for (const { begin, end, text, line, relevance, neighbour } of shown) {
       expect(text).toBe(book.text.slice(begin, end));
       expect(line).toBe(book.text.slice(0, begin).split("\n").length);

@@ -47,24 +47,25 @@ def auc(right: np.ndarray, wrong: np.ndarray) -> float:
     return float((below + upto).sum() / (2 * len(right) * len(wrong)))
 
 
-def fit_logistic(x: np.ndarray, right: np.ndarray) -> "tuple[float, float]":
-    """(a, b) of the probability 1 / (1 + exp(−a − b·x)) with the least cross-entropy, both classes counting the same.
+def fit_logistic(x: np.ndarray, right: np.ndarray) -> "tuple[float, ...]":
+    """(a, b, …) of the probability 1 / (1 + exp(−a − b·x − …)) with the least cross-entropy, both classes counting the same.
 
-    Newton's method on x divided by its spread.
+    Newton's method on the columns of x divided by their spread. @param x Numbers, or rows of several.
     """
-    scale = float(x.std()) or 1.0
+    columns = x.reshape(len(x), -1)
+    scale = np.where(columns.std(0) > 0, columns.std(0), 1)
     weight = np.where(right, 0.5 / max(right.sum(), 1), 0.5 / max((~right).sum(), 1))
-    design = np.stack([np.ones_like(x), x / scale], 1)
-    beta = np.zeros(2)
+    design = np.concatenate([np.ones((len(x), 1)), columns / scale], 1)
+    beta = np.zeros(design.shape[1])
     loss = lambda b: float((weight * np.logaddexp(0, np.where(right, -1, 1) * (design @ b))).sum())  # noqa: E731
     for _ in range(100):
         p = 1 / (1 + np.exp(-np.clip(design @ beta, -500, 500)))
         gradient = design.T @ (weight * (p - right))
-        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-12 * np.eye(2)
+        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-12 * np.eye(len(beta))
         step, length = np.linalg.solve(curvature, gradient), 1.0
         while length > 1e-6 and loss(beta - length * step) > loss(beta):
             length /= 2
         beta = beta - length * step
         if np.abs(length * step).max() < 1e-10:
             break
-    return float(beta[0]), float(beta[1] / scale)
+    return float(beta[0]), *(float(value) for value in beta[1:] / scale)

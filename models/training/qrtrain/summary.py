@@ -10,6 +10,8 @@ from .measures import auc, fit_logistic, ideal_gain, kendall, ndcg, standardised
 from .rate import ORDERS, id_of
 
 WEIGHTS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
+#: Parts of the questions, each rated by a fit to the others.
+FOLDS = 10
 #: Orders of each layout.
 LAYOUTS = {"listwise": ("first", "random", "last"), "independent": ("apart",)}
 
@@ -23,6 +25,7 @@ class Judged:
         self.grades = np.array(own, np.float64)
         self.ideal = ideal_gain([g for g in (grades.values() if grades is not None else own) if g > 0])
         self.bm25 = np.array(line["bm25"], np.float64)
+        self.shared = np.array(line.get("shared", []), np.float64)
 
     def quality(self, scores: np.ndarray) -> float:
         return ndcg(self.grades, scores, self.ideal)
@@ -34,7 +37,8 @@ def summarise(rated: "list[Path]", lines: Path, per_set: bool = False) -> "list[
     `ndcg`, `bm25` and `fused` are means over lists with an answer, or with `per_set` over sets whose lists have equal weight
     within a set; `error` is the standard error of the difference to BM25. `auc`: how well the highest odds of a list tell
     lists with an answer from those without. `relevance`: a and b of 1 / (1 + exp(−a − b · odds)), and how well odds tell
-    documents that answer.
+    documents that answer. `words`: where the lists have `shared`, the same with a constant for the share of the query's words
+    that a document has; its `auc` and `lists` (as `auc` above) are of fits without the own tenth of the questions.
     """
     judged = {id_of(line): Judged(line) for line in read_lines(lines)}
     out = []
@@ -83,7 +87,29 @@ def _relevance(rows: "list[dict]", judged: "dict[str, Judged]", orders: "list[st
     if right.all() or not right.any():
         return {}
     a, b = fit_logistic(odds, right)
-    return {"a": round(a, 2), "b": round(b, 1), "documents": len(odds), "auc": round(auc(odds[right], odds[~right]), 4)}
+    alone = {"a": round(a, 2), "b": round(b, 1), "documents": len(odds), "auc": round(auc(odds[right], odds[~right]), 4)}
+    return alone | ({"words": _with_words(rows, judged, orders)} if all(len(judged[row["id"]].shared) for row in rows) else {})
+
+
+def _with_words(rows: "list[dict]", judged: "dict[str, Judged]", orders: "list[str]") -> dict:
+    """Constants of odds and shared words. A question's lists, with an answer and without, are left out of a fit together."""
+    lists = [(row["id"].removesuffix("/none"), np.stack([row[order]["odds"], judged[row["id"]].shared], 1), judged[row["id"]].grades > 0)
+             for row in rows for order in orders]
+    fit = lambda own: fit_logistic(np.concatenate([x for _, x, _ in own]), np.concatenate([right for _, _, right in own]))  # noqa: E731
+    fold = {name: place % FOLDS for place, name in enumerate(sorted({name for name, _, _ in lists}))}
+    held: "list[tuple[np.ndarray, np.ndarray]]" = []
+    for left in sorted({*fold.values()}):
+        training = [one for one in lists if fold[one[0]] != left]
+        if any(right.any() for _, _, right in training):
+            a, *slopes = fit(training)
+            held += [(a + x @ slopes, right) for name, x, right in lists if fold[name] == left]
+    a, b, words = fit(lists)
+    out = {"a": round(a, 2), "b": round(b, 1), "words": round(words, 2)}
+    values, right = np.concatenate([z for z, _ in held]), np.concatenate([own for _, own in held])
+    best = np.array([z.max() for z, _ in held])
+    answered = np.array([own.any() for _, own in held])
+    out["auc"] = round(auc(values[right], values[~right]), 4)
+    return out | ({"lists": round(auc(best[answered], best[~answered]), 4)} if 0 < answered.sum() < len(answered) else {})
 
 
 def _agreement(rows: "list[dict]", orders: "list[str]") -> dict:

@@ -44,6 +44,15 @@ class MeasureTest(unittest.TestCase):
         self.assertLess(abs((residual * x).sum()), 1e-10)
         self.assertGreater(b, 100)
 
+    def test_constants_of_two_numbers_are_those_that_made_the_data(self):
+        random = np.random.default_rng(2)
+        x = random.normal(0, [0.01, 0.3], (40_000, 2))
+        right = random.random(40_000) < 1 / (1 + np.exp(-(200 * x[:, 0] + 3 * x[:, 1])))
+        a, b, words = fit_logistic(x, right)
+        self.assertLess(abs(a), 0.1)
+        self.assertLess(abs(b / 200 - 1), 0.05)
+        self.assertLess(abs(words / 3 - 1), 0.1)
+
     def test_orders(self):
         self.assertEqual(order_of("last", "q", 3), [2, 1, 0])
         self.assertEqual(order_of("first", "q", 3), [0, 1, 2])
@@ -54,6 +63,22 @@ class MeasureTest(unittest.TestCase):
 
 
 class SummaryTest(unittest.TestCase):
+    def test_words_tell_what_odds_do_not(self):
+        # Odds are the same everywhere; a document that answers has all words of the query in seven questions of eight.
+        docs, odds = [{"text": "a"}, {"text": "b"}], [0.1, 0.1]
+        lines, rated = [], []
+        for place in range(40):
+            for gold, name in (([1], f"q{place:02}"), ([], f"q{place:02}/none")):
+                shared = [0.25, 1.0 if gold and place % 8 else 0.5]
+                lines.append({"id": name, "query": "?", "docs": docs, "gold": gold, "bm25": [2, 1], "shared": shared})
+                rated.append({"id": name, "task": "t", "share": 1, "apart": {"scores": odds, "odds": odds}})
+        *_, layout = self.run_on(lines, rated)
+        self.assertEqual(layout["relevance"]["auc"], 0.5)
+        words = layout["relevance"]["words"]
+        self.assertGreater(words["words"], 1)
+        # Of each question with an answer the best has 1 (35) or ½ (5), without one ½; fits of the parts differ a little.
+        self.assertAlmostEqual(words["lists"], (35 + 5 / 2) / 40, delta=0.05)
+
     def run_on(self, lines, rated, **more):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

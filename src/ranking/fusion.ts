@@ -78,8 +78,8 @@ export function fuseScores(heads: readonly number[], prior: readonly number[], f
 /**
  * Reorders a ranking. `score` becomes the fused number, `attention` the heads' score; `prior` is added.
  *
- * A demoted document counts with the attention of its place. A blank one stays behind all others, and scores no higher than the
- * last of them.
+ * A demoted document counts with the attention of its place. A short one counts with no more of the prior than what it stands
+ * behind. A blank one stays behind all others, and scores no higher than the last of them.
  *
  * @param results A ranking of all documents by the heads, best first.
  * @param prior One score per document, in the order of the documents passed.
@@ -95,8 +95,13 @@ export function fuseRanking<T extends Pick<Ranked, "index" | "score" | "demoted"
     lowest = Math.min(lowest, score);
     return lowest;
   });
+  let before = Number.POSITIVE_INFINITY;
   const priors = results.map(({ index }) => prior[index]!);
-  const fused = fuseScores(placed, priors, fuse);
+  const counted = results.map(({ demoted }, i) => {
+    if (demoted === undefined) before = priors[i]!;
+    return demoted === "short" ? Math.min(before, priors[i]!) : priors[i]!;
+  });
+  const fused = fuseScores(placed, counted, fuse);
   const isBlank = ({ demoted }: T) => demoted === "blank";
   const least = results.reduce(
     (low, result, i) => (isBlank(result) ? low : Math.min(low, fused[i]!)),

@@ -9,10 +9,11 @@ import { findDegenerate } from "./degenerate.ts";
 import type { RankPlan } from "./plan.ts";
 import { type Described, describeTokens, type Standing } from "./results.ts";
 import { scoreDocuments } from "./scoring/documents.ts";
-import { isBlank, type Placed, placeDocuments } from "./scoring/placement.ts";
+import { isBlank, isTerse, type Placed, placeDocuments } from "./scoring/placement.ts";
 import { oddsOf } from "./scoring/relevance.ts";
 import { tokenScores } from "./token-scores.ts";
 import { warningsOf } from "./warnings.ts";
+import { echoesOf } from "./words.ts";
 
 /** Documents that are ready for queries, with what places them whatever the query. */
 export type Candidates = LaidDocuments & { placed: readonly Omit<Placed, "score">[] };
@@ -99,10 +100,12 @@ async function standingOf(
   const raw = await tokenScores(engine, observed.query, null, { end, weights, signal });
   const { error, warning } = findDegenerate(prompt, values, raw, scores);
   if (error !== undefined) throw new QRHeadError("ATTENTION_INVALID", error);
+  const terse = placed.flatMap((one, index) => (isTerse(one) ? [index] : []));
+  const echoes = await echoesOf(query, documents, terse, signal);
   const { order, demoted } = placeDocuments(
     placed.map((place, index) => ({ ...place, score: scores[positions[index]!]! })),
     values,
-    { mask },
+    { mask, echoes },
   );
   const headScores = await scoreHeads();
   const masses = scoreDocuments(raw, trunk.documentSpans, { mask: false });

@@ -53,8 +53,9 @@ export type RankedDocument<T extends DocumentInput = DocumentInput> = {
   prior?: number;
   /**
    * Why it ranks lower than the heads' score says: `"blank"`, without a letter, digit or pictograph, behind all documents that have one;
-   * `"short"`, a text of at most 4 tokens, without a title, whose score is higher than a longer document's only because it has no other
-   * tokens. See `placeDocuments`.
+   * `"short"`, a text without a title: of at most 4 tokens, with a score above a longer document's only because it has no other
+   * tokens, or of at most 8 that only repeats words of the query, behind the longer documents with as many of them. See
+   * `placeDocuments`.
    */
   demoted?: Demoted;
   /** The text, or the title, was cut at `maxDocumentTokens`. */

@@ -46,3 +46,35 @@ export function sharedWords(query: string, documents: readonly RankDocument[]): 
   const terms = topicTerms(query);
   return Array.from(indexOf(documents).shared(terms), (count) => count / Math.max(1, terms.length));
 }
+
+/**
+ * For documents that only repeat words of the query, the documents that have as many of its words, itself among them; nothing for
+ * others, and for those without such words.
+ *
+ * @param some Indexes of the documents to look at.
+ * @throws The signal's reason.
+ */
+export async function echoesOf(
+  query: string,
+  documents: readonly RankDocument[],
+  some: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<number, readonly number[]>> {
+  const terms = topicTerms(query);
+  const asked = new Set(terms);
+  const echoes = some.filter((one) => {
+    const own = topicTerms(documents[one]!.text);
+    return own.length > 0 && own.every((term) => asked.has(term));
+  });
+  if (echoes.length === 0) return new Map();
+  await indexWords(documents, signal);
+  const shared = indexOf(documents).shared(terms);
+  const having = new Map<number, readonly number[]>();
+  for (const count of new Set(echoes.map((one) => shared[one]!))) {
+    having.set(
+      count,
+      documents.flatMap((_, index) => (shared[index]! >= count ? [index] : [])),
+    );
+  }
+  return new Map(echoes.map((one) => [one, having.get(shared[one]!)!]));
+}

@@ -94,6 +94,17 @@ describe("fusing a ranking", () => {
     expect(results[2]!.attention).toBe(5);
   });
 
+  test("a short document counts with no more of the prior than what it stands behind", () => {
+    const short = ranked(1, 5, { demoted: "short" });
+    const results = fuseRanking([ranked(0, 4), short, ranked(2, 1)], [3, 9, 0], { weight: 0.5 });
+    expect(results.map(({ index, prior }) => [index, prior])).toEqual([
+      [0, 3],
+      [1, 9],
+      [2, 0],
+    ]);
+    expect(results[1]!.score).toBe(results[0]!.score);
+  });
+
   test("no blank document has a higher score than one with words", () => {
     const blank = ranked(0, 8, { demoted: "blank" });
     const results = fuseRanking([ranked(1, 4), ranked(2, 2), blank], [100, 0, 0], { weight: 0.5 });

@@ -5,7 +5,7 @@ import { chooseResults } from "../../src/ranking/choose.ts";
 import type { RankPlan } from "../../src/ranking/plan.ts";
 import type { Standing } from "../../src/ranking/results.ts";
 import { calibrationOf, GENERIC, oddsOf, relevancesOf, sharesOf } from "../../src/ranking/scoring/relevance.ts";
-import { sharedWords } from "../../src/ranking/words.ts";
+import { echoesOf, sharedWords } from "../../src/ranking/words.ts";
 
 const sigmoid = (x: number) => (1 + Math.tanh(x / 2)) / 2;
 
@@ -78,6 +78,16 @@ test("shared words are stemmed topic words of the query, titles included", () =>
   expect(sharedWords("What is the price of the ferry's ferries?", documents)).toEqual([0.5, 1, 0, 0.5]);
   // Nothing but words that every text has.
   expect(sharedWords("who are you?", documents)).toEqual([0, 0, 0, 0]);
+});
+
+test("an echo says nothing but words of the query, and every document with as many of them is named", async () => {
+  const texts = ["The ferry?", "ferries to Ischia, at a price", "Paris", "is it", "Ferry price", "A price"];
+  const documents = texts.map((text, i) => ({ id: `${i}`, text }));
+  const echoes = await echoesOf("What is the price of the ferry?", documents, [0, 2, 3, 4], undefined);
+  expect([...echoes]).toEqual([
+    [0, [0, 1, 4, 5]],
+    [4, [1, 4]],
+  ]);
 });
 
 test("shares add up to 1, in proportion", () => {

@@ -1,4 +1,5 @@
 import type { Span } from "../../types.ts";
+import { smallestOf } from "../../util/extremes.ts";
 import { outlierMask } from "./documents.ts";
 
 /** Why a document ranks lower than its score: it has nothing to read, or is too short. */
@@ -6,6 +7,8 @@ export type Demoted = "blank" | "short";
 
 /** Texts of at most this many tokens may be demoted as short: the tail of a text, and hardly a sentence. */
 const SHORT_TOKENS = 4;
+/** Texts of at most this many may only repeat the query. */
+const ECHO_TOKENS = 8;
 /** A longer document has at least this many times the tokens of text. */
 const LONGER = 2;
 
@@ -15,28 +18,36 @@ const LONGER = 2;
  */
 export type Placed = { score: number; span: Span; contentTokens: number; blank: boolean; titled: boolean };
 
+/** Whether a text is so short that it may only repeat the query. */
+export function isTerse({ contentTokens, titled, blank }: Omit<Placed, "score">): boolean {
+  return !titled && !blank && contentTokens <= ECHO_TOKENS;
+}
+
 /** A text with neither a letter, a digit nor a pictograph: nothing that could answer. */
 export function isBlank({ title = "", text }: { title?: string; text: string }): boolean {
   return !/[\p{L}\p{N}\p{So}\p{Extended_Pictographic}]/u.test(title + text);
 }
 
 /**
- * Orders documents by score, highest first, equal ones as given. Two kinds are placed lower, because a sum over tokens puts them
+ * Orders documents by score, highest first, equal ones as given. Three kinds are placed lower, because a sum over tokens puts them
  * too high: the tokens of an irrelevant document sum to less than 0, and those of one with hardly any tokens to about 0.
  *
  * - Documents without a letter, digit or pictograph come behind all others.
  * - A text of at most 4 tokens without a title comes behind a document of at least twice as many, if a stretch of that one, as
  *   long as the whole short document, got more attention: the short one scores higher only because it has no other tokens.
+ * - A text of at most 8 tokens without a title that only repeats words of the query comes behind all documents of at least
+ *   twice as many that have as many words of the query: it gets attention for its likeness to the query, and answers nothing.
  *
  * Scores do not change.
  *
  * @param tokenScores Per token of the prompt.
+ * @param echoes For each document that only repeats words of the query, the documents that have as many of its words.
  * @returns Indexes of the documents in their order, and by index why one ranks lower than its score.
  */
 export function placeDocuments(
   documents: readonly Placed[],
   tokenScores: Float32Array | Float64Array,
-  { mask }: { mask: boolean },
+  { mask, echoes = new Map() }: { mask: boolean; echoes?: ReadonlyMap<number, readonly number[]> },
 ): { order: number[]; demoted: (Demoted | undefined)[] } {
   const demoted = documents.map(({ blank }): Demoted | undefined => (blank ? "blank" : undefined));
   const keys = documents.map(({ score }) => score);
@@ -51,17 +62,23 @@ export function placeDocuments(
   const all = documents.map((_, index) => index);
   const withContent = all.filter((index) => !documents[index]!.blank);
   // Longer ones first: what a document stands behind has its own place by then.
-  for (let length = SHORT_TOKENS; length > 0; length--) {
+  for (let length = ECHO_TOKENS; length > 0; length--) {
     const shorts = withContent.filter((index) => isShort(documents[index]!, length));
     if (shorts.length === 0) continue;
-    const longer = withContent
-      .filter((index) => documents[index]!.contentTokens >= LONGER * length)
-      .sort((a, b) => keys[a]! - keys[b]!);
+    const isLonger = (index: number) => documents[index]!.contentTokens >= LONGER * length;
+    const longer = withContent.filter(isLonger).sort((a, b) => keys[a]! - keys[b]!);
     for (const short of shorts) {
       const { score, span } = documents[short]!;
-      const better = longer.find((index) => keys[index]! > score || bestStretch(index, span[1] - span[0]) > score);
-      if (better === undefined || keys[better]! > score) continue;
-      keys[short] = keys[better]!;
+      const isTail = length <= SHORT_TOKENS;
+      const better = longer.find(
+        (index) => keys[index]! > score || (isTail && bestStretch(index, span[1] - span[0]) > score),
+      );
+      const tail = better === undefined ? score : keys[better]!;
+      const fuller = echoes.get(short)?.filter(isLonger) ?? [];
+      const echo = smallestOf(fuller.map((index) => keys[index]!));
+      const key = Math.min(score, tail, echo);
+      if (key === score) continue;
+      keys[short] = key;
       demoted[short] = "short";
     }
   }

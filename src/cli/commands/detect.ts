@@ -140,7 +140,7 @@ async function detect(files: string[], _: unknown, command: Command): Promise<vo
     bar.stop();
     if (output !== undefined) await writeWhole(path.resolve(output), formatHeadSet(set), { force, shared: true });
     if (plot !== undefined)
-      await writeWhole(path.resolve(plot), formatPlot(set, path.basename(output ?? sourceName), plot), {
+      await writeWhole(path.resolve(plot), await formatPlot(set, path.basename(output ?? sourceName), plot), {
         force,
         shared: true,
       });

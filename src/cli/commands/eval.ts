@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Command } from "commander";
-import { InputError, QRHeadError } from "../../errors.ts";
+import { InputError } from "../../errors.ts";
 import { evaluate } from "../../eval/evaluate.ts";
 import type { Method } from "../../eval/methods/method.ts";
 import { parseMethods } from "../../eval/methods/spec.ts";
@@ -156,13 +156,7 @@ export function showReport(report: EvalReport, { json }: Pick<EvalFlags, "json">
 export async function writeReport(report: EvalReport, folder: string): Promise<void> {
   await writeWhole(path.join(folder, "report.json"), `${JSON.stringify(report)}\n`, { force: true });
   await writeTrecFiles(report, folder);
-  try {
-    await writeWhole(path.join(folder, "report.html"), await renderHtml(report), { force: true });
-  } catch (error) {
-    // Plots need packages that ranking does not; the figures are in report.json all the same.
-    if (!(error instanceof QRHeadError && error.code === "LIBRARY_NOT_FOUND")) throw error;
-    warn(error.message);
-  }
+  await writeWhole(path.join(folder, "report.html"), await renderHtml(report), { force: true });
 }
 
 export function describeFailures({ failures }: EvalReport): void {

@@ -1,4 +1,5 @@
 import { cell, type PlotOptions, text } from "@observablehq/plot";
+import { mean } from "../../src/util/mean.ts";
 import { drawPicture } from "../../src/util/plotting.ts";
 
 /** What a model answered without a set of heads; `recall`: share of the needle's words that the answer has. */
@@ -13,8 +14,6 @@ export type Answer = {
 
 /** `random 16, 2` and the like are draws of one condition. */
 const conditionOf = (set: string) => set.replace(/, \d+$/, "");
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function grouped<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();

@@ -25,7 +25,7 @@ export class Bm25Index {
   readonly #term = new Growing(Uint32Array);
   readonly #document = new Growing(Uint32Array);
   readonly #count = new Growing(Uint16Array);
-  /** Begin of every term's postings; made by `finish`. */
+  /** Where the postings of each term begin; made by `finish`. */
   #begins: Uint32Array | undefined;
   #documents = new Uint32Array();
   #counts = new Uint16Array();
@@ -112,7 +112,7 @@ export class Bm25Index {
     return scores;
   }
 
-  /** Adds up scores in `#sums`; the documents that got any. */
+  /** Adds up scores in `#sums`. @returns The documents with a score. */
   #accumulate(query: string): number[] {
     const begins: Uint32Array | undefined = this.#begins;
     if (!begins) throw new Error("finish() must come before the first search");

@@ -9,7 +9,7 @@ import { MIN_EXAMPLES } from "./stability.ts";
 /** A document's odds, and whether it answers. */
 export type Labelled = { odds: number; gold: boolean };
 
-/** What the slope's square counts beside the mean loss, per document: keeps it finite where odds tell all documents apart. */
+/** Weight of the slope's square beside the mean loss, per document. It keeps the slope finite if the odds separate all documents. */
 const RIDGE = 1;
 const MOST_STEPS = 100;
 const CONVERGED = 1e-10;

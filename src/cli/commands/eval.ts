@@ -41,7 +41,7 @@ export type EvalFlags = CommonFlags &
   RankFlags &
   FuseFlags &
   WindowFlags &
-  // As commander gives them: what may be left out is there and undefined, or not there.
+  // As commander gives them: an option that was left out is undefined or missing.
   Partial<Omit<EvalOptions, "data" | "methods" | "measures" | "load" | "signal" | "onOutcome">> & {
     data: string[];
     method?: string[];
@@ -181,7 +181,7 @@ function alone(spec: string): string {
   return spec.replace(/^\s*([\w.-]+=\s*)?qrhead\s*$/, (_, name = "qrhead=") => `${name}heads`);
 }
 
-/** With `--fuse` every method that reads heads is measured fused, too; with `--fuse none` none is by itself. */
+/** With `--fuse` every method that reads heads is also measured fused; with `--fuse none` no method fuses on its own. */
 function methodsOf({ method: given = ["bm25", "qrhead"], fuse = {} }: EvalFlags): Method[] {
   const specs = fuse.fuse === "none" ? given.map(alone) : given;
   const byHeads = parseMethods(specs).filter(({ spec }) => /^(qrhead|heads|icr|random)\b/.test(spec));

@@ -72,7 +72,7 @@ function overview(tasks: readonly TaskSummary[], key: string): string {
   return `<h2>Overview</h2><p class="note">${escapeHtml(`Mean ${key}.${note}${mended}`)}</p>${table([key, ...methods].map(escapeHtml), rows)}`;
 }
 
-/** What a reader must know before a mean that may be the first stage's. */
+/** A note for means of malformed answers, which may be those of the first stage. */
 function malformed(tasks: readonly TaskSummary[], name: string): string {
   const found = tasks.flatMap(({ methods }) => methods.filter(({ method }) => method === name));
   const count = (of: "malformed" | "answers") => found.reduce((sum, method) => sum + method[of], 0);

@@ -72,7 +72,7 @@ export function qualityAgainstLatency(task: TaskSummary, key: string): Figure {
     },
     y: { label: key, domain: [range.low, range.high] },
     marks: [
-      // Methods of one model lie close together: names stand in a column of their own, each with a line to its point.
+      // Points of one model lie close together, so the names stand in a column, each with a line to its point.
       link(labels, {
         ...{ x1: "ms", x2: () => most, y1: "mean", y2: "at", clip: false },
         ...{ stroke: NEUTRAL, strokeOpacity: 0.6, strokeDasharray: "2,2" },
@@ -87,7 +87,7 @@ export function qualityAgainstLatency(task: TaskSummary, key: string): Figure {
   return { title: "Quality against latency", svg, caption };
 }
 
-/** Where names stand, in order of the means: beside them, but `apart` from each other and within the plot. */
+/** Heights of the names, in order of the means: near the mean, at least `apart` from each other, and inside the plot. */
 function spread<T extends { mean: number }>(points: readonly T[], { low, high }: Range, apart: number) {
   const labels = [...points].sort((a, b) => a.mean - b.mean).map((point) => ({ ...point, at: point.mean }));
   for (const [i, label] of labels.entries()) label.at = Math.max(label.at, (labels[i - 1]?.at ?? low) + apart);

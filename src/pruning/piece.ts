@@ -30,7 +30,7 @@ export function bestPiece(
       to++;
       continue;
     }
-    // Skip a piece that has room for another word before it.
+    // A piece with room for the word before it is not full: the longer piece was considered already.
     const isFull = from === 0 || counts[to]! - counts[from - 1]! > size;
     if (isFull && sum > most && text.slice(edges[from], edges[to]).trim() !== "") {
       most = sum;

@@ -30,7 +30,7 @@ const arrows = (all: readonly Arrow[], { line, heat }: Scheme, curve: "bump-x" |
 const strong = ({ heat }: Scheme) => ({ fill: heat, fontWeight: 600 });
 const quiet = ({ dim }: Scheme, more: object = {}) => ({ fill: dim, fontSize: 13, ...more });
 
-const TRUNK = "A trunk of documents in the KV cache, and branches behind it";
+const TRUNK = "A trunk of documents in the KV cache, and branches after it";
 writePicture("trunk", { width: 760, height: 256, title: TRUNK }, (scheme) => {
   const trunk = ["instruction", "[1] document", "[2] document", "[3] document"];
   const branches = [

@@ -21,7 +21,7 @@ export function drawPicture(options: PlotOptions, { title, description, style }:
   svg.setAttribute("role", "img");
   svg.prepend(
     ...Object.entries({ title, desc: description, style }).flatMap(([name, text]) => {
-      if (text === undefined) return [];
+      if (!text) return [];
       const element = document.createElementNS("http://www.w3.org/2000/svg", name);
       element.textContent = text;
       return [element];

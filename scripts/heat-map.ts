@@ -1,6 +1,6 @@
 // Draws the picture of the README: the tokens of a few documents, shaded by the attention that a question pays to them through
-// a released model's retrieval heads. `npm run picture` writes docs/public/heat-map-light.svg and -dark.svg. It needs SmolLM2
-// (`npm run models:real -- smollm2`).
+// a released model's retrieval heads. `npm run picture` writes docs/public/heat-map-light.svg and -dark.svg, and both again as
+// heat-map-narrow for half a screen and for phones. It needs SmolLM2 (`npm run models:real -- smollm2`).
 import path from "node:path";
 import { frame, rect, ruleY } from "@observablehq/plot";
 import { DEMO_DOCUMENTS } from "../src/cli/demo-data.ts";
@@ -10,23 +10,28 @@ import { write, writePicture } from "./pictures.ts";
 const root = path.resolve(import.meta.dirname ?? ".", "..");
 const QUESTION = "Why do leaves change colour in autumn?";
 const SHOWN = ["bees", "leaves", "tides"];
-const [WIDTH, LEFT, SIZE, LINE] = [880, 190, 15, 25];
+const [SIZE, LINE, BAR] = [15, 25, 140];
 /** Width of a character of a monospaced font, of its size. */
 const ADVANCE = 0.6 * SIZE;
-const COLUMNS = Math.floor((WIDTH - LEFT - 24) / ADVANCE);
+/** Pixels: the picture's width, its margin, where the text begins, and how far below a document's line. */
+const SHAPES = {
+  "heat-map": { width: 880, margin: 24, left: 190, down: 11 },
+  "heat-map-narrow": { width: 500, margin: 20, left: 20, down: 40 },
+};
+type Shape = (typeof SHAPES)["heat-map"];
 
 type Cell = { text: string; value: number };
 type Shown = { title: string; score: number; cells: Cell[] };
 
 /** Tokens in lines, broken before words. */
-function wrap(cells: readonly Cell[]): Cell[][] {
+function wrap(cells: readonly Cell[], columns: number): Cell[][] {
   const lines: Cell[][] = [[]];
   let length = 0;
   for (const [index, cell] of cells.entries()) {
     const word = cells.slice(index + 1).findIndex(({ text }) => /^\s/.test(text));
     const rest = cells.slice(index, word === -1 ? undefined : index + 1 + word);
     const needed = rest.reduce((sum, { text }) => sum + text.length, 0);
-    if (/^\s/.test(cell.text) && length + needed > COLUMNS) {
+    if (/^\s/.test(cell.text) && length + needed > columns) {
       lines.push([]);
       length = 0;
     }
@@ -38,46 +43,52 @@ function wrap(cells: readonly Cell[]): Cell[][] {
 }
 
 /** What the picture shows, in pixels. */
-function layOut(documents: readonly Shown[]) {
+function layOut(documents: readonly Shown[], { width, margin, left, down }: Shape) {
   const most = Math.max(...documents.flatMap(({ cells }) => cells.map(({ value }) => value)));
   const best = Math.max(...documents.map(({ score }) => score));
   let y = 66;
   const rows = documents.map(({ title, score, cells }) => {
     const top = y;
-    const lines = wrap(cells);
-    y += Math.max(lines.length * LINE + 22, 78);
+    const lines = wrap(cells, Math.floor((width - left - margin) / ADVANCE));
+    y += Math.max(down + lines.length * LINE + 11, 78);
     const tokens = lines.flatMap((line, row) => {
       let column = 0;
       return line.map(({ text, value }) => {
-        const x = LEFT + column * ADVANCE;
+        const x = left + column * ADVANCE;
         column += text.length;
         const share = Math.max(0, value / most) ** 0.6;
-        return { x, x2: x + text.length * ADVANCE, y: top + 22 + row * LINE, words: text, share };
+        return { x, x2: x + text.length * ADVANCE, y: top + down + 11 + row * LINE, words: text, share };
       });
     });
-    return { y: top, title, score, bar: Math.max(2, (140 * score) / best), tokens };
+    return { y: top, title, score: score.toFixed(3), bar: Math.max(2, (BAR * score) / best), tokens };
   });
   return { rows, height: y + 30 };
 }
 
-function draw(documents: readonly Shown[], model: string): void {
-  const { rows, height } = layOut(documents);
+function draw(documents: readonly Shown[], model: string, name: string, shape: Shape): void {
+  const { width, margin, left } = shape;
+  const isNarrow = left === margin;
+  const { rows, height } = layOut(documents, shape);
   const tokens = rows.flatMap(({ tokens }) => tokens);
-  const at = <T extends { y: number }>(down: number, words: (row: T) => string) => ({
-    ...{ x: 24, y: (row: T) => row.y + down, text: words },
-  });
+  // Below the title, or on its line where the text begins below.
+  const [x, scoreX, scoreY, barY] = isNarrow
+    ? [width - margin - BAR, width - margin - BAR - 56, 22, 18]
+    : [margin, margin, 43, 57];
+  const titles = rows.map(({ y, title }) => ({ x: margin, y: y + 22, words: title }));
+  const scores = rows.map(({ y, score }) => ({ x: scoreX, y: y + scoreY, words: score }));
+  const sum = `${model}, ${isNarrow ? "" : "sum of "}its retrieval heads, less the null query`;
   const title = "Three documents. The question's attention lies on the one that answers it.";
-  writePicture("heat-map", { width: WIDTH, height, title }, ({ back, rule, dim, heat }) => [
+  writePicture(name, { width, height, title }, ({ back, rule, dim, heat }) => [
     frame({ fill: back, rx: 8 }),
-    write([{ x: 24, y: 32, words: QUESTION }], { fontSize: 19, fontWeight: 600 }),
-    ruleY(rows, { y: "y", x1: 24, x2: WIDTH - 24, stroke: rule }),
-    write(rows as never, { ...at(22, ({ title }: (typeof rows)[0]) => title), fontSize: SIZE, fontWeight: 600 }),
-    write(rows as never, { ...at(43, ({ score }: (typeof rows)[0]) => score.toFixed(3)), fontSize: SIZE, fill: dim }),
+    write([{ x: margin, y: 32, words: QUESTION }], { fontSize: 19, fontWeight: 600 }),
+    ruleY(rows, { y: "y", x1: margin, x2: width - margin, stroke: rule }),
+    write(titles, { fontSize: SIZE, fontWeight: 600 }),
+    write(scores, { fontSize: SIZE, fill: dim }),
     rect(rows, {
-      x1: 24,
-      x2: (row) => 24 + row.bar,
-      y1: (row) => row.y + 57,
-      y2: (row) => row.y + 63,
+      x1: x,
+      x2: ({ bar }) => x + bar,
+      y1: ({ y }) => y + barY,
+      y2: ({ y }) => y + barY + 6,
       r: 2,
       fill: heat,
     }),
@@ -89,9 +100,7 @@ function draw(documents: readonly Shown[], model: string): void {
       },
     ),
     write(tokens, { fontSize: SIZE, monospace: true }),
-    write([{ x: 24, y: height - 22, words: `${model}, sum of its retrieval heads, less the null query` }], {
-      ...{ fontSize: 13, fill: dim },
-    }),
+    write([{ x: margin, y: height - 22, words: sum }], { fontSize: 13, fill: dim }),
   ]);
 }
 
@@ -108,7 +117,7 @@ try {
     return { title: title ?? id, score, cells: cells.slice(first + 1) };
   });
   shown.sort((a, b) => b.score - a.score);
-  draw(shown, "SmolLM2-135M-Instruct");
+  for (const [name, shape] of Object.entries(SHAPES)) draw(shown, "SmolLM2-135M-Instruct", name, shape);
   console.log(shown.map(({ title, score }) => `${title} ${score.toFixed(3)}`).join(", "));
 } finally {
   await retriever.dispose();

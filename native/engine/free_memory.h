@@ -9,8 +9,8 @@
 
 namespace qrhead {
 
-// Returns freed memory to the system after a cache or a model is freed. glibc keeps it in as many heaps as the pool has
-// threads, so a process that opens and closes corpora would grow for a long time.
+// Hands freed memory back to the system after a cache or a model went. glibc keeps it, in as many heaps as there are threads
+// in the pool: a process that opens and closes corpora would grow for a long time before it levels off.
 inline void return_freed_memory() noexcept {
 #if defined(__GLIBC__)
     malloc_trim(0);
@@ -28,7 +28,7 @@ inline void map_large_blocks() noexcept {
     if (!is_given) {
         constexpr int bound = 1 << 20;
         mallopt(M_MMAP_THRESHOLD, bound);
-        // Setting one of the two bounds turns glibc's own rule off for both, so set the other one too.
+        // Naming a bound ends glibc's own rule for both; this is the other half of it.
         mallopt(M_TRIM_THRESHOLD, 2 * bound);
     }
 #endif

@@ -112,7 +112,7 @@ export class Bm25Index {
     return scores;
   }
 
-  /** Adds up scores in `#sums`. @returns The documents with a score. */
+  /** Adds up scores in `#sums`; the documents that got any. */
   #accumulate(query: string): number[] {
     const begins: Uint32Array | undefined = this.#begins;
     if (!begins) throw new Error("finish() must come before the first search");

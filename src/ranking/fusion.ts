@@ -27,7 +27,7 @@ export type Fusion = { prior: Prior; fuse: Exclude<Fuse, "none"> };
 export function fusionOf({ prior, fuse }: FusionOptions, weight?: number): Fusion | undefined {
   if (fuse === "none") return undefined;
   if (prior === undefined && fuse === undefined && weight === undefined) return undefined;
-  // BM25 over a whole collection knows better which words are rare than BM25 over the documents of one call.
+  // What a search over a whole collection says counts for more than what the documents of one call say.
   const isGiven = weight === undefined || isList(prior);
   return { prior: prior ?? "bm25", fuse: fuse ?? (isGiven ? DEFAULT_FUSE : { weight }) };
 }
@@ -54,11 +54,11 @@ export function fuseResults<T extends Pick<Ranked, "index" | "score" | "demoted"
   return fuseRanking(results, prior === "bm25" ? bm25Scores(query, documents) : prior, fuse);
 }
 
-/** BM25 over the documents of a corpus or a batch, which several queries use. It is freed with the list of documents. */
+/** The words of documents that several queries are asked of: of a corpus, or a batch. Gone with the list of documents. */
 const indexes = new WeakMap<readonly RankDocument[], Bm25Index>();
 
 /**
- * If BM25 over the documents is fused, indexes their words in slices, so that other work continues in between.
+ * Indexes the words of documents in slices, so that other work gets its turns, where BM25 over them is fused.
  *
  * @throws The signal's reason.
  */
@@ -81,7 +81,7 @@ function* indexSteps(documents: readonly RankDocument[]): Steps<Bm25Index> {
   return index;
 }
 
-/** BM25 of every document. The documents of the call are the collection that decides how rare a word is. */
+/** BM25 of every document, where the documents themselves are the collection that words are rare in. */
 function bm25Scores(query: string, documents: readonly RankDocument[]): number[] {
   const index = indexes.get(documents) ?? Bm25Index.of(documents.map(textOf));
   return index.scores(
@@ -115,7 +115,7 @@ export function fuseScores(heads: readonly number[], prior: readonly number[], f
 /**
  * Reorders a ranking. `score` becomes the fused number, `attention` the heads' score; `prior` is added.
  *
- * A demoted document counts with the attention of its place. A blank one stays after all others, and scores no higher than the
+ * A demoted document counts with the attention of its place. A blank one stays behind all others, and scores no higher than the
  * last of them.
  *
  * @param results A ranking of all documents by the heads, best first.
@@ -156,7 +156,7 @@ function zScores(given: readonly number[]): number[] {
   const middle = mean(values);
   const variance = mean(values.map((value) => (value - middle) ** 2));
   const deviation = Math.sqrt(variance);
-  // Rounding may make the mean of equal values differ from them.
+  // Equal values have a mean that rounding may part from them.
   const isFlat = values.every((value) => value === values[0]);
   return values.map((value) => (isFlat || deviation === 0 ? 0 : (value - middle) / deviation));
 }

@@ -10,7 +10,7 @@ const STEP = 10;
 const WORDS = 300;
 /** Passages shorter than this are not worth ranking: then the query fails. */
 const LEAST_WORDS = 20;
-/** Most tokens of an answer. Twenty identifiers take about 120. */
+/** An answer of 20 identifiers takes about 120 tokens; what goes on longer has lost its way. */
 const ANSWER_TOKENS = 256;
 const OVERFLOW_ADVICE =
   "cut documents (--max-document-words), pass fewer (--candidates), or use a larger --context-size";

@@ -1,21 +1,21 @@
 import { assertList, assertObject } from "../../util/given.ts";
 /**
- * How attention becomes relevance: 1 / (1 + e^−(a + b·odds)). Documents that answer and documents that do not have equal
- * weight in the fit, so both are equally likely at ½.
+ * How attention becomes relevance: 1 / (1 + e^−(a + b·odds)). Fitted at equal weight of documents that answer and documents
+ * that do not, so that ½ is where either is as likely to be seen.
  */
 export type Calibration = { a: number; b: number };
 
-/** The threshold of a call that names none: with less relevance a document does not count as relevant. */
+/** Below this no document counts as relevant where a call names no threshold. */
 export const DEFAULT_THRESHOLD = 0.5;
 
-/** Least share of the attention that is assumed to lie outside the documents, so that nothing is divided by 0. */
+/** Share of the heads' attention that is taken to stay beside the documents at least: nothing is divided by 0. */
 const LEAST_REST = 1e-6;
 
-/** Ratio of the attention on each document of a prompt to the attention that no document gets. */
+/** What the attention on each document of one prompt is to the attention that no document gets. */
 export type Odds = {
   /** The documents' scores, over the rest. */
   odds: number[];
-  /** The same for the attention as it is, without calibration. */
+  /** The same of all attention, calibrated by nothing. */
   rawOdds: number[];
 };
 

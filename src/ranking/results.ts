@@ -51,9 +51,9 @@ export type RankedDocument<T extends DocumentInput = DocumentInput> = {
   /** The first stage's score, if one was fused. */
   prior?: number;
   /**
-   * Why it ranks lower than the heads' score says. `"blank"`: it has no letter, digit or pictograph, and comes after all
-   * documents that have one. `"short"`: a text of at most 4 tokens without a title, whose score is higher than a longer
-   * document's only because it has no other tokens. See `placeDocuments`.
+   * Why it ranks lower than the heads' score says: `"blank"`, without a letter, digit or pictograph, behind all documents that have one;
+   * `"short"`, a text of at most 4 tokens, without a title, whose score is higher than a longer document's only because it has no other
+   * tokens. See `placeDocuments`.
    */
   demoted?: Demoted;
   /** The text, or the title, was cut at `maxDocumentTokens`. */

@@ -11,7 +11,7 @@ const LONGER = 2;
 
 /**
  * What places a document: its score, its tokens in the prompt, how many of these are title and text, and whether it has a
- * title. A record that consists of a title is not the tail of a text.
+ * title: a record that consists of one is no tail of a text.
  */
 export type Placed = { score: number; span: Span; contentTokens: number; blank: boolean; titled: boolean };
 
@@ -24,8 +24,8 @@ export function isBlank({ title = "", text }: { title?: string; text: string }):
  * Orders documents by score, highest first, equal ones as given. Two kinds are placed lower, because a sum over tokens puts them
  * too high: the tokens of an irrelevant document sum to less than 0, and those of one with hardly any tokens to about 0.
  *
- * - Documents without a letter, digit or pictograph come after all others.
- * - A text of at most 4 tokens without a title comes after a document of at least twice as many, if a stretch of that one, as
+ * - Documents without a letter, digit or pictograph come behind all others.
+ * - A text of at most 4 tokens without a title comes behind a document of at least twice as many, if a stretch of that one, as
  *   long as the whole short document, got more attention: the short one scores higher only because it has no other tokens.
  *
  * Scores do not change.
@@ -50,7 +50,7 @@ export function placeDocuments(
   };
   const all = documents.map((_, index) => index);
   const withContent = all.filter((index) => !documents[index]!.blank);
-  // Longer ones first, so that the document that a short one follows has its place already.
+  // Longer ones first: what a document stands behind has its own place by then.
   for (let length = SHORT_TOKENS; length > 0; length--) {
     const shorts = withContent.filter((index) => isShort(documents[index]!, length));
     if (shorts.length === 0) continue;
@@ -81,7 +81,7 @@ function isShort({ contentTokens, titled }: Placed, length: number): boolean {
   return !titled && contentTokens === length;
 }
 
-/** The highest sum of `length` tokens in a row, or of all tokens if there are fewer. */
+/** The highest sum of `length` tokens in a row; of all where there are fewer. */
 function stretchOf(values: Float32Array | Float64Array, length: number, mask: boolean): number {
   const kept = mask ? outlierMask(values) : undefined;
   const at = (index: number) => (kept && !kept[index] ? 0 : values[index]!);

@@ -78,8 +78,6 @@ export function ndcg10(ids: readonly string[], grades: ReadonlyMap<string, numbe
   return ideal > 0 ? dcg / ideal : 0;
 }
 
-export const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 /** Numbers that are the same in every run (Lehmer's generator), at least 0 and below 1. */
 export function randomFrom(seed: number): () => number {
   let state = seed % 2147483647 || 1;

@@ -9,6 +9,7 @@ import path from "node:path";
 import { Bm25Index } from "../src/bm25/bm25.ts";
 import { seededRandom } from "../src/heads/heads.ts";
 import { QRRetriever, type RankDocument, type RankResult } from "../src/index.ts";
+import { mean } from "../src/util/mean.ts";
 
 const QUERIES = 50;
 const DOCUMENT_TOKENS = 100;
@@ -43,7 +44,6 @@ function ndcg(ranking: readonly string[], grades: Grades): number {
   return sum(ranking.map((id) => grades.get(id) ?? 0)) / sum([...grades.values()].sort((a, b) => b - a));
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const idsOf = ({ results }: RankResult) => results.map(({ id }) => id);
 
 async function quality(candidates: number, maxDocumentTokens: number, folders: readonly string[]): Promise<void> {

@@ -11,7 +11,8 @@ import { type PruneOptions, type PruneResult, QRRetriever } from "../src/index.t
 import type { PruneRanking } from "../src/pruning/price.ts";
 import { prune } from "../src/pruning/prune.ts";
 import type { RankDocument } from "../src/types.ts";
-import { mean, readQuestions, spread } from "./data.ts";
+import { mean } from "../src/util/mean.ts";
+import { readQuestions, spread } from "./data.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -8,7 +8,8 @@ import { QRRetriever } from "../src/index.ts";
 import type { RankOptions } from "../src/options.ts";
 import { DEFAULT_MERGE, MERGE_RULES, type MergeRule } from "../src/ranking/windows/options.ts";
 import { KvContext, type Observed } from "../src/reading/kv-context.ts";
-import { candidates, mean, ndcg10, randomFrom, readQuestions, shuffled, spread } from "./data.ts";
+import { mean } from "../src/util/mean.ts";
+import { candidates, ndcg10, randomFrom, readQuestions, shuffled, spread } from "./data.ts";
 
 const { values, positionals: folders } = parseArgs({
   allowPositionals: true,

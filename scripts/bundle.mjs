@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { transformSync } from "esbuild";
 import { rolldown } from "rolldown";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
@@ -40,6 +41,8 @@ const groups = [
     priority: 2,
   },
   { name: "core", test: /src\/index\.ts$/, priority: 1 },
+  // What draws is loaded when something is drawn.
+  { name: "drawing", test: /node_modules\/(@observablehq|d3|linkedom)\b/, priority: 1 },
 ];
 const bundle = await rolldown({
   cwd: root,
@@ -57,6 +60,12 @@ const { output } = await bundle.write({
   comments: false,
 });
 await bundle.close();
+/** What draws is others' code alone and larger than ours: nobody steps through it. */
+for (const { fileName, code } of output.filter(({ name }) => name === "drawing")) {
+  const file = path.join(root, "dist", fileName);
+  writeFileSync(file, transformSync(code, { minify: true, format: "esm", target: "node20" }).code);
+  rmSync(`${file}.map`);
+}
 /** The licences of what is bundled ask for their notice. */
 const bundled = new Set(
   output.flatMap(({ moduleIds = [] }) =>

@@ -1,36 +1,37 @@
 // Draws the picture of the README: the tokens of a few documents, shaded by the attention that a question pays to them through
-// a released model's retrieval heads. `npm run picture` writes docs/public/heat-map-light.svg and -dark.svg. It needs SmolLM2
-// (`npm run models:real -- smollm2`).
-import { writeFileSync } from "node:fs";
+// a released model's retrieval heads. `npm run picture` writes docs/public/heat-map-light.svg and -dark.svg, and both again as
+// heat-map-narrow for half a screen and for phones. It needs SmolLM2 (`npm run models:real -- smollm2`).
 import path from "node:path";
+import { frame, rect, ruleY } from "@observablehq/plot";
 import { DEMO_DOCUMENTS } from "../src/cli/demo-data.ts";
 import { QRRetriever } from "../src/index.ts";
+import { write, writePicture } from "./pictures.ts";
 
 const root = path.resolve(import.meta.dirname ?? ".", "..");
 const QUESTION = "Why do leaves change colour in autumn?";
 const SHOWN = ["bees", "leaves", "tides"];
-const SCHEMES = {
-  light: { back: "#ffffff", ink: "#1b1f24", dim: "#59636e", line: "#d8dce2", heat: "235,120,0" },
-  dark: { back: "#0d1117", ink: "#e6e8eb", dim: "#9198a1", line: "#30363d", heat: "255,150,40" },
-};
-const [WIDTH, LEFT, SIZE, LINE] = [880, 190, 15, 25];
+const [SIZE, LINE, BAR] = [15, 25, 140];
 /** Width of a character of a monospaced font, of its size. */
 const ADVANCE = 0.6 * SIZE;
-const COLUMNS = Math.floor((WIDTH - LEFT - 24) / ADVANCE);
+/** Pixels: the picture's width, its margin, where the text begins, and how far below a document's line. */
+const SHAPES = {
+  "heat-map": { width: 880, margin: 24, left: 190, down: 11 },
+  "heat-map-narrow": { width: 500, margin: 20, left: 20, down: 40 },
+};
+type Shape = (typeof SHAPES)["heat-map"];
 
 type Cell = { text: string; value: number };
-
-const escapeXml = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+type Shown = { title: string; score: number; cells: Cell[] };
 
 /** Tokens in lines, broken before words. */
-function wrap(cells: readonly Cell[]): Cell[][] {
+function wrap(cells: readonly Cell[], columns: number): Cell[][] {
   const lines: Cell[][] = [[]];
   let length = 0;
   for (const [index, cell] of cells.entries()) {
     const word = cells.slice(index + 1).findIndex(({ text }) => /^\s/.test(text));
     const rest = cells.slice(index, word === -1 ? undefined : index + 1 + word);
     const needed = rest.reduce((sum, { text }) => sum + text.length, 0);
-    if (/^\s/.test(cell.text) && length + needed > COLUMNS) {
+    if (/^\s/.test(cell.text) && length + needed > columns) {
       lines.push([]);
       length = 0;
     }
@@ -41,61 +42,66 @@ function wrap(cells: readonly Cell[]): Cell[][] {
   return lines;
 }
 
-function draw(
-  { back, ink, dim, line, heat }: (typeof SCHEMES)["light"],
-  documents: readonly { title: string; score: number; cells: Cell[] }[],
-  model: string,
-): string {
+/** What the picture shows, in pixels. */
+function layOut(documents: readonly Shown[], { width, margin, left, down }: Shape) {
   const most = Math.max(...documents.flatMap(({ cells }) => cells.map(({ value }) => value)));
   const best = Math.max(...documents.map(({ score }) => score));
-  const parts: string[] = [];
-  const write = (x: number, y: number, text: string, more = "") =>
-    parts.push(`<text x="${x}" y="${y}" xml:space="preserve" ${more}>${escapeXml(text)}</text>`);
-  write(24, 38, QUESTION, `font-size="19" font-weight="600"`);
   let y = 66;
-  for (const { title, score, cells } of documents) {
-    parts.push(`<path d="M24 ${y}H${WIDTH - 24}" stroke="${line}"/>`);
-    write(24, y + 27, title, `font-weight="600"`);
-    write(24, y + 48, score.toFixed(3), `fill="${dim}"`);
-    parts.push(
-      `<rect x="24" y="${y + 57}" width="${Math.max(2, (140 * score) / best).toFixed(0)}" height="6" rx="2" fill="rgb(${heat})"/>`,
-    );
-    const lines = wrap(cells);
-    for (const [row, one] of lines.entries()) {
+  const rows = documents.map(({ title, score, cells }) => {
+    const top = y;
+    const lines = wrap(cells, Math.floor((width - left - margin) / ADVANCE));
+    y += Math.max(down + lines.length * LINE + 11, 78);
+    const tokens = lines.flatMap((line, row) => {
       let column = 0;
-      for (const { text, value } of one) {
-        const share = Math.max(0, value / most) ** 0.6;
-        const x = (LEFT + column * ADVANCE).toFixed(1);
-        const width = (text.length * ADVANCE).toFixed(1);
-        const top = y + 11 + row * LINE;
-        if (share > 0.08)
-          parts.push(
-            `<rect x="${x}" y="${top}" width="${width}" height="22" rx="2" fill="rgba(${heat},${(share * 0.85).toFixed(2)})"/>`,
-          );
-        write(Number(x), top + 16, text, `class="t" textLength="${width}"`);
+      return line.map(({ text, value }) => {
+        const x = left + column * ADVANCE;
         column += text.length;
-      }
-    }
-    y += Math.max(lines.length * LINE + 22, 78);
-  }
-  write(24, y + 12, `${model}, sum of its retrieval heads, less the null query`, `fill="${dim}" font-size="13"`);
-  const style = `text{font:${SIZE}px ui-sans-serif,system-ui,-apple-system,"Segoe UI",sans-serif;fill:${ink}}.t{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}`;
-  // Attributes give way to a style sheet, so sizes and fills are set as styles.
-  const body = parts
-    .join("\n")
-    .replaceAll(/(fill="[^"]*" )?font-size="(\d+)"( font-weight="600")?/g, (_, fill = "", size, weight = "") => {
-      const color = /fill="([^"]*)"/.exec(fill)?.[1];
-      return `style="font-size:${size}px${weight ? ";font-weight:600" : ""}${color ? `;fill:${color}` : ""}"`;
-    })
-    .replaceAll('preserve" font-weight="600"', 'preserve" style="font-weight:600"')
-    .replaceAll(`preserve" fill="${dim}"`, `preserve" style="fill:${dim}"`);
-  const height = y + 30;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Three documents. The question's attention lies on the one that answers it.">
-<style>${style}</style>
-<rect width="${WIDTH}" height="${height}" rx="8" fill="${back}"/>
-${body}
-</svg>
-`;
+        const share = Math.max(0, value / most) ** 0.6;
+        return { x, x2: x + text.length * ADVANCE, y: top + down + 11 + row * LINE, words: text, share };
+      });
+    });
+    return { y: top, title, score: score.toFixed(3), bar: Math.max(2, (BAR * score) / best), tokens };
+  });
+  return { rows, height: y + 30 };
+}
+
+function draw(documents: readonly Shown[], model: string, name: string, shape: Shape): void {
+  const { width, margin, left } = shape;
+  const isNarrow = left === margin;
+  const { rows, height } = layOut(documents, shape);
+  const tokens = rows.flatMap(({ tokens }) => tokens);
+  // Below the title, or on its line where the text begins below.
+  const [x, scoreX, scoreY, barY] = isNarrow
+    ? [width - margin - BAR, width - margin - BAR - 56, 22, 18]
+    : [margin, margin, 43, 57];
+  const titles = rows.map(({ y, title }) => ({ x: margin, y: y + 22, words: title }));
+  const scores = rows.map(({ y, score }) => ({ x: scoreX, y: y + scoreY, words: score }));
+  const sum = `${model}, ${isNarrow ? "" : "sum of "}its retrieval heads, less the null query`;
+  const title = "Three documents. The question's attention lies on the one that answers it.";
+  writePicture(name, { width, height, title }, ({ back, rule, dim, heat }) => [
+    frame({ fill: back, rx: 8 }),
+    write([{ x: margin, y: 32, words: QUESTION }], { fontSize: 19, fontWeight: 600 }),
+    ruleY(rows, { y: "y", x1: margin, x2: width - margin, stroke: rule }),
+    write(titles, { fontSize: SIZE, fontWeight: 600 }),
+    write(scores, { fontSize: SIZE, fill: dim }),
+    rect(rows, {
+      x1: x,
+      x2: ({ bar }) => x + bar,
+      y1: ({ y }) => y + barY,
+      y2: ({ y }) => y + barY + 6,
+      r: 2,
+      fill: heat,
+    }),
+    rect(
+      tokens.filter(({ share }) => share > 0.08),
+      {
+        ...{ x1: "x", x2: "x2", y1: ({ y }) => y - 11, y2: ({ y }) => y + 11, r: 2 },
+        ...{ fill: heat, fillOpacity: ({ share }) => share * 0.85 },
+      },
+    ),
+    write(tokens, { fontSize: SIZE, monospace: true }),
+    write([{ x: margin, y: height - 22, words: sum }], { fontSize: 13, fill: dim }),
+  ]);
 }
 
 const model = path.join(root, ".cache", "real", "SmolLM2-135M-Instruct.Q4_1.gguf");
@@ -110,16 +116,8 @@ try {
     const first = cells.findIndex(({ text }) => text.includes("\n"));
     return { title: title ?? id, score, cells: cells.slice(first + 1) };
   });
-  for (const [name, scheme] of Object.entries(SCHEMES)) {
-    writeFileSync(
-      path.join(root, "docs", "public", `heat-map-${name}.svg`),
-      draw(
-        scheme,
-        shown.sort((a, b) => b.score - a.score),
-        "SmolLM2-135M-Instruct",
-      ),
-    );
-  }
+  shown.sort((a, b) => b.score - a.score);
+  for (const [name, shape] of Object.entries(SHAPES)) draw(shown, "SmolLM2-135M-Instruct", name, shape);
   console.log(shown.map(({ title, score }) => `${title} ${score.toFixed(3)}`).join(", "));
 } finally {
   await retriever.dispose();

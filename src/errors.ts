@@ -27,7 +27,7 @@ export type QRHeadErrorCode =
   | "DISPOSED"
   | "BUSY";
 
-/** What an error knows beyond its sentence, so that a program or another surface can word it anew. */
+/** The parts of an error's sentence, from which a program or another interface can make a sentence of its own. */
 export type ErrorDetails = ErrorOptions & {
   /** The option or argument at fault, such as `windows.windowTokens`. */
   option?: string;
@@ -143,7 +143,7 @@ const SHOWN_ITEMS = 5;
 
 function asText(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
-  // Its source has many lines, and may be that of a stand-in for the caller's.
+  // Its source has many lines, and may be the source of a wrapper.
   if (typeof value === "function") return "a function";
   try {
     if (isList(value)) {
@@ -153,12 +153,12 @@ function asText(value: unknown): string {
     const isPlain = typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
     return (isPlain ? JSON.stringify(value) : undefined) ?? String(value);
   } catch {
-    // What has no prototype, throws when it is read, or holds itself.
+    // It has no prototype, throws when it is read, or contains itself.
     return kindOf(value);
   }
 }
 
-/** A proxy throws whatever is asked of it. */
+/** A revoked proxy throws at every access. */
 function kindOf(value: unknown): string {
   try {
     return Object.prototype.toString.call(value);

@@ -61,7 +61,7 @@ export class QRRetriever implements Retriever {
   readonly #contexts: Readonly<Record<"listwise" | "independent", KvContext>>;
   readonly #shared: SharedModel;
   readonly #queue: CallQueue;
-  /** A text that is being written ends with it. */
+  /** Aborts a text that is being written. */
   readonly #end = new AbortController();
 
   private constructor(engine: Engine, shared: SharedModel, beside?: CallQueue) {
@@ -189,7 +189,7 @@ export class QRRetriever implements Retriever {
     const [own, others] = splitOptions(KEEPING, options);
     const { saveTo, force } = parseOptions(KEEPING, own) as CorpusFileOptions;
     const { signal, onProgress, ...rest } = parseCorpusOptions(others);
-    // Windows are for calls that can have them: a corpus stands as its heads rank best.
+    // A corpus has no windows, so its layout is the one that the heads rank best in.
     const { order, maxDocumentTokens, layout } = this.#engine.options;
     const settings = {
       ...(order && { order }),
@@ -221,7 +221,7 @@ export class QRRetriever implements Retriever {
       () => tokenize(this.#engine, [{ text, special: false }], signal),
       signal,
     );
-    // A begin token, which the vocabulary adds, shows no text.
+    // The vocabulary may add a begin token, which shows no text.
     const added = offsets.length > 1 && offsets[0] === offsets[1] ? 1 : 0;
     return { tokens: tokens.subarray(added), offsets: offsets.subarray(2 * added) };
   }
@@ -306,7 +306,7 @@ export class QRRetriever implements Retriever {
 
   #plan(options: RankOptions): RankPlan {
     const plan = planRank(this.#engine, options);
-    // Those of `load` are for calls that can have windows.
+    // The windows of `load` are for calls that can have windows.
     if (plan.layout === "independent" && typeof options.windows === "object") {
       throw new InputError("INVALID_ARGUMENT", "Option windows does not apply to a corpus or to independent documents");
     }

@@ -1,4 +1,6 @@
-import type { Plotting } from "../../src/eval/report/svg.ts";
+import { cell, type PlotOptions, text } from "@observablehq/plot";
+import { mean } from "../../src/util/mean.ts";
+import { drawPicture } from "../../src/util/plotting.ts";
 
 /** What a model answered without a set of heads; `recall`: share of the needle's words that the answer has. */
 export type Answer = {
@@ -13,8 +15,6 @@ export type Answer = {
 /** `random 16, 2` and the like are draws of one condition. */
 const conditionOf = (set: string) => set.replace(/, \d+$/, "");
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 function grouped<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {
@@ -25,7 +25,7 @@ function grouped<T>(items: readonly T[], key: (item: T) => string): Map<string, 
 }
 
 /** Mean recall by length and depth, one panel a condition, as the paper draws it: dark green is found, red is not. */
-export function drawNeedles({ Plot, draw }: Plotting, answers: readonly Answer[]): string {
+export function drawNeedles(answers: readonly Answer[]): string {
   const conditions = [...new Set(answers.map(({ set }) => conditionOf(set)))];
   const cells = [
     ...grouped(answers, ({ set, tokens, depth }) => JSON.stringify([conditionOf(set), tokens, depth])).values(),
@@ -37,10 +37,8 @@ export function drawNeedles({ Plot, draw }: Plotting, answers: readonly Answer[]
     recall: mean(cell.map(({ recall }) => recall)),
   }));
   const ordered = (pick: (answer: Answer) => number) => [...new Set(answers.map(pick))].sort((a, b) => a - b);
-  return draw({
+  const options: PlotOptions = {
     ...{ width: 120 + 190 * conditions.length, height: 260, marginLeft: 60, marginTop: 30, marginBottom: 45 },
-    ariaLabel:
-      "Share of the needle's words in the answer, by length and depth, without the heads named above each panel",
     style: { fontSize: "12px", background: "white", color: "black" },
     padding: 0,
     fx: { label: null, domain: conditions, padding: 0.08 },
@@ -48,13 +46,16 @@ export function drawNeedles({ Plot, draw }: Plotting, answers: readonly Answer[]
     y: { label: "depth", domain: ordered(({ depth }) => depth).map((depth) => `${Math.round(depth * 100)} %`) },
     color: { type: "linear", domain: [0, 1], scheme: "RdYlGn" },
     marks: [
-      Plot.cell(rows, { fx: "condition", x: "tokens", y: "depth", fill: "recall", inset: 0.5 }),
-      Plot.text(rows, {
+      cell(rows, { fx: "condition", x: "tokens", y: "depth", fill: "recall", inset: 0.5 }),
+      text(rows, {
         ...{ fx: "condition", x: "tokens", y: "depth", fill: "black" },
         text: ({ recall }: { recall: number }) => recall.toFixed(2).replace(/^0/, ""),
       }),
     ],
-  });
+  };
+  const title =
+    "Share of the needle's words in the answer, by length and depth, without the heads named above each panel";
+  return drawPicture(options, { title, style: "" });
 }
 
 /** A Markdown table: trials, mean recall and answers that count, by set and length. */

@@ -8,7 +8,6 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } fr
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { HIDDEN_FACTS, hide, rouge1Recall } from "../../src/detect/hidden-fact.ts";
-import { loadPlotting } from "../../src/eval/report/svg.ts";
 import { QRRetriever } from "../../src/index.ts";
 import { type Answer, drawNeedles, summaryTable } from "./figure.ts";
 
@@ -36,8 +35,7 @@ const keyOf = ({ set, needle, tokens, depth }: Omit<Answer, "recall" | "answer">
 const known = new Set(answers.map(keyOf));
 
 if (!values.draw) await ask(model, file);
-const plotting = await loadPlotting();
-writeFileSync(path.join(out, "needles.svg"), drawNeedles(plotting, answers));
+writeFileSync(path.join(out, "needles.svg"), drawNeedles(answers));
 console.log(summaryTable(answers));
 
 async function ask(model: string, file: string): Promise<void> {

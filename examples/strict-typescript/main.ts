@@ -8,7 +8,7 @@ const notes: Note[] = [
   { text: "The bakery on the square is closed on Mondays.", author: "Bo" },
 ];
 
-/** Who wrote the notes that answer, best first. */
+/** Who wrote the notes that answer, best first; nobody if no note answers. */
 async function authors(retriever: Retriever, query: string, signal?: AbortSignal): Promise<string[]> {
   const { results, abstained } = await retriever.rank(query, notes, { threshold: 0.5, signal });
   return abstained ? [] : results.map(({ document }) => document.author);
@@ -24,7 +24,9 @@ export async function passages(retriever: Retriever, query: string): Promise<Pas
 
 const retriever = await QRRetriever.load({ model: process.env.QRHEAD_MODEL });
 try {
-  console.log(await authors(retriever, "When does the ferry leave?", AbortSignal.timeout(60_000)));
+  for (const query of ["When does the ferry to the island leave?", "Who won the football match?"]) {
+    console.log(query, await authors(retriever, query, AbortSignal.timeout(60_000)));
+  }
   console.log((await retriever.rank("Anything?", [] as Note[])).results.length);
   for await (const { query, results } of retriever.rankMany(["When does the ferry leave?", "What is closed?"], notes)) {
     console.log(`${query} ${results[0]?.document.author}`);

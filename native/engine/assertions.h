@@ -4,11 +4,11 @@
 
 namespace qrhead {
 
-// llama.cpp asserts what it does not expect, even that memory can be had, and an assertion ends the process. From now on one
-// that fails on a thread of a call of ours is ENGINE_FAILED instead, thrown through the frames of llama.cpp that are above.
+// A failed assertion of llama.cpp, such as one about memory, ends the process. After this call, an assertion that fails on a
+// thread with a guard throws ENGINE_FAILED instead, through the frames of llama.cpp.
 //
-// Not in the CPU's kernels: the other threads of the pool would wait for the one that left. Nor on threads without a guard,
-// where nobody would catch. Those end the process as before.
+// This does not hold in the CPU's kernels, where the other threads of the pool would wait for the one that left, nor on threads
+// without a guard, where nothing would catch it. There an assertion still ends the process.
 void throw_failed_assertions(const LlamaApi & llama);
 
 }  // namespace qrhead

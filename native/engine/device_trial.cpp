@@ -46,7 +46,7 @@ std::string add_numbers(ggml_backend_dev_t device) {
         llama.ggml_backend_tensor_get(sum, &found, 0, sizeof(found));
         return found == number + number ? std::string() : "it added two numbers and got another sum";
     } catch (const EngineError & error) {
-        // They stay: a device that failed may fail again where it lets go of them, and there nobody can catch.
+        // They are never freed: a device that failed may fail again while it frees them, where nothing can catch it.
         backend.release();
         allocator.release();
         return reason_or(error.what());
@@ -71,7 +71,7 @@ std::string failure_of(ggml_backend_dev_t device) {
     LogGuard::forget_errors();
     const std::string failure = add_numbers(device);
     LogGuard::forget_errors();
-    // A device that had no memory may have some later.
+    // A device without free memory may have some later, so try again.
     if (failure.empty() || lacks_kernels(failure)) {
         known[device] = failure;
     }

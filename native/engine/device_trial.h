@@ -6,15 +6,15 @@
 
 namespace qrhead {
 
-// Why nothing can be computed on a device, or "" where something can. The first call adds two numbers on it: a build for a
-// GPU finds the device as soon as there is a driver, and learns at its first kernel whether the driver takes the kernels that
-// the build has. Not tried on macOS, whose build brings its kernels as source.
+// Why a device cannot compute, or "" if it can. The first call adds two numbers on it: a GPU build finds the device if there
+// is a driver, and only the first kernel shows whether the driver can run the kernels of the build. Not tried on macOS, whose
+// build has its kernels as source.
 std::string failure_of(ggml_backend_dev_t device);
 
-// Whether a device failed because the build has no kernels that it and its driver can run. Memory has nothing to do with it.
+// Whether a device failed because its driver cannot run the kernels of the build, and not for lack of memory.
 bool lacks_kernels(const std::string & failure);
 
-// What helps then.
+// The advice for that failure.
 extern const char * const advice_without_kernels;
 
 }  // namespace qrhead

@@ -14,8 +14,8 @@ class DynamicLibrary {
     // True when the system's loader finds `name`; nothing stays loaded.
     static bool can_open(const std::string & name) noexcept;
 
-    // The library that the system's loader gives to whoever asks for `name` without a folder, if one is loaded: the first
-    // of that name in the process, which need not be the one that was opened here.
+    // The loaded library that the system's loader returns for `name` without a folder: the first of that name in the
+    // process, which need not be the one that was opened here.
     static std::optional<DynamicLibrary> find_loaded(const std::string & name);
 
     // The file that an address belongs to, or "" when that is not known.

@@ -73,7 +73,7 @@ struct Reason {
     char text[512];
 };
 
-// Runs before the stack unwinds, while the object is there. Nobody destroys the object afterwards: its text leaks.
+// Runs before the stack unwinds, while the object exists. The object is never destroyed, so its text leaks.
 int keep_reason(const EXCEPTION_POINTERS * thrown, Reason & reason) {
     if (thrown->ExceptionRecord->ExceptionCode != CPP_EXCEPTION) {
         return EXCEPTION_CONTINUE_SEARCH;
@@ -83,7 +83,7 @@ int keep_reason(const EXCEPTION_POINTERS * thrown, Reason & reason) {
     return EXCEPTION_EXECUTE_HANDLER;
 }
 
-// No object with a destructor may live where the system's handler is.
+// A function with an SEH handler may have no object with a destructor.
 bool ends_well(void (*work)(void *), void * data, Reason & reason) {
     __try {
         work(data);

@@ -1,7 +1,7 @@
 #pragma once
 
-// llama.cpp's libraries for Windows throw as Microsoft's compiler does. An addon that another compiler made cannot catch
-// that: its runtime lets such an exception pass, and the process ends. The system itself can hold it, below each call.
+// llama.cpp's libraries for Windows throw exceptions of Microsoft's compiler. An addon made by another compiler cannot catch
+// them, and the process would end. Windows itself (SEH) can catch them, around each call.
 #if defined(_WIN32) && !defined(_MSC_VER)
 
 #include <type_traits>
@@ -12,7 +12,7 @@ namespace qrhead {
 // Other exceptions pass, ours too.
 void hold_foreign_exceptions(void (*work)(void *), void * data);
 
-// A function of another compiler's library, called as it is and throwing as we do.
+// A function of a library made by another compiler. Calls to it throw exceptions that this code can catch.
 template <class Pointer> class Bound;
 
 template <class Result, class... Args> class Bound<Result (*)(Args...)> {
@@ -47,7 +47,7 @@ template <class Result, class... Args> class Bound<Result (*)(Args...)> {
 
 namespace qrhead {
 
-// Compilers of one platform share the C++ runtime there: exceptions of the libraries are caught like ours.
+// On these platforms all compilers share the C++ runtime, so exceptions of the libraries can be caught like ours.
 template <class Function> using Bound = Function;
 
 }  // namespace qrhead

@@ -10,7 +10,7 @@ struct ggml_tensor;
 
 namespace qrhead {
 
-// Takes heads out of a model: their output is zeroed behind the attention of their layer and before its output projection,
+// Takes heads out of a model: their output is zeroed after the attention of their layer and before its output projection,
 // in every pass and for every token, so that the rest of the model reads and writes without them.
 //
 // llama.cpp names that tensor `kqv_out-LAYER`, [head size × heads, tokens], with and without flash attention.
@@ -23,7 +23,7 @@ class HeadRemoval {
 
     bool empty() const noexcept { return heads_.empty(); }
 
-    // For ggml_backend_sched_eval_callback, where nothing else is looked at. Never throws: failures wait for finish_pass.
+    // For ggml_backend_sched_eval_callback of a context that captures nothing. Never throws: finish_pass throws the failures.
     static bool on_node(ggml_tensor * node, bool ask, void * removal) noexcept;
 
     // Around a llama_decode. finish_pass throws what failed meanwhile, and MODEL_UNSUPPORTED where a layer's heads have no

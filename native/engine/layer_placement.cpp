@@ -72,7 +72,7 @@ std::optional<LayerPlacement> LayerPlacement::of(int32_t n_on_device, uint32_t n
     placement.split_.resize(max_devices);
 
     // With more than one device llama.cpp makes four copies of every input to overlap batches, unless a tensor's buffer is
-    // overridden. This one would go to the same place anyway.
+    // overridden. This override does not move its tensor.
     placement.overrides_ = { { "^output_norm\\.", api().ggml_backend_dev_buffer_type(cpu) }, { nullptr, nullptr } };
     return placement;
 }

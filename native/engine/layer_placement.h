@@ -11,10 +11,9 @@ namespace qrhead {
 
 // Which layers go where when not all of them are computed.
 //
-// llama.cpp puts the last layers of a model on the devices, and those are the ones that a ranking never computes. With this,
-// the first `n_on_device` layers go there, and the weights and the caches of the others stay in the process's memory: the
-// CPU stands in the list of devices and takes the rest of the split. (Overrides of tensors' buffers would move the weights
-// alone and leave the caches on the device.)
+// llama.cpp puts the last layers of a model on the devices, but a ranking never computes those. Here the first `n_on_device`
+// layers go to the devices, and the weights and caches of the others stay in the memory of the process: the CPU is in the list
+// of devices and takes the rest of the split. (Overrides of tensor buffers would move the weights but not the caches.)
 class LayerPlacement {
   public:
     // Of a model with `n_blocks` layers. None where there is no GPU, or nothing to leave out.

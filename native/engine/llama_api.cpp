@@ -33,8 +33,8 @@ std::string text_of(const DynamicLibrary & library, const char * function) {
     return text != nullptr ? text() : "";
 }
 
-// The system's loader knows a library by its name, and libggml-base has the same name in every release. Whichever was
-// loaded first in a process serves all that ask for it: harmless where it is the same build, another ABI where it is not.
+// The system's loader knows a library by its name, and libggml-base has the same name in every release. The first
+// one in a process serves everybody who asks for it. That is harmless for the same build; another build has another ABI.
 void refuse_other_base(const DynamicLibrary & own, const DynamicLibrary & in_use, const LibraryPaths & paths) {
     const void * address = in_use.find("ggml_version");
     if (address == nullptr || address == own.find("ggml_version")) {
@@ -58,7 +58,7 @@ void resolve(LlamaApi & target, const LibraryPaths & paths) {
         try {
             return DynamicLibrary::open(path);
         } catch (const EngineError &) {
-            // Most likely a function is missing that the other build lacks.
+            // The cause is most likely a function that the other build lacks.
             if (const auto in_use = shared()) {
                 refuse_other_base(base, *in_use, paths);
             }

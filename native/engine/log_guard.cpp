@@ -15,7 +15,7 @@ void *            previous_user_data = nullptr;
 thread_local int         n_guards_here = 0;
 thread_local std::string error_line;
 
-// Another thread's lines are its own: those of a host that uses the same libraries, while a call of ours runs.
+// Lines of other threads are not ours: a host may use the same libraries while a call of ours runs.
 void forward(enum ggml_log_level level, const char * text) {
     ggml_log_callback callback  = nullptr;
     void *            user_data = nullptr;
@@ -72,7 +72,7 @@ LogGuard::~LogGuard() {
     ggml_log_callback current   = nullptr;
     void *            user_data = nullptr;
     llama_.llama_log_get(&current, &user_data);
-    // Somebody may have installed a callback of their own meanwhile: it stays.
+    // If somebody installed another callback meanwhile, it stays.
     if (current == collect) {
         llama_.llama_log_set(previous_callback, previous_user_data);
     }

@@ -23,7 +23,7 @@ class LogGuard {
     // The first error line that llama.cpp logged on this thread since its guards began or it forgot, or "" when there was none.
     static std::string first_error();
 
-    // What follows is another matter than what was logged on this thread until now.
+    // Forgets the errors that were logged on this thread so far.
     static void forget_errors() noexcept;
 
   private:

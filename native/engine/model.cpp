@@ -123,8 +123,8 @@ bool is_split(const ModelOptions & options, int32_t n_layer) {
     return n_gpus > 0 && options.n_gpu_layers != 0 && (n_gpus > 1 || !on_gpus_entirely);
 }
 
-// After a forward pass that was stopped, llama.cpp still copies inputs of the parts behind it to their devices, and reads
-// which experts were chosen: a model with experts stays as llama.cpp lays it out.
+// After a forward pass was stopped, llama.cpp still copies inputs of the later parts to their devices, and reads which experts
+// were chosen. So a model with experts keeps the layout of llama.cpp.
 std::optional<LayerPlacement> place_layers(const ModelOptions & options, const ModelSizes & sizes) {
     if (options.n_gpu_layers == 0 || options.n_used_layers < 0 || sizes.n_experts > 0) {
         return std::nullopt;

@@ -13,7 +13,7 @@ struct ModelSizes {
 
 // Reads a GGUF's header with llama.cpp's own reader and refuses what llama.cpp's loader would assert on, which ends the
 // process: sizes out of its range, head counts whose products overflow, contradictory experts, a token that stands twice.
-// What the loader reports by itself is left to it, so a file that cannot be read passes.
+// The loader reports other faults by itself, so a file that cannot be read passes this check.
 // Throws MODEL_LOAD_FAILED with the key, its value and what was expected.
 ModelSizes check_model_file(const std::string & path);
 

@@ -10,9 +10,9 @@ namespace qrhead {
 
 // Where text of a SentencePiece (SPM) vocabulary can be cut without changing its tokens.
 //
-// SPM starts from characters and joins neighbours whose text together is a token, the best score first. A joined symbol that
-// reached across a cut between the characters a and b would be a token with b right behind a. So where no token has b right
-// behind a, nothing joins across, and what is joined on one side does not depend on the other.
+// SPM starts from characters and joins neighbours whose text together is a token, the best score first. A symbol that crosses
+// a cut between the characters a and b would be a token in which b follows a. If there is no such token, nothing joins across
+// the cut, and the two sides do not depend on each other.
 //
 // llama.cpp's SPM tokenizer takes time quadratic in the length of what it finds no tokens for (line breaks, tabs, rare
 // characters), and cannot be stopped: cut pieces are short, and between two of them a call can end.

@@ -156,7 +156,7 @@ class TensorFile {
     template <class Visit> void read(const ggml_tensor & tensor, Visit visit) {
         const size_t begin = offset_of(tensor);
         const size_t size  = api().ggml_nbytes(&tensor);
-        // A page decides for almost every matrix.
+        // One page of bytes decides for almost every matrix.
         size_t want = 4096;
         for (size_t at = 0; at < size; want = block_bytes) {
             cancellation_.throw_if_requested();

@@ -13,7 +13,7 @@ namespace qrhead {
 // With `every_matrix` also: no matrix of zeros among those that every model needs, nor three tensors of zeros in a row before
 // the last block. Whether a matrix has NaN is left to llama.cpp's own `check_tensors`.
 //
-// What llama.cpp reports by itself is left to it, so a file that cannot be read passes.
+// llama.cpp reports other faults by itself, so a file that cannot be read passes this check.
 // Throws MODEL_LOAD_FAILED with the tensor's name, and ABORTED.
 void check_tensor_data(const std::string & path, bool every_matrix, const Cancellation & cancellation);
 

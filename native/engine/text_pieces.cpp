@@ -54,7 +54,7 @@ size_t end_of_piece(const std::string & text, size_t begin, size_t end) noexcept
     size_t stretch = begin;
     for (size_t at = begin + 1; at < end; at++) {
         if (starts_stretch(text, at)) {
-            // Behind a single line break any expression would have stopped, so this changes no token.
+            // Every expression stops after a single line break, so this changes no token.
             if (at - begin >= max_piece && !is_space(text[at - 2])) {
                 return at;
             }

@@ -120,8 +120,8 @@ std::vector<llama_token> tokenize_piece(const llama_vocab * vocab, const char * 
     return tokens;
 }
 
-// A piece of SPM text that stands behind other text. The separator goes first and its tokens are dropped again: what a
-// vocabulary puts before a text then comes before the separator.
+// A piece of SPM text that follows other text. The separator is put before it and its tokens are dropped again, so that what
+// the vocabulary puts before a text comes before the separator.
 std::vector<llama_token> tokenize_continued(const llama_vocab * vocab, const std::string & separator, const char * text, size_t length) {
     const auto separated = tokenize_piece(vocab, separator.data(), separator.size());
     const auto piece     = separator + std::string(text, length);

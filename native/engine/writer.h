@@ -33,7 +33,7 @@ struct WrittenToken {
 
 // A KV cache of full depth, to write text with. One thread at a time.
 //
-// A prompt replaces the one before; their common prefix stays in the cache. The logits behind the prompt stay too, so the same
+// A prompt replaces the one before; their common prefix stays in the cache. The logits after the prompt stay too, so the same
 // prompt is not read again and gives the same text.
 class Writer {
   public:
@@ -48,7 +48,7 @@ class Writer {
     size_t position() const noexcept { return cells_.size(); }
     size_t n_bytes() const noexcept { return n_bytes_; }
 
-    // Reads a prompt and begins a text behind it. Returns how many of its tokens were in the cache already, 0 with `afresh`.
+    // Reads a prompt and begins a text after it. Returns how many of its tokens were in the cache already, 0 with `afresh`.
     // After a failure there is no text, and the cache holds what was read before it.
     size_t read(const std::vector<llama_token> & prompt, bool afresh, const Sampling & sampling,
                 const Cancellation & cancellation, const Progress & on_progress);
@@ -57,11 +57,11 @@ class Writer {
     // the cache is full.
     WrittenToken next(const Cancellation & cancellation);
 
-    // Logits behind the prompt that was read last, one per token of the vocabulary. Throws INVALID_ARGUMENT if none was read.
+    // Logits after the prompt that was read last, one per token of the vocabulary. Throws INVALID_ARGUMENT if none was read.
     const std::vector<float> & prompt_logits() const;
 
   private:
-    // How many of its tokens are in the cache and need not be read: all only if the logits behind them are known.
+    // How many of its tokens are in the cache and need not be read: all only if the logits after them are known.
     size_t n_known(const std::vector<llama_token> & prompt) const;
     void   check_prompt(const std::vector<llama_token> & prompt) const;
     void   forget_from(size_t cell);

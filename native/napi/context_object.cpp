@@ -59,7 +59,7 @@ std::shared_ptr<void> ContextObject::claim(const Napi::CallbackInfo & info) {
     require(info.Env());
     auto self = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
     busy_ = true;
-    // The deleter runs as well where there is no memory for the pointer's own count.
+    // The deleter also runs if the shared pointer cannot allocate its count.
     return std::shared_ptr<void>(nullptr, [this, self](void *) { busy_ = false; });
 }
 

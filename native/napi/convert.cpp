@@ -230,7 +230,7 @@ ProgressFunction to_progress(const Napi::Value & value, const CancelFlag & shutt
     function.Unref(env);  // progress alone must not keep the process alive
     auto lifetime = std::shared_ptr<void>(nullptr, [function](void *) mutable { function.Release(); });
     auto report = [function, is_wanted, shutting_down](double progress) {
-        // A report that finds the queue closed is a report too late, and no failure.
+        // A report that comes after the queue was closed is too late, which is no failure.
         function.NonBlockingCall([=](Napi::Env callback_env, Napi::Function callback) {
             bool has = false;
             if (napi_has_named_property(callback_env, callback_env.Global(), "process", &has) != napi_ok) {

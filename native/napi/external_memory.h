@@ -4,8 +4,8 @@
 
 namespace qrhead {
 
-// Bytes outside V8's heap that V8 has been told of. It sees only the small wrappers, and would never have a reason to collect
-// one that nobody disposed of.
+// Tells V8 about bytes outside its heap. V8 sees only the small wrappers, and would otherwise have no reason to collect a
+// wrapper that nobody disposed of.
 class ExternalMemory {
   public:
     ExternalMemory() = default;

@@ -18,7 +18,7 @@ inline Napi::Error coded_error(Napi::Env env, const std::string & code, const st
     return error;
 }
 
-// What a call holds until its promise settles: each lets go in its destructor, on the JavaScript thread.
+// What a call holds until its promise settles. The destructors release it, on the JavaScript thread.
 using Held = std::vector<std::shared_ptr<void>>;
 
 // Runs `work` on a thread of the pool and settles a promise with what `convert` makes of its result. `work` owns all it
@@ -86,7 +86,7 @@ template <class Result> class PromiseWorker final : public Napi::AsyncWorker {
         : Napi::AsyncWorker(env, name), deferred_(Napi::Promise::Deferred::New(env)), work_(std::move(work)),
           convert_(std::move(convert)), held_(std::move(held)) {}
 
-    // May run where memory has just run out.
+    // May run when memory has just run out.
     void fail(const char * code, const char * message) noexcept {
         code_ = code;
         try {

@@ -30,7 +30,7 @@ static Sampling to_sampling(const Napi::Object & object) {
     sampling.temperature    = static_cast<float>(require_number(object, "temperature", 0, 1e6));
     sampling.top_k          = static_cast<int32_t>(require_number(object, "topK", 0, 1 << 30));
     sampling.top_p          = static_cast<float>(require_number(object, "topP", 0, 1));
-    // llama.cpp takes the largest number of 32 bits for a seed of its own.
+    // For llama.cpp the largest 32-bit number means a random seed.
     sampling.seed           = static_cast<uint32_t>(require_number(object, "seed", 0, UINT32_MAX - 1.0));
     sampling.repeat_penalty = static_cast<float>(require_number(object, "repeatPenalty", 1, 1e6));
     return sampling;
@@ -68,7 +68,7 @@ std::shared_ptr<void> WriterObject::claim(const Napi::CallbackInfo & info) {
     require(info.Env());
     auto self = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
     busy_ = true;
-    // The deleter runs as well where there is no memory for the pointer's own count.
+    // The deleter also runs if the shared pointer cannot allocate its count.
     return std::shared_ptr<void>(nullptr, [this, self](void *) { busy_ = false; });
 }
 

@@ -16,7 +16,7 @@ export type AdapterRetriever = Pick<Retriever, "model" | "rank" | "prune" | "dis
 
 /** A retriever, or how to load one: when it is first needed, and once. */
 export type SourceOptions = LoadOptions & {
-  /** A loaded retriever, which the adapter uses and does not dispose of. The other options have no use then. */
+  /** A loaded retriever. The adapter does not dispose of it. The other options have no effect with it. */
   retriever?: AdapterRetriever | undefined;
   /** Load the model into a process of its own, as `qrhead/isolated`. Defaults to `false`. */
   isolated?: boolean | undefined;
@@ -56,7 +56,7 @@ export class Source implements AsyncDisposable {
     signal?: AbortSignal | undefined,
   ): Promise<RankedDocument<T>[]> {
     assertText(query, "query");
-    // Null is how JSON leaves out.
+    // JSON has null for an option that is left out.
     if (topN != null && !(Number.isInteger(topN) && topN >= 1))
       throw invalidArgument("topN", "an integer of at least 1", topN);
     if (documents.length === 0) return [];

@@ -60,7 +60,7 @@ export async function ask(query: string, from: RetrieveFrom, given: AskOptions):
   const { maxTokens = DEFAULTS.maxTokens, temperature = DEFAULTS.temperature } = options;
   const { repeatPenalty = DEFAULTS.repeatPenalty } = options;
   if (isCorpus(from)) refuseReading(options, ["chunkTokens", "chunk", "layout"], "a corpus");
-  // First: what it cannot do is said before anything is read.
+  // First, so that a model that cannot write is refused before anything is read.
   const { author, host, close } = await openBoth(from, options);
   try {
     const loaded = performance.now();
@@ -131,7 +131,7 @@ async function openBoth(from: RetrieveFrom, options: AskOptions) {
   }
 }
 
-/** What the generator's context leaves for sources; undefined where nothing bounds it. */
+/** Tokens that the generator's context leaves for sources; undefined if nothing limits it. */
 async function budgetOf(author: Author, query: string, options: AskOptions, maxTokens: number) {
   const { budgetTokens: asked, instruction, history } = options;
   if (author.size === undefined) return asked;
@@ -148,7 +148,7 @@ function retrieveOptions(options: AskOptions, author: Author, budgetTokens: numb
   return {
     ...{ threshold, candidates, fuse, layout, order, neighbours, chunkTokens, chunk, instruction, history },
     ...{ countTokens, onLeftOut, onProgress, signal, budgetTokens },
-    // What the context leaves is no wish for as many as fit.
+    // The room in the context is a limit. It does not ask for as many chunks as fit.
     topK: topK ?? (options.budgetTokens === undefined ? DEFAULT_TOP_K : undefined),
   };
 }

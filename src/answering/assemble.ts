@@ -55,7 +55,7 @@ export async function assembleContext(
   }
   const costs = new Map<number, number>();
   const costOf = async (index: number) => {
-    // The widest number there can be: which one it gets is not known yet.
+    // Its number is not known yet, so the widest possible one counts.
     const known = costs.get(index) ?? (await countTokens(block(pieces[index]!, pieces.length) + SEPARATOR));
     costs.set(index, known);
     return known;
@@ -117,7 +117,7 @@ function isPiece(piece: unknown): boolean {
   return typeof text === "string" && typeof title === "string" && typeof score === "number" && !Number.isNaN(score);
 }
 
-/** The number to be cited by, the title on one line, and the text as it is but for space around it. */
+/** The citation number, the title on one line, and the text without the space around it. */
 function block({ title, text }: ContextPiece, citation: number): string {
   return `[${citation}] ${title ? `${title.replace(/\s*[\r\n\u2028\u2029]\s*/g, " ")}\n` : ""}${text.trim()}`;
 }

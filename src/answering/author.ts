@@ -18,7 +18,7 @@ export type Author = {
   name: string;
   /** Without a chat template: it is asked in plain text. */
   isBase: boolean;
-  /** Tokens that prompt and answer may have; undefined where only the caller knows. */
+  /** Tokens that prompt and answer may have; undefined if only the caller knows. */
   size: number | undefined;
   count: (text: string) => number | Promise<number>;
   /** Tokens of the whole prompt. */
@@ -48,7 +48,7 @@ export async function openAuthor(options: AskOptions): Promise<{ author: Author;
   const retriever = await loadRetriever(options);
   try {
     const own = authorOf(retriever, options);
-    // Without a template that can be used node-llama-cpp asks in plain text. What it cannot do either, it says.
+    // Without a usable template node-llama-cpp asks in plain text, and reports what it cannot do.
     const canWrite = await own.promptTokens([{ role: "user", content: "?" }]).then(
       () => true,
       (error: unknown) => {
@@ -123,7 +123,7 @@ function authorOf(retriever: Retriever, options: AskOptions): Author {
   };
 }
 
-/** A function of the caller's: what its model counts is not known, so that tokens are estimated. */
+/** A function of the caller. Its model's tokenizer is not known, so tokens are estimated. */
 function authorOfFunction(generate: Extract<Generate, CallableFunction>, { contextSize }: AskOptions): Author {
   const count = (text: string) => estimateTokens(text).length / 2;
   return {

@@ -37,7 +37,7 @@ export type AskOptions = Omit<RetrieveOptions, "onProgress" | "signal"> &
     retriever?: RetrieveHost | LoadOptions | undefined;
   };
 
-/** What has no use where the caller's own function writes. */
+/** Options without a use if a function of the caller writes the answer. */
 const OF_WRITING = ["maxTokens", "temperature", "repeatPenalty"] as const;
 
 /** @throws InputError `INVALID_ARGUMENT` for a blank question, nothing to answer with, an unknown option or a wrong value. */

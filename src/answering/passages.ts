@@ -49,8 +49,7 @@ export const DEFAULT_CANDIDATES = 200;
 const CHUNKING = ["chunkTokens", "chunk"] as const;
 
 /**
- * Opens what a question is to be answered from, and lets BM25 choose the candidates where it has more chunks than the heads
- * are to read.
+ * Opens the source of an answer. If it has more chunks than the heads are to read, BM25 chooses the candidates.
  *
  * @param host Not used for a corpus.
  * @throws InputError for what is none of these, options that have no use with it, and what reading and cutting throws.
@@ -149,7 +148,7 @@ async function ofIndex(
   const all = index.withNeighbours(found, neighbours);
   const candidates = all.flatMap(({ id }, position) => (scores.has(id) ? position : []));
   const given = candidates.map((position) => all[position]!);
-  // Its words are as rare as they are in the whole index.
+  // The index scores by how rare a word is in the whole index.
   const prior = (fuse ?? host.fuse) === "none" ? undefined : given.map(({ id }) => scores.get(id)!);
   const documents = given.map(({ id, title, text }) => ({ id, ...(title !== undefined && { title }), text }));
   return {
@@ -159,8 +158,8 @@ async function ofIndex(
 }
 
 /**
- * The chunks that BM25 puts first, as positions in their own order; all where there are no more than `most`. Where fewer share
- * a word with the query the first of the others fill up, since words are not all that a question has.
+ * Positions of the chunks that BM25 puts first, ascending; all of them if there are no more than `most`. If fewer chunks share
+ * a word with the query, the first of the others fill up, because a chunk can answer without sharing a word.
  */
 export async function chooseByWords(
   query: string,

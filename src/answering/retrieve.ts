@@ -46,13 +46,13 @@ export type RetrieveResult = {
   windows?: RankResult["windows"];
 };
 
-/** Chunks that are taken by default: more of them make small models lose the thread. */
+/** Default number of chunks. Small models answer worse from more. */
 export const DEFAULT_TOP_K = 5;
 /** The heads' score of a chunk that gets no more attention from the query than from the null query. */
 const NOTHING = 0;
 const UNBOUNDED = 2 ** 31;
 const IRRELEVANT = "no chunk gets more attention than from the null query: the documents may not hold an answer";
-/** What is said where an index has no candidates. */
+/** The warning for an index without candidates. */
 export const NO_WORD = "no chunk of the index shares a word with the question";
 
 /**
@@ -112,7 +112,7 @@ export async function retrieve(
     timings: { ...ranking.timings, searchMs, totalMs: performance.now() - began },
     warnings: [
       ...(from instanceof ChunkIndex && candidates.length === 0 ? [NO_WORD] : []),
-      // A chunk alone has nothing to stand out from.
+      // A single chunk has no other to be compared with.
       ...(isAnyRelevant || candidates.length <= 1 ? [] : [IRRELEVANT]),
       ...stale.map((file) => `${file} has changed since the index was updated`),
       ...ranking.warnings,
@@ -122,7 +122,7 @@ export async function retrieve(
   };
 }
 
-/** Chunks as pieces of a context, in the order of the ranking: what is not to be taken for itself may come as a neighbour. */
+/** Chunks as pieces of a context, in the order of the ranking. A piece that is not taken itself may come as a neighbour. */
 function piecesOf({ all, candidates }: Passages, { results }: RankResult, threshold: number | undefined) {
   const isRelevant = ({ score, attention = score }: RankResult["results"][number]) => attention > NOTHING;
   const isAnyRelevant = results.some(isRelevant);

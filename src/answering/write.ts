@@ -30,7 +30,7 @@ export async function promptTokens(model: LlamaModel, messages: readonly ChatMes
   return isBase(model) ? baseTokens(model, messages) : chatTokens(await wrapperOf(model), model, messages);
 }
 
-/** Found once a file and template: node-llama-cpp tries its own templates for it, which takes seconds. */
+/** Cached by file and template: node-llama-cpp tries its own templates to find it, which takes seconds. */
 const wrappers = new Map<string, ChatWrapper>();
 
 async function wrapperOf(model: LlamaModel): Promise<ChatWrapper> {
@@ -86,7 +86,7 @@ async function chat(
   await read(contextSequence, tokens, options);
   const { response, metadata } = await session.generateResponse(historyOf(session.chatWrapper, messages), {
     ...sampling(tokens, options),
-    // Nothing is ever shifted out: the answer ends before the context does.
+    // The context is never shifted: the answer ends before the context is full.
     contextShift: { size: 1 },
     ...(options.onText && { onTextChunk: options.onText }),
     ...(options.signal && { signal: options.signal }),
@@ -94,7 +94,7 @@ async function chat(
   return { answer: response, stopped: metadata.stopReason === "maxTokens" ? "maxTokens" : "end" };
 }
 
-/** A base model goes on with the text: what stands after the first line of its answer is no answer. */
+/** A base model continues the text, so only the first line of its answer is an answer. */
 async function complete(
   model: LlamaModel,
   contextSequence: LlamaContextSequence,
@@ -126,7 +126,7 @@ async function complete(
   return { answer, stopped: !ended && metadata.stopReason === "maxTokens" ? "maxTokens" : "end" };
 }
 
-/** Reads all of the prompt but its last token, in batches: the library's own reading tells nobody how far it is. */
+/** Reads the prompt except its last token in batches, because the library's own reading reports no progress. */
 async function read(
   sequence: LlamaContextSequence,
   tokens: readonly Token[],

@@ -5,8 +5,7 @@ import type { Generate } from "./options.ts";
 import type { WriteOptions, Written } from "./write.ts";
 
 /**
- * The answer that a function of the caller's writes. When the signal is aborted nobody waits for the function any more,
- * whatever it waits for.
+ * The answer that a function of the caller writes. After an abort nothing waits for the function, even if it never returns.
  *
  * @throws InputError for a function that returns no iterable, or whose pieces are no strings.
  */

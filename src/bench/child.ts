@@ -16,8 +16,8 @@ export async function runSelf<T>(args: readonly string[]): Promise<T> {
 }
 
 /**
- * The time of a rerank by the command, over what the engine alone took inside it: prompt, tokens, spans, scores and
- * ranking are the rest. Both times are of the same call, so that noise cannot part them.
+ * The time of a rerank by the command, divided by the time that the engine took in it. The difference is prompt, tokens,
+ * spans, scores and ranking. Both times belong to the same call, so noise affects both.
  */
 export async function commandRatio(options: {
   model?: string | undefined;

@@ -24,7 +24,7 @@ const OPENING_TOKENS = 18;
 
 export type BenchSize = { documentTokens: number; queryTokens: number; nullTokens: number };
 
-/** Tokens that no tokenizer made: what is measured does not depend on their meaning. */
+/** Arbitrary tokens: the time does not depend on their meaning. */
 export function benchTokens(size: BenchSize, vocabularySize: number) {
   const make = (count: number, seed: number) =>
     Int32Array.from({ length: count }, (_, i) => (i * 7919 + seed * 104_729) % Math.min(vocabularySize, 50_000));
@@ -96,7 +96,7 @@ export class Trial {
     const { documents, query, nullQuery } = this.tokens;
     this.#context.rollback(0);
     const prefillMs = await timed(() => this.#context.prefill(documents, this.#cancellation));
-    // What all passes take is shared by tokens.
+    // The time of all passes, split by tokens.
     const lookMs = await timed(() => this.#look(true));
     const share = this.name === "plain" ? 0 : nullQuery.length / (nullQuery.length + query.length);
     const nullMs = lookMs * share;
@@ -109,7 +109,7 @@ export class Trial {
     return this.#context.dispose();
   }
 
-  /** The query and, where somebody looks, the null query, in the passes that a ranking takes: see `QueryPasses`. */
+  /** The query and the null query in the passes that a ranking takes: see `QueryPasses`. */
   async #look(isFirst: boolean): Promise<void> {
     const { documents, opening, query, nullQuery } = this.tokens;
     const cancellation = this.#cancellation;

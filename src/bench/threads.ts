@@ -6,8 +6,8 @@ import { type BenchRow, median } from "./report.ts";
 import { type BenchOptions, chooseHeads } from "./run.ts";
 
 /**
- * What the default number of threads costs beside the best one, on the processors as busy as they are: 1, 2, 4 and 8 threads
- * and the default take turns, each once per round.
+ * The time of the default number of threads over that of the best number, at the current load of the processors. 1, 2, 4
+ * and 8 threads and the default take turns, each once per round.
  */
 export async function threadsRow(options: Omit<BenchOptions, "trials">): Promise<BenchRow> {
   watchProcessors();

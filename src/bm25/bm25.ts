@@ -25,7 +25,7 @@ export class Bm25Index {
   readonly #term = new Growing(Uint32Array);
   readonly #document = new Growing(Uint32Array);
   readonly #count = new Growing(Uint16Array);
-  /** Begin of every term's postings; made by `finish`. */
+  /** Where the postings of each term begin; made by `finish`. */
   #begins: Uint32Array | undefined;
   #documents = new Uint32Array();
   #counts = new Uint16Array();

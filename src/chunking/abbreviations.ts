@@ -1,4 +1,4 @@
-// Words behind which a full stop ends no sentence, in English, German, French and Spanish.
+// Words after which a full stop ends no sentence, in English, German, French and Spanish.
 
 const set = (words: string): ReadonlySet<string> => new Set(words.split(/\s+/).filter(Boolean));
 
@@ -18,7 +18,7 @@ export const BEFORE_NUMBER = set(`
   par para pt ex op v jan feb febr mar apr jun jul aug sep sept oct okt nov dec dez janv févr avr juil déc ene abr ago dic
   c circa about tel ext lit zif abs`);
 
-/** The end only where a sentence clearly begins behind it. In small letters. */
+/** The end only where a sentence clearly begins after it. In small letters. */
 export const SOMETIMES_LAST = set(`
   etc av inc ltd co corp jr sr st ave blvd rd dept univ assn est al bros mt ft sq ed eds trans usw u.s.w e.v gmbh str
   cie ud uds vd vds apdo avda dto ph.d m.d b.a m.a phd`);
@@ -32,7 +32,7 @@ export const STARTERS = set(`
   Le La Les Un Une Il Elle Ils Elles Nous Vous Je Ce Cette Ces Dans En Mais Et Au Pour Quand
   El Los Las Una Ella Ellos Pero Y Este Esta Esto Con Por Cuando No Se Su`);
 
-/** Behind an ordinal number: "am 3. Oktober", "im 19. Jahrhundert". */
+/** After an ordinal number: "am 3. Oktober", "im 19. Jahrhundert". */
 export const AFTER_ORDINAL = set(`
   Januar Jänner Februar März April Mai Juni Juli August September Oktober November Dezember Jahrhundert Jahrhunderts Jh Klasse
   Auflage Kapitel Platz`);

@@ -92,7 +92,7 @@ function* chunkSteps(text: string, tokens: TokenMap, options: ChunkOptions): Gen
     };
   }
 
-  /** Parts of the coarsest level that fit, neighbours put together; what does not fit is cut at the next level. */
+  /** Parts of the coarsest level that fit, with neighbours joined. A part that does not fit is cut at the next level. */
   function* pack(span: Span, level: number, cutLevel: number): Generator<Piece | undefined> {
     if (tokens.count(span) <= limit) return yield { begin: span[0], end: span[1], level: cutLevel };
     const splitter = levels[level];
@@ -112,7 +112,7 @@ function* chunkSteps(text: string, tokens: TokenMap, options: ChunkOptions): Gen
       }
       if (open) yield open;
       open = undefined;
-      // What is left of a long part stays by itself: the next section does not begin inside it.
+      // The rest of a long part stays a chunk of its own, so that the next section does not begin inside it.
       if (tokens.count([part.begin, part.end]) <= limit) open = part;
       else yield* pack([part.begin, part.end], level + 1, part.level);
     }
@@ -157,7 +157,7 @@ function* partsAt([begin, end]: Span, splitter: Splitter, level: number, cutLeve
   yield { begin: from, end, level: from === begin ? cutLevel : level };
 }
 
-/** Ways to cut, coarse to fine; behind the last come tokens. */
+/** Ways to cut, coarse to fine. If none of them helps, the cut is between tokens. */
 function* splittersFor(by: ChunkUnit, outline: Outline, options: ChunkOptions): Steps<Splitter[]> {
   const { text } = outline;
   const inLine = [clauses(text), phrases(text), words(text), unspacedWords(text)];

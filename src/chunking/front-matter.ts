@@ -7,7 +7,7 @@ const TOML_END = /(?:\r\n|\r|\n)\+\+\+[^\S\r\n]*(?:\r\n|\r|\n|$)/g;
 
 /**
  * Length of the front matter at the beginning of a text: YAML between lines of dashes, or TOML between lines of plus signs. 0
- * when there is none: a rule between sections, behind which no key stands, begins none.
+ * if there is none. A rule that no key follows begins none.
  */
 export function frontMatterLength(text: string): number {
   for (const [begin, end] of [

@@ -21,7 +21,7 @@ export function* linesOf(text: string): Steps<Lines> {
   return { begins, ends };
 }
 
-/** The match of a sticky expression at a place, or null; it must not go beyond a line by itself. */
+/** The match of a sticky expression at a position, or null. The expression must not match across lines. */
 export function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
   pattern.lastIndex = at;
   return pattern.exec(text);

@@ -20,7 +20,7 @@ const UNDERLINE = / {0,3}(=+|-+)[ \t]*$/my;
 const RULE = / {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/my;
 const ITEM = /( {0,3})(?:([-*+])|(\d{1,9})([.)]))([ \t]+|$)/my;
 const QUOTE = / {0,3}>/y;
-/** Markup that goes over blank lines, with what ends it. */
+/** HTML that may contain blank lines, with what ends it. */
 const LONG_MARKUP = / {0,3}<(?:(!--)|(\?)|(!\[CDATA\[)|(script|pre|style|textarea)(?=[\s>]|$))/imy;
 const LONG_MARKUP_ENDS = ["-->", "?>", "]]>", undefined];
 /** Elements that begin a block, which ends at a blank line, as CommonMark lists them. */
@@ -33,7 +33,7 @@ const LONE_MARKUP = / {0,3}<\/?[a-z][\w-]*(?:\s[^<>\n]*)?>[ \t]*$/imy;
  * The top-level blocks of a Markdown text, in order, as CommonMark has them, and tables. Each goes to the beginning of the
  * next; what stands before the first belongs to it.
  *
- * Lines are looked at one by one and never what stands in them, so that the time is that of the text's length.
+ * The scan looks at the beginnings of lines and not at inline markup, so its time is linear in the length of the text.
  */
 export function* markdownBlocks(text: string): Steps<Block[]> {
   const matter = frontMatterLength(text);
@@ -58,7 +58,7 @@ function* scan(text: string, { begins, ends }: Lines, structures: readonly Struc
   }
   return blocks;
 
-  /** Adds the block that a line begins; the line behind it. */
+  /** Adds the block that a line begins; the line after it. */
   function* blockAt(first: number): Steps<number> {
     const framed = structureOf(first);
     if (framed && !matchAt(ITEM, text, begins[first]!) && !matchAt(QUOTE, text, begins[first]!)) {
@@ -130,7 +130,7 @@ function* scan(text: string, { begins, ends }: Lines, structures: readonly Struc
       if (!isIndented) {
         if (item && !matchAt(RULE, text, begins[next]!) && (mark === undefined || kind === mark)) {
           mark = kind!;
-          // Up to four spaces belong to the item's mark, and a mark without text counts one.
+          // Up to four spaces belong to the mark of the item; a mark without text counts one.
           const gap = item[5]!.replaceAll("\t", "    ").length;
           column = item[0].length - item[5]!.length + (gap >= 1 && gap <= 4 ? gap : 1);
           items.push(begins[next]!);
@@ -187,7 +187,7 @@ function* scan(text: string, { begins, ends }: Lines, structures: readonly Struc
     return lineFrom(end);
   }
 
-  /** The first line that begins at a position or behind it. */
+  /** The first line that begins at a position or after it. */
   function lineFrom(position: number): number {
     return firstWhere(begins.length, (index) => begins[index]! >= position);
   }

@@ -8,14 +8,14 @@ import { wrappedLines } from "./wrapped-lines.ts";
 
 const MARGIN = /[ \t>]*/y;
 
-/** What the lines of a text are: where new ones begin, and where they only go on. */
+/** Which lines of a text begin something new, and which continue the line above. */
 export class Outline {
   readonly text: string;
   /** Fences and tables of a text, comments and strings of source; in order, none inside another. */
   readonly structures: readonly Structure[];
   /** Where lines begin that do not go on with the one above, but for blank ones and the first; ascending. */
   readonly lineStarts: readonly number[];
-  /** The text with spaces where a wrapped line goes on: as long as the text, and as if it had never been wrapped. */
+  /** The text with a space for each line break inside a wrapped sentence; as long as the text. */
   readonly #flat: string;
   readonly #isSource: boolean;
 

@@ -9,8 +9,8 @@ export type Piece = { begin: number; end: number; level: number };
 const SHORTEST = 16;
 
 /**
- * Pieces without short ones: a short piece joins the neighbour that the finer cut parts it from, else the other one, and
- * where neither has room it takes from one. Without a limit only blank ones join theirs. Changes the pieces that it is given.
+ * Joins short pieces to a neighbour: the one behind the finer cut if it has room, else the other one. If neither has room, the
+ * short piece takes text from one of them. Without a limit only blank pieces are joined. Changes the pieces that it is given.
  */
 export function* withoutTails(
   text: string,

@@ -1,15 +1,15 @@
 import { AFTER_ORDINAL, BEFORE_NUMBER, NEVER_LAST, SOMETIMES_LAST, STARTERS, TITLES } from "./abbreviations.ts";
 
-/** Marks that end a sentence (Unicode's Sentence_Terminal), with the quotes, brackets, emphasis and footnotes behind them. */
+/** Marks that end a sentence (Unicode's Sentence_Terminal), with the quotes, brackets, emphasis and footnotes after them. */
 const END = /[…\p{Sentence_Terminal}]+(?:["'*_~\p{Pe}\p{Pf}\p{Pi}]|\[\^?\w{1,8}\])*/gu;
-/** Marks that need no space behind them. */
+/** Marks that need no space after them. */
 const WIDE = /[。．｡！？]/u;
 const OPENERS = /["'“”‘’„«»‹›([{*_~¿¡\p{Ps}–—-]*/uy;
 /** The end of what stands before a full stop: a word, a number, an abbreviation with stops in it. */
 const LAST_WORD = /[\p{L}\p{M}\p{N}.'’-]{1,24}$/u;
 const NEXT_WORD = /[\p{L}\p{M}]+/uy;
 const INITIALS = /^(?:\p{L}{1,2}\.)+-?\p{L}{1,2}$/u;
-/** Sentences that are looked at to tell whether a text begins them with capitals. */
+/** Sentences that decide whether a text begins them with capitals. */
 const SAMPLE = 300;
 
 type Candidate = {
@@ -21,9 +21,9 @@ type Candidate = {
 };
 
 /**
- * Where sentences begin in `[begin, end)` of a text, but for the first: Unicode's marks of the end of a sentence (UAX #29),
- * with two differences. Common titles, initials and abbreviations end none, and where a text begins its sentences with small
- * letters they are told apart all the same. Gives `undefined` now and then, so that a caller can pause.
+ * Where sentences begin in `[begin, end)` of a text, except the first, by Unicode's marks of the end of a sentence (UAX #29)
+ * with two differences. Common titles, initials and abbreviations end no sentence. A sentence may begin with a small letter in
+ * texts that write so. Gives `undefined` now and then, so that a caller can pause.
  */
 export function* sentenceStarts(text: string, begin: number, end: number): Generator<number | undefined> {
   const unit = text.slice(begin, end);
@@ -61,7 +61,7 @@ function candidate(unit: string, at: number, mark: string): Candidate {
   const none: Candidate = { cut: after, next: "none", end: "never" };
   const isWide = WIDE.test(mark);
   if (isWide) {
-    // Without spaces an opening quote stands directly behind the mark.
+    // Without spaces an opening quote directly follows the mark.
     const opening = mark.search(/[“‘«‹]/u);
     if (opening > 0) after = at + opening;
     // 「…。」と言った goes on.
@@ -98,7 +98,7 @@ function initialOf(unit: string, at: number): Candidate["next"] {
   return /[\p{L}\p{N}\p{S}#@<\\/&•]/u.test(character) ? "other" : "none";
 }
 
-/** Whether a full stop behind a word can be the end of a sentence when `from` is where the next word stands. */
+/** Whether a full stop after a word can be the end of a sentence when `from` is where the next word stands. */
 function endsAt(unit: string, at: number, word: string, from: number): boolean {
   const bare = word.replace(/^['’.-]+/u, "");
   const small = bare.toLowerCase();

@@ -14,7 +14,7 @@ export type SpeakerLine = { style: SpeakerStyle; name: string };
 export const LOOK = 240;
 
 const NAME = String.raw`[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.'’-]{0,39}(?:[ \t][\p{L}\p{N}_#&][\p{L}\p{M}\p{N}_.'’-]{0,39}){0,3}`;
-/** Pictures, pronouns, roles and times behind a name. */
+/** Pictures, pronouns, roles and times after a name. */
 const EXTRA = String.raw`(?:[ \t]*(?:[\p{Extended_Pictographic}\p{Emoji_Modifier}\u200d\ufe0f]{1,12}|\([^()\n]{1,40}\)|\[[^[\]\n]{1,40}\])){0,3}`;
 const WHO = `[*_]{0,3}@?(${NAME})[*_]{0,3}${EXTRA}[*_]{0,3}`;
 const DATE = String.raw`(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{1,2}\.? \p{L}{3,9}\.? \d{4}|\p{L}{3,9}\.? \d{1,2},? \d{4})`;
@@ -27,7 +27,7 @@ const row = (form: string) => new RegExp(ROW + form, "u");
 function makePatterns() {
   const forms: readonly [SpeakerStyle["kind"], RegExp][] = [
     ["angle", row(`<@?(${NAME})>`)],
-    // No time, ratio or address: nothing stands directly behind those colons but digits and slashes.
+    // No time, ratio or address: nothing directly follows those colons but digits and slashes.
     ["colon", row(String.raw`(?:${WHO}|\[(${NAME})\])[ \t]*[:：][*_]{0,3}(?![\d/\\:])`)],
     ["heading", row(String.raw`#{1,6}[ \t]+${WHO}[ \t]*[:：]?[ \t]*#*[ \t]*$`)],
     ["bold", row(String.raw`(?:\*\*|__)@?(${NAME})${EXTRA}[:：]?(?:\*\*|__)(?:[ \t]*[-–—,]?[ \t]*${STAMP})?[ \t]*$`)],
@@ -60,7 +60,7 @@ const TEMPLATE_MARK = new RegExp(
 );
 const TEMPLATE_WORDS = /^(?:im_|eot|eos|bos|end|begin|start|pad|unk|fim_|eom|vision|image|video|audio)/i;
 
-/** Labels that begin a line and speak for nobody. */
+/** Labels that begin a line and are no speakers. */
 const LABELS = new Set(
   `note notes important warning caution tip tips hint attention info todo fixme remark remember example examples e.g i.e summary
   abstract title subject date time from to cc bcc re fw fwd sent ps p.s update edit source sources reference references see
@@ -70,7 +70,7 @@ const LABELS = new Set(
   proof reason goal task context background conclusion disclaimer spoiler fact rule`.split(/\s+/),
 );
 
-/** Those who speak in what language models read: each counts where it speaks once. */
+/** Roles in conversations with language models. Each counts as a speaker even if it speaks once. */
 const ROLES = new Set(
   `system user assistant human ai bot model tool function developer gpt chatgpt claude customer agent interviewer interviewee
   narrator moderator operator`.split(/\s+/),
@@ -127,7 +127,7 @@ export function speakerLines(line: string): SpeakerLine[] {
   return found;
 }
 
-/** The marks of chat templates in a text, with who speaks behind them. */
+/** The marks of chat templates in a text, with who speaks after them. */
 export function* templateMarks(text: string): Generator<{ begin: number; name: string }> {
   if (!text.includes("<|") && !text.includes("<start_of_turn>")) return;
   for (const match of text.matchAll(TEMPLATE_MARK)) {

@@ -3,7 +3,7 @@ import { firstWhere } from "../util/first-where.ts";
 
 /**
  * Says where a stretch of a text may be cut: indexes strictly inside it, ascending; `undefined` where there is none yet and
- * a caller may pause. What stands between two cuts is one part, with the space and line breaks behind it.
+ * a caller may pause. What stands between two cuts is one part, with the space and line breaks after it.
  */
 export type Splitter = (span: Span) => Iterable<number | undefined>;
 

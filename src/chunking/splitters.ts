@@ -25,10 +25,10 @@ function where(splitter: Splitter, test: (cut: number) => boolean): Splitter {
 
 const BLANK_LINES = /(?:\r\n|\n|\r(?!\n))(?:[^\S\r\n]*(?:\r\n|\n|\r(?!\n)))+/g;
 
-/** Behind blank lines. */
+/** After blank lines. */
 export const paragraphs = (text: string): Splitter => after(text, BLANK_LINES);
 
-/** Behind blank lines outside of fences and tables. */
+/** After blank lines outside of fences and tables. */
 export function blocks(outline: Outline): Splitter {
   return where(paragraphs(outline.text), (cut) => {
     const structure = outline.structureAt(cut);
@@ -36,15 +36,15 @@ export function blocks(outline: Outline): Splitter {
   });
 }
 
-/** Behind line breaks. */
+/** After line breaks. */
 export const lines = (text: string): Splitter => after(text, LINE_BREAK);
 
-/** Inside sentences: behind semicolons, colons, commas and dashes. */
+/** Inside sentences: after semicolons, colons, commas and dashes. */
 export const clauses = (text: string): Splitter => after(text, /[;:]["'”’)\]]*\s+|[；：]/g);
 export const phrases = (text: string): Splitter =>
   after(text, /[,،–—]["'”’)\]]*\s+|[，、]|(?<=\p{Script=Thai}) +(?=\p{Script=Thai})/gu);
 
-/** Behind spaces. */
+/** After spaces. */
 export const words = (text: string): Splitter => after(text, /\s+/g);
 
 /** Before lines that are not indented, follow a blank line, and do not close a bracket: declarations, as a rule. */
@@ -74,7 +74,7 @@ export function unspacedWords(text: string): Splitter {
           if (last > begin && !isInsidePair(text, last)) yield last;
         }
       } else yield;
-      // The last word may go on behind the part.
+      // The last word may go on after the part.
       from = last > from && to < end ? last : to;
     }
   };

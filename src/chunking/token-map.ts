@@ -5,8 +5,8 @@ import { firstWhere } from "../util/first-where.ts";
 /**
  * Where the tokens of one text stand in its UTF-16, so that any stretch of it can be measured without tokenizing again.
  *
- * A stretch counts the tokens that overlap it. Tokenized by itself it may have one token more or fewer at either end,
- * where the tokenizer would have joined its characters with its neighbour's.
+ * A stretch counts the tokens that overlap it. Tokenized by itself it may have one token more or fewer at either end, because
+ * the tokenizer may join characters across its ends.
  */
 export class TokenMap {
   readonly text: string;

@@ -19,7 +19,7 @@ const STRUCTURED: readonly SpeakerStyle["kind"][] = ["template", "json", "attrib
  *
  * A name begins a turn where it stands at the beginning of a line as chats and transcripts write it: `Ann: …`, with a time, a
  * mark of a list or quote, a picture or a remark in brackets; `<Ann> …`, `<Ann>…</Ann>`, a heading or a bold line, `ANN — …`,
- * or behind a mark of a chat template. It counts as a speaker when it speaks twice, is a role such as `user`, or is named by
+ * or after a mark of a chat template. It counts as a speaker when it speaks twice, is a role such as `user`, or is named by
  * the caller; all speakers of a text are written alike. Labels such as `Note:` are no speakers, nor is anybody in fenced code.
  */
 export function* turnsOf(text: string, options: TurnOptions = {}): Steps<Turn[]> {
@@ -80,7 +80,7 @@ function* spokenLines(text: string, named: readonly string[]): Steps<Candidate[]
     if (!best || rank > best.rank) best = { rank, kind, speakers, spoken };
   }
   if (!best) return [];
-  // One who has a turn may have another behind a dash or a time; a quoted one is not speaking.
+  // A speaker may have another turn after a dash or a time. A quoted name is not speaking.
   const { kind, speakers } = best;
   const quoted = best.spoken[0]!.style.quoted;
   return candidates.filter(({ key, style }) => style.kind === kind && style.quoted === quoted && speakers.has(key));
@@ -103,7 +103,7 @@ function speakersOf(group: readonly Candidate[], wanted: ReadonlySet<string>): S
   );
 }
 
-/** Who speaks once between two turns of one role: a role does not follow itself. */
+/** A name that speaks once between two turns of one role is a speaker, because a role does not follow itself. */
 function betweenRoles(group: readonly Candidate[], speakers: ReadonlySet<string>): string[] {
   const keys = group.map(({ key }) => key);
   return keys.filter(

@@ -27,8 +27,8 @@ export type TextUnitsOptions = {
  * The smallest parts of a text that read by themselves, in order; joined they are the text. White space belongs to the unit
  * before it, and to the first one at the beginning. A blank text has none.
  *
- * A wrapped line is no end of a sentence; see `Outline`. A unit of a structure says so, and the structure's other lines give
- * it sense: with a row of a table its header should stay, with a line of code the fences.
+ * A wrapped line does not end a sentence; see `Outline`. A unit of a structure names the structure, whose other lines it needs
+ * to make sense: a row of a table needs the header, a line of code the fences.
  */
 export function textUnits(text: string, options: TextUnitsOptions = {}): Promise<TextUnits> {
   return inSlices(unitSteps(text, options), options.signal);
@@ -44,7 +44,7 @@ function* unitSteps(text: string, { isSource = false, cuts = [] }: TextUnitsOpti
   let begin = 0;
   for (const [index, end] of edges.entries()) {
     if (index % 256 === 0) yield;
-    // What is blank goes with what stands before it, and at the beginning with what follows.
+    // White space belongs to the unit before it, and at the beginning of the text to the first one.
     if (text.slice(begin, end).trim() === "") {
       if (units.length > 0) {
         units.at(-1)!.end = end;

@@ -7,7 +7,7 @@ const MARGIN = /[ \t]*(?:>[ \t]?)*[ \t]*/y;
 const ITEM = /(?:([-*+•‣◦–—])|\(?(?:\d{1,3}[.)]|[a-zA-Z]\)))[ \t]+(?=\S)/y;
 /** Begins what somebody says, or a field, under the same conditions; sentences may begin so too. */
 const LABEL = /@?\p{L}[\p{L}\p{N}_.'’-]{0,20}(?: [\p{L}\p{N}_.'’-]{1,20}){0,2}:(?:\s|$)/uy;
-/** Of the lines of a block so many begin with a label, where these are no accident. */
+/** If this share of the lines of a block begin with a label, the labels are no accident. */
 const LABELLED = 0.2;
 /** Begins a block of its own: a heading, a row, markup, a check box, a rule. */
 const BLOCK = /#{1,6}[ \t]|\||<[/a-zA-Z!]|\[[ xX]\][ \t]|-{3,}|\*{3,}|={3,}|_{3,}/y;
@@ -18,7 +18,7 @@ const UNSPACED =
 const UNDERLINE = /(?:-+|=+)[ \t]*$/my;
 const ENDED = /[.!?:;…\p{Sentence_Terminal}]["'”’»)\]*_`]*$/u;
 
-/** Short words with a full stop, behind which a number is no mark of an item: "(p. 39)". */
+/** Short words with a full stop, after which a number is no mark of an item: "(p. 39)". */
 const ABBREVIATED = /(?:^|[\s(])\p{L}{1,4}\.$/u;
 
 /** Columns between which texts are wrapped. */
@@ -50,8 +50,8 @@ export type Joint = { line: number; from: number; to: number };
 /**
  * The lines that continue the line above them, because the text was wrapped at some width.
  *
- * A line was wrapped where its next word would not have fitted: of a wrapped text this holds for most line breaks, of
- * verse, chats and addresses for few. Where lines are ragged, one that begins with a small letter continues a line that
+ * A line was wrapped if the next word would not have fitted. This holds for most line breaks of a wrapped text, and for few of
+ * verse, chats and addresses. Where lines are ragged, one that begins with a small letter continues a line that
  * is not short.
  *
  * @param isApart Whether a line stands in a structure of its own, such as fenced code.
@@ -153,7 +153,7 @@ function readLine(text: string, index: number, from: number, to: number): Line |
 
 type Rule = (one: Break) => boolean;
 
-/** How a wrapped text, or a wrapped block of another, goes on; undefined for what is not wrapped. */
+/** How a wrapped text or block continues its lines; undefined if it is not wrapped. */
 function ruleOf(all: readonly Break[], isBlock = false): Rule | undefined {
   if (all.length === 0) return;
   const stride = Math.ceil(all.length / SAMPLE);
@@ -177,7 +177,7 @@ function ruleOf(all: readonly Break[], isBlock = false): Rule | undefined {
   };
 }
 
-/** What tells in a block of few lines: a small letter behind a line that is not short, unless all begin with one. */
+/** In a block of few lines, a small letter after a line that is not short continues it, unless all lines begin with one. */
 function raggedRule(first: Break): Rule {
   return ({ above, below, length }) =>
     (below.initial === "lower" && first.above.initial !== "lower" && length >= NARROWEST) ||

@@ -91,7 +91,7 @@ function publishedVariants(addon: Pick<Addon, "canOpenLibrary">): Variant[] {
   return named.filter(({ gpu }, index) => named.findIndex((other) => other.gpu === gpu) === index);
 }
 
-/** A device that cannot compute is a warning: another one does the work. Asked for by name, it fails the check of the library. */
+/** A device that cannot compute gives a warning, because another one does the work. If `--gpu` names it, loading fails. */
 export function checkDevices({ info, gpu, hint, vulkan }: Library): Check[] {
   return info.devices.map((device): Check => {
     const { description, type, memoryTotal, memoryFree, failure } = device;
@@ -149,7 +149,7 @@ export function checkHeads({ heads, headSet }: QRRetriever, problem: string | un
   return { name: "heads", status: "warn", detail: problem, advice: "the self-test uses all heads instead" };
 }
 
-/** With heads that nobody chose for the model, a wrong order is no sign of a broken machine. */
+/** With heads that were not chosen for the model, a wrong order does not mean a broken machine. */
 export function checkSelfTest({ verdict, result }: SelfTest, chosen: boolean): Check {
   const name = "self-test";
   const scores = result.results.map(({ id, score }) => `${id}: ${score.toPrecision(3)}`).join(", ");

@@ -5,7 +5,7 @@ export type Completed = {
   options: readonly { words: readonly string[]; says: string; takesValue: boolean; choices: readonly string[] }[];
 };
 
-/** Scripts hold all words, so that no process starts at every Tab. */
+/** A script holds all words, so that Tab starts no process. Libraries that complete ask the program at every Tab. */
 export const SHELLS = { bash, zsh, fish } as const;
 
 export function scriptFor(shell: keyof typeof SHELLS, commands: readonly Completed[]): string {
@@ -15,7 +15,7 @@ export function scriptFor(shell: keyof typeof SHELLS, commands: readonly Complet
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 const pathOf = ({ path }: Completed) => path.join(" ");
 
-/** The command so far is what stands before the first word that names none. */
+/** The command is made of the words up to the first one that names no command. */
 function bash(commands: readonly Completed[]): string {
   const cases = commands.map((one) => {
     const words = [...one.commands.map(({ word }) => word), ...one.options.flatMap((option) => option.words)];

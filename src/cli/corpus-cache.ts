@@ -42,7 +42,7 @@ export async function openCorpus(
   const unlock = await lockFile(file, { wait: true, onWait, signal });
   try {
     const now = await stat(file).catch(() => undefined);
-    // Another process may have made it meanwhile.
+    // Another process may have written it in the meantime.
     const made = now && (now.ino !== found?.ino || now.mtimeMs !== found.mtimeMs) ? await tryLoad() : "";
     if (typeof made !== "string") return made;
     return await retriever.corpus(documents!, { ...settings, saveTo: file, force: true, signal, onProgress });

@@ -16,7 +16,7 @@ import { expand, isFolder } from "./sources.ts";
 
 /** Files of a folder that are text to find heads with. */
 const TEXT_FILE = /\.(txt|md)$/i;
-/** Characters of text that are looked at; what is more is left out, whole files at random. */
+/** Characters of text that are used. Beyond that, whole files are left out at random. */
 const MAX_CHARACTERS = 4_000_000;
 
 export type SourceFlags = {
@@ -110,7 +110,7 @@ async function readTexts(from: readonly string[], seed: number, signal: AbortSig
       texts.push(text);
       characters += text.length;
     } catch (error) {
-      // One file of another kind does not make a folder useless.
+      // A folder may hold files of another kind.
       if (!(error instanceof InputError)) throw error;
       warn(`${error.message}; it is left out`);
     }

@@ -71,7 +71,7 @@ export function optionsFrom<T>(set: OptionSet, flags: object): T {
   ) as T;
 }
 
-/** What is not undefined: an option that is would hide what another place says. */
+/** The options that are not undefined. An undefined one would hide a value from another place. */
 export function defined<T extends object>(values: T): T {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }

@@ -8,7 +8,7 @@ import { ofModel } from "./find-set.ts";
  *
  * @throws InputError `INVALID_INPUT` for a set that does not say how many layers and heads its model has.
  */
-export function formatPlot(set: HeadSet, name: string, file: string): string {
+export async function formatPlot(set: HeadSet, name: string, file: string): Promise<string> {
   const plotted = ofModel({ name, set });
-  return /\.svg$/i.test(file) ? plotHeadSet(plotted, name) : plotPage(plotted, name);
+  return /\.svg$/i.test(file) ? await plotHeadSet(plotted, name) : await plotPage(plotted, name);
 }

@@ -5,12 +5,12 @@ import { marked, oneLine } from "./output.ts";
 /** Words marked in one document. */
 const MARKED_WORDS = 4;
 
-/** Words this short say little, whatever attention their tokens get. */
+/** Shorter words are never marked: they say little. */
 const MIN_LENGTH = 3;
 
 type Word = { begin: number; end: number; score: number };
 
-/** Characters before the first mark: what is further in front is left out, or the mark would be behind the column's end. */
+/** Characters shown before the first mark, so that the mark is inside the column. */
 const BEFORE_MARK = 40;
 
 /**

@@ -22,8 +22,8 @@ export function interruptSignal(): AbortSignal {
 }
 
 /**
- * Waits for the system, and for Ctrl+C: opening a pipe that nobody writes to cannot be called off, so that the call is left
- * behind. Rejects with the signal's reason.
+ * Waits for a system call or for Ctrl+C. Opening a pipe without a writer cannot be cancelled, so the call is abandoned.
+ * Rejects with the signal's reason.
  */
 export async function heard<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let stop = () => {};
@@ -36,13 +36,13 @@ export async function heard<T>(work: Promise<T>, signal: AbortSignal): Promise<T
     return await Promise.race([work, interrupted]);
   } finally {
     signal.removeEventListener("abort", stop);
-    // Both may end after the race is over.
+    // Both may settle after the race.
     work.catch(() => {});
     interrupted.catch(() => {});
   }
 }
 
-/** Ends an interrupted process even where a call to the system still waits, which keeps `process.exit` from returning. */
+/** Ends an interrupted process although a system call still waits, which keeps `process.exit` from returning. */
 export function endSoon(): void {
   setTimeout(() => {
     process.removeAllListeners("SIGINT");

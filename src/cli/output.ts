@@ -18,7 +18,7 @@ export function print(text: string): void {
   process.stdout.write(printable(text.endsWith("\n") ? text : `${text}\n`));
 }
 
-/** Part of a text as it comes, such as an answer that is being generated: as it is into a file or a pipe, else printable. */
+/** A part of a text that is still being written, such as an answer. Unchanged into a file or a pipe, printable on a terminal. */
 export function write(text: string): void {
   process.stdout.write(process.stdout.isTTY ? printable(text) : text);
 }

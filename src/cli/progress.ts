@@ -6,7 +6,7 @@ const DELAY_MS = 500;
 /** Between lines where no bar can be drawn. */
 const LINE_MS = 60_000;
 
-/** What the bar shows; `note` stands behind it. */
+/** What the bar shows; `note` stands after it. */
 type Shown = Omit<Progress, "phase"> & {
   phase: Progress["phase"] | "check" | "score" | "rank" | "answer" | "sources" | "files";
   note?: string;

@@ -5,7 +5,7 @@ import { wrongOption } from "./failure.ts";
 import { nameOf, readInput } from "./input.ts";
 
 export type QueryFlags = { query?: string; queryFile?: string; queries?: string; docs?: string[] };
-/** What may stand in place of files. */
+/** What can replace files. */
 export type KeptFlags = { cache?: string; index?: string };
 
 /** What a command was asked, and of which files. */

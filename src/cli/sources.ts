@@ -21,7 +21,7 @@ export type SourceFlags = { docsFormat?: DocumentFormat; split?: (typeof SPLITS)
 /** A document, where it is from, and what it is to be cut into, if it is. */
 export type SourceDocument = RankDocument & { file?: string; line?: number; cut?: ChunkUnit };
 
-/** Lines about files that were left out, of which a folder may have many. */
+/** At most this many lines about files that were left out. */
 const MOST_WARNINGS = 5;
 
 /**
@@ -63,7 +63,7 @@ export async function readSources(
   warnOfLeftOut(left);
   const [only, ...others] = found;
   if (others.length > 0 || only!.some(({ cut }) => cut !== undefined)) return uniqueIds(found.flat());
-  // Of one documents file everybody knows where it is, and a cache of it could not say.
+  // With one documents file the place is known, and a cache of it does not store places.
   return toRankDocuments(only!);
 }
 

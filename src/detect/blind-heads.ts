@@ -4,7 +4,7 @@ import type { ModelIdentity } from "../types.ts";
 /**
  * Heads that are not to be chosen, as indexes by layer and then by head: those of layers with a sliding window, where more
  * than half of the examples' prompts are longer than it. They see a part of such a prompt only, and give the documents before
- * it exactly 0. None where it is not known which layers those are, or where every layer has a window.
+ * it exactly 0. None if it is unknown which layers those are, or if every layer has a window.
  *
  * @param promptTokens Of each example.
  */

@@ -1,5 +1,5 @@
 /**
- * Text to find heads with where nobody gives any: plain facts from many fields, a passage a line, so that each has words of
+ * The text of `--bootstrap` without a file: plain facts from many fields, one passage a line, so that each passage has words of
  * its own. Written for this project.
  */
 export const BOOTSTRAP_TEXT = `

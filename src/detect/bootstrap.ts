@@ -12,14 +12,14 @@ import { type Passage, passagesOf } from "./passages.ts";
 /** How a query is made from a passage; see `bootstrapExamples`. */
 export type Needle = (typeof NEEDLES)[number];
 
-/** In turn. A model that is good at one of them only shows heads for that one: see docs/heads.md for what each found. */
+/** Used in turn. If a model is good at one of them only, it shows heads for that one: see docs/heads.md. */
 const MIX: readonly PureNeedle[] = ["fact", "sentence", "keywords"];
 
 /** Examples and documents in each, unless asked otherwise. */
 const DEFAULTS = valuesOf(BOOTSTRAPPING);
 export const { examples: BOOTSTRAP_EXAMPLES, documents: BOOTSTRAP_DOCUMENTS } = DEFAULTS;
 
-/** With fewer documents there is little to be told apart. */
+/** With fewer documents the examples are too easy. */
 export const MIN_DOCUMENTS = 4;
 
 export type { BootstrapOptions };

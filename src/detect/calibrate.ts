@@ -1,6 +1,7 @@
 import type { HeadCalibration } from "../heads/head-set.ts";
 import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import { type Calibration, oddsOf } from "../ranking/scoring/relevance.ts";
+import { mean } from "../util/mean.ts";
 import { type ExampleScores, meanRates } from "./objectives.ts";
 import { addRow, foldsOf, without } from "./quality.ts";
 import { MIN_EXAMPLES } from "./stability.ts";
@@ -8,7 +9,7 @@ import { MIN_EXAMPLES } from "./stability.ts";
 /** A document's odds, and whether it answers. */
 export type Labelled = { odds: number; gold: boolean };
 
-/** What the slope's square counts beside the mean loss, per document: keeps it finite where odds tell all documents apart. */
+/** Weight of the slope's square beside the mean loss, per document. It keeps the slope finite if the odds separate all documents. */
 const RIDGE = 1;
 const MOST_STEPS = 100;
 const CONVERGED = 1e-10;
@@ -120,10 +121,10 @@ function areaUnder(documents: readonly { relevance: number; gold: boolean }[]): 
 
 /** Mean loss in nats, both kinds having half the weight: ln 2 where relevance says nothing. */
 function balancedLoss(documents: readonly { relevance: number; gold: boolean }[]): number {
-  const mean = (kind: boolean) => {
+  const lossOf = (kind: boolean) => {
     const own = documents.filter(({ gold }) => gold === kind);
     const loss = ({ relevance }: { relevance: number }) => -Math.log(Math.max(1e-12, kind ? relevance : 1 - relevance));
-    return own.reduce((sum, one) => sum + loss(one), 0) / own.length;
+    return mean(own.map(loss));
   };
-  return (mean(true) + mean(false)) / 2;
+  return (lossOf(true) + lossOf(false)) / 2;
 }

@@ -11,7 +11,7 @@ import type { ExampleScores } from "./objectives.ts";
 /** What must be the same for two runs to give an example the same scores. Values are compared as JSON. */
 export type CheckpointKey = Readonly<Record<string, string | number | boolean | null>>;
 
-/** Words of the advice that a surface with a switch for it says otherwise. */
+/** Advice for callers of the library. A command with a switch for it replaces these words. */
 export const BEGIN_ANEW = "remove the file to start over";
 
 /** Scores of one example as a line holds them: little-endian float32 in base64. */
@@ -128,7 +128,7 @@ async function openFile(file: string): Promise<FileHandle> {
   }
 }
 
-/** A checkpoint without examples has nothing to lose; any other would be lost by beginning anew. */
+/** Only a checkpoint without examples may be begun anew without `resume`. */
 function assertEmpty(file: string, lines: readonly string[]): void {
   if (!headerSchema().safeParse(parseJson(lines[0]!)).success) throw notACheckpoint(file);
   if (lines.length === 1) return;
@@ -137,7 +137,7 @@ function assertEmpty(file: string, lines: readonly string[]): void {
   });
 }
 
-/** Without a whole line, the file is new or was cut off in its first one; anything else is somebody's file. */
+/** A file without a whole line is new, or was cut off in its first line. Any other content belongs to somebody else. */
 function assertMayBegin(file: string, content: string): void {
   const start = '{"format":"qrhead-detection"';
   if (!start.startsWith(content.slice(0, start.length))) throw notACheckpoint(file);

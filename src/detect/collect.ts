@@ -12,7 +12,7 @@ import { overlapOf } from "./stability.ts";
 const FIRST_LOOK = 8;
 const LOOK_EVERY = 4;
 
-/** Words of the advice that a surface with a switch for it says otherwise. */
+/** Advice for callers of the library. A command with a switch for it replaces these words. */
 export const FEWER_DOCUMENTS = "fewer documents in each example";
 
 export type Collected = {
@@ -44,7 +44,7 @@ export async function collect(
   const { prompt, fingerprint } = scorer;
   const heads = scorer.model.layers * scorer.model.heads;
   const all = chooseExamples(options);
-  // Hours of work should not end with an example that could have been seen not to fit.
+  // Check all lengths first, so that hours of work do not end at an example that does not fit.
   const { kept: examples, promptTokens } = await fitting(scorer, all, options);
   const blind = blindHeads(scorer.model, promptTokens);
   const rate = (scores: ExampleScores) => choosable(rateHeads(scores, objective, temperature), blind);

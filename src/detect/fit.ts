@@ -14,7 +14,7 @@ export const MIN_FIT_EXAMPLES = 2 * MIN_EXAMPLES;
 /** Parts for choosing L1 inside the examples of one outer fold. */
 const INNER_FOLDS = 3;
 
-/** What fitting weights gave, kept or not. */
+/** The result of fitting weights, whether the weights are kept or not. */
 export type Fit = {
   /** Whether the weights beat the plain sum by more than one standard error on examples that they were not fitted on. */
   kept: boolean;

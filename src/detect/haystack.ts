@@ -61,7 +61,7 @@ export class Haystack {
     return candidates[Math.floor(random() * candidates.length)]!;
   }
 
-  /** Every document loses a sentence: heads that prefer short ones must not seem to have found the one it is about. */
+  /** Takes a sentence from every document, so that heads that prefer short documents gain nothing. */
   #takeOut(texts: string[], chosen: readonly number[], place: number, position: number, random: () => number): void {
     for (const [document, index] of chosen.entries()) {
       const { sentences } = this.#passages[index]!;
@@ -86,7 +86,7 @@ export class Haystack {
   #nameAll(chosen: readonly number[], random: () => number): string[] {
     const inside = new Set(chosen.flatMap((index) => [...this.#words[index]!]));
     const outside = this.#names.filter(([word]) => !inside.has(word));
-    // A small text has few words outside the documents: then those inside serve, rather than none.
+    // A small text has few words outside the documents. Then words inside them are used.
     const candidates = outside.length >= 2 * chosen.length ? outside : this.#names;
     const rare = shuffled(candidates, random)
       .sort((a, b) => a[1] - b[1])
@@ -106,7 +106,7 @@ export class Haystack {
   }
 }
 
-/** Words that may stand for something: longer than articles are in most scripts, and no number. */
+/** Words that carry meaning: longer than articles are in most scripts, and no number. */
 function isTelling(word: string): boolean {
   return /\p{L}/u.test(word) && (!/^\p{Script=Latin}+$/u.test(word) || word.length >= 4);
 }

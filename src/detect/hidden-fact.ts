@@ -26,7 +26,7 @@ export const HIDDEN_FACTS: readonly HiddenFact[] = [
 /**
  * The first `tokens` tokens of a text, with a needle between two of its sentences.
  *
- * @param depth From 0, before everything, to 1, behind everything.
+ * @param depth From 0, before everything, to 1, after everything.
  * @returns The text, and where the needle stands in it, in bytes of its UTF-8.
  */
 export function hide(

@@ -15,7 +15,7 @@ const NDCG_CUTOFF = 10;
 export type ExampleScores = {
   /** What the objective rates, `[heads × documents]` row-major. */
   scores: Float32Array;
-  /** What reranking would go by: each head's calibrated, masked scores. The same array where the objective rates these. */
+  /** What reranking uses: each head's calibrated, masked scores. The same array if the objective rates these. */
   ranking: Float32Array;
   /** Of each head all attention on any document, neither calibrated nor masked. */
   masses: Float32Array;
@@ -96,7 +96,7 @@ function contrastive(row: Float32Array, gold: readonly number[], temperature: nu
   const relevant = new Set(gold);
   let sum = 0;
   for (const document of gold) {
-    // The fraction divided by its numerator: a power that overflows is a share of 0, and nothing becomes NaN.
+    // Divide by the numerator first: if a power overflows, the share becomes 0 and not NaN.
     let inverse = 1;
     for (let other = 0; other < row.length; other++) {
       if (!relevant.has(other)) inverse += Math.exp((row[other]! - row[document]!) / temperature);

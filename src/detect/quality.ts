@@ -8,7 +8,7 @@ import { MIN_EXAMPLES } from "./stability.ts";
 /** Numbers of heads that are tried, beside all of them. */
 const HEAD_COUNTS = [4, 8, 16, 32, 64];
 
-/** Enough where the examples cannot tell: on two released models, four, eight and sixteen heads rank alike. */
+/** Heads to use if the examples cannot decide: on two released models, 4, 8 and 16 heads rank alike. */
 const HEADS_OF_EASY_EXAMPLES = 8;
 
 /** Parts that the examples are cut into: each is ranked by heads that the others chose. */
@@ -43,8 +43,8 @@ export function without(examples: number, fold: readonly number[]): number[] {
 /**
  * Ranks every example by the sum of its best heads' calibrated scores, the heads being chosen on the other folds.
  *
- * Reranking masks outliers in the sum over heads, this in each head by itself: the numbers compare head counts and are near
- * what reranking gives, not the same.
+ * Reranking masks outliers in the sum over heads, and this function masks them per head. So the numbers serve to compare head
+ * counts, and are close to those of reranking but not equal.
  *
  * @param rates Of each example, one number per head.
  * @returns null for fewer than `MIN_EXAMPLES`; also what each example got, `[head count][example]`.
@@ -83,8 +83,8 @@ export function qualityOf(
 
 /**
  * The number of heads to use: the smallest whose nDCG is no further below the best than one standard error of their
- * difference over the examples. Fewer heads need fewer layers. Where several numbers rank every example perfectly, the
- * examples are too easy to choose the smallest by: then 8, or the perfect number that is next to it from below, else above.
+ * difference over the examples. Fewer heads need fewer layers. If several numbers rank every example perfectly, the examples
+ * are too easy to choose the smallest. Then it is 8, or the nearest perfect number below 8, else above.
  */
 export function chooseCount({ byHeads }: Quality, ndcgs: readonly Float64Array[]): number {
   const perfect = byHeads.filter((_, index) => ndcgs[index]!.every((ndcg) => ndcg === 1)).map(({ heads }) => heads);

@@ -81,7 +81,7 @@ function assertWhole({ fileName, layers, originalLayers }: ModelIdentity): void 
   );
 }
 
-/** Ranking is calibrated, also where the objective is not. */
+/** Ranking is calibrated, even if the objective is not. */
 async function layOut(
   engine: Engine,
   layout: KvContext["layout"],

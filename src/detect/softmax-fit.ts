@@ -69,7 +69,7 @@ export function toProblem(examples: readonly ExampleScores[], heads: readonly nu
     }),
   );
   const spreads = tables.map((features) => spreadOfSums(features, heads.length));
-  const scale = spreads.reduce((sum, spread) => sum + spread, 0) / spreads.length || 1;
+  const scale = mean(spreads) || 1;
   return examples.map(
     ({ documents, gold }, index) =>
       new ListwiseExample(

@@ -6,7 +6,7 @@ import { meanRates } from "./objectives.ts";
 /** Random splits that an overlap is the mean of. */
 const SPLITS = 50;
 
-/** Fewer examples than this cannot be split to say anything. */
+/** Fewer examples than this are too few to split. */
 export const MIN_EXAMPLES = 4;
 
 /** How much the choice of heads depends on the choice of examples. */

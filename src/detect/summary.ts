@@ -11,7 +11,7 @@ import { assertEnough, type ParsedDetectOptions } from "./options.ts";
 import { chooseCount, qualityOf } from "./quality.ts";
 import { MIN_EXAMPLES, stabilityOf } from "./stability.ts";
 
-/** Digits of numbers that say how far to trust a set; more would only look exact. */
+/** Digits of the numbers that say how far to trust a set. More digits would claim a precision that is not there. */
 const DIGITS = 6;
 
 type Summary = Pick<
@@ -41,7 +41,7 @@ export function summarize({ examples, rates, skipped }: Collected, options: Summ
   const used = kept ? chosen.filter((_, index) => kept[index]! > 0) : chosen;
   const weights = kept ? [...kept].filter((weight) => weight > 0).map(rounded) : null;
   const indexes = used.map(([layer, head]) => layer * heads + head);
-  // Ranking subtracts the null query whatever the objective: what heads are calibrated by is their ranking.
+  // Ranking subtracts the null query whatever the objective, so calibration uses the scores of ranking.
   const curve = calibrate(examples, rates, indexes, weights, seed);
   return {
     format: "qrhead-heads",

@@ -40,7 +40,7 @@ export async function chunkDocuments(
     signal?.throwIfAborted();
     const input = inputs[index];
     const by = typeof input === "object" && "by" in input ? input.by : undefined;
-    // A byte order mark counts in offsets and is nothing to read.
+    // A byte order mark counts in offsets but is no text.
     const shift = text.startsWith("\uFEFF") ? 1 : 0;
     const parts = await retriever.chunk(text.slice(shift), { by, ...chunk, size: chunkTokens, signal });
     for (const { begin, end, text: part } of parts) {

@@ -14,7 +14,7 @@ import { type Found, findDocuments } from "./format.ts";
  */
 export type DocumentInput = string | { text: string; title?: string | undefined; id?: string | number | undefined };
 
-/** Texts as `string`: TypeScript would take `["a"]` for documents that can be nothing but `"a"`. */
+/** Widens literal texts to `string`: otherwise TypeScript infers `"a"` from `["a"]` as the type of the documents. */
 export type Widened<T extends DocumentInput> = T extends string ? string : T;
 
 /** A document as a file has it, also under the names that other tools write. */

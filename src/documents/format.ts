@@ -60,7 +60,7 @@ function parse(json: string, position: string, sourceName: string, what: string)
   }
 }
 
-/** What a mistake in JSON must not become is text: only what does not look like JSON anywhere is taken for it. */
+/** JSON with a mistake must not be read as text: only a file that looks like JSON nowhere is text. */
 function detectFormat(content: string, lines: readonly Line[]): Exclude<DocumentFormat, "auto"> {
   const first = lines[0]?.text.trimStart() ?? "";
   const hasJsonLine = () => lines.some(({ text }) => /^\s*["{]/.test(text) && isJson(text));

@@ -4,7 +4,7 @@ import path from "node:path";
 import { InputError, invalidArgument } from "../errors.ts";
 import { isList } from "../util/kinds.ts";
 
-/** Entries that a folder may have, with those of its folders: more is a mistake, such as a home folder. */
+/** Most entries of a folder, with those of its folders. More is taken for a mistake, such as a home folder. */
 const MOST_FILES = 10_000;
 
 /** A file to read: as named by the caller, or found in a folder that was. */

@@ -40,7 +40,7 @@ export function placesOf(chunks: readonly RankDocument[], documents: readonly Pl
   const lines = new Lines();
   return chunks.map(({ id, text }) => {
     const [, name = id, from = "0", to = String(text.length)] = /^(.*)#(\d+)-(\d+)$/s.exec(id) ?? [];
-    // An id of somebody else's may look the same.
+    // A document of the caller may have an id of the same form.
     const isPlace = Number(to) - Number(from) === text.length;
     const documentId = isPlace ? name : id;
     if (!positions.has(documentId)) positions.set(documentId, positions.size);

@@ -18,8 +18,8 @@ import type { Task } from "./types.ts";
 export const JOURNAL_NAME = "results.jsonl";
 
 /**
- * Ranks every task by every method and reports. Several tasks are opened one after another, so that memory holds one index,
- * and once before that, to find mistakes and to count; a single one stays open.
+ * Ranks every task by every method and reports. Several tasks are opened one after another, so that memory holds one index.
+ * Before that each is opened once, to find mistakes and to count. A single task stays open.
  *
  * @throws InputError for wrong data, methods or models, and where the folder has results and `resume` is not set.
  * @example
@@ -97,7 +97,7 @@ function countProgress(facts: readonly TaskFacts[], options: Evaluation): RunOpt
   };
 }
 
-/** What a resumed run must have in common with the one that it goes on with. */
+/** What a resumed run must have in common with the earlier one. */
 async function describeRun({ data, open, methods, load, ...rest }: Evaluation): Promise<RunSettings> {
   const { signal: _, onProgress: __, threads: ___, ...model } = load;
   const { limit, seed, draw, maxDocumentWords, permutations } = rest;

@@ -8,13 +8,12 @@ import { type Outcome, outcomeKey } from "./outcome.ts";
 const FORMAT = "qrhead-eval-journal";
 const VERSION = 1;
 
-/** Everything that decides the outcomes: a run may only go on with what it began with. */
+/** Everything that decides the outcomes: a resumed run must have the same. */
 export type RunSettings = Record<string, unknown>;
 
 /**
- * Outcomes as they come, one line of JSON each behind a first line with the settings. Every line is written in one piece,
- * so that a process killed at any moment leaves whole lines and at most one broken one at the end. One process writes at
- * a time.
+ * A file of JSON lines: the settings first, then each outcome as it comes. Every line is written in one piece, so a process
+ * killed at any moment leaves whole lines and at most one broken line at the end. One process writes at a time.
  */
 export class Journal {
   readonly #descriptor: number | null;
@@ -56,7 +55,7 @@ export class Journal {
   }
 
   /**
-   * Goes on where a run ended, in whatever way: a line cut short is dropped, and one that stands twice counts once.
+   * Continues a run that ended in whatever way: a line cut short is dropped, and a repeated line counts once.
    *
    * @throws InputError `INVALID_INPUT` where the run had other settings, a line in the middle is broken, or another process
    * writes the file.

@@ -1,4 +1,4 @@
-/** Words of the generator's state, and how far apart those are that it mixes. (Matsumoto and Nishimura 1998, MT19937.) */
+/** Words of the generator's state, and the distance of the words that it mixes. (Matsumoto and Nishimura 1998, MT19937.) */
 const [WORDS, APART] = [624, 397];
 
 /**

@@ -13,7 +13,7 @@ import type { Outcome } from "./outcome.ts";
 import type { RunOptions } from "./run.ts";
 import { SETTINGS, type Setting } from "./settings.ts";
 
-/** Outcomes that there are, of the whole run; `resumed` of them are from an earlier one. */
+/** Outcomes done, of the whole run; `resumed` of them are from an earlier run. */
 export type EvalProgress = { done: number; total: number; resumed: number; left: TimeLeft };
 
 export type EvalOptions = Omit<EvaluationOptions, "methods" | "measures" | "onOutcome"> & {
@@ -76,7 +76,7 @@ export function parseEvalOptions(options: EvalOptions): Evaluation {
   };
 }
 
-/** Methods that were given, and those of specifications behind them. */
+/** Methods that were passed as objects, followed by those of specifications. */
 function methodsOf(given: readonly (string | Method)[]): Method[] {
   const isMethod = (one: unknown) => typeof one === "string" || typeof fieldsOf<Method>(one).open === "function";
   if (!isListOf(given, isMethod)) throw invalidArgument("methods", METHODS.expected, given);

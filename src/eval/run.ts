@@ -59,7 +59,7 @@ export function countOutcomes(
 }
 
 /**
- * Opens every method once, so that a missing file or a head that is not there is known before hours have passed.
+ * Opens every method once, to find a missing file or head before hours of work.
  */
 export async function checkMethods(methods: readonly Method[], context: MethodContext): Promise<void> {
   for (const method of methods) {
@@ -160,7 +160,7 @@ async function rankOne(
 const BLANK_GAP = 1;
 
 /**
- * Ranks the documents that hold something. A blank one has nothing to rank by: no method sees it, and it comes last.
+ * Ranks the documents that are not blank. No method sees a blank one, and it comes last.
  */
 async function rankNonBlank(ranker: OpenMethod, request: Request): Promise<Response> {
   const { documents, scores, bm25 } = request;

@@ -34,7 +34,7 @@ export type MethodSummary = {
   queries: number;
   failed: number;
   empty: number;
-  /** Queries whose ranking the method itself doubts, and what it said of the first; null where there are none. */
+  /** Queries with a warning, and the first warning; null if there are none. */
   doubts: { queries: number; example: string } | null;
   /** Documents whose end a model with a short context did not read, over all queries. */
   cut: number;

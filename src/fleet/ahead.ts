@@ -1,7 +1,7 @@
 /**
- * Begins work on items ahead of the one that is waited for, and gives the outcomes in the order of the items.
+ * Works on several items at once, and gives the outcomes in the order of the items.
  *
- * @param most Items that are begun and not yet given, at least 1.
+ * @param most Items in work or waiting to be given, at least 1.
  */
 export async function* ahead<I, O>(
   items: AsyncIterable<I> | Iterable<I>,

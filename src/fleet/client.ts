@@ -59,7 +59,7 @@ type Pending = {
 const DEFAULTS = valuesOf(SUBMITTING);
 /** Results that nobody fetched are kept so long, in seconds. */
 const KEEP_S = 7 * 24 * 3600;
-/** How often jobs are looked at of which no event was heard: events may be lost, and with them Redis's memory. */
+/** Milliseconds between checks of jobs without an event: an event may be lost, or Redis may have lost its memory. */
 const SWEEP_MS = 2000;
 
 /** Asks workers, through a queue in Redis. Whatever process or connection ends, every question gets one answer. */
@@ -81,7 +81,7 @@ export class FleetClient implements AsyncDisposable {
     this.#queues = queues;
     this.#queue = new bullmq.Queue(name, { connection });
     this.#events = new bullmq.QueueEvents(name, { connection });
-    // Connections come back by themselves; what is lost meanwhile the sweep finds.
+    // Connections come back by themselves. The sweep finds the events that were lost meanwhile.
     this.#queue.on("error", () => {});
     this.#events.on("error", () => {});
     for (const event of ["completed", "failed"] as const) {
@@ -99,7 +99,7 @@ export class FleetClient implements AsyncDisposable {
     return new FleetClient(options, await connect(options.redis));
   }
 
-  /** The connection, for what is kept beside the queue. */
+  /** The connection, for data beside the queue. */
   get queues(): Queues {
     return this.#queues;
   }
@@ -202,7 +202,7 @@ export class FleetClient implements AsyncDisposable {
     try {
       const state = await this.#queue.getJobState(id);
       const pending = this.#pending.get(id);
-      // Of a Redis that was started again without its memory.
+      // Redis was started again without its data.
       if (state === "unknown" && pending) return await this.#add(id, pending.ask);
       if (state !== "completed" && state !== "failed") return;
       const job = await this.#queue.getJob(id);
@@ -212,7 +212,7 @@ export class FleetClient implements AsyncDisposable {
       if (state === "completed") settled?.resolve({ ...job.returnvalue, attempts });
       else settled?.reject(new JobFailed(readError(job.failedReason), attempts));
     } catch {
-      // The connection is away: the next sweep looks again.
+      // The connection is lost: the next sweep tries again.
     }
   }
 

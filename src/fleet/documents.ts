@@ -32,7 +32,7 @@ export class SharedDocuments {
   /** @throws QRHeadError `QUEUE_FAILED` where they are not there (any more). */
   async get(reference: DocumentsReference): Promise<RankDocument[]> {
     const documents = this.#kept.get(reference.digest) ?? (await this.#fetch(reference));
-    // The last one asked for is the last one to go.
+    // The list used last is evicted last.
     this.#kept.delete(reference.digest);
     this.#kept.set(reference.digest, documents);
     for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT) this.#kept.delete(oldest);

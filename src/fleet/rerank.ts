@@ -68,7 +68,7 @@ export function rerankHandler(
     const documents = Array.isArray(given) ? given : await shared.get(given);
     const ranked = await (await retriever()).rank(query, documents as RankDocument[], options);
     const { usage, timings, warnings } = ranked;
-    // The documents are where the question came from.
+    // The documents stay with the client that asked.
     const results = ranked.results.map(({ document: _, ...result }) => result);
     return { results, usage, timings, warnings, setup };
   };

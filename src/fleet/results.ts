@@ -27,7 +27,7 @@ export type ResultsMode = {
   force: boolean;
 };
 
-/** What a run sees of its results: the lines of an earlier one, in their order, and a place to put new ones behind. */
+/** The results of a run: the lines of an earlier run, in their order, and a way to append new ones. */
 export type Results = {
   known: AsyncIterator<KnownLine>;
   /** Appends a line; it is on the disk when the promise resolves. */
@@ -35,8 +35,8 @@ export type Results = {
 };
 
 /**
- * Opens a results file, one line a query in the order of the queries, which is the journal of the run too: a run that ended
- * in whatever way goes on behind the last whole line.
+ * Opens a results file, with one line a query in the order of the queries. It is also the journal of the run: a run that
+ * ended in whatever way continues after the last whole line.
  *
  * @throws InputError `INVALID_INPUT` where the file exists and is not to be used, is none of these, cannot be written, or is
  * being written by another process.
@@ -100,7 +100,7 @@ async function writing<T>(file: string, work: () => Promise<T>): Promise<T> {
 
 async function* none(): AsyncGenerator<KnownLine> {}
 
-/** The lines that were there when the file was opened: what is appended meanwhile is no earlier run's. */
+/** The lines that were there when the file was opened, without those appended since. */
 async function* linesOf(file: string): AsyncGenerator<KnownLine> {
   const { size } = await stat(file);
   if (size === 0) return;
@@ -118,7 +118,7 @@ function parse(text: string, where: string): ResultLine {
       return line as ResultLine;
     }
   } catch {
-    // Said below.
+    // The error below says so.
   }
   throw new InputError("INVALID_INPUT", `${where} is not a result of qrhead submit rerank`, {
     advice: "choose another name, or start over with --force",
@@ -128,7 +128,7 @@ function parse(text: string, where: string): ResultLine {
 /** Bytes that are looked at together. */
 const STRETCH = 65_536;
 
-/** Cuts off what stands behind the last line's end: a process that was killed leaves it. */
+/** Cuts off what stands after the last line's end: a process that was killed leaves it. */
 async function dropBrokenEnd(file: string): Promise<void> {
   const handle = await writing(file, () => open(file, "r+"));
   try {

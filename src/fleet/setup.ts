@@ -7,7 +7,7 @@ export type Setup = { model: string; heads: string; digest: string };
 
 /** Bytes hashed at either end of a model's file. */
 const END_BYTES = 2 ** 20;
-/** Options that change how fast a ranking comes, and on one kind of processor not what it is. */
+/** Options that change the speed of a ranking and, on one kind of processor, not its result. */
 const NO_MATTER = new Set([
   "threads",
   "gpu",
@@ -40,7 +40,7 @@ export async function setupOf(
   return { model: model.name, heads: headSet, digest: hash.digest("hex").slice(0, 16) };
 }
 
-/** Sees to it that all results of a run are of one setup. */
+/** Checks that all results of a run come from one setup. */
 export class OneSetup {
   #first: { setup: Setup; from: string } | undefined;
 

@@ -26,7 +26,7 @@ export type SubmitOptions = ResultsMode & {
 export type SubmitCounts = { done: number; known: number; failed: number };
 
 /**
- * Has workers rank, and writes one line a query in the order of the queries, whatever ends meanwhile. A query that fails for
+ * Ranks on workers, and writes one line a query in the order of the queries, even if workers end meanwhile. A query that fails for
  * good has its error for a result.
  *
  * @throws InputError where the file belongs to other queries, or workers rank with different setups.
@@ -47,7 +47,7 @@ export async function submitRerank(submission: SubmitOptions): Promise<SubmitCou
       const isKnown = text !== undefined;
       if (!("error" in line)) setups.assert(line.setup, line.worker);
       if (!isKnown || retry) await write(text ?? JSON.stringify(line));
-      // While the file is made anew, Redis has the only copy.
+      // Until the new file is complete, Redis has the only copy.
       if (!isKnown && !retry) await client.forget(askFor(item, options));
       counts.done += 1;
       counts.known += Number(isKnown);
@@ -69,7 +69,7 @@ function askFor({ id, query, documents }: RerankQuery, options: RerankOptions) {
   return { kind: RERANK, payload, label: id };
 }
 
-/** What was asked, in short: other documents or options are another question. */
+/** A digest of the question: with other documents or options it is another question. */
 function jobOf(query: RerankQuery, options: RerankOptions): string {
   return digest(askFor(query, options).payload);
 }

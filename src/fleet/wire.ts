@@ -1,6 +1,6 @@
 import { ContextOverflowError, InputError, isQRHeadError, QRHeadError, type QRHeadErrorCode } from "../errors.ts";
 
-/** Codes of what may go well elsewhere, or later: those jobs are tried again. */
+/** Codes of failures that another worker or a later try may not have. Such jobs are tried again. */
 const PASSING: ReadonlySet<string> = new Set(["ENGINE_DIED", "ENGINE_FAILED", "CONTEXT_FAILED", "QUEUE_FAILED"]);
 
 type Written = {
@@ -11,7 +11,7 @@ type Written = {
   contextSize?: number;
 };
 
-/** Whether another try may end otherwise. What a call gets wrong itself is wrong everywhere. */
+/** Whether another try may succeed. A mistake in the call fails everywhere. */
 export function mayPass(error: unknown): boolean {
   return !isQRHeadError(error) || PASSING.has(error.code);
 }
@@ -29,7 +29,7 @@ export function writeError(error: unknown): string {
   return JSON.stringify({ name, code, message, ...overflow } satisfies Written);
 }
 
-/** The error of a failed job. BullMQ itself writes plain sentences: of a job whose workers were gone too often. */
+/** The error of a failed job. BullMQ writes a plain sentence for a job whose workers died too often. */
 export function readError(text: string): QRHeadError {
   let written: Partial<Written> = {};
   try {

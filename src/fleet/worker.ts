@@ -6,7 +6,7 @@ import { type JobData, type JobResult, readJob } from "./job.ts";
 import { connect } from "./redis.ts";
 import { mayPass, writeError } from "./wire.ts";
 
-/** Does the jobs of one kind. What it throws that may pass is tried again, here or on another worker. */
+/** Does the jobs of one kind. A job whose error may pass is tried again, here or on another worker. */
 export type Handler = (payload: unknown) => Promise<unknown>;
 
 export type WorkerOptions = {
@@ -29,7 +29,7 @@ export type RunningWorker = {
 };
 
 const DEFAULTS = valuesOf(WORKING);
-/** Workers that may be gone with a job before it counts as failed: it may be what ends them. */
+/** A job fails if this many workers died with it, because the job may be the cause. */
 const MOST_STALLS = 3;
 
 /** Takes jobs from the queue, one at a time. @throws As `connect`. */

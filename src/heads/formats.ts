@@ -1,6 +1,7 @@
 import type { Head, ModelIdentity } from "../types.ts";
 import { largestOf } from "../util/extremes.ts";
 import { mean } from "../util/mean.ts";
+import { yaml } from "../util/yaml.ts";
 import { everyHead, headKey, parseHeadKey } from "./heads.ts";
 
 /** How many heads are taken from a file of scores: the number that QRHead uses below 10B parameters (EMNLP 2025). */
@@ -13,6 +14,7 @@ type Fail = (what: string) => never;
 
 /** Fields under which published files keep their heads. */
 const FIELDS = ["attn_head_set", "selected_heads", "dysco_qrheads", "qr_head_list", "important_heads", "heads"];
+const YAML_FIELD = new RegExp(`^["']?(?:${FIELDS.join("|")})["']?\\s*:`, "m");
 
 /**
  * Reads heads from any published format; see `parseHeadSet` for the list.
@@ -21,7 +23,8 @@ const FIELDS = ["attn_head_set", "selected_heads", "dysco_qrheads", "qr_head_lis
  * @param fail Throws, with what is wrong.
  */
 export function readForeignHeads(content: unknown, fail: Fail, model?: ModelIdentity): ForeignHeads {
-  if (typeof content === "string") return { heads: readText(yamlField(content) ?? content, fail, model) };
+  if (typeof content === "string")
+    return YAML_FIELD.test(content) ? readYaml(content, fail, model) : { heads: readText(content, fail, model) };
   if (Array.isArray(content)) return readArray(content, fail);
   if (typeof content === "object" && content !== null)
     return readObject(content as Record<string, unknown>, fail, model);
@@ -93,15 +96,21 @@ function chooseBest(entries: { head: Head; score: number }[], fail: Fail): Forei
   return { heads: best, scores: rows };
 }
 
-/** The value of the YAML field that holds heads, on its line or in the indented or dashed lines below; else undefined. */
-function yamlField(text: string): string | undefined {
-  const lines = text.split(/\r?\n/).map((line) => line.replace(/(^|\s)#.*$/, ""));
-  const start = lines.findIndex((line) => FIELDS.some((field) => line.startsWith(`${field}:`)));
-  if (start === -1) return undefined;
-  const below = lines.slice(start + 1);
-  const next = below.findIndex((line) => /^[^\s-]/.test(line));
-  const value = [lines[start]!.replace(/^\w+:/, ""), ...(next === -1 ? below : below.slice(0, next))];
-  return value.join("\n");
+function readYaml(text: string, fail: Fail, model?: ModelIdentity): ForeignHeads {
+  const document = yaml().parseDocument(text, { logLevel: "silent", prettyErrors: false });
+  const [error] = document.errors;
+  if (error) return fail(`YAML does not allow this: ${error.message}`);
+  let content: unknown;
+  try {
+    content = document.toJS();
+  } catch (cause) {
+    return fail(`YAML does not allow this: ${(cause as Error).message}`);
+  }
+  if (typeof content !== "object" || content === null) return { heads: readText(text, fail, model) };
+  const value = Object.entries(content).find(([name]) => FIELDS.includes(name))?.[1] ?? "";
+  // To YAML, [(1, 2), (3, 4)] without quotes is a list of the texts "(1", "2)", "(3" and "4)".
+  const isCut = Array.isArray(value) && typeof value[0] === "string" && value[0].startsWith("(");
+  return readForeignHeads(isCut ? value.join(",") : value, fail, model);
 }
 
 /** Each notation of a list: how it writes one head, and what may stand between heads. */

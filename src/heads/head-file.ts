@@ -10,7 +10,7 @@ export function readHeadFile(file: string): string | undefined {
   let what = "is a folder";
   try {
     const found = statSync(file);
-    // A shell's <(command) is a pipe too, but somebody writes to it; any other may keep the process waiting for ever.
+    // A shell's <(command) is a pipe with a writer. Any other pipe may block the process for ever.
     if (found.isFile() || (found.isFIFO() && /^\/(dev\/fd|proc)\//.test(file))) return readFileSync(file, "utf8");
     if (!found.isDirectory()) what = "is a device or a pipe";
   } catch (error) {

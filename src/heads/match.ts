@@ -19,7 +19,7 @@ type NameRule = {
 };
 
 const RULES: Readonly<Record<PublishedModelKey, NameRule>> = {
-  // Its header has all that SmolLM2 is recognised by, and one word more.
+  // Its header has everything that identifies SmolLM2, and one word more.
   "qrhead-base-v3": { family: /qrhead-base(-\d+m)?-v3/, size: null, marks: ["base"] },
   "qrhead-base-v2": { family: /qrhead-base(-\d+m)?-v2/, size: null, marks: ["base"] },
   "qrhead-mini-v3": { family: /qrhead-mini(-\d+m)?-v3/, size: null },
@@ -143,7 +143,7 @@ function compareNames(rule: NameRule, model: ModelIdentity): Likeness | null {
   return fromBase ? { exact: false, marks: marks.length } : null;
 }
 
-/** Whether nothing is left of a name but the model's own words and noise. */
+/** Whether a name has no words except the model's own and noise. */
 function saysNoMore(name: string, rule: NameRule): boolean {
   const known = [...(rule.marks ?? []), ...(rule.own ?? [])];
   const size = rule.size === null ? ANY_SIZE : SIZE;

@@ -1,29 +1,24 @@
-import { assertText } from "../util/given.ts";
-import { pagePolicy } from "../util/page-policy.ts";
-import { assertSetOfModel } from "./given-set.ts";
+import { escapeHtml, htmlPage } from "../util/page.ts";
 import type { HeadSet, HeadSetModel } from "./head-set.ts";
 import { headKey } from "./heads.ts";
-import { escapeXml, plotHeadSet } from "./plot.ts";
+import { plotHeadSet } from "./plot.ts";
 
 const STYLE = `
-:root { color-scheme: light dark; --ink: #1b1b1f; --soft: #62626b; --paper: #ffffff; --rule: #dcdce2; }
-@media (prefers-color-scheme: dark) { :root { --ink: #ececf1; --soft: #a5a5b0; --paper: #17171b; --rule: #3a3a42; } }
-body { margin: 24px auto; max-width: 860px; padding: 0 16px; background: var(--paper); color: var(--ink); font: 14px/1.5 system-ui, sans-serif; }
+body { max-width: 860px; }
 figure { margin: 0 0 24px; overflow-x: auto; }
 main { display: flex; flex-wrap: wrap; gap: 0 48px; }
 section { margin: 0 0 24px; }
 h2 { font-size: 14px; margin: 0 0 6px; }
-p { color: var(--soft); margin: 0 0 8px; max-width: 34em; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 2px 16px 2px 0; border-bottom: 1px solid var(--rule); font-weight: 400; }
-th { color: var(--soft); }
+p { color: var(--dim); margin: 0 0 8px; max-width: 34em; }
+th, td { text-align: right; padding: 2px 16px 2px 0; border-bottom: 1px solid var(--line); font-weight: 400; }
+th { color: var(--dim); }
 #tip { position: fixed; pointer-events: none; background: var(--ink); color: var(--paper); padding: 4px 8px; border-radius: 4px; font-size: 12px; visibility: hidden; }
 `;
 
 /** The titles of the cells, shown at once and beside the pointer; without JavaScript the browser shows them after a while. */
 const SCRIPT = `
 const tip = document.getElementById("tip");
-for (const title of document.querySelectorAll("rect.cell > title")) {
+for (const title of document.querySelectorAll(".head rect > title")) {
   const cell = title.parentNode;
   const text = title.textContent;
   cell.setAttribute("aria-label", text);
@@ -45,31 +40,20 @@ const LISTED = 64;
 /**
  * The heat map of `plotHeadSet` as a page of its own that loads nothing: with hover text, the chosen heads as a table, and
  * what the set says about its stability and quality.
+ * @throws InputError `INVALID_ARGUMENT` for what is no head set of a model.
  * @example
  * const [published] = PUBLISHED_HEAD_SETS;
- * const html = plotPage(published!.set, published!.name);
+ * const html = await plotPage(published!.set, published!.name);
  */
-export function plotPage(set: HeadSet & { model: HeadSetModel }, name: string): string {
-  assertSetOfModel(set);
-  assertText(name, "name");
-  return [
-    "<!doctype html>",
-    '<html lang="en">',
-    '<meta charset="utf-8">',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    pagePolicy(SCRIPT),
-    `<title>${escapeXml(name)}</title>`,
-    `<style>${STYLE}</style>`,
-    `<figure>${plotHeadSet(set, name)}</figure>`,
-    "<main>",
-    chosenTable(set),
-    `<div>${stabilityTable(set)}${qualityTable(set)}</div>`,
-    "</main>",
-    '<div id="tip" aria-hidden="true"></div>',
-    `<script>${SCRIPT}</script>`,
-    "</html>",
-    "",
-  ].join("\n");
+export async function plotPage(set: HeadSet & { model: HeadSetModel }, name: string): Promise<string> {
+  const map = await plotHeadSet(set, name);
+  const body = `<figure>${map}</figure>
+<main>
+${chosenTable(set)}
+<div>${stabilityTable(set)}${qualityTable(set)}</div>
+</main>
+<div id="tip" aria-hidden="true"></div>`;
+  return htmlPage({ title: name, style: STYLE, body, script: SCRIPT });
 }
 
 function chosenTable({ heads, scores, weights }: HeadSet): string {
@@ -108,8 +92,8 @@ function qualityTable({ quality }: HeadSet): string {
 
 function section(title: string, explanation: string, columns: string[], rows: string[][]): string {
   const cells = (tag: string, values: string[]) =>
-    values.map((value) => `<${tag}>${escapeXml(value)}</${tag}>`).join("");
-  const paragraph = explanation ? `<p>${escapeXml(explanation)}</p>` : "";
+    values.map((value) => `<${tag}>${escapeHtml(value)}</${tag}>`).join("");
+  const paragraph = explanation ? `<p>${escapeHtml(explanation)}</p>` : "";
   const body = rows.map((row) => `<tr>${cells("td", row)}</tr>`).join("\n");
   return `<section><h2>${title}</h2>${paragraph}<table><thead><tr>${cells("th", columns)}</tr></thead><tbody>\n${body}\n</tbody></table></section>`;
 }

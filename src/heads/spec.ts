@@ -103,7 +103,7 @@ function automatic(model: ModelIdentity): ResolvedHeads {
   }
   const resolved = fromSet(match.set, model, match.name);
   if (match.warning === undefined) return resolved;
-  // A relative may have another chat template, which then decides the prompt.
+  // A related model may have another chat template, which then decides the prompt.
   const { prompt: _, ...rest } = resolved;
   return { ...rest, warning: match.warning };
 }

@@ -199,7 +199,7 @@ function chunkOf({
   };
 }
 
-/** From the working folder where it is in there. */
+/** Relative to the working folder if the file is below it. */
 function shownPath(file: string): string {
   const relative = path.relative("", file);
   return relative.startsWith("..") || path.isAbsolute(relative) ? file : relative;

@@ -56,7 +56,7 @@ export class Database {
       const handle = new sqlite.Database(file);
       const database = new Database(index, folder, handle, await open(file));
       database.#do(() => handle.exec(isThere ? OPENING : OPENING + SCHEMA));
-      // What is open needs no name, so that a process which is killed leaves nothing; Windows keeps the name.
+      // Remove the name of the open copy, so that a killed process leaves nothing. Windows keeps the name.
       await forget().catch(() => {});
       return database;
     } catch (error) {
@@ -99,7 +99,7 @@ export class Database {
     return known;
   }
 
-  /** What SQLite cannot do with a copy whose digest agreed is no fault of the index: there is no room, as a rule. */
+  /** The digest of the copy was right, so the index is not at fault if SQLite fails. The disk is usually full. */
   #do<T>(work: () => T): T {
     try {
       return work();

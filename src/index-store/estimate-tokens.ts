@@ -3,7 +3,7 @@ const LETTERS = String.raw`(?:(?![${UNSPACED}])[\p{L}\p{M}]){1,6}`;
 const SPACE = String.raw`[^\S\r\n]`;
 /**
  * What most tokenizers make one token of: up to six letters, an ideograph, three digits or two marks, with a space before
- * them; line breaks with the indent behind them; other space.
+ * them; line breaks with the indent after them; other space.
  */
 const PIECE = new RegExp(
   String.raw`[\r\n]+${SPACE}*|${SPACE}{2,}(?=${SPACE})|${SPACE}?(?:[${UNSPACED}]|${LETTERS}|\p{N}{1,3}|[^\s\p{L}\p{M}\p{N}]{1,2})|${SPACE}`,

@@ -3,8 +3,8 @@ const K1 = 0.9;
 const B = 0.4;
 
 /**
- * What every connection begins with. The file is its own, and worthless when it is left in the middle of a change. The first
- * look into it takes the lock, which stays.
+ * The settings of every connection. The file is a private copy and needs no recovery after a crash. The first access takes
+ * the lock and keeps it.
  */
 export const OPENING = `
   PRAGMA locking_mode = exclusive;

@@ -29,7 +29,7 @@ export type IndexUpdate = {
 /** Entries that a folder may have: more is a mistake, such as the root of a disk. */
 const MOST_ENTRIES = 2_000_000;
 const DEFAULT_CHUNK_TOKENS = 200;
-/** A file that was written so shortly before may be written again in the same tick of its clock. */
+/** Milliseconds. A file written so recently may change again without a change of its time stamp. */
 const SETTLED_MS = 2000;
 /** Share of a file's pages that may be empty. */
 const MOST_FREE = 0.25;
@@ -123,7 +123,7 @@ async function lookAt(
   }
   const bytes = await readBytes(file, "File", signal);
   const digest = createHash("sha256").update(bytes).digest();
-  // One that may still be written to is read again by the next update.
+  // The next update reads a file again that may still be changing.
   const changed = found && found.mtimeMs < settled ? found.mtimeMs : null;
   if (known && digest.equals(known.digest)) {
     if (known.changed === changed && known.size === bytes.length) return { ...same, isWritten: false };
@@ -182,7 +182,7 @@ function withoutNul(text: string): string {
   return text.replaceAll("\0", "\uFFFD");
 }
 
-/** Gives back pages that removed files have left. */
+/** Frees the pages of removed files. */
 function compact(database: Database): void {
   const number = (pragma: string) => Number(Object.values(database.get(`PRAGMA ${pragma}`)!)[0]);
   if (number("freelist_count") > MOST_FREE * number("page_count")) database.run("VACUUM");

@@ -35,7 +35,7 @@ export type Inspection = {
   /** The sum over all heads first, then single heads, those that contribute most first, at most 32. */
   heads: HeadAttention[];
   calibrated: boolean;
-  /** Why the scores say nothing, where they do not. */
+  /** Why the scores mean nothing, if they do. */
   warnings: string[];
 };
 

@@ -1,12 +1,6 @@
 import { assertList, assertObject } from "../util/given.ts";
-import { pagePolicy } from "../util/page-policy.ts";
-import { UNPRINTABLE } from "../util/unprintable.ts";
+import { escapeHtml, htmlPage } from "../util/page.ts";
 import type { Inspection } from "./attention.ts";
-
-/** Text of others inside HTML, also inside an attribute. What cannot be printed is shown to be there. */
-function escapeHtml(text: string): string {
-  return text.replace(UNPRINTABLE, "\ufffd").replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-}
 
 /** Data inside a script element: nothing in it may end the element or begin a comment. */
 function toScript(value: unknown): string {
@@ -17,11 +11,11 @@ function toScript(value: unknown): string {
 }
 
 const STYLE = `
-:root { color-scheme: light dark; --back: #fff; --ink: #1b1f24; --dim: #667; --line: #d8dce2; --more: 220,110,0; --less: 40,110,220; }
-@media (prefers-color-scheme: dark) { :root { --back: #14171b; --ink: #e6e8eb; --dim: #99a; --line: #343a42; --more: 255,150,40; --less: 90,150,255; } }
-body { margin: 0 auto; padding: 1.5rem; max-width: 62rem; background: var(--back); color: var(--ink); font: 15px/1.6 system-ui, sans-serif; }
+:root { --more: 220,110,0; --less: 40,110,220; }
+@media (prefers-color-scheme: dark) { :root { --more: 255,150,40; --less: 90,150,255; } }
+body { max-width: 62rem; line-height: 1.6; }
 h1 { font-size: 1.25rem; margin: 0 0 .25rem; } .dim { color: var(--dim); }
-form { position: sticky; top: 0; display: flex; flex-wrap: wrap; gap: 1rem; align-items: center; padding: .6rem 0; background: var(--back); border-bottom: 1px solid var(--line); }
+form { position: sticky; top: 0; display: flex; flex-wrap: wrap; gap: 1rem; align-items: center; padding: .6rem 0; background: var(--paper); border-bottom: 1px solid var(--line); }
 select { font: inherit; max-width: 12rem; }
 article { border-bottom: 1px solid var(--line); padding: .8rem 0; display: grid; grid-template-columns: 8.5rem 1fr; gap: 1rem; }
 .side { overflow-wrap: anywhere; } .score { font-variant-numeric: tabular-nums; font-size: 1.1rem; font-weight: 600; }
@@ -85,11 +79,7 @@ export function inspectionPage(inspection: Inspection, model: { name: string; he
     heads: heads.map(({ calibrated, raw }) => ({ calibrated, raw })),
   };
   const script = `const data = ${toScript(data)};${SCRIPT}`;
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-${pagePolicy(script)}
-<title>${escapeHtml(query)} · qrhead</title><style>${STYLE}</style></head><body>
-<h1>${escapeHtml(query)}</h1>
+  const body = `<h1>${escapeHtml(query)}</h1>
 <div class="dim">${escapeHtml(model.name)} · ${escapeHtml(model.headSet)} · ${documents.length} documents</div>
 <form><label>Attention of <select name="head">${options.join("")}</select></label>
 <label><input type="radio" name="kind" value="calibrated" checked> calibrated</label>
@@ -97,7 +87,6 @@ ${pagePolicy(script)}
 <label><input type="checkbox" name="sort" checked> best first</label>
 <span class="dim"><span class="key" style="background:rgb(var(--more))"></span> more than the null query
 <span class="key" style="background:rgb(var(--less))"></span> less</span></form>
-<main>${articles.join("")}</main>
-<script>${script}</script></body></html>
-`;
+<main>${articles.join("")}</main>`;
+  return htmlPage({ title: `${query} · qrhead`, style: STYLE, body, script });
 }

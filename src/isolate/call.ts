@@ -8,7 +8,7 @@ import { isSignal, ownSignal, underSignals } from "../util/abort-signal.ts";
 import type { Functions } from "./connection.ts";
 import type { CallHooks } from "./supervisor.ts";
 
-/** Options in their two parts: what can be copied, and the signal and functions, which stay here. */
+/** Splits options into what can be copied, and the signal and the functions, which stay here. */
 export function splitOptions(given: object | undefined): CallHooks & { options: object } {
   const options: Record<string, unknown> = {};
   const functions: Functions = {};
@@ -24,7 +24,7 @@ export function splitOptions(given: object | undefined): CallHooks & { options: 
   return { options, signal, functions };
 }
 
-/** The result with the wait here, which is where calls wait for each other. */
+/** Adds the waiting time of this process, in which calls wait for each other. */
 export function withWait<T extends { timings: { waitMs?: number } }>({
   value,
   waitMs,

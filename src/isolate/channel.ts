@@ -19,7 +19,7 @@ export type ChannelOptions = { program: string; cwd: string; utilityProcess?: Ut
 
 /** A child of `child_process.fork`, or one of Electron's `utilityProcess` where this is Electron's main process. */
 export function openChannel({ program, cwd, utilityProcess }: ChannelOptions): Channel {
-  // A backtrace would stand behind the line that says what failed.
+  // A backtrace would follow the line that says what failed.
   const env = { ...process.env, GGML_NO_BACKTRACE: "1" };
   const electron = utilityProcess ?? electronUtilityProcess();
   if (electron) return utilityChannel(electron.fork(program, [], { cwd, env, stdio: ["ignore", "ignore", "pipe"] }));
@@ -53,7 +53,7 @@ function forkChannel(child: ChildProcess): Channel {
         if (!ended) listener(how, lastLine());
         ended = true;
       };
-      // What it wrote last may come behind its end.
+      // The last output may arrive after the exit event.
       child.once("exit", (code, signal) => {
         setTimeout(() => end(signal ?? `code ${code}`), LAST_WORDS_MS).unref();
       });

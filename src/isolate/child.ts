@@ -23,7 +23,7 @@ const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (er
 const views = new Map<number, QRRetriever>();
 const corpora = new Map<number, { corpus: Corpus; view: number }>();
 let replies = 0;
-/** Holds the model, whichever of the others is disposed of. */
+/** Keeps the model loaded when other retrievers are disposed of. */
 let keeper: QRRetriever | undefined;
 
 port.onMessage((raw) => {

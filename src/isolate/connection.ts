@@ -35,7 +35,7 @@ type Pending = {
 
 function notSent(error: unknown, what = "An argument"): InputError {
   const said = error instanceof Error ? error.message : String(error);
-  // Objects are shown as #<Name>, symbols as Symbol(name), and functions with their source.
+  // V8 shows objects as #<Name>, symbols as Symbol(name), and functions with their source.
   const reason = said.replace(/^(?!#<|Symbol\().+(?= could not be cloned\.$)/s, "a function");
   return new InputError("INVALID_ARGUMENT", `${what} cannot be sent to another process: ${reason}`, {
     ...{ option: "options", expected: "plain data, functions and signals", cause: error },
@@ -124,7 +124,7 @@ export class Connection {
     try {
       this.#post({ type: "returned", id, reply, ...answer });
     } catch (error) {
-      // The child waits for an answer, and the call ends with what it is told.
+      // The child waits for this answer, which ends the call.
       this.#post({ type: "returned", id, reply, error: toWire(notSent(error, `What ${name} returned`)) });
     }
   }

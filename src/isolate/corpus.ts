@@ -168,7 +168,7 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
     if (this.#view.disposed || this.#view.child !== this.#home) return;
     const call: Call = { method: "corpus.dispose", corpus: this.#number, args: [], options: {} };
     await this.#view.run(call, { signal: undefined, functions: {} }).catch((error: unknown) => {
-      // A process that is gone holds no corpus.
+      // A process that has ended holds no corpus.
       if (!isQRHeadError(error) || !["DISPOSED", "ENGINE_DIED"].includes(error.code)) throw error;
     });
   }
@@ -187,7 +187,7 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
     return { value: value.result, waitMs };
   }
 
-  /** Has the corpus in this child too: from its file, or read again where there is none, or none that fits. */
+  /** Makes sure that this child has the corpus: loads it from its file, or reads it again if there is no file that fits. */
   async #settle(child: Connection, ask: (call: Call) => Promise<unknown>): Promise<void> {
     if (child === this.#home) return;
     const corpus = this.#number;

@@ -1,7 +1,7 @@
 /** Longest interval that a timer takes. */
 const LONG_MS = 2 ** 31 - 1;
 
-/** Keeps the process running while something is awaited that has no handle of its own to do so. */
+/** Keeps the process running while it waits for something without a handle of its own. */
 export class KeepAlive {
   #count = 0;
   #timer: NodeJS.Timeout | undefined;

@@ -6,12 +6,12 @@ import type { Method } from "./protocol.ts";
 
 /** A call that ended its process this often is not tried again. */
 const MOST_DEATHS = 2;
-/** Milliseconds after which it may be tried once more: what ended the process may have been another program. */
+/** Milliseconds after which it may be tried again, since another program may have ended the process. */
 const FORGOTTEN_MS = 600_000;
 const MOST_REMEMBERED = 100;
 
 type Asked = { method: Method; corpus?: number; args: unknown[]; options: object };
-/** A call as it was asked: what it reads may be another file later. */
+/** A call with the identity of the files that it reads, which may change later. */
 export type Seen<C extends Asked = Asked> = C & { read?: string };
 
 /** Says which file a call reads that is about to be made. */
@@ -26,14 +26,14 @@ export function seen<C extends Asked>(call: C): Seen<C> {
   }
 }
 
-/** They make what they give a number to. */
+/** Calls that create an object and number it. */
 const MAKING: ReadonlySet<Method> = new Set(["corpus.create", "corpus.load"]);
 
 /** Calls that ended the process they ran in. Costs nothing while there is none. */
 export class Poison {
   readonly #deaths = new Map<string, { count: number; at: number; death: Death }>();
 
-  /** How the process ended that a call ended twice; undefined where the call may be tried. */
+  /** How the process ended if the call ended it twice; undefined if the call may be tried. */
   find(call: Seen): Death | undefined {
     if (this.#deaths.size === 0) return undefined;
     const key = digest(call);
@@ -52,7 +52,7 @@ export class Poison {
     if (this.#deaths.size > MOST_REMEMBERED) this.#deaths.delete(this.#deaths.keys().next().value!);
   }
 
-  /** It has been done, so that it was not what ended the process. */
+  /** The call was done, so it did not end the process. */
   clear(call: Seen): void {
     if (this.#deaths.size > 0) this.#deaths.delete(digest(call));
   }

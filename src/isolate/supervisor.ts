@@ -134,7 +134,7 @@ export class Supervisor {
       const thrown = thrownIn(hooks.functions);
       const waiting = new AbortController();
       let hasBegun = false;
-      // The signal ends the wait only: the next call must not begin inside this one.
+      // The signal ends the waiting only. The next call must not begin before this one has stopped.
       const aborted = untilAborted(signal, () => hasBegun || waiting.abort(signal?.reason));
       const done = this.#queue.add(
         async () => {
@@ -185,7 +185,7 @@ export class Supervisor {
       } catch (error) {
         if (!(error instanceof ChildDied)) throw error;
         if (signal?.aborted) throw signal.reason;
-        // A child that was gone before it heard of the call is no failure of the call's.
+        // If the child died before it got the call, the call did not fail.
         if (error.began || attempt >= MOST_STARTS) throw engineDied(call.method, error.death);
       }
     }
@@ -244,7 +244,7 @@ export class Supervisor {
     } catch (error) {
       this.#deaths += 1;
       child.kill();
-      // That the model could not be loaded is no death in a call: the next one may try again.
+      // A model that could not be loaded does not count as a death in a call. The next call may try again.
       throw error instanceof ChildDied ? new ChildDied(error.death, false) : error;
     }
     this.#child = child;

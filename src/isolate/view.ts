@@ -90,7 +90,7 @@ export class View {
     if (this.#number !== FIRST && this.#supervisor.child !== this.#home) return;
     const call: Call = { method: "release", view: this.#number, args: [], options: {} };
     await this.#supervisor.run(call, { signal: undefined, functions: {} }).catch((error: unknown) => {
-      // A process that is gone holds nothing.
+      // A process that has ended holds nothing.
       if (!isQRHeadError(error) || !["DISPOSED", "ENGINE_DIED"].includes(error.code)) throw error;
     });
   }
@@ -106,8 +106,8 @@ export class View {
   }
 }
 
-/** What the process makes the same of, whatever has become of a file since. */
+/** Heads that mean the same in every process, even if a file has changed since. */
 function asSpec({ name, warning, ...heads }: ResolvedHeads): unknown {
-  // Only of a relative's heads is there a warning, which a set cannot have.
+  // Only heads of a related model carry a warning, which a set cannot hold.
   return warning === undefined ? { ...heads, source: { name } } : "auto";
 }

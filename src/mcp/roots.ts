@@ -58,7 +58,7 @@ export class Roots {
   async #resolve(asked: string): Promise<string> {
     const found = await this.#find(asked);
     if (found !== undefined) return found;
-    // Whether something is there outside is nobody's business.
+    // The error does not say whether the path outside exists.
     throw new InputError("INVALID_INPUT", `There is no ${JSON.stringify(asked.slice(0, 200))} in the served folders`);
   }
 

@@ -57,7 +57,7 @@ async function run(box: Toolbox, name: ToolName, input: unknown, { mcpReq }: Ser
   } catch (error) {
     mcpReq.signal.throwIfAborted();
     if (!isQRHeadError(error)) throw error;
-    // The assistant can mend what it asked.
+    // The assistant can correct its request.
     return { isError: true, content: [{ type: "text", text: error.message }] };
   }
 }
@@ -71,7 +71,7 @@ function progressTo({ _meta, notify }: ServerContext["mcpReq"]): Call["onProgres
     if (progressToken === undefined) return;
     if (!phases.includes(phase)) phases.push(phase);
     const progress = phases.indexOf(phase) + done / Math.max(1, total);
-    // It may not go back, nor stand.
+    // Progress must rise with every report.
     if (progress <= most) return;
     most = progress;
     void notify({ method: "notifications/progress", params: { progressToken, progress, message: phase } }).catch(

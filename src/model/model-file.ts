@@ -46,7 +46,7 @@ export async function findModelFile(
   }
 }
 
-/** Asks the questions whose answers from llama.cpp would puzzle: is it there, is it a file, is it a GGUF at all? */
+/** Checks what llama.cpp reports badly: does the path exist, is it a file, is it a GGUF? */
 async function checkGguf(file: string): Promise<string> {
   const found = await stat(file).catch(() => undefined);
   if (!found) throw new InputError("INVALID_INPUT", `Model ${file} does not exist: pass the path of a GGUF file`);

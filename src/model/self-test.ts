@@ -4,7 +4,7 @@ import type { Ranker } from "../ranking/retriever.ts";
 
 const QUERY = "Which planet has the most visible rings?";
 
-/** The one that answers stands between two that do not, so that neither end of the prompt is enough to win. */
+/** The document that answers is in the middle, so that a preference for either end of the prompt fails the test. */
 const DOCUMENTS = [
   "Bread dough rises because yeast turns sugar into carbon dioxide, and the gas is caught in the stretchy gluten.",
   "Saturn is the planet with the most visible rings: bands of ice and rock that even a small telescope shows.",

@@ -58,7 +58,7 @@ export async function slidingWindowOf(
   readList: (key: string) => Promise<readonly number[] | null>,
 ): Promise<SlidingWindow | undefined> {
   if (!(tokens > 0)) return undefined;
-  // The small models of this architecture name a size and do without a window.
+  // The small models of this architecture name a size and have no window.
   if (architecture === "exaone4" && layers !== 64) return undefined;
   const all = Array.from({ length: layers }, (_, layer) => layer);
   const key = `${architecture}.attention.sliding_window_pattern`;

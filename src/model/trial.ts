@@ -9,7 +9,7 @@ import { lastWords } from "../util/last-words.ts";
 /** What the child is asked: options that structured cloning takes, so no signal and no callback. */
 export type TrialRequest = Pick<LoadOptions, "model" | "gpu" | "gpuLayers" | "threads" | "mmap" | "libraryDirectory">;
 
-/** What the child answers. No answer is an answer as well: llama.cpp ended it. */
+/** The child's answer. If there is none, llama.cpp ended the process. */
 export type TrialAnswer = { ok: true } | { ok: false; code: QRHeadErrorCode; message: string };
 
 /** Milliseconds until a child that has not answered is ended: two minutes, and one more for every gigabyte of the file. */
@@ -40,7 +40,7 @@ export async function tryInChild(file: string, options: LoadOptions, program = C
 
   const child = fork(unpacked(program), {
     execArgv: [],
-    // A backtrace would stand behind the line that says what failed. Electron's binary is Node only if it is told to be.
+    // A backtrace would follow the line that says what failed. Electron's binary runs as Node only if a variable says so.
     env: { ...process.env, GGML_NO_BACKTRACE: "1", ELECTRON_RUN_AS_NODE: "1" },
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     serialization: "advanced",
@@ -79,7 +79,7 @@ function outcome(child: Child, request: TrialRequest) {
     child.once("close", (code, signal) =>
       resolve({ answer: undefined, lastLine: lastLine(), how: signal ?? `code ${code}` }),
     );
-    // A child that is gone already is heard of by its end.
+    // If the child is gone already, its exit event says so.
     child.send(request, () => {});
   });
 }

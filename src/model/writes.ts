@@ -18,8 +18,8 @@ export function assertWhole(fileName: string, layers: number, originalLayers: nu
 }
 
 /**
- * Whether a model, named as `findModelFile` takes it, writes text. Reads the header alone: what a model cannot do is said
- * before anything takes time.
+ * Whether a model, named as `findModelFile` takes it, writes text. Reads the header alone, so that the
+ * error comes before anything takes time.
  *
  * @returns The model's file.
  * @throws As `findModelFile` and `assertWrites`; QRHeadError `MODEL_LOAD_FAILED` for a header that cannot be read.

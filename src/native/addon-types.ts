@@ -34,11 +34,11 @@ export type Addon = {
     cancellation: Cancellation,
     onProgress?: (fraction: number) => void,
   ): Promise<NativeModel>;
-  /** What a GGUF says of itself, as `info()` of the loaded model. Reads no weights. */
+  /** What the header of a GGUF says, as `info()` of the loaded model. Reads no weights. */
   describeModel(options: { path: string }, cancellation: Cancellation): Promise<NativeModelInfo>;
   /**
-   * Writes the first `layers` layers of a model to a new file. Metadata strings of at most 127 bytes are added to it. A cancellation is heard
-   * while the call waits for a thread; the copy itself cannot be stopped.
+   * Writes the first `layers` layers of a model to a new file, with the given metadata strings of at most 127 bytes. A
+   * cancellation works while the call waits for a thread; the copy itself cannot be stopped.
    */
   slimModel(
     options: {
@@ -116,7 +116,10 @@ type PromptPiece = { text: string; special: boolean };
 
 export type Tokenization = {
   tokens: Int32Array;
-  /** `[begin, end)` of every token in bytes of the concatenated UTF-8 text, two numbers a token. A begin-of-sequence token that the text does not show is empty. */
+  /**
+   * `[begin, end)` of every token in bytes of the concatenated UTF-8 text, two numbers a token. A begin-of-sequence token that
+   * the text does not show is empty.
+   */
   offsets: Uint32Array;
 };
 
@@ -131,7 +134,7 @@ export type NativeContextOptions = {
   flashAttention: boolean;
   offloadKqv: boolean;
   /**
-   * `[layer, head]` pairs, flattened: heads that are taken out. Their output is zeroed behind the attention and before the
+   * `[layer, head]` pairs, flattened: heads that are taken out. Their output is zeroed after the attention and before the
    * output projection, for every token. Needs `earlyStop: false`. `HEADS_MISMATCH` for heads that the model lacks; a pass
    * throws `MODEL_UNSUPPORTED` where a layer has no output of heads.
    */
@@ -197,9 +200,9 @@ export interface NativeContext {
   /** Appends tokens without looking at attention. */
   prefill(tokens: Int32Array, cancellation: Cancellation, onProgress?: (done: number) => void): Promise<void>;
   /**
-   * Decodes each branch as if it alone stood behind the trunk, which is all that is in the cache, captures what it attends to
-   * through the context's heads, and forgets it again: the cache is as before afterwards. Behind an opening, branches go on
-   * from there, and what they attend to is the average over its tokens and theirs.
+   * The trunk is everything in the cache. Decodes each branch as if it alone followed the trunk, captures its attention in the
+   * context's heads, and removes it again, so the cache is as before. After an opening, branches continue the opening, and
+   * their attention is the average over its tokens and theirs.
    *
    * @returns A `NativeAttention` per branch, with columns for the trunk and then for the branch's own tokens.
    */
@@ -217,20 +220,20 @@ export interface NativeContext {
   /** A copy of the opening. `INVALID_ARGUMENT` where there is none, and `MODEL_UNSUPPORTED` as by `saveCells`. */
   saveOpening(): Promise<SavedOpening>;
   /**
-   * Puts an opening behind the trunk that it was read behind, in place of `readOpening`. `CORPUS_INVALID` for one that was
-   * read behind other cells or with other rows.
+   * Puts an opening after the trunk that it was read after, in place of `readOpening`. `CORPUS_INVALID` for one that was
+   * read after other cells or with other rows.
    */
   loadOpening(opening: SavedOpening, options: Omit<ObserveOptions, "tiles">): Promise<void>;
   /**
-   * Whether queries are better off with `tiles`, all rows in one pass each time, than row by row behind an opening and beside
-   * a null query that were read before: cheaper, or more precise for not much more. `cells`: tokens of the trunk. `all`: rows of opening, query and null query; `further`:
-   * those of the query alone.
+   * Whether `tiles`, all rows of a query in one pass, are better than row by row after an opening and beside a null query that
+   * were read before: cheaper, or more precise at a small cost. `cells`: tokens of the trunk. `all`: rows of opening, query and
+   * null query; `further`: rows of the query alone.
    */
   tilesPay(rows: { cells: number; all: number; further: number }): boolean;
   /** Forgets every token from `position` on. */
   rollback(position: number): void;
   /**
-   * Decodes greedily behind the cache, `last` first, until a line break, an end of generation or `maxTokens`, and forgets it
+   * Decodes greedily after the cache, `last` first, until a line break, an end of generation or `maxTokens`, and forgets it
    * again. Needs `earlyStop: false`.
    *
    * `attended[step * heads + head]`: the cell that the head attended to most while `tokens[step]` was chosen. `text`: the
@@ -248,9 +251,9 @@ export interface NativeContext {
    */
   loadCells(state: CellState): Promise<void>;
   /**
-   * Reads each document as if it alone stood behind the tokens in the cache, several in one forward pass.
+   * Reads each document as if it alone stood after the tokens in the cache, several in one forward pass.
    *
-   * With `keep` the documents stay where they were read, in the order given and behind those that are there, as
+   * With `keep` the documents stay where they were read, in the order given and after those that are there, as
    * `putDocuments` would have put them; a failure and an abort then take all documents out. Without, the cache is as before.
    *
    * @returns With `copy`, a copy of each document's cells; nothing otherwise.
@@ -264,21 +267,21 @@ export interface NativeContext {
     onProgress?: (done: number) => void,
   ): Promise<CellState[]>;
   /**
-   * Appends documents that were read behind the same tokens. Their cells lie one behind the other; their positions all begin
-   * at the end of those tokens, and what follows stands behind the longest document and attends to all.
+   * Appends documents that were read after the same tokens. Their cells lie one after the other; their positions all begin
+   * at the end of those tokens, and what follows stands after the longest document and attends to all.
    */
   putDocuments(documents: CellState[]): Promise<void>;
   /** Frees the cache, or leaves that to the call that is still running: does not wait for it. Idempotent. */
   dispose(): Promise<void>;
 }
 
-/** A KV cache of full depth and the text that is written behind it. */
+/** A KV cache of full depth and the text that is written after it. */
 export interface NativeWriter {
   /** Tokens in the KV cache. */
   readonly position: number;
   readonly contextSize: number;
   /**
-   * Reads a prompt and begins a text behind it. Of what the cache holds, what the prompt begins with stays; with `afresh`
+   * Reads a prompt and begins a text after it. Of what the cache holds, what the prompt begins with stays; with `afresh`
    * nothing does. Resolves to the number of tokens that stayed. After a failure no text has begun.
    */
   read(
@@ -293,7 +296,7 @@ export interface NativeWriter {
    */
   next(cancellation: Cancellation): Promise<{ token: number; text: Uint8Array; end: boolean }>;
   /**
-   * Logits behind the prompt that was read last, one a token of the vocabulary. `INVALID_ARGUMENT` where none was.
+   * Logits after the prompt that was read last, one a token of the vocabulary. `INVALID_ARGUMENT` where none was.
    */
   promptLogits(): Float32Array;
   /** As of a context. */

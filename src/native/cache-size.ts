@@ -12,7 +12,7 @@ const BYTES: Readonly<Record<string, number>> = {
   q4_0: 18 / 32,
 };
 
-/** Bytes that K and V of one token take in the caches of all layers, by what the GGUF header says. */
+/** Bytes of K and V of one token in the caches of all layers, computed from the GGUF header. */
 export function bytesPerToken(
   { architecture, layers, heads, kvHeads, embeddingSize, metadata }: NativeModelInfo,
   { cacheTypeK = "f16", cacheTypeV = "f16" }: { cacheTypeK?: string | undefined; cacheTypeV?: string | undefined },

@@ -61,7 +61,7 @@ export async function callNative<T>(
   }
 }
 
-/** Reports of one phase. The addon's cross from another thread, and the last may come too late: `finish` makes up for it. */
+/** Reports of one phase. They come from another thread and the last may be too late, so `finish` sends it. */
 export function reporter<Phase extends string>(
   onProgress: ((progress: { phase: Phase; done: number; total: number }) => void) | undefined,
   phase: Phase,

@@ -2,8 +2,8 @@ import type { LibraryInfo } from "./addon-types.ts";
 import type { Variant } from "./variants.ts";
 
 /*
- * A build for a GPU finds the device as soon as there is a driver, and learns at its first kernel whether that driver takes
- * the kernels that it has. The addon runs one when it lists devices, and never gives a model to a device that failed.
+ * A GPU build of llama.cpp finds the device if there is a driver. Its first kernel shows whether the driver can run the kernels
+ * of the build. The addon runs one kernel when it lists devices, and never puts a model on a device that failed.
  */
 
 type Device = LibraryInfo["devices"][number];
@@ -17,7 +17,7 @@ export function failedDevices({ devices }: Pick<LibraryInfo, "devices">): Failed
   return devices.filter((device): device is FailedDevice => device.failure !== undefined);
 }
 
-/** What was found and why it is no use: half a sentence. */
+/** Half a sentence: the device that was found, and why it cannot compute. */
 export function describeFailure({ description, failure }: FailedDevice): string {
   return `${description} cannot compute with this build of llama.cpp (${failure.replace(/\.$/, "")})`;
 }

@@ -96,7 +96,7 @@ async function bindVariant(addon: Addon, variant: Variant): Promise<Library> {
     const hint = isSilent ? `install the CUDA 12 runtime and cuBLAS, with which ${ext} may work` : undefined;
     return noted({ ...library, info }, { hint });
   } catch (error) {
-    // The process is bound by now: what it can do without the second package, which is to compute on the CPU, must not be lost.
+    // The process is bound to this build now. Without the second package it can still compute on the CPU, so do not fail.
     const toDo =
       error instanceof MissingPackage ? `run npm install ${error.wanted}` : `mend ${ext}: ${messageOf(error)}`;
     return noted(library, { hint: `${toDo} (for older drivers)` });
@@ -153,7 +153,7 @@ async function bindUnderOwnNames(addon: Addon, source: string, gpu: Library["gpu
   }
 }
 
-/** Who asks for a GPU by name wants to hear that there is none, and not a slow answer from the CPU. */
+/** If the caller names a GPU and there is none, an error is better than a slow answer from the CPU. */
 function assertGpu(library: Library, gpu: Gpu): Library {
   const { info, hint } = library;
   if (gpu === "auto" || gpu === false || hasGpu(info)) return library;
@@ -179,7 +179,7 @@ export function hasGpu(info: LibraryInfo): boolean {
   return info.devices.some(({ type, failure }) => (type === "gpu" || type === "igpu") && failure === undefined);
 }
 
-/** What computes although there is another GPU, why, and what would change that; undefined where there is nothing to say. */
+/** A warning if a GPU is there and something else computes: what, why, and what to do. Undefined otherwise. */
 export function unusedGpu({ info, gpu, hint, vulkan = false }: Library): string | undefined {
   const [failed] = failedDevices(info);
   if (!failed || (hasGpu(info) && !vulkan)) return undefined;
@@ -225,7 +225,7 @@ function resolveInstalled(require: NodeJS.Require, packageName: string): string 
   }
 }
 
-/** A platform package that is not installed: left out, or not on the registry, which npm passes over in silence. */
+/** A platform package that is not installed: omitted, or missing on the registry, which npm does not report. */
 class MissingPackage extends Error {
   readonly wanted: string;
 
@@ -242,7 +242,7 @@ function messageOf(error: unknown): string {
 }
 
 function notFound(failures: string[], cause: unknown, missing: readonly string[] = []): QRHeadError {
-  // A sentence of its own, which says what would work.
+  // This error already says what would work.
   if (cause instanceof Error && "code" in cause && cause.code === "LIBRARY_MISMATCH") {
     return new QRHeadError("LIBRARY_MISMATCH", messageOf(cause), { cause });
   }

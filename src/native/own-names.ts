@@ -6,9 +6,9 @@ import path from "node:path";
 import { readLibrary } from "./elf.ts";
 
 /*
- * The loader of Linux knows a library by the name inside its file, and `libggml-base.so` is the name in every release of
- * node-llama-cpp. Of two releases in one process the second would run on the first one's: `undefined symbol`, and the
- * process is gone. So qrhead loads a copy whose names nobody else has, as the wheels of Python do (auditwheel).
+ * The Linux loader knows a library by the name inside its file, and every release of node-llama-cpp has the name
+ * `libggml-base.so`. With two releases in one process the second would use the library of the first, and end the process with
+ * `undefined symbol`. So qrhead loads a copy with unique names, as Python wheels do (auditwheel).
  */
 
 /** Part of every key: raise it when copies are made differently. */
@@ -120,7 +120,7 @@ async function copy(from: string, to: string, names: ReadonlyMap<string, string>
       const own = names.get(name);
       if (own !== undefined) writeSync(file, own, at, "latin1");
     }
-    // Variables of inline functions are one in the process, whoever loads them; another release's may be other things.
+    // The process shares variables of inline functions between libraries. Those of another release may differ.
     for (const { info, at } of library?.uniqueSymbols ?? []) {
       writeSync(file, Uint8Array.of((STB_GLOBAL << 4) | (info & 0x0f)), 0, 1, at);
     }

@@ -19,7 +19,7 @@ function findRoot(folder: string): string {
 }
 
 /**
- * Sees to it that the package's files are where its code is.
+ * Checks that the files of the package are beside its code.
  *
  * @throws QRHeadError `LIBRARY_NOT_FOUND` in a program that a bundler put qrhead into.
  */

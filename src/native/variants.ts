@@ -18,7 +18,7 @@ type DriverCheck = Pick<Addon, "canOpenLibrary">;
 
 const scope = "@node-llama-cpp";
 
-/** System libraries that a GPU's driver brings. Without one of them the variant is not worth loading. */
+/** System libraries of the GPU drivers. Without one of them the variant is not tried. */
 const drivers: Record<string, Partial<Record<NodeJS.Platform, string>>> = {
   cuda: { linux: "libcuda.so.1", win32: "nvcuda.dll" },
   vulkan: { linux: "libvulkan.so.1", win32: "vulkan-1.dll" },

@@ -21,7 +21,7 @@ type Scope = { set(name: string, value: unknown): unknown };
 /** What an expression gives. */
 type Value = { type: string; value: unknown };
 
-// The package's types do not resolve under Node's own rules of modules.
+// The types of the package do not resolve under Node's module rules.
 const { Template, Environment, Interpreter } = jinja as unknown as {
   Template: new (source: string) => { parsed: Node };
   Environment: new () => Scope;
@@ -155,7 +155,7 @@ class BoundedInterpreter extends Interpreter {
     }
   }
 
-  /** A loop costs something for every item, however little its body does. */
+  /** A loop counts a step for every item, even if its body does nothing. */
   #prepareList(list: Node, scope: Scope): Node {
     if (list.type === "SelectExpression") return { ...list, lhs: this.#prepareList(list.lhs as Node, scope) };
     const value = this.evaluate(list, scope);
@@ -279,7 +279,7 @@ class BoundedInterpreter extends Interpreter {
     if (Array.isArray(held)) for (const item of held as Value[]) size += this.#sizeOf(item);
     if (held instanceof Map)
       for (const [key, item] of held as Map<string, Value>) size += key.length + this.#sizeOf(item);
-    // All else stays as it was made.
+    // Other values do not change after they are made.
     if (value.type === "NamespaceValue") this.#sizes.delete(value);
     else this.#sizes.set(value, size);
     return size;

@@ -63,7 +63,7 @@ export function buildPrompt(profile: PromptProfile, documents: readonly PromptDo
   return { pieces, documentSpans, querySpan: [queryBegin, queryEnd], text: prefix + body + suffix };
 }
 
-/** What stands behind the documents: the instruction and the query, without the suffix. */
+/** What stands after the documents: the instruction and the query, without the suffix. */
 export function queryText({ separator, trimEnd }: PromptProfile, query: string): string {
   const text = wellFormed(`${INSTRUCTION}${separator}${QUERY_LABEL} ${query}`);
   return trimEnd ? text.trimEnd() : text;

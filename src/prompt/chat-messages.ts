@@ -17,9 +17,9 @@ const [BEFORE, AFTER] = [" \n", "\n "];
 /**
  * A conversation as the model's own chat template writes it, with the turn of the assistant opened.
  *
- * The template never sees what the messages say: placeholders stand for them, and the messages take their places
- * afterwards, trimmed where the template trims. A text can therefore neither forge a turn nor steer the template. Where a
- * template takes no system message, that one begins the first user message.
+ * The template gets placeholders instead of the messages, which replace them afterwards, trimmed if the template trims. So a
+ * text can neither forge a turn nor steer the template. If a template takes no system message, the system message begins the
+ * first user message.
  *
  * @throws QRHeadError `CHAT_TEMPLATE` for a template that cannot be rendered, goes beyond a bound, leaves messages out, or
  * opens no turn for an answer, as that of a model which was not made to chat.

@@ -23,7 +23,7 @@ export type LoneDocument = {
   joint: Trunk["joint"];
 };
 
-/** A trunk whose documents stand behind one prefix, each by itself; its `tokens` have them one after another. */
+/** A trunk whose documents stand after one prefix, each by itself; its `tokens` have them one after another. */
 export type IndependentTrunk = Trunk & {
   prefix: Int32Array;
   /** In the order of their cells. */
@@ -66,7 +66,7 @@ export async function layOutLoneDocument(
  * they are given changes nothing.
  *
  * @param sources At least one, each with its document.
- * @throws QRHeadError `ENGINE_FAILED` when the documents do not begin behind the same tokens.
+ * @throws QRHeadError `ENGINE_FAILED` when the documents do not begin after the same tokens.
  */
 export function joinDocuments(sources: readonly PromptDocument[], given: readonly LoneDocument[]): IndependentTrunk {
   const order = given.map((_, index) => index);
@@ -110,7 +110,7 @@ export function joinDocuments(sources: readonly PromptDocument[], given: readonl
   };
 }
 
-/** Positions that a prompt takes: documents lie beside each other, and the query begins behind the longest. */
+/** Positions that a prompt takes: documents lie beside each other, and the query begins after the longest. */
 export function positionsNeeded({ trunk, query, nullQuery }: IndependentLayout): number {
   const longest = trunk.documents.reduce((most, { tokens }) => Math.max(most, tokens.length), 0);
   return trunk.prefix.length + longest + Math.max(query.length, nullQuery?.length ?? 0);

@@ -27,10 +27,10 @@ export type Trunk = {
   joint: Joint;
 };
 
-/** A trunk with a query behind it and, where scores are calibrated, the null query in its place. */
+/** A trunk with a query after it and, where scores are calibrated, the null query in its place. */
 export type PromptLayout = { trunk: Trunk; query: Int32Array; nullQuery: Int32Array | null };
 
-/** What it takes to tokenize a query as if it stood behind the whole trunk. */
+/** What it takes to tokenize a query as if it stood after the whole trunk. */
 type Joint = {
   profile: PromptProfile;
   /** Documents whose prompt the query is tokenized in where the end of the trunk is not enough. */
@@ -43,7 +43,7 @@ type Joint = {
   opening: Int32Array;
 };
 
-/** Any query shows where the documents end: their tokens do not depend on it. */
+/** Stands for any query: the tokens of the documents do not depend on it. */
 const ANY_QUERY = "N/A";
 /** Bytes before the query that are tokenized with it. */
 const LEAD_BYTES = 256;
@@ -86,7 +86,7 @@ export async function layOutTrunk(
 }
 
 /**
- * The tokens of a query, its instruction before it and the template's end behind it, as they are behind a trunk: the same as
+ * The tokens of a query, its instruction before it and the template's end after it, as they are after a trunk: the same as
  * in the whole prompt, of which the end is tokenized again where that is enough.
  *
  * @param what What messages call the query.
@@ -126,8 +126,8 @@ function leadOf({ text, offsets }: Trunk, prefixBytes: number): Joint["lead"] {
 }
 
 /**
- * A query's tokens behind the lead alone. What stands further before changes them only if it changes the last tokens of the
- * lead as well: these must be the ones of the whole prompt. Null where they are not.
+ * A query's tokens after the lead alone. Earlier text can change them only if it changes the last tokens of the lead, so these
+ * must be equal to the ones of the whole prompt. Null if they are not.
  */
 async function tokenizeBehind(
   tokenize: TokenizePieces,
@@ -150,7 +150,7 @@ async function tokenizeBehind(
   return count === AGREEING_TOKENS ? tokens.subarray(begin) : null;
 }
 
-/** Tokens that must fit at once: the documents, and behind them the longer of the query and the null query. */
+/** Tokens that must fit at once: the documents, and after them the longer of the query and the null query. */
 export function tokensNeeded({ trunk, query, nullQuery }: PromptLayout): number {
   return trunk.tokens.length + Math.max(query.length, nullQuery?.length ?? 0);
 }
@@ -185,7 +185,7 @@ function tokensBefore({ documentSpans, offsets, byteSpans }: Trunk, position: nu
   return token - begin;
 }
 
-/** What a query has behind the opening; null where it does not begin with it, or is no longer. */
+/** What a query has after the opening; null where it does not begin with it, or is no longer. */
 export function behindOpening({ joint: { opening } }: Trunk, query: Int32Array): Int32Array | null {
   if (opening.length === 0 || query.length <= opening.length) return null;
   return sameTokens(query.subarray(0, opening.length), opening) ? query.subarray(opening.length) : null;

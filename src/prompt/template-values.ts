@@ -38,7 +38,7 @@ const MONTHS = [
 ].concat(["November", "December"]);
 const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-/** A day in local time, at midnight: templates print dates, and an hour would make every prompt another. */
+/** A day in local time, at midnight. Templates print dates; with the hour every prompt would differ. */
 export function dateTexts(date: Date): DateTexts {
   const [year, month, day] = [date.getFullYear(), date.getMonth(), date.getDate()];
   const two = (number: number) => String(number).padStart(2, "0");
@@ -56,7 +56,7 @@ export function dateTexts(date: Date): DateTexts {
   };
 }
 
-/** Of prompts that rank: a fixed date keeps them, and so scores, the same from day to day. 26 July 2024. */
+/** The date in prompts that rank: 26 July 2024. A fixed date keeps prompts, and so scores, the same from day to day. */
 export const FIXED_DATE = dateTexts(new Date(2024, 6, 26));
 
 /** The template's text for these messages, with the turn of the assistant opened. Throws what the template throws. */

@@ -111,7 +111,7 @@ export async function fitBudget(
     if (fits(tried) && tried.tokens > best.tokens) best = tried;
     if (tried.tokens === budgetTokens || kept.every((row) => !row.includes(false))) break;
     allowance += budgetTokens - tried.tokens;
-    // What was too much must not be chosen again.
+    // Exclude the unit that was too much.
     if (!fits(tried)) allowance = Math.min(allowance, costOf(unitsOf(), kept, measure.markerCost) - 0.5);
     if (allowance < 0) break;
   }

@@ -5,7 +5,7 @@ const ENDS_WITH_BLANK_LINE = new RegExp(`${BLANK_LINE.source}\\s*$`);
 
 /**
  * What stays of a text, verbatim and in its order, with the marker wherever something was left out; empty where nothing
- * stays. Behind a marker the line breaks before a block stay too, so that it begins a line as it did.
+ * stays. After a marker the line breaks before a block stay too, so that it begins a line as it did.
  */
 export function joinKept(text: string, units: readonly PruneUnit[], kept: readonly boolean[], marker: string): string {
   if (!kept.includes(true)) return "";

@@ -30,7 +30,7 @@ export function bestPiece(
       to++;
       continue;
     }
-    // One that another word before it would fit is not all that fits.
+    // A piece with room for the word before it is not full: the longer piece was considered already.
     const isFull = from === 0 || counts[to]! - counts[from - 1]! > size;
     if (isFull && sum > most && text.slice(edges[from], edges[to]).trim() !== "") {
       most = sum;
@@ -55,7 +55,7 @@ export function bestPiece(
       ({ index, 0: { length } }) => begin + index + length,
     );
     const bySpace = split([begin, end], () => spaces, 0);
-    // A part that takes a third of the room alone would leave much of it empty.
+    // A part larger than a third of the room could leave much of the room empty.
     const byWord = bySpace.flatMap((part) => split(part, segmentedBy(words!), size / 3));
     return [...byWord.flatMap((part) => split(part, segmentedBy(characters!), size)).map(([from]) => from), end];
   }

@@ -173,7 +173,7 @@ export async function prune(
         all.reduce((sum, { cost }) => sum + cost, 0),
       );
     for (const one of all) one.cost *= scale;
-    // What a tokenizer puts before every text does not count again for every marker.
+    // A token that the tokenizer puts before every text counts once, not for every marker.
     const markerCost = marker === "" ? 0 : (await count(marker + marker)) - (await count(marker));
     return { marker, markerCost, scale, count, originalTokens };
   }

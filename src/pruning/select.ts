@@ -37,7 +37,7 @@ export function candidates(
   const best = sorted[0]?.unit.score ?? 0;
   const least = Math.max(
     threshold ?? Number.NEGATIVE_INFINITY,
-    // Of a score below 0 a share would be more than the whole.
+    // A share of a negative score would be above the score.
     relative === undefined ? Number.NEGATIVE_INFINITY : Math.min(best, Math.max(best, 0) * relative),
   );
   return sorted.filter(({ unit }) => unit.score >= least && !unit.protected);

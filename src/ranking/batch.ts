@@ -68,7 +68,7 @@ export function batchOf<T extends DocumentInput>(
   }
   return Object.assign(whole, {
     [Symbol.asyncIterator]: () => {
-      // The loop throws what it rejects with.
+      // The loop throws the reason of the rejection.
       whole.catch(() => {});
       return read();
     },

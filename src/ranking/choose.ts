@@ -44,7 +44,7 @@ export function chooseResults(
   };
 }
 
-/** Said where a threshold goes by constants that were not fitted. */
+/** The warning for a threshold on relevance whose constants were not fitted. */
 export const GENERIC_WARNING =
   "The head set has no calibration for this layout and these options, and relevance is computed with generic constants: " +
   "a threshold may leave out too much or too little";

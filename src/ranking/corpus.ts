@@ -51,7 +51,7 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
   #documents: readonly RankDocument[];
   /** What the caller passed for each. */
   readonly #given = new WeakMap<RankDocument, T>();
-  /** How many documents it has ever had: what the next one without an id is called. */
+  /** How many documents it has ever had; the next one without an id gets this number as its id. */
   #count: number;
   /** Names of the cells that memory may keep of it. */
   readonly #keys = new Set<string>();
@@ -69,7 +69,7 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
     host.living.add(this);
   }
 
-  /** @internal What `QRRetriever.corpus` makes: the documents are saved, where it is said where, and read. */
+  /** @internal For `QRRetriever.corpus`: reads the documents, and saves them if `saveTo` says where. */
   static async create<T extends DocumentInput>(
     host: CorpusHost,
     documents: readonly T[],
@@ -267,7 +267,7 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
       throw new InputError("INVALID_ARGUMENT", "Option windows does not apply to a corpus or to independent documents");
     }
     const { order = "given", layout = "listwise", maxDocumentTokens } = this.#settings;
-    // Also where they are undefined: those of `load` were for corpora that it makes.
+    // Also if they are undefined: the options of `load` applied to the corpora that it makes.
     const fixed = { ...this.#settings, order, layout, maxDocumentTokens, windows: "never" as const };
     return planRank(this.#host.engine, { ...fixed, ...options });
   }
@@ -315,7 +315,7 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
     });
   }
 
-  /** Has other documents, if what is to be done with them can be done. */
+  /** Replaces the documents; if `work` fails, the old ones stay. */
   async #change(documents: readonly RankDocument[], work: () => Promise<unknown>): Promise<void> {
     const [before, candidates] = [this.#documents, this.#candidates];
     this.#documents = documents;

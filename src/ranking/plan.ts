@@ -13,7 +13,7 @@ export type RankPlan = Pick<
 > & {
   layout: "listwise" | "independent";
   windows: "auto" | "never" | WindowOptions;
-  /** What is done where documents do not fit apart, and that they are to stand apart was nobody's choice. */
+  /** What happens if independent documents do not fit and the caller did not ask for that layout. */
   otherwise?: Pick<RankPlan, "layout" | "relevance"> | undefined;
   /** Whether the layout was asked for. */
   isChosen: boolean;
@@ -29,13 +29,13 @@ export type RankPlan = Pick<
   fusion?: Fusion | undefined;
   /** What is kept of the attention. */
   how: Rows;
-  /** What the prompt is for, where it is not ranking. */
+  /** What the prompt is for, if it is not ranking. */
   use?: PromptUse;
 };
 
 /**
  * The layout of a call that names none: that of loading, else the one that the heads rank best in, else the published one.
- * Windows are prompts of several documents, so that a call that asks for them asks for these.
+ * Windows are prompts of several documents, so a call that asks for windows gets the listwise layout.
  */
 export function defaultLayout(
   { options: load, heads }: Pick<Engine, "options" | "heads">,

@@ -50,7 +50,7 @@ function readsWords({ fusion, relevance, otherwise }: RankPlan): boolean {
 
 type Asked = { asking: Asking; documents: readonly RankDocument[] | Candidates; plan: RankPlan };
 
-/** In windows where documents do not fit apart, and that they are to stand apart was nobody's choice. */
+/** Ranks in windows if the documents do not fit apart and the caller did not ask for independent documents. */
 async function settle(
   asking: Asking,
   documents: readonly RankDocument[] | Candidates,
@@ -65,7 +65,7 @@ async function settle(
   if (prompts.every((prompt) => fitsApart(asking, prompt))) return { asking, documents: candidates, plan };
   const { promptTokens = Number.POSITIVE_INFINITY } = engine.heads;
   const { limit } = listwise.layout;
-  // As long as the heads are known to rank well in, where a long query leaves room for documents.
+  // Windows as long as the heads are known to rank well in, if a long query leaves room for documents.
   const isRoomy = prompts.every((prompt) => 2 * (prompt.query.length + (prompt.nullQuery?.length ?? 0)) < promptTokens);
   const windows = { windowTokens: isRoomy ? Math.min(promptTokens, limit) : limit };
   return {
@@ -114,13 +114,13 @@ async function* rankByHeads(
   }
 }
 
-/** Cells that documents which stand apart may take where nobody asked for that: eight contexts, and no more than these. */
+/** Most cells of independent documents that the caller did not ask for: eight contexts, and no more than this. */
 const [MOST_CONTEXTS, MOST_CELLS] = [8, 65_536];
 
 function fitsApart({ engine, context }: Asking, prompt: PromptLayout): boolean {
   const { slidingWindow } = engine.model.info;
   const longest = prompt.trunk.documentSpans.reduce((most, [begin, end]) => Math.max(most, end - begin), 0);
-  // Cells behind a sliding window cannot be copied, and a document that stands apart is.
+  // Independent documents are copied, which works only for documents shorter than the sliding window.
   if (slidingWindow > 0 && longest >= slidingWindow) return false;
   if (context.layout.overflow(prompt)) return false;
   return tokensNeeded(prompt) <= Math.min(MOST_CELLS, MOST_CONTEXTS * trainedFor(engine));
@@ -175,7 +175,7 @@ const READ_AGAIN =
   "The documents do not fit one prompt, and windows read them again for every query: each is read once with " +
   'layout: "independent"';
 
-/** The reading of the documents as it is for the first query; from then on how many queries have been asked. */
+/** Progress: the prefill of the documents for the first query, then the number of queries done. */
 function batchProgress(onProgress: (progress: Progress) => void, answered: () => number, queries: number) {
   return (progress: Progress) => {
     const index = answered();

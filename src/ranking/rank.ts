@@ -38,7 +38,7 @@ export function candidatesOf(laid: LaidDocuments): Candidates {
   return { ...laid, placed };
 }
 
-/** The prompts of queries behind the same documents. */
+/** The prompts of queries after the same documents. */
 export async function promptsOf(
   engine: Engine,
   { trunk }: Candidates,

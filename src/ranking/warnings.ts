@@ -29,7 +29,7 @@ export function warningsOf(
   }
   if (promptTokens === undefined) return warnings;
   const { contextSize = 0 } = options;
-  // What does not fit apart is ranked in windows whatever the context holds.
+  // Independent documents that do not fit are ranked in windows, whatever the context holds.
   const inWindows = layout === undefined && ownLayout === "independent";
   if (contextSize > trainedFor(engine) && !inWindows) {
     warnings.push(

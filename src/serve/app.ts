@@ -28,7 +28,7 @@ export function createApp(services: Services, options: ServeOptions, state: Stat
     const failure = toHttpError(error);
     if (failure.status === 500) options.onWarning?.(`${c.get("route")}: ${describe(error)}`);
     if (failure.retryAfter !== undefined) c.header("retry-after", String(failure.retryAfter));
-    // The rest of a body that is too large or too slow is not read, and nothing else can come behind it.
+    // The rest of a body that is too large or too slow is not read, and nothing else can come after it.
     if (failure.status === 413 || failure.status === 408) c.header("connection", "close");
     if (failure.allow) c.header("allow", failure.allow);
     if (failure.status === 401) c.header("www-authenticate", "Bearer");

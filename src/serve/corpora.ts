@@ -131,7 +131,7 @@ export class CorpusStore {
   /** Makes a version the one that counts, and removes those before it. */
   async #publish(facts: z.infer<typeof stored>, signal: AbortSignal): Promise<void> {
     const { name, version } = facts;
-    // Of two that come at once, the later one has to know of the earlier one's file.
+    // Of two uploads at once, the later one must see the file of the earlier one.
     const unlock = await lockFile(this.#facts(name), { wait: true, signal });
     const temporary = `${this.#facts(name)}.${version}.tmp`;
     try {
@@ -226,7 +226,7 @@ function parsed(text: string): z.infer<typeof stored> | undefined {
   }
 }
 
-/** Where Windows keeps a file that is open, it stays until it is swept. */
+/** Windows does not remove an open file. A later sweep removes it. */
 async function remove(file: string): Promise<void> {
   await rm(file, { force: true }).catch(() => {});
 }

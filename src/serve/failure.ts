@@ -33,7 +33,7 @@ export class DeadlineError extends HttpError {
   }
 }
 
-/** What a body is answered with that did not come within the time of its request. */
+/** The answer to a body that did not arrive within the time of its request. */
 export class SlowBodyError extends HttpError {
   constructor() {
     super(408, "The body did not arrive in time");
@@ -59,10 +59,10 @@ const STATUS: Readonly<Record<string, number>> = {
   BUSY: 503,
 };
 
-/** Any failure as an answer. Of what nobody expected, the message stays in the server. */
+/** Any failure as an answer. The message of an unexpected error stays in the server. */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
-  // JSON of thousands of levels can be read and not written.
+  // JSON with thousands of levels can be parsed but not written.
   if (error instanceof RangeError && error.message.includes("call stack")) {
     return new HttpError(400, "The body nests too deeply");
   }

@@ -8,7 +8,7 @@ export function keyCheck(keys: readonly string[]): (authorization: string | unde
   return (authorization) => {
     if (expected.length === 0) return true;
     const given = digest(/^Bearer\s+(.*)$/i.exec(authorization ?? "")?.[1] ?? "");
-    // All are compared, whichever it is.
+    // Compare with all keys, so that the time does not depend on which one matches.
     return expected.map((key) => timingSafeEqual(key, given)).includes(true);
   };
 }
@@ -52,7 +52,7 @@ async function readBytes(c: Context, limit: MiddlewareHandler, signal: AbortSign
     return bytes;
   } catch (error) {
     if (error instanceof DeadlineError) throw new SlowBodyError();
-    // Nothing but the connection can be at fault.
+    // Only the connection can be the cause.
     throw error instanceof HttpError ? error : new ClientGoneError();
   }
 }

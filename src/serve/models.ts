@@ -137,7 +137,7 @@ export class Models {
     await Promise.all(this.list.map((model) => model.unload()));
   }
 
-  /** One after another, so that room that was made is not taken twice. */
+  /** One after another, so that two loads do not use the same free memory. */
   #load(model: ServedModel): Promise<Engine> {
     const loading = this.#loading.then(() => this.#loadNow(model));
     this.#loading = loading.then(
@@ -153,13 +153,13 @@ export class Models {
     const options = { ...load, model: model.source };
     const engine: Engine = await (inProcess ? QRRetriever.load(options) : IsolatedRetriever.load(options));
     model.bytes = await sizeOf(engine.model.path);
-    // The size of what is downloaded or was pulled is known now.
+    // The size of a downloaded or pulled file is known now.
     await this.#makeRoom(model).catch(() => {});
     this.#warnOfMemory(model);
     return engine;
   }
 
-  /** Says that what is loaded takes more than it may: others are busy, or the model alone is larger. */
+  /** Warns that the loaded models exceed the limit: the others are busy, or this one alone is larger. */
   #warnOfMemory(model: ServedModel): void {
     const { modelMemory, onWarning } = this.#options;
     const loaded = this.list.filter((one) => one === model || one.isLoaded);
@@ -205,7 +205,7 @@ function fileOf(source: string): string {
   try {
     return source === "mini" || source === "base" ? builtInModel(source) : source;
   } catch {
-    // Loading it says that base is not installed.
+    // Loading reports that base is not installed.
     return source;
   }
 }

@@ -19,7 +19,7 @@ type Entry = {
   job: RankJob | { work: (signal: AbortSignal) => Promise<unknown> };
   signal: AbortSignal;
   asked: number;
-  /** Not together with others: a pass with them has failed. */
+  /** Run alone, because a pass together with others failed. */
   alone: boolean;
   settled: boolean;
   resolve: (value: never) => void;
@@ -31,7 +31,7 @@ export type QueueEvents = { onBegin?: (waitMs: number) => void; onGroup?: (queri
 
 /** Queries of one pass. */
 const MOST_IN_GROUP = 64;
-/** Milliseconds that a job is taken to need before any was done. */
+/** Milliseconds that a job is assumed to take before any was done. */
 const FIRST_GUESS_MS = 1000;
 
 /**
@@ -135,7 +135,7 @@ export class Queue {
   async #perform(group: Entry[]): Promise<void> {
     const controller = new AbortController();
     const onAbort = () => {
-      // The others still want the pass.
+      // Other jobs still need the pass.
       if (group.every((one) => one.signal.aborted || one.settled)) controller.abort(group[0]!.signal.reason);
     };
     for (const { signal } of group) signal.addEventListener("abort", onAbort, { once: true });
@@ -153,7 +153,7 @@ export class Queue {
       const left = group.filter(({ settled }) => !settled);
       if (group.length === 1 || signal.aborted) for (const { reject } of left) reject(error);
       else {
-        // One of them may be at fault for all: each is asked by itself.
+        // One of them may be the cause, so run each alone.
         for (const one of left) one.alone = true;
         this.#waiting.unshift(...left);
       }

@@ -36,7 +36,7 @@ async function find(services: Services, name: string | null | undefined, subject
   if ("corpus" in subject) {
     const store = storeOf(services);
     const { served: model, version } = await store.find(subject.corpus);
-    // What stands there when the request's turn comes.
+    // The corpus that is stored when the turn of the request comes.
     const open = (): Promise<Target> => store.open(subject.corpus, model);
     return { model, key: `corpus ${subject.corpus} ${version}`, open };
   }

@@ -39,7 +39,7 @@ export async function startServer(given: ServeOptions = {}): Promise<RunningServ
     const app = createApp({ models, metrics, corpora }, options, state);
     await models.first.engine();
     const { host = DEFAULTS.host, port = DEFAULTS.port, timeout = DEFAULTS.timeout } = options;
-    // HTTP 1.0 knows no Host header, and health checks of balancers speak it.
+    // HTTP 1.0, which health checks of load balancers use, has no Host header.
     const server = createAdaptorServer({ fetch: app.fetch, hostname: "localhost" }) as Server;
     const requests = new Requests(server);
     await listen(server, host, port);
@@ -86,7 +86,7 @@ class Requests {
     });
   }
 
-  /** Resolves when none runs, or when those that do have had their time. */
+  /** Resolves when no request runs, or when the running ones have had their time. */
   async over(milliseconds: number): Promise<void> {
     if (this.#running === 0) return;
     let timer: NodeJS.Timeout | undefined;
@@ -103,7 +103,7 @@ async function close(server: Server, over: () => Promise<void>, models: Models, 
   const closed = once(server, "close");
   server.close();
   await over();
-  // Connections that have asked nothing yet would be waited for.
+  // Otherwise `close` would wait for idle connections.
   server.closeAllConnections();
   await closed;
   await models.dispose();

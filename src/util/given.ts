@@ -1,7 +1,7 @@
 import { invalidArgument } from "../errors.ts";
 import { isList, isObject } from "./kinds.ts";
 
-// What callers pass to functions that take no options: each is refused by its name.
+// Checks of arguments outside of options. The error names the argument.
 
 /** @throws InputError `INVALID_ARGUMENT` for what is no text. */
 export function assertText(value: unknown, name: string): asserts value is string {

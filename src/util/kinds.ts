@@ -1,4 +1,4 @@
-// What a value is, for checks of what callers pass: none of these throws, whatever it is given.
+// The kind of a value, for checks of arguments. None of these functions throws.
 
 /** Whether reading it would throw: a proxy whose target was taken away. */
 export function isRevoked(value: unknown): boolean {

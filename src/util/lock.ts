@@ -20,7 +20,7 @@ import { IDENTITY_PATTERN, identityFromMatch, identityToName, isRunning, ownIden
 /** How often a holder touches its claim, and from when on one of another machine counts as left behind. */
 const BEAT_MS = 20_000;
 const STALE_MS = 120_000;
-/** How long a lock that is held is tried: what ends, or was killed a moment ago, may take so long to go. */
+/** How long to try for a held lock. A holder that is ending, or was just killed, may take so long to go. */
 const PATIENCE_MS = 1500;
 /** Longest pause between two tries. */
 const PAUSE_MS = 100;
@@ -39,11 +39,12 @@ export type LockOptions = {
 };
 
 /**
- * Keeps others, in this process too, from writing a file. The folder `FILE.lock` holds a claim of each who wants it, an empty
- * name never used again. Who has made its claim looks for others and, where there is one, takes its own back and tries
- * again: of two, at least one sees the other, so that no two go on. A claim whose process is gone counts as none, and since
- * its name is nobody else's, removing it takes nothing from anybody. (To take over one lock file by its age or content, as
- * libraries do, lets the slower of two remove what the faster one has just made.)
+ * Keeps others, in this process too, from writing a file. The folder `FILE.lock` holds a claim of each process that
+ * wants the lock: a file with a name that is used once. A process makes its claim and then looks for others. If there is
+ * another claim, it removes its own and tries again. Of two processes at least one sees the other, so never both go on. The
+ * claim of a process that is gone does not count. Its name is unique, so removing it cannot remove the claim of another
+ * process. (Libraries take over one lock file by its age or content. Then the slower of two can remove the lock that the
+ * faster one has just made.)
  *
  * @returns What gives it back; idempotent.
  * @throws InputError `INVALID_INPUT` where another process holds it, or the folder cannot be written to.
@@ -66,7 +67,7 @@ export async function lockFile(file: string, options: LockOptions = {}): Promise
       if (!waits) onWait?.(holder);
       waits = true;
     }
-    // At random, or those that got into each other's way would do so again.
+    // Random pauses keep two processes from colliding again.
     await sleep(Math.random() * PAUSE_MS, undefined, signal && { signal });
   }
   const beat = setInterval(() => touch(claim), BEAT_MS).unref();
@@ -84,7 +85,7 @@ function isHeld(file: string, lock: string, { pid, host }: LockHolder): InputErr
   );
 }
 
-/** False where another one that gave its claim back removed the folder meanwhile. */
+/** False if another process removed the folder with its claim in the meantime. */
 function makeClaim(file: string, lock: string, claim: string): boolean {
   try {
     mkdirSync(lock);
@@ -109,7 +110,7 @@ function removeClaim(lock: string, claim: string): void {
   try {
     rmdirSync(lock);
   } catch {
-    // It holds the claim of another one, or is gone.
+    // The folder holds another claim, or is gone.
   }
 }
 
@@ -140,7 +141,7 @@ function removeFile(lock: string): void {
   try {
     unlinkSync(lock);
   } catch {
-    // Another one has removed it, and may have made the folder.
+    // Another process removed it, and may have made the folder.
   }
 }
 
@@ -160,6 +161,6 @@ function touch(claim: string): void {
   try {
     utimesSync(claim, new Date(), new Date());
   } catch {
-    // Whoever removed it was told to.
+    // Somebody removed the lock by hand, as the message advises.
   }
 }

@@ -44,7 +44,7 @@ export async function assertWritable(output: string, force: boolean): Promise<vo
       advice: "make the folder first",
     });
   }
-  // A link is what would be replaced, also one that leads nowhere; what it leads to stays as it is.
+  // A link itself would be replaced, even a broken one. Its target stays as it is.
   const found = await lstat(output).catch(() => undefined);
   if (found?.isDirectory())
     throw new InputError("INVALID_INPUT", `The output ${output} is a folder: pass the path of a file`);
@@ -158,7 +158,7 @@ function temporaryFor(output: string): string {
   return path.join(path.dirname(output), `.${name}.${unique}.partial`);
 }
 
-/** A name that was free a moment ago must not be taken from who has it now. */
+/** Gives the file its name, but never replaces a file that appeared meanwhile, unless `force` is set. */
 async function publish(temporary: string, output: string, force: boolean): Promise<void> {
   if (force) return replace(temporary, output);
   try {
@@ -166,7 +166,7 @@ async function publish(temporary: string, output: string, force: boolean): Promi
     await unlink(temporary);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") await assertWritable(output, false);
-    // Some disks know no links.
+    // Some file systems have no hard links.
     await replace(temporary, output);
   }
 }
@@ -183,7 +183,7 @@ async function replace(temporary: string, output: string): Promise<void> {
   }
 }
 
-/** Windows says so of what is open, and of a folder that is on its way out. */
+/** Windows gives these codes for an open file, and for a folder that is being removed. */
 export function isBusy(code: string | undefined): boolean {
   return process.platform === "win32" && (code === "EPERM" || code === "EBUSY" || code === "EACCES");
 }
@@ -193,7 +193,7 @@ async function keepMode(output: string, handle: FileHandle): Promise<void> {
   if (found?.isFile()) await handle.chmod(found.mode & 0o777);
 }
 
-/** So that the name survives a power failure as the bytes do; not every system can. */
+/** Writes the folder to the disk, so that the name survives a power failure too. Not every system can. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r").catch(() => undefined);
   await handle?.sync().catch(() => {});

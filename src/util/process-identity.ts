@@ -7,7 +7,7 @@ export type ProcessIdentity = {
   pid: number;
   /** When it began, in clock ticks since boot; empty where the system does not say (macOS, Windows). */
   start: string;
-  /** Where its number means something: a digest of host, boot and namespace of process numbers. */
+  /** The scope of the process number: a digest of host, boot and PID namespace. */
   place: string;
 };
 
@@ -46,7 +46,7 @@ export function isRunning({ pid, start, place }: ProcessIdentity): boolean | und
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
   const found = readStat(pid);
-  // A number that has been given to another process since, or that a parent has not yet waited for.
+  // The number belongs to another process now, or to a zombie.
   if (found && start !== "") return found.start === start && !found.isZombie;
   return true;
 }

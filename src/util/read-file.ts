@@ -44,7 +44,7 @@ export async function collect(stream: Readable, what: string, file: string, sign
   }
 }
 
-/** A stream that waits in the event loop, not in a thread that nothing can wake: for pipes and terminals. */
+/** A stream for pipes and terminals. It waits in the event loop and not in a thread that cannot be stopped. */
 function open(file: string, found: Stats): Readable {
   if (found.isFIFO()) {
     return new Socket({

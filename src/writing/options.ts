@@ -53,7 +53,7 @@ export function parseMessages(messages: unknown): ChatMessage[] {
   return parsed;
 }
 
-/** Earlier messages; the question comes behind them, so that any may be the last. */
+/** Earlier messages; the question comes after them, so that any may be the last. */
 export function parseHistory(history: unknown): ChatMessage[] {
   assertList(history, "history", "a list of messages");
   return parseMessages([...history, { role: "user", content: "?" }]).slice(0, -1);

@@ -18,7 +18,7 @@ export class SharedModel {
     return this;
   }
 
-  /** Once for each `enter`, while nothing of the leaver runs. */
+  /** Call it once for each `enter`, when no work of the caller runs. */
   async leave(): Promise<void> {
     this.#users--;
     if (this.#users > 0) return;

@@ -22,7 +22,7 @@ export async function* streamOf<Result>(
     pieces.push(piece);
     wake();
   }, controller.signal);
-  // Not when the reader is done, who may never be.
+  // Do not wait for the reader, which may never finish.
   const done = () => {
     for (const stop of stopFollowing) stop();
     isDone = true;

@@ -1,5 +1,5 @@
 /**
- * Bytes of tokens as text: whole characters only, and nothing that may yet become a text to stop at.
+ * Turns bytes of tokens into text: whole characters only, and nothing that may be the beginning of a stop text.
  *
  * A token may end inside a character, and a text to stop at may begin in one token and end in another.
  */

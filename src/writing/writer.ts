@@ -71,7 +71,7 @@ export class TextWriter {
   }
 
   /**
-   * Reads tokens of a prompt and writes what comes behind them.
+   * Reads tokens of a prompt and writes what comes after them.
    *
    * @throws ContextOverflowError where they leave no room for a text; InputError for `withoutHeads` that the model lacks.
    * @throws QRHeadError `CONTEXT_FAILED`, `ENGINE_FAILED`; `MODEL_UNSUPPORTED` for heads that cannot be taken out.

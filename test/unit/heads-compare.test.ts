@@ -1,3 +1,4 @@
+import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { compareHeadSets } from "../../src/heads/compare.ts";
 import { exportHeadSet, toWuScores } from "../../src/heads/export.ts";
@@ -119,47 +120,58 @@ describe("exporting", () => {
 });
 
 describe("the map", () => {
-  const cells = (svg: string) => svg.match(/<rect [^>]*class="cell[^>]*>/g)!;
+  const drawn = async (...args: Parameters<typeof plotHeadSet>) => {
+    const { document } = parseHTML(`<html><body>${await plotHeadSet(...args)}</body></html>`);
+    const cells = [...document.querySelectorAll(".head rect")].map((cell) => ({
+      title: cell.textContent,
+      fill: cell.getAttribute("fill") ?? cell.parentNode!.getAttribute("fill"),
+      place: ["x", "y"].map((name) => Number(cell.getAttribute(name))),
+    }));
+    return { document, cells };
+  };
 
-  test("has a titled cell for every head, and an outline for every chosen one", () => {
-    const svg = plotHeadSet(b, "our <heads>");
-    expect(cells(svg)).toHaveLength(10);
-    expect(svg.match(/class="mark" x=/g)).toHaveLength(b.heads.length + 1); // and one in the key
-    expect(svg).toContain("<title>Layer 1, head 4: score 9, rank 2 of 10, number 2 of the set</title>");
-    expect(svg).toContain("<title>Layer 0, head 0: score 6, rank 3 of 10</title>");
-    expect(svg).toContain('role="img" aria-labelledby="qrhead-title qrhead-desc"');
-    expect(svg).toContain('<title id="qrhead-title">our &lt;heads&gt;</title>');
-    expect(svg).toContain("2 of 10 heads of A &lt;model&gt; &amp; more. Chosen: 0-1, 1-4</desc>");
+  test("has a titled cell for every head, and an outline for every chosen one", async () => {
+    const { document, cells } = await drawn(b, "our <heads>");
+    expect(cells).toHaveLength(10);
+    expect(document.querySelectorAll(".mark rect")).toHaveLength(b.heads.length);
+    const titles = cells.map(({ title }) => title);
+    expect(titles).toContain("Layer 1, head 4: score 9, rank 2 of 10, number 2 of the set");
+    expect(titles).toContain("Layer 0, head 0: score 6, rank 3 of 10");
+    const svg = document.querySelector("svg")!;
+    expect(svg.getAttribute("role")).toBe("img");
+    expect(svg.querySelector("title")!.textContent).toBe("our <heads>");
+    expect(svg.querySelector("desc")!.textContent).toBe("2 of 10 heads of A <model> & more. Chosen: 0-1, 1-4");
   });
 
-  test("colours the highest and the lowest score with the ends of the scale, and places cells by layer and head", () => {
-    const place = (x: number, y: number) =>
-      cells(plotHeadSet(b, "b")).find((cell) => cell.includes(`x="${x}" y="${y}"`))!;
-    const first = cells(plotHeadSet(b, "b"))[0]!;
-    const [left, top] = [...first.matchAll(/ [xy]="(\d+)"/g)].map(([, value]) => Number(value)) as [number, number];
-    expect(place(left + 40, top)).toContain('fill="#fde725"');
-    expect(place(left + 3 * 40, top + 40)).toContain('fill="#440154"');
+  test("colours the highest and the lowest score with the ends of the scale, and places cells by layer and head", async () => {
+    const { cells } = await drawn(b, "b");
+    const [left, top] = cells.find(({ title }) => title!.startsWith("Layer 0, head 0:"))!.place as [number, number];
+    const at = (x: number, y: number) => cells.find(({ place }) => place[0] === x && place[1] === y)!;
+    expect(at(left + 40, top).fill).toBe("#fde725");
+    expect(at(left + 3 * 40, top + 40).fill).toBe("#440154");
+    expect(at(left + 3 * 40, top + 40).title).toMatch(/^Layer 1, head 3: score -2, rank 10 of 10/);
   });
 
-  test("draws sets without scores, and large models", () => {
-    const svg = plotHeadSet(set([[1, 1]]), "bare");
-    expect(cells(svg).every((cell) => cell.includes("none"))).toBe(true);
-    expect(svg).toContain("<title>Layer 1, head 1: number 1 of the set</title>");
-    const large = plotHeadSet({ ...set([[79, 63]]), model: { ...model, layers: 80, heads: 64 } }, "large");
-    expect(cells(large)).toHaveLength(5120);
-    expect(Number(/ width="(\d+)"/.exec(large)![1])).toBeLessThan(1000);
+  test("draws sets without scores, and large models", async () => {
+    const bare = await drawn(set([[1, 1]]), "bare");
+    expect(bare.cells.map(({ fill }) => fill)).toEqual(Array(10).fill("var(--none)"));
+    expect(bare.cells.map(({ title }) => title)).toContain("Layer 1, head 1: number 1 of the set");
+    const large = await drawn({ ...set([[79, 63]]), model: { ...model, layers: 80, heads: 64 } }, "large");
+    expect(large.cells).toHaveLength(5120);
+    expect(Number(large.document.querySelector("svg")!.getAttribute("width"))).toBeLessThan(1000);
   });
 
-  test("is well-formed XML, whatever the names", () => {
-    const svg = plotHeadSet({ ...b, source: { name: "]]> \u0000 \"quotes\" 'and' <!--" } }, "\u001b[31m & <x>");
+  test("is well-formed XML, whatever the names", async () => {
+    const svg = await plotHeadSet({ ...b, source: { name: "]]> \u0000 \"quotes\" 'and' <!--" } }, "\u001b[31m & <x>");
+    expect(svg).toContain('xmlns="http://www.w3.org/2000/svg"');
     const opened = svg.match(/<(?![/!?])[a-z]+[^>]*(?<!\/)>/gi)!.length;
     expect(opened).toBe(svg.match(/<\/[a-z]+>/gi)!.length);
     expect(svg).not.toMatch(/\p{Cc}(?<!\n)/u);
     expect(svg.replace(/&(amp|lt|gt|quot|#39);/g, "")).not.toContain("&");
   });
 
-  test("is a page that loads nothing, with what is known about stability and quality", () => {
-    const page = plotPage(
+  test("is a page that loads nothing, with what is known about stability and quality", async () => {
+    const page = await plotPage(
       {
         ...b,
         weights: [1.5, 0.5],

@@ -7,7 +7,7 @@ import { inspectionPage } from "../../src/inspect/page.ts";
 const evil = `"'><script>alert(1)</script><img src=x onerror=alert(2)></title></style><!--\u001b[31m\u202e`;
 
 const pages = {
-  map: plotPage(
+  map: await plotPage(
     {
       ...{
         format: "qrhead-heads",

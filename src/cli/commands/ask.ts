@@ -85,7 +85,7 @@ export function registerAsk(program: Command): void {
   ]);
   addOptions(command, [CHUNKING.by, chunkTokens, neighbours, contextSize, maxTokens, temperature, repeatPenalty]);
   addOptions(command, [DEVICE.gpu, DEVICE.threads, LOADING.check, OUTPUTS.json]);
-  // Heads of the configuration file are of the model that ranks, and this one answers.
+  // The configuration file names the heads of the model that ranks; this model answers.
   notFromConfig(command, ["--heads", "--context-size"]);
   addHelp(addCommonOptions(command), HELP).action(ask);
 }
@@ -158,7 +158,7 @@ async function ask(question: string | undefined, files: string[], _: unknown, co
   }
 }
 
-/** Chunks are read once and kept in the file; what becomes of the answer is of no matter to it. */
+/** Reads the chunks once and keeps them in the file, whether or not the answer succeeds. */
 async function answerFromCache(
   cache: string,
   query: string,
@@ -179,7 +179,7 @@ async function answerFromCache(
   const chunks = texts.length > 0 ? await chunkDocuments(retriever, texts, { ...cutting, signal }) : undefined;
   const call = { signal, onProgress, quiet, flag: "the files" };
   await using corpus = await openCorpus(retriever, cache, chunks, { layout: "independent" }, call);
-  // What it is answered from must last until then.
+  // The sources must stay open until then.
   const result = await answer(query, corpus, { ...options, retriever });
   const files = new Map(texts.map(({ id, file }) => [id, file]));
   const named = (source: RetrievedSource): RetrievedSource => {

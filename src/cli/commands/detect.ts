@@ -140,11 +140,11 @@ async function detect(files: string[], _: unknown, command: Command): Promise<vo
     bar.stop();
     if (output !== undefined) await writeWhole(path.resolve(output), formatHeadSet(set), { force, shared: true });
     if (plot !== undefined)
-      await writeWhole(path.resolve(plot), formatPlot(set, path.basename(output ?? sourceName), plot), {
+      await writeWhole(path.resolve(plot), await formatPlot(set, path.basename(output ?? sourceName), plot), {
         force,
         shared: true,
       });
-    // One that was asked for by name may serve again, with more examples; one that another process has taken up stays.
+    // Keep a checkpoint that the user named, since more examples can extend it, and one that another process uses.
     if (checkpoint !== undefined && flags.checkpoint === undefined) await removeCheckpoint(checkpoint).catch(() => {});
     const { length: found } = set.scores.flat();
     if (typeof top === "number" && top > found)
@@ -163,7 +163,7 @@ async function detect(files: string[], _: unknown, command: Command): Promise<vo
   }
 }
 
-/** Advice of the library that this command has an own switch for. */
+/** Advice of the library for which this command has a switch. */
 function reworded(error: unknown, bootstrap: boolean): unknown {
   if (!isQRHeadError(error) || error.advice === undefined) return error;
   const anew = error.advice.replace(BEGIN_ANEW, "start over with --force");

@@ -83,7 +83,7 @@ async function doctor(_: unknown, command: Command): Promise<void> {
   process.exitCode = failed ? EXIT.failed : EXIT.ok;
 }
 
-/** Every check whose ground the earlier ones have laid; a failure is a line like the others. */
+/** Runs each check whose prerequisites passed. A failed check is a line like the others. */
 async function examine(options: LoadOptions, add: (...checks: Check[]) => void): Promise<void> {
   const { signal } = options;
   const asked = options.gpu ?? "auto";
@@ -92,7 +92,7 @@ async function examine(options: LoadOptions, add: (...checks: Check[]) => void):
       return await work();
     } catch (error) {
       signal?.throwIfAborted();
-      // Messages of qrhead end with what to do; others need the advice.
+      // Messages of qrhead say what to do; messages of others need the advice.
       add({ name, status: "fail", detail: describe(error), ...(!isQRHeadError(error) && { advice }) });
       return undefined;
     }
@@ -108,7 +108,7 @@ async function examine(options: LoadOptions, add: (...checks: Check[]) => void):
   add(...((await attempt("builds", "reinstall node-llama-cpp", variants)) ?? []));
   if (!library) return;
 
-  // In a process of its own first: a damaged file must not end the doctor.
+  // First in a child process, because a damaged file could end this one.
   const loaded = await attempt("model", "try another GGUF", () => loadWithHeads({ ...options, check: "process" }));
   if (!loaded) return;
   await using retriever = loaded.retriever;
@@ -123,7 +123,7 @@ async function examine(options: LoadOptions, add: (...checks: Check[]) => void):
   const timed = (count: number) => timeThreads({ ...options, heads: retriever.heads, threads: count });
   const comparison = await attempt("threads", "try --threads 1", async () => {
     const one = await timed(1);
-    // The first self-test also read the file's pages: only a second one tells whether more threads are really slower.
+    // The first self-test also read the file from disk. Only a second one shows whether more threads are slower.
     const many = Math.min(durationOf(test), one < durationOf(test) ? await timed(threads) : Number.POSITIVE_INFINITY);
     return checkThreads(threads, many, one);
   });

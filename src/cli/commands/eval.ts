@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Command } from "commander";
-import { InputError, QRHeadError } from "../../errors.ts";
+import { InputError } from "../../errors.ts";
 import { evaluate } from "../../eval/evaluate.ts";
 import type { Method } from "../../eval/methods/method.ts";
 import { parseMethods } from "../../eval/methods/spec.ts";
@@ -41,7 +41,7 @@ export type EvalFlags = CommonFlags &
   RankFlags &
   FuseFlags &
   WindowFlags &
-  // As commander gives them: what may be left out is there and undefined, or not there.
+  // As commander gives them: an option that was left out is undefined or missing.
   Partial<Omit<EvalOptions, "data" | "methods" | "measures" | "load" | "signal" | "onOutcome">> & {
     data: string[];
     method?: string[];
@@ -156,13 +156,7 @@ export function showReport(report: EvalReport, { json }: Pick<EvalFlags, "json">
 export async function writeReport(report: EvalReport, folder: string): Promise<void> {
   await writeWhole(path.join(folder, "report.json"), `${JSON.stringify(report)}\n`, { force: true });
   await writeTrecFiles(report, folder);
-  try {
-    await writeWhole(path.join(folder, "report.html"), await renderHtml(report), { force: true });
-  } catch (error) {
-    // Plots need packages that ranking does not; the figures are in report.json all the same.
-    if (!(error instanceof QRHeadError && error.code === "LIBRARY_NOT_FOUND")) throw error;
-    warn(error.message);
-  }
+  await writeWhole(path.join(folder, "report.html"), await renderHtml(report), { force: true });
 }
 
 export function describeFailures({ failures }: EvalReport): void {
@@ -187,7 +181,7 @@ function alone(spec: string): string {
   return spec.replace(/^\s*([\w.-]+=\s*)?qrhead\s*$/, (_, name = "qrhead=") => `${name}heads`);
 }
 
-/** With `--fuse` every method that reads heads is measured fused, too; with `--fuse none` none is by itself. */
+/** With `--fuse` every method that reads heads is also measured fused; with `--fuse none` no method fuses on its own. */
 function methodsOf({ method: given = ["bm25", "qrhead"], fuse = {} }: EvalFlags): Method[] {
   const specs = fuse.fuse === "none" ? given.map(alone) : given;
   const byHeads = parseMethods(specs).filter(({ spec }) => /^(qrhead|heads|icr|random)\b/.test(spec));

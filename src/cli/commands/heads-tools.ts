@@ -98,7 +98,7 @@ async function plot(spec: string, _: unknown, command: Command): Promise<void> {
   const { output, force = false } = flags;
   await assertWritable(path.resolve(output), force);
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
-  await writeWhole(path.resolve(output), formatPlot(set, name, output), { force, shared: true });
+  await writeWhole(path.resolve(output), await formatPlot(set, name, output), { force, shared: true });
   print(
     `${oneLine(output)}: ${set.heads.length} heads marked${set.scores ? "" : "; the set has no scores to colour the others by"}`,
   );

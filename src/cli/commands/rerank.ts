@@ -243,18 +243,18 @@ function toContract(retriever: QRRetriever, result: RankResult, documents: reado
   };
 }
 
-/** What stands beside the heads, and how: the score is no longer theirs. */
+/** The first stage that is fused with the heads, and how. */
 function fusedWith({ prior, fuse }: NonNullable<RankResult["fusion"]>): string {
   const what = prior === "bm25" ? "BM25" : "the first stage";
   return ` fused with ${what} (${fuse === "rrf" ? "by ranks" : `heads ${fuse.weight}`}; --fuse none: heads alone)`;
 }
 
-/** Passes shorter than this say nothing about the machine. */
+/** Milliseconds. Shorter passes say nothing about the load of the machine. */
 const TOLD_MS = 300;
-/** Share of the threads' time below which they wait for processors more than they compute. */
+/** If the threads computed for less than this share of the time, they waited for processors. */
 const BUSY_SHARE = 0.75;
 
-/** What to do where the threads had far fewer processors than there are threads. */
+/** Advice if there were far fewer free processors than threads. */
 export function busyNote(results: readonly Pick<RankResult, "timings">[]): string | undefined {
   const threads = results[0]?.timings.threads ?? 1;
   const passMs = results.reduce((sum, { timings: t }) => sum + t.prefillMs + t.nullMs + t.queryMs, 0);

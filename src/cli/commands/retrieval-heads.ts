@@ -122,7 +122,7 @@ async function retrievalHeads(_: unknown, command: Command): Promise<void> {
     if (!quiet) note(`${found.counted} of ${found.total} answers had more than half of the needle and counted`);
   } catch (error) {
     bar.stop();
-    // What a model finds without its heads may be nothing, and that is an answer as well.
+    // A model may find nothing without these heads, which is a valid result.
     const isAll = output === undefined && trials === undefined && !json;
     if (answers === undefined || tried.length === 0 || !(error instanceof QRHeadError)) throw error;
     await writeAnswers(answers, tried, force);

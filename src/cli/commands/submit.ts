@@ -14,7 +14,7 @@ import { plainTable } from "../table.ts";
 
 type FailedFlags = CommonFlags & FlagsOf<typeof QUEUE, "redis"> & { remove?: boolean; json?: boolean };
 
-/** `qrhead submit`: puts jobs into Redis for `qrhead worker`, and collects what comes of them. */
+/** `qrhead submit`: puts jobs into Redis for `qrhead worker`, and collects the results. */
 export function registerSubmit(program: Command): void {
   const command = program.command("submit").description("have workers rerank, evaluate or find heads (needs Redis)");
   addHelp(command, { examples: ["qrhead submit rerank --help"] });

@@ -102,7 +102,7 @@ async function start(settings: Settings) {
 
 async function startWith({ redis, queue, roots, lease, load, quiet }: Settings, connection: Redis, engine: OneEngine) {
   const retriever = () => engine.use("rerank", () => IsolatedRetriever.load(load));
-  // A model that cannot be loaded is heard of now, and not of every job.
+  // Load the model now, so that a model that fails to load is reported once and not with every job.
   const loaded = await retriever();
   const setup = await setupOf(loaded, load);
   const worker: RunningWorker = await startWorker({

@@ -14,7 +14,7 @@ const DETECT_OPEN = "detect-open";
 const DETECT_FIT = "detect-fit";
 const DETECT_SCORE = "detect-score";
 
-/** What decides an example's scores, of the options of detection; the rest is about what is made of them. */
+/** The options of detection that decide an example's scores. The others decide what is made of the scores. */
 export type ScoringPart = Pick<DetectOptions, "objective" | "rawMass" | "nullQuery" | "prompt" | "maxDocumentTokens"> &
   Pick<DetectOptions, "contextSize" | "batchSize" | "cacheTypeK" | "cacheTypeV" | "flashAttention">;
 

@@ -20,7 +20,7 @@ const OF_WORKER = [
   ...["model", "gpu", "gpuLayers", "threads", "libraryDirectory", "modelsDirectory", "mmap"],
   ...["check", "checkTimeout", "checkTensors", "corpusMemory", "signal", "onProgress"],
 ];
-/** Methods that need no model rank where the data is. */
+/** Methods without a model run here, where the data is. */
 const WITHOUT_MODEL = /^(first-stage|bm25)\b/;
 
 type Value = Response & { ms: number; setup: Setup };

@@ -7,7 +7,7 @@ import { PUBLISHED_HEAD_SETS } from "../../heads/published.ts";
 const NO_FILE = /^(auto|all|random:\d+:\d+|\d+[-_]\d+(\s*,\s*\d+[-_]\d+)*)$/;
 
 /**
- * Sees to it that what a job calls its heads is no file, or one below the roots.
+ * Checks the heads that a job names: no file, or a file below the roots.
  *
  * @throws InputError `INVALID_ARGUMENT` for any other file.
  */
@@ -18,9 +18,9 @@ export async function assertHeadsAllowed(spec: string, roots: readonly string[])
 }
 
 /**
- * Sees to it that a file which a job names lies below a root of the worker's, links followed.
+ * Checks that a file that a job names lies below a root of the worker. Links are followed.
  *
- * @throws InputError `INVALID_ARGUMENT` where it does not; whether it exists is not said.
+ * @throws InputError `INVALID_ARGUMENT` if it does not. The error does not say whether the file exists.
  */
 export async function assertFileAllowed(file: string, roots: readonly string[]): Promise<void> {
   const found = await realpath(path.resolve(file)).catch(() => undefined);

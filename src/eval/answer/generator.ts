@@ -8,12 +8,12 @@ import { withTitle } from "../methods/llama.ts";
 import type { MethodContext } from "../methods/method.ts";
 
 export interface Generator extends AsyncDisposable {
-  /** The model's answer to one message, the likeliest word after the other. */
+  /** The model's answer to one message, decoded greedily. */
   answer(prompt: string, maxTokens: number, signal?: AbortSignal): Promise<string>;
 }
 
 /**
- * A model that answers: in its chat template, or behind the plain text and up to a line break where it has none.
+ * A model that answers: in its chat template, or after the plain text and up to a line break where it has none.
  *
  * @param withoutHeads Heads that the model reads and answers without.
  * @throws InputError for a file that is missing or slim, and for heads that the model lacks; QRHeadError
@@ -48,7 +48,7 @@ export async function openGenerator(
     return text.trim();
   };
   try {
-    // What the model cannot do is said before the first question.
+    // Fails before the first question if the model cannot answer.
     await answer("Say yes.", 1, signal);
     return { answer, [Symbol.asyncDispose]: close };
   } catch (error) {

@@ -18,7 +18,7 @@ const TWIN = "#corrupted";
 /** What a generator sees: all documents, or the first k of a method's ranking. Documents keep their own order. */
 export type Source = { name: string; method: string | null; k: number };
 
-/** Answers that there are, of all; `resumed` of them are from an earlier run. */
+/** Answers done, of all; `resumed` of them are from an earlier run. */
 export type AnswerProgress = { done: number; total: number; resumed: number };
 
 /** Documents that one question is answered from: undefined where the method ranked nothing. */
@@ -123,7 +123,7 @@ async function answerOne(
   const began = performance.now();
   const ids = seen?.map(({ id }) => id) ?? [];
   try {
-    // To be asked about nothing would measure what the model knows by heart.
+    // Without documents the answer would measure what the model knows already.
     if (!seen) throw new InputError("INVALID_INPUT", "The method failed on this query, so there is nothing to show");
     const given = await generator.answer(prompt(seen), MAX_TOKENS, signal);
     const ms = performance.now() - began;

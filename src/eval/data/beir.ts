@@ -85,7 +85,7 @@ class CorpusTask implements Task {
     };
   }
 
-  /** That of the first stage, or another one, for which all documents are read again. */
+  /** The index of the first stage, or another one, for which all documents are read again. */
   #indexOf(words: WordProcessing = this.index.words): Promise<Bm25Index> | Bm25Index {
     if (words === this.index.words) return this.index;
     this.#other ??= this.#makeOther(words);
@@ -116,7 +116,7 @@ class CorpusTask implements Task {
   }
 }
 
-/** Queries by id, of records with `_id` and `text`; blank ones are among them, so that each is left out for one reason. */
+/** Queries by id, of records with `_id` and `text`. Blank ones are kept, so that each query is left out for one reason. */
 async function readQueries(file: string, notes: Notes): Promise<Map<string, string>> {
   const queries = new Map<string, string>();
   for await (const { value, position } of readRecords(file, notes)) {

@@ -45,7 +45,7 @@ export async function openClipper(folder: string, options: CandidateOptions): Pr
   );
 }
 
-/** Reads every book once: a broken one is known before hours have passed, and chapters that a book lacks are counted. */
+/** Reads every book once, to find broken books before hours of work, and to count missing chapters. */
 async function checkGold(folder: string, topics: readonly ClipperTopic[], notes: Notes): Promise<void> {
   const books = new Map<string, ClipperTopic[]>();
   for (const topic of topics) books.set(topic.book, [...(books.get(topic.book) ?? []), topic]);

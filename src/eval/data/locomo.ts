@@ -83,7 +83,7 @@ async function readFolder(folder: string, notes: Notes): Promise<Loaded> {
   return { conversations, questions };
 }
 
-/** None where there are none: only one of sessions and turns is retrieved. */
+/** An empty list if the file has none: either sessions or turns are retrieved. */
 function readDocuments(value: unknown, position: string): RankDocument[] {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
   if (!Array.isArray(value)) throw invalid(position, "must be an array of documents");

@@ -74,7 +74,7 @@ export function makeHaystack(
 ) {
   const chosen: string[] = [];
   let words = 0;
-  // Few essays are read again from the first: a haystack may be longer than all of them.
+  // If a haystack is longer than all essays, they are repeated from the first.
   for (let i = 0; words < length; i++) {
     const sentence = sentences[i % sentences.length]!;
     chosen.push(sentence);

@@ -67,7 +67,7 @@ export class Places implements AsyncDisposable {
   #block(index: number): Buffer {
     if (index >= this.#blocks.length) return Buffer.concat(this.#rest);
     const block = this.#open.get(index) ?? inflateRawSync(this.#blocks[index]!);
-    // The one used last stands last; the first gives way.
+    // The block used last is last in the map; the first one is evicted.
     this.#open.delete(index);
     this.#open.set(index, block);
     if (this.#open.size > OPEN_BLOCKS) this.#open.delete(this.#open.keys().next().value!);

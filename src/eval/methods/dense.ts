@@ -47,7 +47,7 @@ export function dense(argument: string, name: string, spec: string): Method {
   };
 }
 
-/** A text's tokens, without those at its end that a model of a short context could not read. */
+/** The tokens of a text, cut at the end to what the context of the model holds. */
 function cutToFit(embedder: LlamaEmbeddingContext, text: string): { input: Token[]; isCut: boolean } {
   const { model } = embedder;
   const input = model.tokenize(text);
@@ -57,7 +57,7 @@ function cutToFit(embedder: LlamaEmbeddingContext, text: string): { input: Token
   return { input: isCut ? input.slice(0, -excess) : input, isCut };
 }
 
-/** Cosine of the angle between two vectors. −1, the least, for one of zeros: a text that the model makes nothing of. */
+/** Cosine of the angle between two vectors; −1, the least, if one of them is all zeros. */
 function cosine(a: readonly number[], b: readonly number[]): number {
   let [product, squaresA, squaresB] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {

@@ -30,7 +30,7 @@ export async function loadWithLlama(
 }
 
 /**
- * Loads a GGUF and makes of it what a method needs; where the model is not fit for that, it is freed again.
+ * Loads a GGUF and makes what a method needs from it. If that fails, the model is freed.
  *
  * @throws What `loadWithLlama` throws.
  */

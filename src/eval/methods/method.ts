@@ -16,7 +16,7 @@ export type Request = {
 /** Scores of the candidates, in their order; higher is better. */
 export type Response = {
   scores: number[];
-  /** What the heads alone say of them, where `scores` have a first stage in them: other fusions of the method go by it. */
+  /** The scores of the heads alone, if a first stage is fused into `scores`. Fusions of the method use these. */
   attention?: number[];
   /** Tokens that the model read and wrote; absent where there is no model. */
   tokens?: number;

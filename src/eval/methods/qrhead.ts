@@ -23,7 +23,7 @@ export function qrhead(heads: string | undefined, name: string, spec: string, fu
             scores[one.index] = one.score;
             attention[one.index] = one.attention ?? one.score;
           }
-          // Documents that were still in the cache count as read: the figure is about the query, not about luck.
+          // Documents in the cache count as read, so that the figure does not depend on earlier queries.
           const tokens = usage.promptTokens + usage.queryTokens;
           return { scores, tokens, ...(fusion && { attention }), ...(warnings.length > 0 && { warnings }) };
         },

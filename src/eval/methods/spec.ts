@@ -26,7 +26,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
       open: async () =>
         plainMethod(async ({ bm25 }) => ({ scores: await bm25(argument === "light" ? "light" : "lucene") })),
     }),
-  // Heads that are named rank alone; what a head set says of BM25 counts where nothing is asked for.
+  // Named heads rank alone. The head set's weight beside BM25 applies only if no heads are named.
   qrhead: (argument, name, spec) => qrhead(argument, name, spec, argument === undefined ? undefined : "none"),
   heads: (argument, name, spec) => without(argument, qrhead(undefined, name, spec, "none")),
   icr: (argument, name, spec) => without(argument, qrhead("all", name, spec, "none")),

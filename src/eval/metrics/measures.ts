@@ -60,7 +60,7 @@ export function measureKey({ name, cutoff }: Measure): string {
  * - `ndcg`: Σ gain(grade) / log2(rank + 1), over the same for the best possible ranking of every judged document. Grades
  *   of 0 and below gain nothing.
  * - `recall`, `p`, `success`: relevant documents among the first k, as a share of all relevant ones, of k, or any at all.
- *   A ranking shorter than k is not forgiven.
+ *   A ranking shorter than k still counts k.
  * - `recall-all`: 1 where every relevant document is among the first k, as multi-hop questions need, else 0.
  * - `map`: precision at every relevant document found, summed, over all relevant ones.
  * - `mrr`: one over the rank of the first relevant document.

@@ -1,7 +1,8 @@
+import { cell, dot, link, rect, ruleX, ruleY, text } from "@observablehq/plot";
 import { largestOf, smallestOf } from "../../util/extremes.ts";
+import { drawPlot } from "../../util/plotting.ts";
 import type { TaskSummary } from "../summary.ts";
 import type { EvalReport, Ranking } from "./report.ts";
-import type { Plotting } from "./svg.ts";
 
 /** A plot and the sentence below it. */
 export type Figure = { title: string; svg: string; caption: string };
@@ -29,8 +30,8 @@ function short(name: string): string {
 }
 
 /** One plot below the other, each with its method's name above it. */
-function facets(Plot: Plotting["Plot"], domain: readonly string[]) {
-  const names = Plot.text(domain, {
+function facets(domain: readonly string[]) {
+  const names = text(domain, {
     ...{ fy: (name: string) => name, text: (name: string) => name },
     ...{ frameAnchor: "top-left", lineAnchor: "bottom", dy: -5, fontWeight: "bold", fill: "currentColor" },
   });
@@ -38,7 +39,7 @@ function facets(Plot: Plotting["Plot"], domain: readonly string[]) {
 }
 
 /** Quality of every method with its interval, against how long a query takes. */
-export function qualityAgainstLatency({ Plot, draw }: Plotting, task: TaskSummary, key: string): Figure {
+export function qualityAgainstLatency(task: TaskSummary, key: string): Figure {
   const points = task.methods.map(({ method, measures, latencyMs }) => ({
     ...{ method: short(method), ...measures[key]! },
     // A logarithmic axis has no 0.
@@ -52,7 +53,7 @@ export function qualityAgainstLatency({ Plot, draw }: Plotting, task: TaskSummar
   const least = smallestOf(points.map(({ ms }) => ms)) / 1.5;
   const most = largestOf(points.map(({ ms }) => ms)) * 1.5;
   const labels = spread(points, range, (16 * (range.high - range.low)) / (height - 65));
-  const svg = draw({
+  const svg = drawPlot({
     ...{
       width: WIDTH,
       height,
@@ -71,14 +72,14 @@ export function qualityAgainstLatency({ Plot, draw }: Plotting, task: TaskSummar
     },
     y: { label: key, domain: [range.low, range.high] },
     marks: [
-      // Methods of one model lie close together: names stand in a column of their own, each with a line to its point.
-      Plot.link(labels, {
+      // Points of one model lie close together, so the names stand in a column, each with a line to its point.
+      link(labels, {
         ...{ x1: "ms", x2: () => most, y1: "mean", y2: "at", clip: false },
         ...{ stroke: NEUTRAL, strokeOpacity: 0.6, strokeDasharray: "2,2" },
       }),
-      Plot.ruleX(points, { x: "ms", y1: "low", y2: "high", stroke: NEUTRAL }),
-      Plot.dot(points, { x: "ms", y: "mean", fill: GOOD, r: 5 }),
-      Plot.text(labels, { x: () => most, y: "at", text: "method", dx: 5, textAnchor: "start", fill: "currentColor" }),
+      ruleX(points, { x: "ms", y1: "low", y2: "high", stroke: NEUTRAL }),
+      dot(points, { x: "ms", y: "mean", fill: GOOD, r: 5 }),
+      text(labels, { x: () => most, y: "at", text: "method", dx: 5, textAnchor: "start", fill: "currentColor" }),
     ],
   });
   const caption =
@@ -86,7 +87,7 @@ export function qualityAgainstLatency({ Plot, draw }: Plotting, task: TaskSummar
   return { title: "Quality against latency", svg, caption };
 }
 
-/** Where names stand, in order of the means: beside them, but `apart` from each other and within the plot. */
+/** Heights of the names, in order of the means: near the mean, at least `apart` from each other, and inside the plot. */
 function spread<T extends { mean: number }>(points: readonly T[], { low, high }: Range, apart: number) {
   const labels = [...points].sort((a, b) => a.mean - b.mean).map((point) => ({ ...point, at: point.mean }));
   for (const [i, label] of labels.entries()) label.at = Math.max(label.at, (labels[i - 1]?.at ?? low) + apart);
@@ -98,7 +99,7 @@ function spread<T extends { mean: number }>(points: readonly T[], { low, high }:
 type Range = { low: number; high: number };
 
 /** By how much a method beats the baseline on each query, sorted. */
-export function perQueryDifferences({ Plot, draw }: Plotting, task: TaskSummary, key: string): Figure[] {
+export function perQueryDifferences(task: TaskSummary, key: string): Figure[] {
   const base = task.methods.find((method) =>
     task.methods.some(({ comparison }) => comparison?.baseline === method.method),
   );
@@ -109,12 +110,9 @@ export function perQueryDifferences({ Plot, draw }: Plotting, task: TaskSummary,
     return differences.map((difference, rank) => ({ method, difference, rank: rank + 1 }));
   });
   if (rows.length === 0) return [];
-  const facet = facets(
-    Plot,
-    others.map(({ method }) => method),
-  );
+  const facet = facets(others.map(({ method }) => method));
   const longest = largestOf(rows.map(({ rank }) => rank));
-  const svg = draw({
+  const svg = drawPlot({
     ...{ width: WIDTH, height: 75 + 110 * others.length, ...MARGINS, style: STYLE },
     ariaLabel: "Differences to the baseline by query",
     x: {
@@ -129,14 +127,14 @@ export function perQueryDifferences({ Plot, draw }: Plotting, task: TaskSummary,
     color: { domain: [true, false], range: [GOOD, BAD] },
     marks: [
       facet.names,
-      Plot.ruleX(rows, {
+      ruleX(rows, {
         x: "rank",
         y: "difference",
         fy: "method",
         stroke: (row) => row.difference > 0,
         strokeWidth: Math.max(1, Math.min(6, 300 / longest)),
       }),
-      Plot.ruleY([0], { stroke: NEUTRAL }),
+      ruleY([0], { stroke: NEUTRAL }),
     ],
   });
   const caption = `Every bar is a query: above the line the method is better than ${base.method}, below it worse.`;
@@ -150,7 +148,7 @@ function queryTicks(count: number): number[] {
 }
 
 /** Share of needles ranked first, by length and depth. */
-export function needleGrid({ Plot, draw }: Plotting, report: EvalReport, task: TaskSummary): Figure[] {
+export function needleGrid(report: EvalReport, task: TaskSummary): Figure[] {
   const groups = report.groups[task.name] ?? {};
   const cells = new Map<string, { method: string; length: number; depth: number; found: number; count: number }>();
   for (const { method } of task.methods) {
@@ -172,11 +170,8 @@ export function needleGrid({ Plot, draw }: Plotting, report: EvalReport, task: T
   }
   const rows = [...cells.values()].map((cell) => ({ ...cell, share: cell.found / cell.count }));
   if (rows.length === 0) return [];
-  const facet = facets(
-    Plot,
-    task.methods.map(({ method }) => method),
-  );
-  const svg = draw({
+  const facet = facets(task.methods.map(({ method }) => method));
+  const svg = drawPlot({
     ...{ width: WIDTH, height: 80 + 130 * task.methods.length, ...MARGINS, style: STYLE, padding: 0.05 },
     ariaLabel: "Needles found first by length and depth",
     x: { label: "words of the haystack", type: "band", ...X_LABEL },
@@ -185,8 +180,8 @@ export function needleGrid({ Plot, draw }: Plotting, report: EvalReport, task: T
     color: { type: "linear", scheme: "Blues", domain: [0, 1], label: "needles found first" },
     marks: [
       facet.names,
-      Plot.cell(rows, { x: "length", y: "depth", fy: "method", fill: "share" }),
-      Plot.text(rows, {
+      cell(rows, { x: "length", y: "depth", fy: "method", fill: "share" }),
+      text(rows, {
         ...{ x: "length", y: "depth", fy: "method" },
         text: (row) => `${Math.round(100 * row.share)} %`,
         fill: (row) => (row.share > 0.5 ? "white" : "black"),
@@ -197,7 +192,7 @@ export function needleGrid({ Plot, draw }: Plotting, report: EvalReport, task: T
 }
 
 /** How the scores of relevant and of other documents lie, each query's scaled to 0 … 1 for the plot alone. */
-export function scoreDistributions({ Plot, draw }: Plotting, report: EvalReport, task: TaskSummary): Figure[] {
+export function scoreDistributions(report: EvalReport, task: TaskSummary): Figure[] {
   const rows = task.methods.flatMap(({ method }) => {
     return Object.entries(report.rankings[task.name]?.[method] ?? {}).flatMap(([query, ranking]) => {
       const grades = report.judgements[task.name]![query]!;
@@ -209,11 +204,8 @@ export function scoreDistributions({ Plot, draw }: Plotting, report: EvalReport,
     });
   });
   if (rows.length === 0) return [];
-  const facet = facets(
-    Plot,
-    task.methods.map(({ method }) => method),
-  );
-  const svg = draw({
+  const facet = facets(task.methods.map(({ method }) => method));
+  const svg = drawPlot({
     ...{ width: WIDTH, height: 80 + 110 * task.methods.length, ...MARGINS, style: STYLE },
     ariaLabel: "Scores of relevant and of other documents",
     x: { label: "score, 0 the lowest of its query and 1 the highest", ...X_LABEL },
@@ -222,7 +214,7 @@ export function scoreDistributions({ Plot, draw }: Plotting, report: EvalReport,
     color: { legend: true, domain: ["relevant", "not relevant"], range: [GOOD, BAD] },
     marks: [
       facet.names,
-      Plot.rect(bins(rows), {
+      rect(bins(rows), {
         x1: "low",
         x2: "high",
         y1: 0,
@@ -231,7 +223,7 @@ export function scoreDistributions({ Plot, draw }: Plotting, report: EvalReport,
         fill: "relevant",
         fillOpacity: 0.55,
       }),
-      Plot.ruleY([0]),
+      ruleY([0]),
     ],
   });
   const caption =

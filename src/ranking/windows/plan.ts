@@ -22,12 +22,12 @@ export function costsOf({ trunk: { tokens, documentSpans }, query, nullQuery }: 
   return { base: first + separator + behind + SLACK, documents };
 }
 
-/** Documents that take more than this share of a window are dealt first, or they would find all windows half full. */
+/** Documents larger than this share of a window are dealt first, while the windows still have room for them. */
 const LARGE_SHARE = 0.25;
 
 /**
- * Deals documents to few windows that hold them, each next one to the window with the fewest tokens that has room: windows
- * are balanced, and where the given order is a ranking every window gets its share of good documents.
+ * Deals documents to few windows. Each document goes to the window with the fewest tokens that has room. So windows are
+ * balanced and, if the given order is a ranking, every window gets its share of good documents.
  *
  * @param capacity Tokens that the documents of a window may have. Documents that have more take a window each.
  * @param most Documents that a window may have.

@@ -1,8 +1,8 @@
 import type { Progress } from "../../options.ts";
 
 /**
- * One bar for all windows, which never goes back: `done` of a `total` that was planned. Which documents a tournament reads
- * again changes what it takes a little, so that the bar may stand at its end for the last window, or jump there.
+ * One progress bar for all windows that never goes back: `done` of a planned `total`. The cost of a tournament depends on
+ * which documents it reads again, so the bar may reach its end before the last window, or jump there.
  */
 export function planProgress(onProgress: (progress: Progress) => void, total: number) {
   let before = 0;

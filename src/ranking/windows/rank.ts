@@ -30,7 +30,7 @@ type Unit = {
   end: number;
   blank: boolean;
   readings: number;
-  /** Sum of the scores as computed, where a window demoted it; the merge rules are given the score of its place. */
+  /** Sum of the computed scores, if a window demoted the document: the merge rules get the score of its place instead. */
   scoreSum: number;
   demoted?: Demoted | undefined;
   headSums?: number[] | undefined;
@@ -62,7 +62,7 @@ export async function rankInWindows(
   { onProgress, tokenScores }: Pick<RankOptions, "onProgress" | "tokenScores">,
 ): Promise<Standing> {
   const began = performance.now();
-  // Token scores are of one reading, and comparable between documents where each is read once.
+  // Token scores come from one reading. They are comparable between documents only if each is read once.
   const { merge = tokenScores ? "calibrated" : DEFAULT_MERGE } = windows;
   const { windowDocuments: most = Number.POSITIVE_INFINITY } = windows;
   if ((windows.windowTokens ?? 0) > engine.limit) {
@@ -110,7 +110,7 @@ export async function rankInWindows(
         lowest = Math.min(lowest, ranked.score);
         // As with the score, what heads contribute is the mean over all windows.
         unit.headSums = ranked.headScores?.map((value, head) => value + (unit.headSums?.[head] ?? 0));
-        // The score of its place: lower than its own where it was demoted.
+        // The score of its place, which is lower than its own if it was demoted.
         scores[ranked.index] = lowest;
       }
       return scores;
@@ -132,13 +132,13 @@ export async function rankInWindows(
     },
   };
 
-  /** By their merged scores, and blank ones last whatever the windows that they stood in. */
+  /** Sorted by merged score; blank documents come last, whatever window they stood in. */
   function placeUnits(): number[] {
     const order = rankDocuments(scores);
     return [...order.filter((index) => !units[index]!.blank), ...order.filter((index) => units[index]!.blank)];
   }
 
-  /** What the rule will read, found by going through it without reading. */
+  /** What the rule will read: a dry run of the rule counts it. */
   async function plannedTokens(): Promise<number> {
     let total = 0;
     await mergeBy({
@@ -246,7 +246,7 @@ function addUsage(sum: Standing, next: Standing): Standing {
   };
 }
 
-/** Of warnings that differ in their numbers only, one. */
+/** Keeps one of the warnings that differ in their numbers only. */
 function mergeWarnings(some: readonly string[], more: readonly string[]): string[] {
   const kind = (warning: string) => warning.replace(/[\d.]+/g, "");
   return [...new Map([...some, ...more].map((warning) => [kind(warning), warning])).values()];

@@ -40,7 +40,7 @@ export const mergeFinal: Rule = async (problem) => {
       tokens += costs[best[count]!]!;
       if (tokens > capacity) break;
     }
-    // One alone would meet nobody.
+    // A single document needs no final.
     if (count > 1) await readings.read(best.slice(0, count).sort((a, b) => a - b));
   }
   return readings.means();
@@ -98,9 +98,9 @@ export const mergeSliding: Rule = async (problem) => {
 /**
  * What windows said of every document.
  *
- * The null query makes scores of different prompts comparable to a degree: it takes out what a place in the prompt gets from
- * any query. What stays is that documents compete for attention within their window. That is noise of the company that a
- * document was read in, and a mean over several windows takes some of it away.
+ * The null query makes scores of different prompts comparable to a degree: it removes what a place in the prompt gets from
+ * any query. Documents still compete for attention within their window. This adds noise that depends on the other documents
+ * of the window, and a mean over several windows reduces it.
  */
 class Readings {
   readonly #problem: Problem;

@@ -13,9 +13,12 @@ export type CacheType = (typeof CACHE_TYPES)[number];
 /** The null query of the published code. */
 export const DEFAULT_NULL_QUERY = "N/A";
 
+const OF_LOAD = { ...SCORING, ...LOADING };
+const OF_RANK = { ...SCORING, ...RANKING };
+
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option or a wrong value. */
 export function parseLoadOptions(options: unknown): LoadOptions {
-  const parsed = parseOptions({ ...SCORING, ...LOADING }, options) as LoadOptions;
+  const parsed = parseOptions(OF_LOAD, options) as LoadOptions;
   if (parsed.flashAttention === false && /^q/.test(parsed.cacheTypeV ?? "f16")) {
     throw invalidArgument("cacheTypeV", "f32, f16 or bf16 with flash attention off", parsed.cacheTypeV);
   }
@@ -24,7 +27,7 @@ export function parseLoadOptions(options: unknown): LoadOptions {
 
 /** @throws InputError `INVALID_ARGUMENT` for an unknown option or a wrong value. */
 export function parseRankOptions(options: unknown): RankOptions {
-  return parseOptions({ ...SCORING, ...RANKING }, options) as RankOptions;
+  return parseOptions(OF_RANK, options) as RankOptions;
 }
 
 export function defaultCorpusMemory(): number {

@@ -19,18 +19,20 @@ inline void return_freed_memory() noexcept {
 
 // Blocks of a mebibyte and more are mappings of their own, and go back to the system the moment they are freed. glibc raises
 // that bound up to 32 MiB with every large block that is freed: caches then lie between small blocks in one of its heaps, and
-// the pages around those stay. A bound that the process was started with stays as it is.
-inline void map_large_blocks() noexcept {
+// the pages around those stay.
+//
+// The free end of a heap goes back at 256 KiB. malloc_trim returns that of the first heap only, so that each thread of the pool
+// would keep as much as the bound allows: twice the other one, where glibc sets it.
+//
+// Bounds that the process was started with stay as they are.
+inline void return_memory_early() noexcept {
 #if defined(__GLIBC__)
     const char * tunables = std::getenv("GLIBC_TUNABLES");
-    const bool   is_given = std::getenv("MALLOC_MMAP_THRESHOLD_") != nullptr ||
-                          (tunables != nullptr && std::strstr(tunables, "glibc.malloc.mmap_threshold") != nullptr);
-    if (!is_given) {
-        constexpr int bound = 1 << 20;
-        mallopt(M_MMAP_THRESHOLD, bound);
-        // Naming a bound ends glibc's own rule for both; this is the other half of it.
-        mallopt(M_TRIM_THRESHOLD, 2 * bound);
-    }
+    const auto   is_given = [tunables](const char * variable, const char * tunable) {
+        return std::getenv(variable) != nullptr || (tunables != nullptr && std::strstr(tunables, tunable) != nullptr);
+    };
+    if (!is_given("MALLOC_MMAP_THRESHOLD_", "glibc.malloc.mmap_threshold")) mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    if (!is_given("MALLOC_TRIM_THRESHOLD_", "glibc.malloc.trim_threshold")) mallopt(M_TRIM_THRESHOLD, 1 << 18);
 #endif
 }
 

@@ -115,7 +115,7 @@ static void cancel_work_on_exit(Napi::Env env, const CancelFlag & shutting_down)
 }
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-    map_large_blocks();
+    return_memory_early();
     auto * data = new AddonData();
     env.SetInstanceData(data);
     cancel_work_on_exit(env, data->shutting_down);

@@ -12,7 +12,7 @@ import { InputError, isQRHeadError } from "../errors.ts";
 import type { SPLITS } from "../options/command-line.ts";
 import type { RankDocument } from "../types.ts";
 import { MOST_INPUT_BYTES } from "../util/read-file.ts";
-import { decodeText, whyBinary } from "../util/text-file.ts";
+import { decodeText, whyBinary, whyWithoutText } from "../util/text-file.ts";
 import { nameOf, readInput } from "./input.ts";
 import { warn } from "./output.ts";
 
@@ -46,6 +46,11 @@ export async function readSources(
     bytes += content.length;
     if (bytes > MOST_INPUT_BYTES) {
       throw new InputError("INVALID_INPUT", `The files have more than ${MOST_INPUT_BYTES / 2 ** 20} MiB together`);
+    }
+    const without = listed.length > 1 && one.file !== "-" ? whyWithoutText(content) : undefined;
+    if (without !== undefined) {
+      left.push({ file: one.file, reason: without });
+      continue;
     }
     const isDocs = flags.docs?.includes(one.file) ?? false;
     try {

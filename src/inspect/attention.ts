@@ -48,7 +48,7 @@ export async function describeAttention(
   { documents, positions }: LaidDocuments,
   layout: PromptLayout,
   observed: Observed<{ rows: "heads" }>,
-  { mask, weights, signal }: RankPlan,
+  { mask, weights, nullQuery, signal }: RankPlan,
 ): Promise<Inspection> {
   const { trunk } = layout;
   const end = trunk.tokens.length;
@@ -58,7 +58,7 @@ export async function describeAttention(
   const raw = await tokenScores(engine, observed.query, null, { end, weights, signal });
   const scores = scoreDocuments(calibrated, spans, { mask });
   const rawScores = scoreDocuments(raw, spans, { mask });
-  const { error, warning } = findDegenerate(layout, calibrated, raw, scores);
+  const { error, warning } = findDegenerate(layout, { query, nullQuery }, calibrated, raw, scores);
   // In the order of the prompt.
   const shown = positions.map((_, position) => documents[positions.indexOf(position)]!);
 

@@ -17,7 +17,8 @@ export function parseOptions(set: OptionSet, options: unknown, at = ""): Values 
     if (!Object.hasOwn(set, key)) throw unknownOption(name(key), Object.keys(set));
   }
   const taken: Values = {};
-  for (const [key, spec] of Object.entries(set)) {
+  for (const key of Object.keys(set)) {
+    const spec = set[key]!;
     const value = given[key];
     if (value === undefined && !spec.required) continue;
     taken[key] = parseOption(spec, value, name(key));

@@ -53,7 +53,7 @@ export async function layOutLoneDocument(
     key: tokensDigest([prefix, tokens]),
     prefix,
     tokens,
-    offsets: trunk.offsets.slice(2 * begin).map((offset) => offset - textBegin),
+    offsets: trunk.offsets.subarray(2 * begin).map((offset) => offset - textBegin),
     text: trunk.text.slice(textBegin, textEnd),
     span: [0, end - begin],
     bytes: [bytesBegin - textBegin, bytesEnd - textBegin],
@@ -90,7 +90,8 @@ export function joinDocuments(sources: readonly PromptDocument[], given: readonl
   for (const [position, document] of documents.entries()) {
     const index = order[position]!;
     tokens.set(document.tokens, cell);
-    for (const [i, offset] of document.offsets.entries()) offsets[2 * cell + i] = offset + byte;
+    const own = document.offsets;
+    for (let i = 0; i < own.length; i++) offsets[2 * cell + i] = own[i]! + byte;
     documentSpans[index] = [cell + document.span[0], cell + document.span[1]];
     byteSpans[index] = [byte + document.bytes[0], byte + document.bytes[1]];
     cell += document.tokens.length;

@@ -119,7 +119,7 @@ function leadOf({ text, offsets }: Trunk, prefixBytes: number): Joint["lead"] {
     if (begin > from || isInside) continue;
     return {
       text: Buffer.from(text.subarray(begin)).toString("utf8"),
-      offsets: offsets.slice(2 * token).map((offset) => offset - begin),
+      offsets: offsets.subarray(2 * token).map((offset) => offset - begin),
     };
   }
   return null;
@@ -144,8 +144,9 @@ async function tokenizeBehind(
   const count = Math.min(AGREEING_TOKENS, begin, lead!.offsets.length / 2);
   for (let back = 1; back <= count; back++) {
     const [here, there] = [begin - back, lead!.offsets.length / 2 - back];
-    const sameSpan = [0, 1].every((side) => offsets[2 * here + side] === lead!.offsets[2 * there + side]);
-    if (tokens[here] !== before[before.length - back] || !sameSpan) return null;
+    const [beginThere, endThere] = [lead!.offsets[2 * there], lead!.offsets[2 * there + 1]];
+    const isSameSpan = offsets[2 * here] === beginThere && offsets[2 * here + 1] === endThere;
+    if (tokens[here] !== before[before.length - back] || !isSameSpan) return null;
   }
   return count === AGREEING_TOKENS ? tokens.subarray(begin) : null;
 }
@@ -173,7 +174,7 @@ export function textOffsets(trunk: Trunk, position: number): Uint32Array {
   const [, textEnd] = trunk.byteSpans[position]!;
   const textBegin = textEnd - Buffer.byteLength(wellFormed(trunk.sources[position]!.text), "utf8");
   const inText = (offset: number) => Math.min(Math.max(offset, textBegin), textEnd) - textBegin;
-  return trunk.offsets.slice(2 * begin, 2 * end).map(inText);
+  return trunk.offsets.subarray(2 * begin, 2 * end).map(inText);
 }
 
 /** Tokens of a document that begin before the text that it ends with. */

@@ -6,12 +6,14 @@ export type Degenerate = { warning?: string; error?: string };
 /**
  * Finds rankings that mean nothing.
  *
+ * @param asked The texts of query and null query.
  * @param tokenScores Per token of the prompt, as documents are scored by.
  * @param rawScores The same without the null query's.
  * @param scores One per document.
  */
 export function findDegenerate(
   { trunk, query, nullQuery }: PromptLayout,
+  asked: { query: string; nullQuery: string | null },
   tokenScores: Float32Array,
   rawScores: Float32Array,
   scores: ArrayLike<number>,
@@ -38,6 +40,13 @@ export function findDegenerate(
             "these heads may be zeros, as in a download that was cut short; get the GGUF again, or use other heads",
         };
   }
+  if (asked.nullQuery !== null && plain(asked.query) === plain(asked.nullQuery)) {
+    return {
+      warning:
+        "The query says the same as the null query, so calibration removes nearly all of its attention and the order means " +
+        "little: ask another query, or rank with calibration: false",
+    };
+  }
   const isSame = (source: { title?: string; text: string }) =>
     source.text === sources[0]!.text && source.title === sources[0]!.title;
   if (scores.length > 1 && Array.from(scores).every((score) => score === scores[0]) && !sources.every(isSame)) {
@@ -46,6 +55,11 @@ export function findDegenerate(
     };
   }
   return {};
+}
+
+/** What a text says, whatever its case and the white space around it. */
+function plain(text: string): string {
+  return text.trim().toLowerCase();
 }
 
 function countTokens({ documentSpans }: Trunk): number {

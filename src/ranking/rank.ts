@@ -98,7 +98,7 @@ async function standingOf(
   const values = await tokenScores(engine, observed.query, observed.null, { end, weights, signal });
   const scores = scoreDocuments(values, trunk.documentSpans, { mask });
   const raw = await tokenScores(engine, observed.query, null, { end, weights, signal });
-  const { error, warning } = findDegenerate(prompt, values, raw, scores);
+  const { error, warning } = findDegenerate(prompt, { query, nullQuery: plan.nullQuery }, values, raw, scores);
   if (error !== undefined) throw new QRHeadError("ATTENTION_INVALID", error);
   const terse = placed.flatMap((one, index) => (isTerse(one) ? [index] : []));
   const echoes = await echoesOf(query, documents, terse, signal);

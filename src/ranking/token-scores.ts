@@ -17,5 +17,9 @@ export async function tokenScores(
     const minus = baseline instanceof Float32Array ? null : baseline;
     return callNative(model.library.addon, signal, () => query.sumOverHeads(minus, end, weights));
   }
-  return baseline instanceof Float32Array ? query.map((value, token) => value - baseline[token]!) : query;
+  if (!(baseline instanceof Float32Array)) return query;
+  // A callback of `map` would make an object of each number.
+  const scores = new Float32Array(query.length);
+  for (let token = 0; token < scores.length; token++) scores[token] = query[token]! - baseline[token]!;
+  return scores;
 }

@@ -6,6 +6,8 @@ const BYTE_ORDER_MARK = "\uFEFF";
 const MOST_ZEROS = 0.1;
 /** Bytes at the beginning of a file that tell a binary one by a zero byte: git's rule. */
 const LOOKED_AT = 8000;
+const SPACE = 0x20;
+const MARK_BYTES: readonly number[] = [0xef, 0xbb, 0xbf, 0xfe, 0xff];
 const BINARY = "a binary file, or UTF-16 without a byte order mark";
 
 /** What begins files that are no text, and how a message calls them. None may be the beginning of a text. */
@@ -41,6 +43,15 @@ export function whyBinary(bytes: Uint8Array): string | undefined {
   if (kind !== undefined) return whyNoText(kind);
   if (utf16Of(bytes) !== undefined) return undefined;
   return bytes.subarray(0, LOOKED_AT).includes(0) ? whyNoText(BINARY) : undefined;
+}
+
+/** The same, and of a file without anything but white space that it is empty. */
+export function whyWithoutText(bytes: Uint8Array): string | undefined {
+  const binary = whyBinary(bytes);
+  if (binary !== undefined) return binary;
+  // A byte order mark, and in UTF-16 the zero beside each space.
+  const isBlank = (byte: number) => byte <= SPACE || MARK_BYTES.includes(byte);
+  return bytes.every(isBlank) ? "is empty" : undefined;
 }
 
 function whyNoText(kind: string): string {

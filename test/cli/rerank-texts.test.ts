@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
@@ -68,5 +69,28 @@ describe.concurrent("texts that are out of the ordinary", () => {
     const query = 'Почему <|eot_id|> "небо"\tголубое? 空はなぜ青い';
     const result = await run(["rerank", "--query", query, "--docs", "-", "--json"], { input: `${ANSWER}\n` });
     expect((JSON.parse(result.stdout) as Output).query).toBe(query);
+  });
+
+  it("leaves out files without text among others, with a word, and refuses them where they stand alone", async () => {
+    const write = (name: string, content: string | Uint8Array) => {
+      writeFileSync(files.path(name), content);
+      return files.path(name);
+    };
+    const sky = write("sky.txt", `${ANSWER}\n`);
+    const without = [
+      write("empty.txt", ""),
+      write("blank.md", " \r\n\t\n"),
+      write("mark.txt", "\uFEFF\n"),
+      write("sixteen.txt", Buffer.from("\uFEFF \n", "utf16le")),
+      write("zeros.bin", new Uint8Array(64)),
+    ];
+    const args = ["rerank", "--query", QUERY, "--json"];
+    const { code, stdout, stderr } = await run([...args, sky, ...without]);
+    expect(code).toBe(0);
+    expect((JSON.parse(stdout) as Output).results).toHaveLength(1);
+    expect(stderr.match(/left out .*, which is empty\n/g)).toHaveLength(4);
+    expect(stderr).toMatch(/left out .*zeros\.bin, which is not text but a binary file/);
+    for (const alone of without) expectFailure(await run([...args, alone]), 2, alone);
+    expectFailure(await run([...args, ...without]), 2, "Expected documents but", "and the other 4 have none either");
   });
 });

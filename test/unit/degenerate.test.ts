@@ -43,8 +43,21 @@ test.each<[string, PromptLayout, number[], number[], number[], RegExp | undefine
   ],
   ["the same document twice", layout(8, ["a", "a"]), [0.1, 0.2, 0.1, 0.2], [1, 1, 1, 1], [0.3, 0.3], undefined],
 ])("%s", (_, given, tokens, raw, scores, expected) => {
-  const { error, warning } = findDegenerate(given, Float32Array.from(tokens), Float32Array.from(raw), scores);
+  const asked = { query: "Who?", nullQuery: "N/A" };
+  const { error, warning } = findDegenerate(given, asked, Float32Array.from(tokens), Float32Array.from(raw), scores);
   const said = error !== undefined ? `error: ${error}` : warning !== undefined ? `warning: ${warning}` : undefined;
   if (expected === undefined) expect(said).toBeUndefined();
   else expect(said).toMatch(expected);
+});
+
+test.each([" N/A", "N/A\n", "n/a"])("a query that says what the null query says: %j", (query) => {
+  const asked = { query, nullQuery: "N/A " };
+  const { warning } = findDegenerate(layout(8), asked, Float32Array.of(0.1, 0.2, 0, 0), new Float32Array(4), [0.3, 0]);
+  expect(warning).toMatch(/^The query says the same as the null query/);
+});
+
+test("an uncalibrated query has no null query to be", () => {
+  const asked = { query: "N/A", nullQuery: null };
+  const { warning } = findDegenerate(layout(8), asked, Float32Array.of(0.1, 0.2, 0, 0), new Float32Array(4), [0.3, 0]);
+  expect(warning).toBeUndefined();
 });

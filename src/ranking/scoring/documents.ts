@@ -23,8 +23,8 @@ export function scoreDocuments(
   spans: readonly Span[],
   options: { mask: boolean },
 ): Float64Array {
-  const bad = tokenScores.findIndex((score) => !Number.isFinite(score));
-  if (bad !== -1) {
+  const bad = firstBad(tokenScores);
+  if (bad !== undefined) {
     throw new QRHeadError(
       "ATTENTION_INVALID",
       `The attention on token ${bad} is ${tokenScores[bad]} where a finite number was expected`,
@@ -41,12 +41,17 @@ export function scoreDocuments(
   return scores;
 }
 
+// Plain loops from here on: an iterator or a callback of a typed array makes an object of each of its numbers.
+
+function firstBad(values: Float32Array | Float64Array): number | undefined {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
+  return undefined;
+}
+
 function sumKept(values: Float32Array | Float64Array, mask: boolean): number {
   const kept = mask ? outlierMask(values) : undefined;
   let sum = 0;
-  values.forEach((value, index) => {
-    if (!kept || kept[index]) sum += value;
-  });
+  for (let i = 0; i < values.length; i++) if (!kept || kept[i]) sum += values[i]!;
   return sum;
 }
 
@@ -58,10 +63,12 @@ function sumKept(values: Float32Array | Float64Array, mask: boolean): number {
 export function outlierMask(values: Float32Array | Float64Array): boolean[] {
   const n = values.length;
   let sum = 0;
-  for (const value of values) sum += value;
+  for (let i = 0; i < n; i++) sum += values[i]!;
   const mean = sum / n;
   let squares = 0;
-  for (const value of values) squares += (value - mean) ** 2;
+  for (let i = 0; i < n; i++) squares += (values[i]! - mean) ** 2;
   const threshold = mean - OUTLIER_DEVIATIONS * Math.sqrt(squares / (n - 1));
-  return Array.from(values, (value) => value > threshold);
+  const kept = new Array<boolean>(n);
+  for (let i = 0; i < n; i++) kept[i] = values[i]! > threshold;
+  return kept;
 }

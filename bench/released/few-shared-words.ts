@@ -15,7 +15,7 @@ import { dense } from "../../src/eval/methods/dense.ts";
 import { permute } from "../../src/eval/run.ts";
 
 /** Files whose questions people asked, and whose passages answer without their neighbours. */
-const FILES = "nq,squad_sent,squadshifts_wiki,fairytaleqa,onestopqa,stackexchange,faq,bioasq,medquad,boolq,openstax";
+const FILES = "nq,squad_sent,squadshifts_wiki,fairytaleqa,onestopqa,stackexchange,faq,bioasq,medquad,openstax";
 const DOCUMENTS = 6;
 const WORDS = 60;
 /** Of the five others, so many have to be ahead of the answer by BM25. */

@@ -40,6 +40,9 @@ export type Config = {
     /** The best of the same run in their order, for sets of other sizes. */
     bootstrapOrder?: string;
     weighted?: Found;
+    /** Chosen on examples that share few words with their answers, and on those and HotpotQA's together. */
+    fewShared?: Found;
+    both?: Found;
   }[];
 };
 

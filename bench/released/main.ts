@@ -15,6 +15,7 @@ import { measureCosts } from "./costs.ts";
 import { embedAll } from "./dense.ts";
 import { choicesOf, methodsOf, publishedHeads } from "./methods.ts";
 import { type Part, resultPage } from "./page.ts";
+import { openParaphrases } from "./paraphrases.ts";
 import { openTasks, readAll } from "./reading.ts";
 import { toJson } from "./summary.ts";
 import { evaluate } from "./table.ts";
@@ -39,11 +40,16 @@ const sets = config.sets.filter((set) => !only || only.some((name) => set.includ
 const tasks = await openTasks({ ...config, sets }, values.data);
 const chosen = config.models.filter(({ key }) => values.model === undefined || key === values.model);
 const folders = { models: values.models, folder: values.readings };
+const paraphrases = await openParaphrases(config, values.readings);
 if (!values["page-only"]) {
-  for (const model of chosen) await readAll(config, model, tasks, { ...folders, until });
+  for (const model of chosen) {
+    await readAll(config, model, tasks, { ...folders, until });
+    const queries = paraphrases.topics.length;
+    await readAll({ ...config, queries }, model, [paraphrases], { ...folders, until });
+  }
 }
 if (!values["read-only"]) {
-  await embedAll(config, tasks, folders);
+  await embedAll(config, [...tasks, paraphrases], folders);
   const parts: Part[] = [];
   for (const model of chosen) {
     const { native, identity } = await loadModel({ model: path.join(values.models, model.file), gpu: false });
@@ -52,6 +58,7 @@ if (!values["read-only"]) {
     parts.push({
       ...{ model, methods, choices },
       results: evaluate(model, tasks, [...methods, ...choices], values.readings),
+      paraphrases: evaluate(model, [paraphrases], [...methods, ...choices], values.readings),
       costs: await measureCosts(model, publishedHeads(identity).heads, tasks, folders),
     });
   }

@@ -54,6 +54,8 @@ export function methodsOf(config: Config, model: Config["models"][number], ident
     ...(sameAsChosen ? [] : found(`no labels, ${qr.length}`, unlabelled)),
     best,
     ...found("QR heads, weighted", model.weighted),
+    ...found("heads for few shared words", model.fewShared),
+    ...found("heads for both", model.both),
     ...[icr, best, dense].map((method) => fused(method, bm25, { weight })),
     fused(best, bm25, "rrf"),
     fused(best, dense, { weight }),

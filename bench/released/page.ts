@@ -2,6 +2,7 @@ import { mean } from "../../src/util/mean.ts";
 import type { Config } from "./config.ts";
 import type { Cost } from "./cost.ts";
 import type { Method } from "./methods.ts";
+import { paraphraseTable } from "./paraphrases.ts";
 import { type Difference, difference, type MeasureKey, type Results, rowsOf, valuesOf } from "./table.ts";
 
 export type Part = {
@@ -10,6 +11,7 @@ export type Part = {
   choices: readonly Method[];
   /** Of both, on the same queries. */
   results: Results;
+  paraphrases: Results;
   costs: { name: string; cost: Cost }[];
 };
 
@@ -20,6 +22,8 @@ const PAIRS = [
   ["QR heads, no labels", "QR heads"],
   ["no labels, 8", "QR heads"],
   ["QR heads, weighted", "QR heads"],
+  ["heads for few shared words", "QR heads"],
+  ["heads for both", "QR heads"],
   ["QR heads", "dense"],
   ["QR heads + BM25", "dense + BM25"],
 ] as const;
@@ -58,6 +62,15 @@ ${parts.map(methodList).join("\n\n")}
 nDCG@10.
 
 ${parts.map(setTable).join("\n\n")}
+
+## Questions that share no word with their answer
+
+How many of 24 questions have the answer first; mean over four orders, in which every document is once at every place. Chance is 6. ([bench/paraphrases.jsonl](../../bench/paraphrases.jsonl): the answer, a decoy that repeats the question's words, and two others.)
+
+${paraphraseTable(
+  parts.map(({ model: { title }, methods, paraphrases }) => ({ title, methods, results: paraphrases })),
+  seed,
+)}
 
 ## One against another
 

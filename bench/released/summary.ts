@@ -18,9 +18,10 @@ export function toJson(config: Config, parts: readonly Part[]) {
     }));
   return {
     config,
-    models: parts.map(({ model, results, costs }) => ({
+    models: parts.map(({ model, results, paraphrases, costs }) => ({
       ...{ model: model.key, promptTokens: results.promptTokens, cpuMs: results.cpuMs, costs },
       sets: setsOf(results),
+      paraphrases: setsOf(paraphrases),
     })),
   };
 }

@@ -7,13 +7,15 @@ import { denseOf } from "./dense.ts";
 import type { Method } from "./methods.ts";
 import { attentionOf, type OpenTask, placeOf, type Reading, readingOf } from "./reading.ts";
 
-export const MEASURES = ["ndcg@10", "recall@5", "recall-all@5"] as const;
+export const MEASURES = ["ndcg@10", "recall@5", "recall-all@5", "success@1"] as const;
 export type MeasureKey = (typeof MEASURES)[number];
 
 /** Values of every query of a set that was read, by measure and method, and those of the best order of the candidates. */
 export type SetResults = {
   name: string;
   queries: number;
+  /** The ids of the queries, in the order of their values. */
+  ids: string[];
   values: Record<MeasureKey, Map<string, number[]>>;
   ceiling: Record<MeasureKey, number>;
 };
@@ -34,7 +36,7 @@ export function evaluate(
   const sets = tasks.map(({ task, topics }): SetResults => {
     const values = forMeasures(() => new Map<string, number[]>(methods.map(({ name }) => [name, []])));
     const ceilings = forMeasures((): number[] => []);
-    let queries = 0;
+    const ids: string[] = [];
     for (const topic of topics) {
       const place = placeOf(folder, model.key, task.name, topic.id);
       const reading = readingOf(place);
@@ -43,7 +45,7 @@ export function evaluate(
       const scored = methods.map(({ rank }) => rank(read));
       if (scored.includes(undefined)) continue;
       all.push(reading);
-      queries++;
+      ids.push(topic.id);
       const grades = new Map(reading.grades);
       const best = [...reading.ids].sort((a, b) => (grades.get(b) ?? 0) - (grades.get(a) ?? 0));
       const rankings = scored.map((scores) => sortAsTrec(reading.ids, scores!).map((i) => reading.ids[i]!));
@@ -53,7 +55,7 @@ export function evaluate(
         ceilings[key].push(value(best));
       }
     }
-    return { name: task.name, queries, values, ceiling: forMeasures((key) => mean(ceilings[key])) };
+    return { name: task.name, queries: ids.length, ids, values, ceiling: forMeasures((key) => mean(ceilings[key])) };
   });
   return {
     sets: sets.filter(({ queries }) => queries > 0),

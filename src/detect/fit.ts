@@ -2,26 +2,29 @@ import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import { mean } from "../util/mean.ts";
 import { type ExampleScores, meanRates, ndcg } from "./objectives.ts";
 import { addRow, foldsOf, paired, without } from "./quality.ts";
-import { type Effort, type Problem, QUICK, solve, strongestL1, THOROUGH, toProblem } from "./softmax-fit.ts";
+import { type Effort, type Problem, QUICK, solve, steepest, THOROUGH, toProblem } from "./softmax-fit.ts";
 import { MIN_EXAMPLES } from "./stability.ts";
 
-/** Strengths of L1 that are tried, as shares of the smallest that makes every weight 0. */
-const L1_SHARES = [0.3, 0.1, 0.03, 0.01, 0.003];
+/** Pulls towards equal weights that are tried, the strongest first, in units of the loss's steepest descent from 0. */
+const PULLS = [1000, 30, 10, 3, 1, 0.3, 0.1];
+
+/** Weights are kept if they gain more than so many standard errors: with one, three of twenty fits to noise are. */
+const KEPT_ABOVE = 2;
 
 /** Fewer examples than this cannot be split twice. */
 export const MIN_FIT_EXAMPLES = 2 * MIN_EXAMPLES;
 
-/** Parts for choosing L1 inside the examples of one outer fold. */
+/** Parts for choosing the pull inside the examples of one outer fold. */
 const INNER_FOLDS = 3;
 
 /** The result of fitting weights, whether the weights are kept or not. */
 export type Fit = {
-  /** Whether the weights beat the plain sum by more than one standard error on examples that they were not fitted on. */
+  /** Whether the weights beat the plain sum by more than two standard errors on examples that they were not fitted on. */
   kept: boolean;
-  /** The share of the strongest L1 that cross-validation chose. */
-  l1: number;
+  /** How strongly the weights are pulled towards each other, chosen by cross-validation; at 1000 they are equal. */
+  pull: number;
   folds: number;
-  /** Mean nDCG@10 on held-out folds. Heads, L1 and weights were all chosen without the fold. */
+  /** Mean nDCG@10 on held-out folds. Heads, pull and weights were all chosen without the fold. */
   ndcg: { plain: number; weighted: number };
   /** Standard error of the difference of the two. */
   standardError: number;
@@ -29,10 +32,12 @@ export type Fit = {
 
 /**
  * Fits non-negative head weights: a softmax over an example's documents of their weighted sum, cross-entropy with its gold
- * documents, and L1 so that heads which add nothing drop out. Convex, so the result depends on the examples alone.
+ * documents, and a square penalty on the distance of each weight from their mean, so that few examples give nearly the
+ * plain sum. Convex, so the result depends on the examples alone. The pull is the strongest whose held-out loss is within
+ * one standard error of the lowest.
  *
- * How good the weights are is measured by nested cross-validation: in every outer fold the `top` heads, the strength of L1
- * and the weights come from the other folds.
+ * How good the weights are is measured by nested cross-validation: in every outer fold the `top` heads, the pull and the
+ * weights come from the other folds.
  *
  * @param heads Indexes of the heads to weigh, chosen on all examples.
  * @param rates Of each example, one number per head: choose the heads of each fold.
@@ -59,45 +64,48 @@ export function fitWeights(
       weighted[index] = ndcg(weigh(example, chosen, weights), example.gold);
     }
   }
-  const { l1, weights } = fitOn(examples, heads, seed, THOROUGH);
+  const { pull, weights } = fitOn(examples, heads, seed, THOROUGH);
   const { mean: gain, standardError } = paired(weighted, plain);
-  const kept = gain > standardError && weights.some((weight) => weight > 0);
+  const kept = gain > KEPT_ABOVE * standardError && weights.some((weight) => weight > 0);
   return {
-    fit: { kept, l1, folds: folds.length, ndcg: { plain: mean(plain), weighted: mean(weighted) }, standardError },
+    fit: { kept, pull, folds: folds.length, ndcg: { plain: mean(plain), weighted: mean(weighted) }, standardError },
     weights,
   };
 }
 
-/** Chooses L1 by cross-validation among these examples, then fits all of them. */
+/** Chooses the pull by cross-validation among these examples, then fits all of them. */
 function fitOn(
   examples: readonly ExampleScores[],
   heads: readonly number[],
   seed: number,
   effort: Effort,
-): { l1: number; weights: Float64Array } {
+): { pull: number; weights: Float64Array } {
   const problem = toProblem(examples, heads);
-  const losses = new Float64Array(L1_SHARES.length);
+  const losses = PULLS.map(() => new Float64Array(examples.length));
   for (const fold of foldsOf(examples.length, seed, INNER_FOLDS)) {
     const training = without(examples.length, fold).map((index) => problem[index]!);
-    const held = fold.map((index) => problem[index]!);
-    for (const [column, { loss }] of path(training, held, QUICK).entries()) losses[column]! += loss;
+    for (const [column, weights] of path(training, PULLS, QUICK).entries()) {
+      for (const index of fold) losses[column]![index] = problem[index]!.loss(weights);
+    }
   }
-  const best = rankDocuments(
-    losses.map((loss) => -loss),
-    1,
-  )[0]!;
-  const weights = path(problem, problem, effort)[best]!.weights;
+  const means = losses.map(mean);
+  const lowest = losses[means.indexOf(Math.min(...means))]!;
+  const chosen = losses.findIndex((column) => {
+    const { mean: worse, standardError } = paired(column, lowest);
+    return worse <= standardError;
+  });
+  const weights = path(problem, PULLS.slice(0, chosen + 1), effort).at(-1)!;
   const average = mean(weights);
-  return { l1: L1_SHARES[best]!, weights: average > 0 ? weights.map((weight) => weight / average) : weights };
+  return { pull: PULLS[chosen]!, weights: average > 0 ? weights.map((weight) => weight / average) : weights };
 }
 
-/** Weights for every strength of L1, the strongest first, and the loss that each leaves on `held`. */
-function path(training: Problem, held: Problem, effort: Effort): { weights: Float64Array; loss: number }[] {
-  const strongest = strongestL1(training);
+/** Weights for every pull. */
+function path(training: Problem, pulls: readonly number[], effort: Effort): Float64Array[] {
+  const unit = steepest(training);
   let weights: Float64Array = new Float64Array(training[0]!.heads);
-  return L1_SHARES.map((share) => {
-    weights = solve(training, share * strongest, weights, effort);
-    return { weights, loss: held.reduce((sum, example) => sum + example.loss(weights), 0) };
+  return pulls.map((pull) => {
+    weights = solve(training, pull * unit, weights, effort);
+    return weights;
   });
 }
 

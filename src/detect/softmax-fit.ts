@@ -7,7 +7,7 @@ export type Effort = { steps: number; tolerance: number };
 
 /** For the weights that are kept. */
 export const THOROUGH: Effort = { steps: 500, tolerance: 1e-6 };
-/** For comparing strengths of L1: held-out losses hardly move any more. */
+/** For comparing pulls: held-out losses hardly move any more. */
 export const QUICK: Effort = { steps: 80, tolerance: 1e-3 };
 
 /** Examples as a function of the weights of some heads. */
@@ -80,21 +80,21 @@ export function toProblem(examples: readonly ExampleScores[], heads: readonly nu
   );
 }
 
-/** The smallest L1 at which weights of 0 are best: the steepest descent from there. */
-export function strongestL1(problem: Problem): number {
-  const { gradient } = evaluate(problem, new Float64Array(problem[0]!.heads));
+/** The steepest descent of any weight from weights of 0; 0 where none descends. */
+export function steepest(problem: Problem): number {
+  const { gradient } = evaluate(problem, new Float64Array(problem[0]!.heads), 0);
   return Math.max(0, -smallestOf(gradient));
 }
 
 /**
- * Minimises mean loss + `l1` × sum of weights over weights of at least 0: accelerated proximal gradient (FISTA, Beck and
- * Teboulle 2009) with backtracking, begun anew where the momentum leads uphill.
+ * Minimises mean loss + `pull` / 2 × Σ (weight − mean weight)² over weights of at least 0: accelerated proximal gradient
+ * (FISTA, Beck and Teboulle 2009) with backtracking, begun anew where the momentum leads uphill.
  *
- * @param start Weights to begin with: a solution for a similar `l1` saves steps.
+ * @param start Weights to begin with: a solution for a similar `pull` saves steps.
  */
 export function solve(
   problem: Problem,
-  l1: number,
+  pull: number,
   start: Float64Array,
   { steps, tolerance }: Effort = THOROUGH,
 ): Float64Array {
@@ -102,11 +102,17 @@ export function solve(
   let ahead = start;
   let momentum = 1;
   let step = 1;
+  /** Whether the value at `next` is below the parabola that a step of this size assumes. */
+  const isBelowParabola = (next: Float64Array, loss: number, gradient: Float64Array) => {
+    const move = next.map((weight, head) => weight - ahead[head]!);
+    const bound = loss + dot(gradient, move) + dot(move, move) / (2 * step);
+    return evaluate(problem, next, pull).loss <= bound + 1e-12 * Math.abs(loss) || step < 1e-12;
+  };
   for (let count = 0; count < steps; count++) {
-    const { loss, gradient } = evaluate(problem, ahead);
-    const move = () => ahead.map((weight, head) => Math.max(0, weight - step * (gradient[head]! + l1)));
+    const { loss, gradient } = evaluate(problem, ahead, pull);
+    const move = () => ahead.map((weight, head) => Math.max(0, weight - step * gradient[head]!));
     let next = move();
-    while (!isBelowParabola(problem, next, ahead, loss, gradient, step)) {
+    while (!isBelowParabola(next, loss, gradient)) {
       step /= 2;
       next = move();
     }
@@ -122,26 +128,16 @@ export function solve(
   return weights;
 }
 
-/** Whether the loss at `next` is below the parabola that a step of this size assumes. */
-function isBelowParabola(
-  problem: Problem,
-  next: Float64Array,
-  from: Float64Array,
-  loss: number,
-  gradient: Float64Array,
-  step: number,
-): boolean {
-  const move = next.map((weight, head) => weight - from[head]!);
-  const bound = loss + dot(gradient, move) + dot(move, move) / (2 * step);
-  const reached = problem.reduce((sum, example) => sum + example.loss(next), 0) / problem.length;
-  return reached <= bound + 1e-12 * Math.abs(loss) || step < 1e-12;
-}
-
-function evaluate(problem: Problem, weights: Float64Array): { loss: number; gradient: Float64Array } {
+/** Mean loss of the examples and the penalty, and the gradient of both. */
+function evaluate(problem: Problem, weights: Float64Array, pull: number): { loss: number; gradient: Float64Array } {
   const gradient = new Float64Array(weights.length);
   let loss = 0;
   for (const example of problem) loss += example.loss(weights, gradient);
-  return { loss: loss / problem.length, gradient: gradient.map((slope) => slope / problem.length) };
+  const centre = mean(weights);
+  return {
+    loss: loss / problem.length + (pull / 2) * weights.reduce((sum, weight) => sum + (weight - centre) ** 2, 0),
+    gradient: gradient.map((slope, head) => slope / problem.length + pull * (weights[head]! - centre)),
+  };
 }
 
 /** Standard deviation over documents of the plain sum over heads. */

@@ -66,7 +66,8 @@ function headSetSchema() {
     fit: z
       .looseObject({
         kept: z.boolean(),
-        l1: z.number(),
+        pull: z.number().exactOptional(),
+        l1: z.number().exactOptional(),
         folds: count,
         ndcg: z.object({ plain: z.number(), weighted: z.number() }),
         standardError: z.number(),

@@ -88,7 +88,10 @@ export type HeadSet = {
   /** What fitting weights gave on held-out examples; `weights` are there only if `kept`. */
   fit?: {
     kept: boolean;
-    l1: number;
+    /** How strongly the weights were pulled towards each other. */
+    pull?: number;
+    /** Of files of 0.x releases, which fitted with L1. */
+    l1?: number;
     folds: number;
     ndcg: { plain: number; weighted: number };
     standardError: number;

@@ -44,7 +44,7 @@ export const DETECTING = {
   }),
   fitWeights: toggle({
     ...{ flag: "--fit-weights", group: CHOOSING },
-    says: "fit non-negative weights for the chosen heads, and keep them if they rank held-out examples better than the plain sum by more than a standard error",
+    says: "fit non-negative weights for the chosen heads, and keep them if they rank held-out examples better than the plain sum by more than two standard errors",
     flagSays: "fit weights for the heads, kept if they rank held-out examples better",
     default: "`false`",
   }),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fitWeights } from "../../src/detect/fit.ts";
 import type { ExampleScores } from "../../src/detect/objectives.ts";
-import { solve, strongestL1, toProblem } from "../../src/detect/softmax-fit.ts";
+import { solve, steepest, toProblem } from "../../src/detect/softmax-fit.ts";
 import { seededRandom } from "../../src/heads/heads.ts";
 import { exampleScores } from "../helpers/example-scores.ts";
 
@@ -10,8 +10,8 @@ const DOCUMENTS = 5;
 const made = (count: number, signals: readonly number[], noise: number) =>
   exampleScores(count, signals, { documents: DOCUMENTS, noise });
 
-/** The objective, written down a second time. */
-function objective(examples: readonly ExampleScores[], heads: number, weights: readonly number[], l1: number): number {
+/** The loss, written down a second time. */
+function lossOf(examples: readonly ExampleScores[], heads: number, weights: readonly number[]): number {
   let loss = 0;
   for (const { ranking, gold } of examples) {
     const logits = Array.from({ length: DOCUMENTS }, (_, document) =>
@@ -21,7 +21,7 @@ function objective(examples: readonly ExampleScores[], heads: number, weights: r
     for (const document of gold) loss -= Math.log(Math.exp(logits[document]!) / total) / gold.length;
   }
   expect(weights).toHaveLength(heads);
-  return loss / examples.length + l1 * weights.reduce((sum, weight) => sum + weight, 0);
+  return loss / examples.length;
 }
 
 /** What `toProblem` divides scores by: the mean over examples of the deviation of the plain sums. */
@@ -40,36 +40,41 @@ describe("the solver", () => {
   const examples = made(20, [0.5, 0.2, 0, 0.1], 1);
   const problem = toProblem(examples, [0, 1, 2, 3]);
   const scale = scaleOf(examples, 4);
-  const at = (weights: readonly number[], l1: number) =>
-    objective(
-      examples,
-      4,
-      weights.map((weight) => weight / scale),
-      l1 * scale,
+  const at = (weights: readonly number[], pull: number) => {
+    const middle = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
+    const penalty = (pull / 2) * weights.reduce((sum, weight) => sum + (weight - middle) ** 2, 0);
+    return (
+      penalty +
+      lossOf(
+        examples,
+        4,
+        weights.map((weight) => weight / scale),
+      )
     );
+  };
 
-  test.each([0.3, 0.05, 0.005])(
-    "finds a point that no small step improves, with L1 at %f of the strongest",
-    (share) => {
-      const l1 = share * strongestL1(problem);
-      const weights = [...solve(problem, l1, new Float64Array(4))];
-      const best = at(weights, l1);
-      for (const head of weights.keys()) {
-        for (const step of [0.01, -0.01, 0.2, -0.2]) {
-          const moved = weights.map((weight, index) => Math.max(0, weight + (index === head ? step : 0)));
-          expect(at(moved, l1)).toBeGreaterThanOrEqual(best - 1e-9);
-        }
+  test.each([3, 0.3, 0.03])("finds a point that no small step improves, with a pull of %f", (share) => {
+    const pull = share * steepest(problem);
+    const weights = [...solve(problem, pull, new Float64Array(4))];
+    const best = at(weights, pull);
+    for (const head of weights.keys()) {
+      for (const step of [0.01, -0.01, 0.2, -0.2]) {
+        const moved = weights.map((weight, index) => Math.max(0, weight + (index === head ? step : 0)));
+        expect(at(moved, pull)).toBeGreaterThanOrEqual(best - 1e-9);
       }
-      // It is convex: another start ends at the same place.
-      const other = solve(problem, l1, Float64Array.of(3, 0, 2, 1));
-      for (const [head, weight] of weights.entries()) expect(other[head]).toBeCloseTo(weight, 3);
-    },
-  );
+    }
+    // It is convex: another start ends at the same place.
+    const other = solve(problem, pull, Float64Array.of(3, 0, 2, 1));
+    for (const [head, weight] of weights.entries()) expect(other[head]).toBeCloseTo(weight, 3);
+  });
 
-  test("has only zeros at the strongest L1, and not just below it", () => {
-    const strongest = strongestL1(problem);
-    expect([...solve(problem, strongest * 1.0001, new Float64Array(4))]).toEqual([0, 0, 0, 0]);
-    expect(Math.max(...solve(problem, strongest * 0.9, new Float64Array(4)))).toBeGreaterThan(0);
+  test("gives equal weights under a strong pull, and different ones under a weak one", () => {
+    const spread = (pull: number) => {
+      const weights = solve(problem, pull * steepest(problem), new Float64Array(4));
+      return (Math.max(...weights) - Math.min(...weights)) / Math.max(...weights);
+    };
+    expect(spread(1000)).toBeLessThan(0.01);
+    expect(spread(0.1)).toBeGreaterThan(0.5);
   });
 
   test("never weighs a head below zero, also one that points away from the gold document", () => {
@@ -108,6 +113,21 @@ describe("weights", () => {
       const { fit } = fitWeights(examples, rated(examples, 4), [0, 1, 2, 3], 0)!;
       expect(fit.kept).toBe(false);
     }
+  });
+
+  test("from few examples stay near the plain sum, and are kept about as rarely as chance allows", () => {
+    let kept = 0;
+    for (let draw = 0; draw < 20; draw++) {
+      // Eight heads that know the same, seen thirty times: nothing is to be gained.
+      const noisy = made(30, new Array(8).fill(0.25), 1);
+      const random = seededRandom(draw);
+      for (const { ranking } of noisy) for (let i = 0; i < ranking.length; i++) ranking[i]! += random() - 0.5;
+      const { fit, weights } = fitWeights(noisy, rated(noisy, 8), [...Array(8).keys()], draw)!;
+      kept += fit.kept ? 1 : 0;
+      expect(Math.min(...weights)).toBeGreaterThan(0.3);
+      expect(Math.max(...weights)).toBeLessThan(2);
+    }
+    expect(kept).toBeLessThanOrEqual(2);
   });
 
   test("are not fitted on fewer than eight examples", () => {

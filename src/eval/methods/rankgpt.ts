@@ -10,8 +10,8 @@ const STEP = 10;
 const WORDS = 300;
 /** Passages shorter than this are not worth ranking: then the query fails. */
 const LEAST_WORDS = 20;
-/** An answer of 20 identifiers takes about 120 tokens; what goes on longer has lost its way. */
-const ANSWER_TOKENS = 256;
+/** `[12] > ` takes about 6 tokens; an answer that goes on for twice as long has lost its way. 256 for 20 passages. */
+const answerTokens = (passages: number) => 16 + 12 * passages;
 const OVERFLOW_ADVICE =
   "cut documents (--max-document-words), pass fewer (--candidates), or use a larger --context-size";
 
@@ -147,14 +147,15 @@ async function asking(model: LlamaModel, threads: number, contextSize: number | 
     const before = sequence.tokenMeter.getState();
     const chat = new LlamaChat({ contextSequence: sequence, autoDisposeSequence: false });
     try {
+      const maxTokens = answerTokens(documents.length);
       const words = wordsThatFit(
-        (limit) => tokensNeeded(chat, conversation(query, documents, limit), ANSWER_TOKENS) <= context.contextSize,
+        (limit) => tokensNeeded(chat, conversation(query, documents, limit), maxTokens) <= context.contextSize,
       );
       const history = conversation(query, documents, words);
-      if (words === LEAST_WORDS) assertFits(chat, history, ANSWER_TOKENS, OVERFLOW_ADVICE);
+      if (words === LEAST_WORDS) assertFits(chat, history, maxTokens, OVERFLOW_ADVICE);
       const { response } = await chat.generateResponse(history, {
         temperature: 0,
-        maxTokens: ANSWER_TOKENS,
+        maxTokens,
         ...(signal && { signal }),
       });
       const { usedInputTokens, usedOutputTokens } = sequence.tokenMeter.diff(before);

@@ -26,7 +26,7 @@ export type DetectionOptions = {
   top?: number | "auto" | undefined;
   /**
    * Fit non-negative weights for the chosen heads, and keep them if they rank held-out examples better than the plain
-   * sum by more than a standard error. Defaults to `false`.
+   * sum by more than two standard errors. Defaults to `false`.
    */
   fitWeights?: boolean | undefined;
   /**

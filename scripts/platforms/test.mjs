@@ -3,6 +3,7 @@
 //   npm run test:platforms                          everything
 //   npm run test:platforms -- --quick win32-x64     doctor and rerank on one platform
 //   npm run test:platforms -- --release 0.4.0       one release of llama.cpp
+//   npm run test:platforms -- --archive FILE        the archive that `npm run package` made, instead of a new one
 //
 // Platforms: linux-x64 (Node 20, 22 and 24), linux-arm64 (qemu-user), win32-x64 (Wine). The addons have to be there:
 // `npm run prebuild -- --all`. What was run is written to docs/platforms.json, and from that the table of docs/platforms.md.
@@ -23,7 +24,7 @@ import { windows } from "./windows.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean" }, release: { type: "string", multiple: true } },
+  options: { quick: { type: "boolean" }, release: { type: "string", multiple: true }, archive: { type: "string" } },
 });
 const { llamaReleases, optionalDependencies } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 const [pinned] = Object.entries(llamaReleases).find(([, one]) => one === optionalDependencies["node-llama-cpp"]);
@@ -73,7 +74,7 @@ async function inspectTheRest() {
 }
 
 try {
-  const archive = pack(work);
+  const archive = values.archive ? path.resolve(values.archive) : pack(work);
   const wanted = positionals.length > 0 ? positionals : TARGETS.map(({ name }) => name);
   for (const name of wanted) targetNamed(name);
   // What the others are compared against is always there.

@@ -1,7 +1,7 @@
 // What is done with the package on every platform.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { runNode } from "./emulators.mjs";
 import { root } from "./python-tools.mjs";
@@ -141,6 +141,7 @@ export async function whole(platform, folder, context) {
       const results = JSON.parse(runProgram(platform, folder, "together.mjs", [kind], { below: "app.asar" }));
       compare(results, reference["the built-in model"]);
     }
+    for (const name of ["app.asar", "app.asar.unpacked"]) rmSync(path.join(folder, name), { recursive: true });
   });
   await step(platform, `corpora of both layouts, saved here and on ${REFERENCE}, loaded here and there`, () =>
     corpora(platform, folder, context),
@@ -148,21 +149,17 @@ export async function whole(platform, folder, context) {
   await step(platform, "Ctrl+C at a terminal, while it computes", () => interrupt(platform, folder));
 }
 
-/** Electron shows an archive as a folder. Here is one, and beside it what must be files: in the archive only JavaScript is. */
+/** Electron shows an archive as a folder. Here is one, and beside it what examples/electron keeps out of it. */
 function packAsElectron(folder) {
-  const [archive, outside] = ["app.asar", "app.asar.unpacked"].map((name) => path.join(folder, name));
-  const isFile = (file) => /\.(node|so|dll|dylib|gguf)(\.|$)/.test(path.basename(file));
-  for (const [to, filter] of [
-    [archive, (file) => !isFile(file)],
-    [outside, () => true],
-  ]) {
-    const modules = path.join(to, "node_modules");
-    cpSync(path.join(folder, "node_modules"), modules, {
-      recursive: true,
-      filter: (file) => filter(file) && !/node-(win|linux)-/.test(path.basename(file)),
-    });
-    writeFileSync(path.join(to, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  const modules = path.join(folder, "node_modules");
+  const outside = ["qrhead", "@node-llama-cpp"];
+  for (const name of outside) {
+    cpSync(path.join(modules, name), path.join(folder, "app.asar.unpacked", "node_modules", name), { recursive: true });
   }
+  // A file of these kinds that is looked for in the archive is missing.
+  const isScript = (file) =>
+    !/\.(node|so|dll|dylib|gguf)(\.|$)/.test(path.basename(file)) && !/node-(win|linux)-/.test(file);
+  cpSync(modules, path.join(folder, "app.asar", "node_modules"), { recursive: true, filter: isScript });
 }
 
 function corpora(platform, folder, { work, reference: there }) {

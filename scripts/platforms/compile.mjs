@@ -15,7 +15,10 @@ const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 
 /** Everything is called by a path inside the project, so that the project's place on the disk is in no file. */
-const zigCache = path.join(cache, "zig");
+export const ZIG_CACHES = {
+  ZIG_GLOBAL_CACHE_DIR: path.join(cache, "zig"),
+  ZIG_LOCAL_CACHE_DIR: path.join(cache, "zig"),
+};
 
 /** What CMake would run: `[{ source, flags }]`, paths relative to the project. */
 function compileCommands(release) {
@@ -68,7 +71,7 @@ export async function compile(target, release, output) {
   const work = path.join(cache, "objects", `${target.name}-${release}-${process.pid}`);
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
-  const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: zigCache, ZIG_LOCAL_CACHE_DIR: zigCache, SOURCE_DATE_EPOCH: "0" };
+  const env = { ...process.env, ...ZIG_CACHES, SOURCE_DATE_EPOCH: "0" };
   const options = { cwd: root, env, maxBuffer: 1 << 26 };
   const host = target.platform === "win32" ? ["-DNAPI_EXTERN=__declspec(dllimport)", "-fms-extensions"] : [];
   const common = ["-target", target.triple, "-g0", "-O2", "-fPIC", "-fvisibility=hidden", ...host];

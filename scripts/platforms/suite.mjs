@@ -7,6 +7,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { ZIG_CACHES } from "./compile.mjs";
 import { installEmulator, winePrefix } from "./emulators.mjs";
 import { cache, root, zig } from "./python-tools.mjs";
 
@@ -54,7 +55,8 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return 
   writeFileSync(source, text);
   const library = path.join(winePrefix, "drive_c", "windows", "system32", "bcryptprimitives.dll");
   if (existsSync(library)) return;
-  run(zig(), ["cc", "-target", "x86_64-windows-gnu", "-shared", "-s", "-o", library, source, "-ladvapi32"]);
+  const args = ["cc", "-target", "x86_64-windows-gnu", "-shared", "-s", "-o", library, source, "-ladvapi32"];
+  execFileSync(zig(), args, { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, ...ZIG_CACHES } });
 }
 
 installEmulator("win32-x64");

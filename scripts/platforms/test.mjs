@@ -77,11 +77,15 @@ try {
   const archive = values.archive ? path.resolve(values.archive) : pack(work);
   const wanted = positionals.length > 0 ? positionals : TARGETS.map(({ name }) => name);
   for (const name of wanted) targetNamed(name);
-  // What the others are compared against is always there.
   const first = (run) => RUNS.find(([platform]) => platform === run[0]) === run;
   const isWanted = ([platform, , release]) => wanted.includes(platform) && (values.release?.includes(release) ?? true);
-  const runs = RUNS.filter((run) => run === RUNS[0] || (isWanted(run) && (!values.quick || first(run))));
-  let reference;
+  const chosen = RUNS.filter((run) => isWanted(run) && (!values.quick || first(run)));
+  // What the others are compared against is always there: this machine's first run, and for corpora that of each release.
+  const isReference = (run) =>
+    RUNS.find(([platform, , release]) => platform === RUNS[0][0] && release === run[2]) === run;
+  const isCompared = (run) => run === RUNS[0] || (!values.quick && chosen.some(([, , release]) => release === run[2]));
+  const runs = RUNS.filter((run) => chosen.includes(run) || (isReference(run) && isCompared(run)));
+  const references = {};
   for (const [platform, node, release] of runs) {
     if (!existsSync(addonOf(platform, release))) throw new Error(`There is no addon: npm run prebuild -- ${platform}`);
     installEmulator(platform);
@@ -89,12 +93,12 @@ try {
     const folder = install(archive, platform, node, release);
     const version = runNode(platform, folder, ["--version"]).stdout.trim().replace(/^v/, "");
     console.log(`${platform}, Node ${version}, llama.cpp ${release}`);
-    await (values.quick ? quick : whole)(platform, folder, { work, reference });
-    reference ??= folder;
+    await (values.quick ? quick : whole)(platform, folder, { work, release, reference: references[release] });
+    references[release] ??= folder;
     if (values.quick) continue;
     if (platform === "win32-x64") await windows(platform, folder);
     if (problems.length === before) record({ platform, node: version, release });
-    if (folder !== reference) rmSync(folder, { recursive: true, force: true });
+    if (folder !== references[release]) rmSync(folder, { recursive: true, force: true });
   }
   if (!values.quick && positionals.length === 0) await inspectTheRest();
 } catch (error) {

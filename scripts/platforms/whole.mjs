@@ -162,8 +162,9 @@ function packAsElectron(folder) {
   cpSync(modules, path.join(folder, "app.asar", "node_modules"), { recursive: true, filter: isScript });
 }
 
-function corpora(platform, folder, { work, reference: there }) {
-  const shared = path.join(work, "corpora");
+/** A corpus goes with one release of llama.cpp: each is compared with the run of this machine that has the same one. */
+function corpora(platform, folder, { work, release, reference: there }) {
+  const shared = path.join(work, `corpora-${release}`);
   mkdirSync(shared, { recursive: true });
   const run = (name, inFolder, names) => JSON.parse(runProgram(name, inFolder, "corpus.mjs", [shared, ...names]));
   const [here, back] = [run(platform, folder, [platform, ...(there ? [REFERENCE] : [])]), {}];

@@ -4,7 +4,8 @@
 //   npm run prebuild -- --all             every platform and release, cross-compiled (docs/platforms.md)
 //   npm run prebuild -- --own             this machine's build, as `npm run build` left it
 //   npm run prebuild -- linux-arm64 …     some platforms; --release 0.4.0: one release
-//   npm run prebuild -- --verify …        builds once more from nothing and compares every byte
+//   npm run prebuild -- --verify …        builds once more, from nothing and in another folder, and compares every byte
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
@@ -58,10 +59,25 @@ function keyOf(target, release, compilerVersion) {
   return hash.digest("hex");
 }
 
+/** Another checkout as far as a build takes it, by hard links: no path, object or library of this one is in what it builds. */
+function anotherCheckout(cache) {
+  const folder = path.join(cache, `another-checkout-${process.pid}`);
+  const packages = ["node-addon-api", "node-api-headers", "node-llama-cpp"].map((name) => `node_modules/${name}`);
+  const kept = readdirSync(path.join(root, ".cache")).filter((name) => /^(node-)?llama[.-]cpp-\d[\d.]*$/.test(name));
+  const tools = readdirSync(cache).filter((name) => /^(ziglang|readers)-\w+$/.test(name));
+  const all = ["package.json", "native", "scripts", ...packages, ...kept.map((name) => `.cache/${name}`)];
+  for (const name of [...all, ...tools.map((tool) => `.cache/platforms/${tool}`)]) {
+    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+    execFileSync("cp", ["-al", path.join(root, name), path.join(folder, name)]);
+  }
+  return folder;
+}
+
 async function crossCompile(targets, releases) {
   const { compile } = await import("./platforms/compile.mjs");
   const { inspect } = await import("./platforms/inspect.mjs");
   const { compilerVersion, cache } = await import("./platforms/python-tools.mjs");
+  let another;
   for (const target of targets) {
     for (const release of releases) {
       const begin = performance.now();
@@ -69,10 +85,11 @@ async function crossCompile(targets, releases) {
       const known = existsSync(kept);
       if (!known) await compile(target, release, kept);
       if (values.verify) {
-        const again = `${kept}.again`;
-        await compile(target, release, again, { fresh: true });
+        another ??= anotherCheckout(cache);
+        const script = path.join(another, "scripts", "prebuild.mjs");
+        execFileSync(process.execPath, [script, target.name, "--release", release], { cwd: another, stdio: "ignore" });
+        const again = path.join(another, "prebuilds", target.name, release, "qrhead.node");
         if (sha256(again) !== sha256(kept)) throw new Error(`${target.name} ${release}: two builds differ`);
-        rmSync(again);
       }
       const file = addonOf(target.name, release);
       mkdirSync(path.dirname(file), { recursive: true });
@@ -83,10 +100,11 @@ async function crossCompile(targets, releases) {
       const seconds = Math.round((performance.now() - begin) / 1000);
       const how = known ? "kept" : `${seconds} s`;
       console.log(
-        `${target.name.padEnd(13)} llama.cpp ${release}  ${String(size).padStart(8)} bytes  ${how}${values.verify ? ", the same twice" : ""}`,
+        `${target.name.padEnd(13)} llama.cpp ${release}  ${String(size).padStart(8)} bytes  ${how}${values.verify ? `, the same twice: ${sha256(file)}` : ""}`,
       );
     }
   }
+  if (another) rmSync(another, { recursive: true, force: true });
 }
 
 async function copyOwnBuild() {

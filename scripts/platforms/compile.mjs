@@ -15,12 +15,10 @@ const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 
 /** Everything is called by a path inside the project, so that the project's place on the disk is in no file. */
-const environment = (objects) => ({
-  ...process.env,
+export const ZIG_CACHES = {
   ZIG_GLOBAL_CACHE_DIR: path.join(cache, "zig"),
-  ZIG_LOCAL_CACHE_DIR: objects,
-  SOURCE_DATE_EPOCH: "0",
-});
+  ZIG_LOCAL_CACHE_DIR: path.join(cache, "zig"),
+};
 
 /** What CMake would run: `[{ source, flags }]`, paths relative to the project. */
 function compileCommands(release) {
@@ -67,18 +65,14 @@ async function inParallel(items, work) {
  *
  * @param target One of TARGETS.
  * @param release Of llama.cpp, such as `0.4.0`.
- * @param options.fresh Takes no object from an earlier build.
  */
-export async function compile(target, release, output, { fresh = false } = {}) {
+export async function compile(target, release, output) {
   const compiler = zig();
   const work = path.join(cache, "objects", `${target.name}-${release}-${process.pid}`);
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
-  const options = {
-    cwd: root,
-    env: environment(fresh ? path.join(work, "zig") : path.join(cache, "zig")),
-    maxBuffer: 1 << 26,
-  };
+  const env = { ...process.env, ...ZIG_CACHES, SOURCE_DATE_EPOCH: "0" };
+  const options = { cwd: root, env, maxBuffer: 1 << 26 };
   const host = target.platform === "win32" ? ["-DNAPI_EXTERN=__declspec(dllimport)", "-fms-extensions"] : [];
   const common = ["-target", target.triple, "-g0", "-O2", "-fPIC", "-fvisibility=hidden", ...host];
   const inside = (file) => path.relative(root, file);

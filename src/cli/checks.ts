@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
+import { QRHeadError } from "../errors.ts";
 import { builtInNameOf } from "../model/built-in.ts";
 import type { SelfTest } from "../model/self-test.ts";
-import { addonFile, checksumOf } from "../native/addon.ts";
+import { addonCandidates, addonFile, checksumOf } from "../native/addon.ts";
 import type { Addon } from "../native/addon-types.ts";
 import { adviceFor } from "../native/failed-device.ts";
 import { hasGpu, type Library, packageLibraries } from "../native/library.ts";
@@ -30,15 +32,25 @@ export function checkPlatform(addon: Pick<Addon, "canOpenLibrary">): Check {
   return { name: "platform", status: "warn", detail: `${detail} has no published build`, advice };
 }
 
+/** @throws QRHeadError where the addon that would be loaded is not as it was packed. Loading it could end the process. */
+export function assertAsPacked(): void {
+  const file = addonCandidates().find((one) => existsSync(one));
+  const problem = file && damageOf(file);
+  if (problem) throw new QRHeadError("LIBRARY_NOT_FOUND", `${file}: ${problem}`, { advice: "reinstall qrhead" });
+}
+
+function damageOf(file: string): string | undefined {
+  const checksum = checksumOf(file);
+  if (!checksum || checksum.sha256 === checksum.expected) return undefined;
+  return `SHA-256 ${checksum.sha256}, but the package was made with ${checksum.expected}`;
+}
+
 export function checkAddon(addon: Addon): Check {
   const file = addonFile() ?? "unknown path";
   const detail = `${file}, compiled for llama.cpp ${addon.compiledVersion}`;
-  const checksum = checksumOf(file);
-  if (checksum && checksum.sha256 !== checksum.expected) {
-    const problem = `SHA-256 ${checksum.sha256}, but the package was made with ${checksum.expected}`;
-    return { name: "addon", status: "fail", detail: `${detail}, ${problem}`, advice: "reinstall qrhead" };
-  }
-  return { name: "addon", status: "ok", detail: `${detail}${checksum ? ", checksum as packed" : ""}` };
+  const problem = damageOf(file);
+  if (problem) return { name: "addon", status: "fail", detail: `${detail}, ${problem}`, advice: "reinstall qrhead" };
+  return { name: "addon", status: "ok", detail: `${detail}${checksumOf(file) ? ", checksum as packed" : ""}` };
 }
 
 export function checkLibrary({ info, gpu, vulkan }: Library): Check {

@@ -1,7 +1,11 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { run, temporaryFolder } from "../helpers/cli.ts";
+import { addonCandidates, packageRoot } from "../../src/native/addon.ts";
+import { defaultRelease } from "../../src/native/releases.ts";
+import { run, temporaryFolder, tsx } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
 
 type Report = {
@@ -68,6 +72,34 @@ describe.concurrent("doctor", () => {
     const { ok, checks } = await doctor([], { QRHEAD_ADDON: "/nowhere/qrhead.node" });
     expect(ok).toBe(false);
     expect(checks.at(-1)).toMatchObject({ name: "addon", status: "fail", detail: expect.stringContaining("/nowhere") });
+  });
+
+  it("says that the addon is damaged before that could end the process", async () => {
+    // An installation whose addon has half its bytes, as a full disk leaves it: the system's loader dies of it.
+    const folder = path.join(files.folder, "installed");
+    const addon = path.join(
+      folder,
+      "prebuilds",
+      `${process.platform}-${process.arch}`,
+      defaultRelease(),
+      "qrhead.node",
+    );
+    mkdirSync(path.dirname(addon), { recursive: true });
+    for (const name of ["package.json", "src"])
+      cpSync(path.join(packageRoot, name), path.join(folder, name), { recursive: true });
+    symlinkSync(path.join(packageRoot, "node_modules"), path.join(folder, "node_modules"), "junction");
+    const bytes = readFileSync(addonCandidates().find(existsSync)!);
+    writeFileSync(addon, bytes.subarray(0, bytes.length / 2));
+    const name = path.relative(path.join(folder, "prebuilds"), addon).replaceAll("\\", "/");
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    writeFileSync(path.join(folder, "prebuilds", "sha256.json"), JSON.stringify({ [name]: sha256 }));
+
+    const args = ["--import", tsx, path.join(folder, "src", "cli", "main.ts"), "doctor", "--json"];
+    const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    expect(status).toBe(1);
+    const failed = (JSON.parse(stdout) as Report).checks.filter((check) => check.status === "fail");
+    expect(failed).toMatchObject([{ name: "addon", detail: expect.stringContaining(`made with ${sha256}`) }]);
+    expect(failed[0]?.detail).toMatch(/reinstall qrhead$/);
   });
 
   it("refuses wrong arguments as every command does", async () => {

@@ -11,7 +11,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", ".
 const built = path.join(root, "dist", "cli", "main.js");
 
 /** In full, because commands also run in folders that have no packages. */
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+export const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
 /** The built command line where it is newer than all sources: what users run, and it starts in a third of the time. */
 export const command: readonly string[] = isBuilt()

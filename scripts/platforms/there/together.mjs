@@ -1,5 +1,5 @@
 // Ranks in a worker thread, in a child process, with an isolated retriever, and in two child processes at once: prints the
-// results of all five.
+// results of all five. `together.mjs alone` ranks in this process, `together.mjs isolated` with an isolated retriever.
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -22,13 +22,13 @@ async function rank(kind = QRRetriever) {
 
 if (!isMainThread) {
   parentPort.postMessage(await rank());
-} else if (process.argv[2] === "child") {
-  process.stdout.write(JSON.stringify(await rank()));
+} else if (process.argv[2]) {
+  process.stdout.write(JSON.stringify(await rank(process.argv[2] === "isolated" ? IsolatedRetriever : QRRetriever)));
 } else {
   const self = fileURLToPath(import.meta.url);
   const inThread = () =>
     new Promise((resolve, reject) => new Worker(self).once("message", resolve).once("error", reject));
-  const inChild = async () => JSON.parse((await promisify(execFile)(process.execPath, [self, "child"])).stdout);
+  const inChild = async () => JSON.parse((await promisify(execFile)(process.execPath, [self, "alone"])).stdout);
   const alone = [await inThread(), await inChild(), await rank(IsolatedRetriever)];
   process.stdout.write(JSON.stringify([...alone, ...(await Promise.all([inChild(), inChild()]))]));
 }

@@ -11,6 +11,7 @@ import { QRRetriever } from "../../retriever.ts";
 import { append } from "../../util/extremes.ts";
 import { defaultThreads } from "../../util/threads.ts";
 import {
+  assertAsPacked,
   type Check,
   checkAddon,
   checkChatTemplate,
@@ -99,7 +100,10 @@ async function examine(options: LoadOptions, add: (...checks: Check[]) => void):
   };
 
   add(checkNode());
-  const addon = await attempt("addon", "reinstall qrhead", () => loadAddon());
+  const addon = await attempt("addon", "reinstall qrhead", () => {
+    assertAsPacked();
+    return loadAddon();
+  });
   if (!addon) return;
   add(checkPlatform(addon), checkAddon(addon));
   const library = await attempt("library", "reinstall node-llama-cpp", () => loadLibrary(options));

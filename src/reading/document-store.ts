@@ -10,7 +10,7 @@ import type { Evictable, Pool } from "./pool.ts";
 const PARALLEL = 32;
 /** Rows that a short pass is filled up to. */
 const TILE = 64;
-/** Tokens after which what was read is kept, so that an aborted call does not lose it. */
+/** Cells are kept after this many tokens, so that an aborted call does not lose them. */
 const PORTION = 4096;
 
 /**
@@ -49,7 +49,7 @@ export class DocumentStore {
     keep = true,
   ): AsyncGenerator<CellState> {
     this.#assertWithinWindow([...documents.values()]);
-    // One context for all of them, also for those that are let go of meanwhile.
+    // One context for all of them, including those that are evicted meanwhile.
     let longest = 0;
     for (const { tokens } of documents.values()) longest = Math.max(longest, tokens.length);
     const missing = [...documents].filter(([key]) => !this.#kept.has(key));
@@ -107,11 +107,11 @@ export class DocumentStore {
       this.#kept.set(key, kept);
     }
     await this.#pool.use(kept);
-    // Alone above the bound: it is used once and not kept.
+    // A document larger than the bound is used once and not kept.
     if (this.#pool.bytes > this.#pool.limit) this.forget([key]);
   }
 
-  /** Stretches of documents, each with about as many tokens that are not there as are read at a time. */
+  /** Portions of the documents, each with about as many missing tokens as one reading takes. */
   *#portionsOf(documents: ReadonlyMap<string, LoneDocument>): Generator<[string, LoneDocument][]> {
     let portion: [string, LoneDocument][] = [];
     let tokens = 0;
@@ -174,7 +174,7 @@ export class DocumentStore {
     return reader;
   }
 
-  /** llama.cpp copies no cells that lie behind a sliding window. */
+  /** llama.cpp copies no cells from before a sliding window. */
   #assertWithinWindow(documents: readonly LoneDocument[]): void {
     const { slidingWindow, architecture } = this.#engine.model.info;
     if (slidingWindow <= 0) return;

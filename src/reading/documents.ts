@@ -41,7 +41,7 @@ export async function layOutDocuments(
   return { documents: cut, positions, trunk: await layout.layOut(shown, signal) };
 }
 
-/** The prompt of a query behind documents. */
+/** The prompt of a query after documents. */
 export async function layOutPrompt(
   engine: Engine,
   trunk: Trunk,

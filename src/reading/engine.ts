@@ -55,7 +55,7 @@ export function trainedFor({ model }: Engine): number {
   return model.info.trainContextSize || Number.POSITIVE_INFINITY;
 }
 
-/** Whether llama.cpp gives out all cells of a cache: not those behind a sliding window. */
+/** Whether llama.cpp can copy all cells of a cache: it does not for a sliding window. */
 export function givesCells({ model }: Engine): boolean {
   return model.info.slidingWindow <= 0;
 }
@@ -63,7 +63,7 @@ export function givesCells({ model }: Engine): boolean {
 /** Threads of the passes, and the processor time that this process used meanwhile, in milliseconds. */
 export type Processors = { threads: number; cpuMs: number };
 
-/** Begins to measure; what it returns tells this share of it, and nothing where a GPU computes. */
+/** Begins to measure. The returned function gives the times for a share of the passes, and nothing if a GPU computes. */
 export function meterProcessors({
   model: { library },
   options,

@@ -20,11 +20,11 @@ import { type FillOptions, type Layout, otherCells } from "./layout.ts";
 const MAX_LAID_OUT_BYTES = 64 * 2 ** 20;
 
 /**
- * Documents are read each behind the same prefix in a sequence of its own, then a query attends to all.
+ * Each document is read after the same prefix in a sequence of its own. Then a query attends to all.
  *
  * Every document is numbered 1 and begins at the same position, so that its K and V depend on nothing but itself and
- * documents can be combined freely. They lie in the cache in the order of their keys: what order a call gives them in
- * changes nothing. The query begins behind the longest. With one document this is the listwise prompt.
+ * documents can be combined freely. They lie in the cache in the order of their keys, so the order of a call changes
+ * nothing. The query begins after the longest. With one document this is the listwise prompt.
  */
 export class IndependentLayout implements Layout {
   readonly name = "independent";
@@ -59,7 +59,7 @@ export class IndependentLayout implements Layout {
     return overflowOf(layout, { held: this.limit, trained: Number.POSITIVE_INFINITY }, "independent");
   }
 
-  /** Cells go into the cache as they come: beyond those that memory keeps anyway, they are not held twice. */
+  /** Cells go into the cache as they come, so that only those that memory keeps anyway exist twice. */
   async fill(context: NativeContext, trunk: Trunk, options: FillOptions): Promise<void> {
     const { addon } = this.#engine.model.library;
     const { prefix, documents } = trunk as IndependentTrunk;
@@ -151,7 +151,7 @@ function differentOf({ documents }: IndependentTrunk): Map<string, LoneDocument>
   return new Map(documents.map((document) => [document.key, document]));
 }
 
-/** About what a laid-out document takes: two bytes a character of its name, and its tokens with their places. */
+/** About the bytes of a laid-out document: two per character of its name, and its tokens with their offsets. */
 function bytesOf(name: string, { tokens, prefix, offsets, text }: LoneDocument): number {
   return 2 * name.length + tokens.byteLength + prefix.byteLength + offsets.byteLength + text.byteLength;
 }

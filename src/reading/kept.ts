@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { NativeAttention, SavedOpening } from "../native/addon-types.ts";
 import type { Head } from "../types.ts";
 
-/** What queries leave for the next one over the same documents, copied out of their context. */
+/** What one query keeps for the next over the same documents, copied out of the context. */
 export type Kept = {
   /** Names the instruction, the heads and what is kept of them: `nameOfOpening`. */
   name: string;

@@ -37,7 +37,7 @@ export type Prompts = readonly [PromptLayout, ...PromptLayout[]];
 /**
  * A KV cache that holds one trunk, and queries that look at it as branches. Not for two calls at a time.
  *
- * The trunk stays for the next call, and so does what queries leave for the next: see `QueryPasses`.
+ * The trunk stays for the next call, as does what queries keep for the next one: see `QueryPasses`.
  */
 export class KvContext {
   readonly layout: Layout;
@@ -125,7 +125,7 @@ export class KvContext {
    * Makes the cache hold a trunk, and writes the cells that it then has: those of independent documents as they are put into
    * it, also where it held them, so that it goes on with what was written.
    *
-   * @param prompt The null query behind the trunk.
+   * @param prompt The null query after the trunk.
    * @returns What queries can go on from, that are calibrated by it and seen as `how` says.
    */
   async save(

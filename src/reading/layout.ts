@@ -40,7 +40,7 @@ export interface Layout {
   forget(keys: ReadonlySet<string>): void;
 }
 
-/** Cells that the digest vouches for and that are not of these documents: nothing that this version wrote. */
+/** The error for cells with a right digest that belong to other documents. This version never writes such a file. */
 export function otherCells(): InputError {
   return new InputError("CORPUS_INVALID", "The saved cells are not those of the corpus's documents: save it again");
 }

@@ -10,9 +10,9 @@ import { type FillOptions, type Layout, otherCells } from "./layout.ts";
 /**
  * Documents stand in one prompt, numbered, and each sees those before it: the published setting.
  *
- * A cache is used again for the same documents as a whole only: taking up a part would cut the ubatches elsewhere, and scores
- * would depend on earlier calls in their last digits. llama.cpp copies no cells of models with a sliding window: theirs are
- * read again instead.
+ * A cache is reused only for the same list of documents. Reusing a part would split the ubatches differently, so the last digits
+ * of scores would depend on earlier calls. llama.cpp copies no cells of models with a sliding window, so these documents are
+ * read again.
  */
 export class ListwiseLayout implements Layout {
   readonly name = "listwise";

@@ -1,4 +1,4 @@
-/** Something that holds memory and can do without: it takes it again when it is used. */
+/** Something whose memory can be freed. It takes memory again when it is used. */
 export type Evictable = { readonly bytes: number; evict(): Promise<void> | void };
 
 /** What is known of a member: whose it is, its bytes when it was used last, and how many calls are using it. */
@@ -10,8 +10,8 @@ const entries = new Map<Evictable, Entry>();
 const held = new Map<Pool, number>();
 
 /**
- * Keeps what was used last within a bound of bytes. All pools of a thread together stay within the largest of their bounds,
- * so that many of them do not each take what is meant for one. What is in use stays, also where it alone is above the bound.
+ * Keeps the members used last within a bound of bytes. All pools of a thread together stay within the largest of their bounds.
+ * A member in use stays, even if it alone exceeds the bound.
  */
 export class Pool {
   readonly limit: number;
@@ -24,7 +24,7 @@ export class Pool {
     return held.get(this) ?? 0;
   }
 
-  /** Counts a member as used last, with the bytes that it has now, and lets go of others until the bounds hold. */
+  /** Marks a member as used last, with its bytes now, and evicts others until the bounds hold. */
   async use(member: Evictable): Promise<void> {
     const users = entries.get(member)?.users ?? 0;
     this.remove(member);
@@ -82,7 +82,7 @@ export class Pool {
   }
 }
 
-/** Lets go of what was used least recently and is not in use, while there is too much. */
+/** Evicts the least recently used members that are not in use, while there is too much. */
 async function makeRoom(member: Evictable, isFull: () => boolean, mayEvict: (pool: Pool) => boolean): Promise<void> {
   for (const [other, { pool, users }] of entries) {
     if (!isFull()) return;

@@ -20,9 +20,9 @@ export type Looked<How extends Rows = Rows> = {
 };
 
 /**
- * How a query goes through the model. `behind`: the tokens that all queries begin with stay in the cache and the null query's
- * attention in memory, so that a further query costs its own tokens. `tiles` and `rows`: whole and beside the null query, each
- * time, since a tile costs the same for few rows as for many, or since the query changes the tokens that it begins with.
+ * How a query goes through the model. `behind`: the tokens that all queries begin with stay in the cache, and the null query's
+ * attention in memory, so that a further query costs its own tokens. `tiles` and `rows`: the whole query beside the null query,
+ * each time. A tile costs the same for few rows as for many; `rows` is for queries that change the tokens that they begin with.
  */
 type Way = "behind" | "tiles" | "rows";
 
@@ -64,14 +64,14 @@ export class QueryPasses {
     return waiting + 4 * rows * this.#cells * (Number(this.#isOpen) + Number(this.#baseline !== undefined));
   }
 
-  /** Keeps nothing, since the cache comes to hold something else. */
+  /** Forgets what is kept, because the cache gets other content. */
   forget(): void {
     this.#isOpen = false;
     this.#baseline = undefined;
     this.#kept = undefined;
   }
 
-  /** Goes on from what was copied out of a context that held the same trunk. */
+  /** Continues from a copy out of a context that held the same trunk. */
   restore(kept: Kept | undefined): void {
     this.#kept = kept;
   }
@@ -85,7 +85,7 @@ export class QueryPasses {
     return { name: this.#nameOf(trunk), opening, baseline };
   }
 
-  /** What queries behind a trunk can go on from, read where it was not; undefined where even short ones go whole. */
+  /** What queries after a trunk can continue from, read if it is not there; undefined if even short queries go whole. */
   async prepare<How extends Rows>(
     context: NativeContext,
     prompt: PromptLayout & { nullQuery: Int32Array },
@@ -97,7 +97,7 @@ export class QueryPasses {
     return this.copy(context, prompt.trunk, signal);
   }
 
-  /** Makes the cache hold the trunk alone. What stood behind it goes on later from a copy. */
+  /** Makes the cache hold the trunk alone. What followed it is copied, for later. */
   async close(context: NativeContext, trunk: Trunk, signal: AbortSignal | undefined): Promise<void> {
     if (!this.#isOpen) return;
     this.#kept = await this.copy(context, trunk, signal);

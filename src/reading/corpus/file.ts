@@ -19,12 +19,12 @@ import { decodeKept, encodeKept } from "./kept-record.ts";
  * bytes (cells, zero, and in 8 bytes the length of what follows) and llama.cpp's bytes. A head of zeros ends them. So they
  * can be written while documents are read, and read one by one.
  *
- * From version 4 on, what the next query can go on from follows, behind a head with a 1 in place of the zero (`kept-record.ts`),
- * or a head of zeros where there is nothing.
+ * From version 4 on, a record for the next query follows (`kept-record.ts`), after a head with a 1 in place of the zero. If there
+ * is none, a head of zeros follows.
  */
 const MAGIC = Buffer.from("QRHCORP\n");
 const VERSION = 4;
-/** Read as well: it keeps nothing for the next query. */
+/** An older version that can be read. It keeps nothing for the next query. */
 const VERSION_BEFORE = 3;
 const PREAMBLE_BYTES = 16;
 const HEAD_BYTES = 16;
@@ -54,7 +54,7 @@ const headerSchema = () => {
   });
 };
 
-/** What a saved corpus says of itself. */
+/** The header of a saved corpus. */
 export type CorpusHeader = z.infer<ReturnType<typeof headerSchema>>;
 
 /** A saved corpus whose digest agrees. It keeps its file open until it is closed, or its cells have been read. */
@@ -125,8 +125,8 @@ export async function writeCorpusFile(
 }
 
 /**
- * Opens a saved corpus. Nothing of it is used before its digest agrees; its cells are then read a second time, so that they
- * need not all be held.
+ * Opens a saved corpus. Nothing of it is used before its digest agrees. Its cells are then read a second time, so that they
+ * need not all be in memory.
  *
  * @throws InputError `INVALID_INPUT` for a file that cannot be read, `CORPUS_INVALID` for one that is no corpus, is cut
  * short or damaged, or is of another version of this format.
@@ -212,7 +212,7 @@ class Source {
   }
 
   async next(bytes: number): Promise<Buffer> {
-    // Before anything is allocated for a length that damage has made up.
+    // Check first, so that a damaged length does not allocate memory.
     if (this.#position + bytes + DIGEST_BYTES > this.#size) throw this.#invalid("is cut short");
     const buffer = await this.#read(bytes);
     this.#hash.update(buffer);

@@ -2,7 +2,7 @@ import type { Addon } from "../../native/addon-types.ts";
 import type { Kept } from "../kept.ts";
 
 /*
- * What a saved corpus keeps for its next query, behind its cells: two names as SHA-256 (of instruction and heads, of the null
+ * What a saved corpus keeps for its next query, after its cells: two names as SHA-256 (of instruction and heads, of the null
  * query), the bytes of the instruction's cells (8), how many numbers follow for the instruction (4) and for the null query
  * (4); then the cells as llama.cpp copies them, and the numbers as 32-bit floats.
  */
@@ -22,7 +22,7 @@ export function encodeKept({ name, opening, baseline }: Kept): { cells: number; 
   return { cells: opening.cells.cells, pieces };
 }
 
-/** The reverse; undefined for bytes that are no such record, or hold what attention cannot be. */
+/** The reverse; undefined for bytes that are no such record, or whose numbers cannot be attention. */
 export function decodeKept(addon: Addon, cells: number, record: Buffer): Kept | undefined {
   if (record.length < FIXED_BYTES || cells === 0) return undefined;
   const cellBytes = Number(record.readBigUInt64LE(2 * NAME_BYTES));

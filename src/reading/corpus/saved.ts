@@ -117,7 +117,7 @@ export class SavedDocuments implements SavedCells {
       return undefined;
     } catch (error) {
       signal?.throwIfAborted();
-      // The file has gone or changed since: the documents are known and can be read again.
+      // The file is gone or has changed. The documents are in memory and can be read again.
       if (error instanceof InputError) return undefined;
       throw error;
     }

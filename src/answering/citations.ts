@@ -1,8 +1,8 @@
-const NUMBER = String.raw`(?:sources?\s*)?[1-9]\d{0,2}`;
-/** `[1]`, `[1, 3]`, `[2-4]`, `[source 1 and 2]`. */
-const IN_BRACKETS = new RegExp(String.raw`\[\s*(${NUMBER}(?:\s*(?:,|;|&|and|-|–|to)\s*${NUMBER})*)\s*\]`, "gi");
-/** `source 1`, `sources 1 and 3`, as models write that were told to cite with brackets. */
-const IN_WORDS = /\bsources?\s+([1-9]\d{0,2}(?:\s*(?:,|&|and|-|–|to)\s*[1-9]\d{0,2})*)/gi;
+const NUMBER = String.raw`(?:(?:sources?|documents?)\s*:?\s*|[#^])?[1-9]\d{0,2}`;
+/** `[1]`, `[1, 3]`, `[2-4]`, `[source 1 and 2]`, `[document: 1]`, `[^1]`, `[#1]`, `【1】`. */
+const IN_BRACKETS = new RegExp(String.raw`[[【]\s*(${NUMBER}(?:\s*(?:,|;|&|and|-|–|to)\s*${NUMBER})*)\s*[\]】]`, "gi");
+/** `source 1`, `Sources: 1 and 3`, as models write that were told to cite with brackets. */
+const IN_WORDS = /\bsources?(?:\s*:\s*|\s+)([1-9]\d{0,2}\b(?:\s*(?:,|&|and|-|–|to)\s*[1-9]\d{0,2}\b)*)/gi;
 
 /** The numbers of sources that an answer cites, each once and in order; none above `count`. */
 export function citationsIn(answer: string, count: number): number[] {

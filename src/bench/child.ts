@@ -7,12 +7,18 @@ import type { RankResult } from "../ranking/results.ts";
 
 const execute = promisify(execFile);
 
-/** Runs this same command line in a process of its own and reads the JSON that it prints. */
-export async function runSelf<T>(args: readonly string[]): Promise<T> {
+/** Runs this same command line in a process of its own, which ends with the signal, and reads the JSON that it prints. */
+export async function runSelf<T>(args: readonly string[], signal: AbortSignal): Promise<T> {
   const entry = process.argv[1];
   if (!entry) throw new Error("The bench needs to know the program that it runs in");
-  const { stdout } = await execute(process.execPath, [...process.execArgv, entry, ...args], { maxBuffer: 1 << 26 });
-  return JSON.parse(stdout) as T;
+  const options = { maxBuffer: 1 << 26, signal };
+  try {
+    const { stdout } = await execute(process.execPath, [...process.execArgv, entry, ...args], options);
+    return JSON.parse(stdout) as T;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
 }
 
 /**
@@ -25,17 +31,19 @@ export async function commandRatio(options: {
   heads: string;
   threads: number;
   words: number;
+  signal: AbortSignal;
 }): Promise<number> {
   const folder = await mkdtemp(path.join(tmpdir(), "qrhead-bench-"));
   try {
     const docs = path.join(folder, "docs.txt");
     await writeFile(docs, benchText(options.words));
-    const { timings } = await runSelf<RankResult>([
+    const args = [
       "rerank",
       ...(options.model ? ["--model", options.model] : []),
       ...["--gpu", options.gpu, "--heads", options.heads, "--threads", String(options.threads)],
       ...["--query", "Which of these rivers carries the most water to the sea?", "--docs", docs, "--json"],
-    ]);
+    ];
+    const { timings } = await runSelf<RankResult>(args, options.signal);
     return timings.totalMs / (timings.prefillMs + timings.nullMs + timings.queryMs);
   } finally {
     await rm(folder, { recursive: true });

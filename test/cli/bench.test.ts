@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { afterAll, expect, it } from "vitest";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
 import { modelPath } from "../helpers/models.ts";
@@ -27,4 +28,14 @@ it("bench measures with the heads of a file, as other commands rank with them", 
   expect(rows.map(({ name }: { name: string }) => name)).toContain("the command / its engine calls");
   expect(medians.rerank.totalMs).toBeGreaterThan(0);
   expectFailure(await run([...bench, "--heads", files.write("far.txt", "9-0")]), 2, "9-0");
+});
+
+it.runIf(process.platform !== "win32")("bench ends in order when it is interrupted", async () => {
+  const long = ["bench", "--model", modelPath("tiny-llama"), "--gpu", "false", "--rounds", "100", "--threads", "1"];
+  const interrupt = (child: ChildProcess) => child.stderr!.once("data", () => child.kill("SIGINT"));
+  const { code, signal, stdout, stderr } = await run(long, { onSpawn: interrupt });
+  // A forward pass may still run, which the signal then ends.
+  expect(["SIGINT", 130]).toContain(signal ?? code);
+  expect(stdout).toBe("");
+  expect(stderr).toMatch(/qrhead: interrupted\n$/);
 });

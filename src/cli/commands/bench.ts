@@ -11,6 +11,7 @@ import { type FlagsOf, valuesOf } from "../../options/spec.ts";
 import { append } from "../../util/extremes.ts";
 import { defaultThreads } from "../../util/threads.ts";
 import { addHelp } from "../help.ts";
+import { heard, interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
   addHeadsOption,
@@ -56,13 +57,14 @@ async function bench(_: unknown, command: Command): Promise<void> {
     const report = await runBench({ ...benchOptions(flags), trials: [flags.trial], rounds: 0 });
     return printJson({ report, peakBytes: peakBytes() } satisfies ChildReport);
   }
-  const report = await runBench({ ...benchOptions(flags), trials: ALL_TRIALS, rounds: flags.rounds });
-  if (flags.memory) report.rows.push(await memoryRow(flags));
-  report.rows.push(await commandRow(flags));
+  const signal = interruptSignal();
+  const report = await heard(runBench({ ...benchOptions(flags), trials: ALL_TRIALS, rounds: flags.rounds }), signal);
+  if (flags.memory) report.rows.push(await memoryRow(flags, signal));
+  report.rows.push(await commandRow(flags, signal));
   if (flags.threads === undefined && report.machine.gpu === false) {
-    report.rows.push(await threadsRow({ ...benchOptions(flags), rounds: flags.rounds }));
+    report.rows.push(await heard(threadsRow({ ...benchOptions(flags), rounds: flags.rounds }), signal));
   }
-  if (flags.growth) append(report.rows, await growthRows(flags));
+  if (flags.growth) append(report.rows, await heard(growthRows(flags), signal));
   if (flags.json) return printJson(report);
   const { model, machine, size } = report;
   print(
@@ -102,19 +104,20 @@ function benchOptions(flags: BenchFlags): Omit<BenchOptions, "trials" | "rounds"
   };
 }
 
-async function memoryRow(flags: BenchFlags): Promise<BenchRow> {
-  const peak = async (trial: TrialName) => (await runSelf<ChildReport>(childArgs(flags, trial))).peakBytes;
+async function memoryRow(flags: BenchFlags, signal: AbortSignal): Promise<BenchRow> {
+  const peak = async (trial: TrialName) => (await runSelf<ChildReport>(childArgs(flags, trial), signal)).peakBytes;
   const plain = await peak("plain");
   return { name: "peak memory of rerank / plain decode", value: (await peak("rerank")) / plain, limit: 1.05 };
 }
 
-async function commandRow(flags: BenchFlags): Promise<BenchRow> {
+async function commandRow(flags: BenchFlags, signal: AbortSignal): Promise<BenchRow> {
   const value = await commandRatio({
     model: flags.model,
     gpu: flags.gpu ?? "auto",
     heads: flags.heads ?? "random:16:1",
     threads: flags.threads ?? defaultThreads(),
     words: Math.round(flags.documentTokens * 0.7),
+    signal,
   });
   return { name: "the command / its engine calls", value, limit: 1.02 };
 }

@@ -67,6 +67,7 @@ async function inspectTheRest(names) {
   const rest = names.filter((name) => !RUNS.some(([platform]) => platform === name));
   for (const target of rest.map(targetNamed)) {
     for (const [release, version] of Object.entries(llamaReleases)) {
+      if (!(values.release?.includes(release) ?? true)) continue;
       const before = problems.length;
       // The registry has the newest release's libraries for Linux alone.
       const libraries = release === newest ? undefined : `${target.libraries}@${version}`;

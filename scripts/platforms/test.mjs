@@ -2,6 +2,7 @@
 //
 //   npm run test:platforms                          everything
 //   npm run test:platforms -- --quick win32-x64     doctor and rerank on one platform
+//   npm run test:platforms -- darwin-arm64 …        some platforms
 //   npm run test:platforms -- --release 0.4.0       one release of llama.cpp
 //   npm run test:platforms -- --archive FILE        the archive that `npm run package` made, instead of a new one
 //
@@ -61,9 +62,12 @@ function install(archive, platform, node, release) {
   return folder;
 }
 
-async function inspectTheRest() {
-  for (const target of TARGETS.filter(({ name }) => !RUNS.some(([platform]) => platform === name))) {
+/** Of these platforms those where nothing can be run. */
+async function inspectTheRest(names) {
+  const rest = names.filter((name) => !RUNS.some(([platform]) => platform === name));
+  for (const target of rest.map(targetNamed)) {
     for (const [release, version] of Object.entries(llamaReleases)) {
+      if (!(values.release?.includes(release) ?? true)) continue;
       const before = problems.length;
       // The registry has the newest release's libraries for Linux alone.
       const libraries = release === newest ? undefined : `${target.libraries}@${version}`;
@@ -83,7 +87,8 @@ try {
   // What the others are compared against is always there: this machine's first run, and for corpora that of each release.
   const isReference = (run) =>
     RUNS.find(([platform, , release]) => platform === RUNS[0][0] && release === run[2]) === run;
-  const isCompared = (run) => run === RUNS[0] || (!values.quick && chosen.some(([, , release]) => release === run[2]));
+  const isCompared = (run) =>
+    chosen.length > 0 && (run === RUNS[0] || (!values.quick && chosen.some(([, , release]) => release === run[2])));
   const runs = RUNS.filter((run) => chosen.includes(run) || (isReference(run) && isCompared(run)));
   const references = {};
   for (const [platform, node, release] of runs) {
@@ -100,7 +105,7 @@ try {
     if (problems.length === before) record({ platform, node: version, release });
     if (folder !== references[release]) rmSync(folder, { recursive: true, force: true });
   }
-  if (!values.quick && positionals.length === 0) await inspectTheRest();
+  if (!values.quick) await inspectTheRest(wanted);
 } catch (error) {
   console.log(`FAIL ${error.message}`);
   process.exitCode = 1;

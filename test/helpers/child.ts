@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { addonCandidates } from "../../src/native/addon.ts";
+import { addonFile } from "../../src/native/addon.ts";
 import { findLibraries } from "../../src/native/variants.ts";
 import { addon } from "./addon.ts";
 import { modelPath } from "./models.ts";
@@ -24,7 +24,7 @@ export async function runChild(
   { nodeOptions = [], env = {} }: { nodeOptions?: string[]; env?: Record<string, string> } = {},
 ): Promise<ChildResult> {
   const setup = {
-    addonFile: addonCandidates()[0],
+    addonFile: addonFile(),
     libraries: findLibraries((await addon.libraryInfo()).directory),
     models: Object.fromEntries(["tiny-llama", "tiny-llama-spm", "tiny-qwen2"].map((name) => [name, modelPath(name)])),
     ...given,

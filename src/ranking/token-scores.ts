@@ -17,5 +17,8 @@ export async function tokenScores(
     const minus = baseline instanceof Float32Array ? null : baseline;
     return callNative(model.library.addon, signal, () => query.sumOverHeads(minus, end, weights));
   }
-  return baseline instanceof Float32Array ? query.map((value, token) => value - baseline[token]!) : query;
+  if (!(baseline instanceof Float32Array)) return query;
+  const scores = new Float32Array(query.length);
+  for (let token = 0; token < query.length; token++) scores[token] = query[token]! - baseline[token]!;
+  return scores;
 }

@@ -4,7 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { isCurrent, makeModel } from "./models/make.ts";
-import { modelNames, modelSpec, tinyNames } from "./models/table.ts";
+import { benchNames, modelNames, modelSpec, tinyNames } from "./models/table.ts";
 
 const directory = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", ".cache", "models");
 const usage = "make-models [--tiny] [--bench] [--list] [--force] [NAME...]";
@@ -24,7 +24,7 @@ function chosenNames(): Set<string> {
   const names = new Set(positionals);
   const everyTiny = options.tiny || (names.size === 0 && !options.bench);
   if (everyTiny) for (const name of tinyNames) names.add(name);
-  if (options.bench) names.add("bench-0.5b");
+  if (options.bench) for (const name of benchNames) names.add(name);
   return names;
 }
 

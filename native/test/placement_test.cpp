@@ -100,3 +100,23 @@ TEST("a context that was warmed up is as a new one") {
     CHECK_ERROR("ABORTED", warm_up(warm, cancelled));
     CHECK(warm.position() == 0);
 }
+
+// Where a device fails in the first batch is up to the device; a batch that does not fit fails on any.
+TEST("a first batch that fails says that no context could be made, what failed, and what may fit") {
+    ContextOptions options;
+    options.n_ctx    = 64;
+    options.n_ubatch = 64;
+    Context      context(model("tiny-llama"), options);
+    const size_t n_before = 8;
+    context.prefill(std::vector<llama_token>(n_before, 0), never, nullptr);
+    std::string said;
+    try {
+        warm_up(context, never);
+    } catch (const EngineError & error) {
+        said = std::string(error.code()) + ": " + error.what();
+    }
+    CHECK(said.find("CONTEXT_FAILED: The device failed in a first batch of a context of 64 tokens: ") == 0);
+    CHECK(said.find("72 tokens do not fit") != std::string::npos);
+    CHECK(said.find("a smaller context or batch, or fewer layers on the device (gpuLayers), may fit") != std::string::npos);
+    CHECK(context.position() == n_before);
+}

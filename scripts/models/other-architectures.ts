@@ -1,6 +1,6 @@
 // Architectures that differ from the usual decoder: other positions, both directions, no attention at all.
 import { EPSILON, LOGIT_GAIN, type Metadata, rotaryFactors, rotaryMetadata, transformerMetadata } from "./decoder.ts";
-import { bool, f32, u32 } from "./gguf-writer.ts";
+import { bool, f32, type TensorType, u32 } from "./gguf-writer.ts";
 import { linear, norm, random, type Sizes, type TensorSpec } from "./spec.ts";
 
 /** Decoder with ALiBi in place of rotary positions, and layer norms (MPT). */
@@ -91,11 +91,15 @@ export function gemma4(vocabulary: number, sizes: Sizes): { metadata: Metadata; 
 }
 
 /** Encoder with attention in both directions and one vector per text (BERT). */
-export function bert(vocabulary: number, sizes: Sizes): { metadata: Metadata; tensors: TensorSpec[] } {
+export function bert(
+  vocabulary: number,
+  sizes: Sizes,
+  type: TensorType = "F32",
+): { metadata: Metadata; tensors: TensorSpec[] } {
   const { width, feedForward: inner, context } = sizes;
   const layerNorm = (name: string) => [norm(`${name}.weight`, width), random(`${name}.bias`, [width], 0.1)];
   const biased = (name: string, input: number, output: number, gain = 1) => [
-    linear(`${name}.weight`, input, output, { gain }),
+    linear(`${name}.weight`, input, output, { gain, type }),
     random(`${name}.bias`, [output], 0.1),
   ];
   const block = (name: string) => [

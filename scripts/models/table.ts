@@ -79,6 +79,26 @@ function other(
 // Gemma multiplies embeddings by the root of the width.
 const gemmaStd = 1 / Math.sqrt(tiny.width);
 
+/** An encoder with a head of one output in place of a vector of the text, as llama.cpp numbers it. */
+function crossEncoder(
+  name: string,
+  seed: number,
+  { metadata, tensors }: { metadata: Metadata; tensors: TensorSpec[] },
+  width: number,
+): ModelSpec {
+  return {
+    ...{ name, architecture: "bert", seed, vocabulary: "bert-bge" },
+    metadata: { ...titled(name), ...metadata, "bert.pooling_type": u32(4) },
+    tensors: [
+      ...tensors,
+      linear("cls.weight", width, width),
+      random("cls.bias", [width], 0.1),
+      linear("cls.output.weight", width, 1),
+      random("cls.output.bias", [1], 0.1),
+    ],
+  };
+}
+
 const makers: Readonly<Record<string, (name: string) => ModelSpec>> = {
   "tiny-llama": (name) =>
     decoder(name, 1, {
@@ -197,21 +217,13 @@ const makers: Readonly<Record<string, (name: string) => ModelSpec>> = {
     other(name, 15, "llama-spm", gemma4(vocabularySizes["llama-spm"], { ...tiny, layers: 7, headSize: 64 })),
   "tiny-bert": (name) =>
     other(name, 12, "bert-bge", bert(vocabularySizes["bert-bge"], { ...tiny, layers: 2, kvHeads: 4, context: 512 })),
-  "tiny-bert-ranker": (name) => {
-    const made = bert(vocabularySizes["bert-bge"], { ...tiny, layers: 2, kvHeads: 4, context: 512 });
-    return {
-      ...{ name, architecture: "bert", seed: 15, vocabulary: "bert-bge" },
-      // A head with one output in place of a vector of the text, in llama.cpp's numbering.
-      metadata: { ...titled(name), ...made.metadata, "bert.pooling_type": u32(4) },
-      tensors: [
-        ...made.tensors,
-        linear("cls.weight", tiny.width, tiny.width),
-        random("cls.bias", [tiny.width], 0.1),
-        linear("cls.output.weight", tiny.width, 1),
-        random("cls.output.bias", [1], 0.1),
-      ],
-    };
-  },
+  "tiny-bert-ranker": (name) =>
+    crossEncoder(
+      name,
+      15,
+      bert(vocabularySizes["bert-bge"], { ...tiny, layers: 2, kvHeads: 4, context: 512 }),
+      tiny.width,
+    ),
   "tiny-mamba": (name) =>
     other(name, 13, "gpt-2", mamba(vocabularySizes["gpt-2"], { layers: 2, width: 64, context: 8192 })),
   planted: () => plantedModel({ seed: PLANTED_SEED }).spec,
@@ -226,12 +238,19 @@ const makers: Readonly<Record<string, (name: string) => ModelSpec>> = {
       frequencyBase: 1000000,
       template: templates.chatmlWithSystem,
     }),
+  // The shape of ms-marco-MiniLM-L6, the cross-encoder that most people begin with.
+  "bench-cross-encoder": (name) => {
+    const sizes = { layers: 6, width: 384, heads: 12, kvHeads: 12, headSize: 32, feedForward: 1536, context: 512 };
+    return crossEncoder(name, 16, bert(vocabularySizes["bert-bge"], sizes, "Q8_0"), sizes.width);
+  },
 };
 
-/** Names of all models, the large one last. */
+/** Names of all models. */
 export const modelNames: readonly string[] = Object.keys(makers);
 /** Names of the models that tests use. */
 export const tinyNames: readonly string[] = modelNames.filter((name) => !name.startsWith("bench-"));
+/** Names of the models that speed is measured with. */
+export const benchNames: readonly string[] = modelNames.filter((name) => name.startsWith("bench-"));
 
 /**
  * What a model is made of.

@@ -49,9 +49,9 @@ function firstBad(values: Float32Array | Float64Array): number | undefined {
 }
 
 function sumKept(values: Float32Array | Float64Array, mask: boolean): number {
-  const kept = mask ? outlierMask(values) : undefined;
+  const threshold = mask ? outlierThreshold(values) : Number.NEGATIVE_INFINITY;
   let sum = 0;
-  for (let i = 0; i < values.length; i++) if (!kept || kept[i]) sum += values[i]!;
+  for (let i = 0; i < values.length; i++) if (values[i]! > threshold) sum += values[i]!;
   return sum;
 }
 
@@ -61,14 +61,19 @@ function sumKept(values: Float32Array | Float64Array, mask: boolean): number {
  * @param values Token scores of one document.
  */
 export function outlierMask(values: Float32Array | Float64Array): boolean[] {
+  const threshold = outlierThreshold(values);
+  const kept = new Array<boolean>(values.length);
+  for (let i = 0; i < values.length; i++) kept[i] = values[i]! > threshold;
+  return kept;
+}
+
+/** NaN for one value, which nothing is above. */
+function outlierThreshold(values: Float32Array | Float64Array): number {
   const n = values.length;
   let sum = 0;
-  for (let i = 0; i < n; i++) sum += values[i]!;
+  for (let index = 0; index < n; index++) sum += values[index]!;
   const mean = sum / n;
   let squares = 0;
-  for (let i = 0; i < n; i++) squares += (values[i]! - mean) ** 2;
-  const threshold = mean - OUTLIER_DEVIATIONS * Math.sqrt(squares / (n - 1));
-  const kept = new Array<boolean>(n);
-  for (let i = 0; i < n; i++) kept[i] = values[i]! > threshold;
-  return kept;
+  for (let index = 0; index < n; index++) squares += (values[index]! - mean) ** 2;
+  return mean - OUTLIER_DEVIATIONS * Math.sqrt(squares / (n - 1));
 }

@@ -1,6 +1,6 @@
 // Draws the picture of the README: the tokens of a few documents, shaded by the attention that a question pays to them through
-// a released model's retrieval heads. `npm run picture` writes docs/public/heat-map-light.svg and -dark.svg. It needs SmolLM2
-// (`npm run models:real -- smollm2`).
+// a released model's retrieval heads. `npm run picture` writes docs/public/heat-map-light.svg and -dark.svg, and both again as
+// heat-map-narrow for half a screen and for phones. It needs SmolLM2 (`npm run models:real -- smollm2`).
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { DEMO_DOCUMENTS } from "../src/cli/demo-data.ts";
@@ -13,24 +13,29 @@ const SCHEMES = {
   light: { back: "#ffffff", ink: "#1b1f24", dim: "#59636e", line: "#d8dce2", heat: "235,120,0" },
   dark: { back: "#0d1117", ink: "#e6e8eb", dim: "#9198a1", line: "#30363d", heat: "255,150,40" },
 };
-const [WIDTH, LEFT, SIZE, LINE] = [880, 190, 15, 25];
+const [SIZE, LINE] = [15, 25];
 /** Width of a character of a monospaced font, of its size. */
 const ADVANCE = 0.6 * SIZE;
-const COLUMNS = Math.floor((WIDTH - LEFT - 24) / ADVANCE);
+/** Pixels: the picture's width, its margin, where the text begins, and how far below a document's line. */
+const SHAPES = {
+  "heat-map": { width: 880, margin: 24, left: 190, down: 11 },
+  "heat-map-narrow": { width: 500, margin: 20, left: 20, down: 40 },
+};
+type Shape = (typeof SHAPES)["heat-map"];
 
 type Cell = { text: string; value: number };
 
 const escapeXml = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** Tokens in lines, broken before words. */
-function wrap(cells: readonly Cell[]): Cell[][] {
+function wrap(cells: readonly Cell[], columns: number): Cell[][] {
   const lines: Cell[][] = [[]];
   let length = 0;
   for (const [index, cell] of cells.entries()) {
     const word = cells.slice(index + 1).findIndex(({ text }) => /^\s/.test(text));
     const rest = cells.slice(index, word === -1 ? undefined : index + 1 + word);
     const needed = rest.reduce((sum, { text }) => sum + text.length, 0);
-    if (/^\s/.test(cell.text) && length + needed > COLUMNS) {
+    if (/^\s/.test(cell.text) && length + needed > columns) {
       lines.push([]);
       length = 0;
     }
@@ -45,40 +50,44 @@ function draw(
   { back, ink, dim, line, heat }: (typeof SCHEMES)["light"],
   documents: readonly { title: string; score: number; cells: Cell[] }[],
   model: string,
+  { width: WIDTH, margin, left, down }: Shape,
 ): string {
+  const narrow = left === margin;
   const most = Math.max(...documents.flatMap(({ cells }) => cells.map(({ value }) => value)));
   const best = Math.max(...documents.map(({ score }) => score));
   const parts: string[] = [];
   const write = (x: number, y: number, text: string, more = "") =>
     parts.push(`<text x="${x}" y="${y}" xml:space="preserve" ${more}>${escapeXml(text)}</text>`);
-  write(24, 38, QUESTION, `font-size="19" font-weight="600"`);
+  write(margin, 38, QUESTION, `font-size="19" font-weight="600"`);
   let y = 66;
   for (const { title, score, cells } of documents) {
-    parts.push(`<path d="M24 ${y}H${WIDTH - 24}" stroke="${line}"/>`);
-    write(24, y + 27, title, `font-weight="600"`);
-    write(24, y + 48, score.toFixed(3), `fill="${dim}"`);
+    parts.push(`<path d="M${margin} ${y}H${WIDTH - margin}" stroke="${line}"/>`);
+    write(margin, y + 27, title, `font-weight="600"`);
+    const [x, scoreAt, barAt] = narrow ? [WIDTH - margin - 140, y + 27, y + 18] : [margin, y + 48, y + 57];
+    write(narrow ? x - 56 : x, scoreAt, score.toFixed(3), `fill="${dim}"`);
     parts.push(
-      `<rect x="24" y="${y + 57}" width="${Math.max(2, (140 * score) / best).toFixed(0)}" height="6" rx="2" fill="rgb(${heat})"/>`,
+      `<rect x="${x}" y="${barAt}" width="${Math.max(2, (140 * score) / best).toFixed(0)}" height="6" rx="2" fill="rgb(${heat})"/>`,
     );
-    const lines = wrap(cells);
+    const lines = wrap(cells, Math.floor((WIDTH - left - margin) / ADVANCE));
     for (const [row, one] of lines.entries()) {
       let column = 0;
       for (const { text, value } of one) {
         const share = Math.max(0, value / most) ** 0.6;
-        const x = (LEFT + column * ADVANCE).toFixed(1);
+        const at = (left + column * ADVANCE).toFixed(1);
         const width = (text.length * ADVANCE).toFixed(1);
-        const top = y + 11 + row * LINE;
+        const top = y + down + row * LINE;
         if (share > 0.08)
           parts.push(
-            `<rect x="${x}" y="${top}" width="${width}" height="22" rx="2" fill="rgba(${heat},${(share * 0.85).toFixed(2)})"/>`,
+            `<rect x="${at}" y="${top}" width="${width}" height="22" rx="2" fill="rgba(${heat},${(share * 0.85).toFixed(2)})"/>`,
           );
-        write(Number(x), top + 16, text, `class="t" textLength="${width}"`);
+        write(Number(at), top + 16, text, `class="t" textLength="${width}"`);
         column += text.length;
       }
     }
-    y += Math.max(lines.length * LINE + 22, 78);
+    y += Math.max(down + lines.length * LINE + 11, 78);
   }
-  write(24, y + 12, `${model}, sum of its retrieval heads, less the null query`, `fill="${dim}" font-size="13"`);
+  const how = narrow ? "its retrieval heads, less the null query" : "sum of its retrieval heads, less the null query";
+  write(margin, y + 12, `${model}, ${how}`, `fill="${dim}" font-size="13"`);
   const style = `text{font:${SIZE}px ui-sans-serif,system-ui,-apple-system,"Segoe UI",sans-serif;fill:${ink}}.t{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}`;
   // Attributes give way to a style sheet, so sizes and fills are set as styles.
   const body = parts
@@ -110,16 +119,13 @@ try {
     const first = cells.findIndex(({ text }) => text.includes("\n"));
     return { title: title ?? id, score, cells: cells.slice(first + 1) };
   });
-  for (const [name, scheme] of Object.entries(SCHEMES)) {
-    writeFileSync(
-      path.join(root, "docs", "public", `heat-map-${name}.svg`),
-      draw(
-        scheme,
-        shown.sort((a, b) => b.score - a.score),
-        "SmolLM2-135M-Instruct",
-      ),
-    );
-  }
+  shown.sort((a, b) => b.score - a.score);
+  for (const [name, scheme] of Object.entries(SCHEMES))
+    for (const [picture, shape] of Object.entries(SHAPES))
+      writeFileSync(
+        path.join(root, "docs", "public", `${picture}-${name}.svg`),
+        draw(scheme, shown, "SmolLM2-135M-Instruct", shape),
+      );
   console.log(shown.map(({ title, score }) => `${title} ${score.toFixed(3)}`).join(", "));
 } finally {
   await retriever.dispose();

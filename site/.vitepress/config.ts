@@ -11,13 +11,25 @@ const ENTRIES = [
   "qrhead/langchain",
   "qrhead/llamaindex",
 ];
+const BASE = process.env.QRHEAD_SITE_BASE ?? "/";
+const DESCRIPTION = "Rerank, prune and retrieve with the attention heads of any GGUF model";
 const page = (text: string, link: string) => ({ text, link });
 
 export default defineConfig({
   title: "qrhead",
-  description: "Rerank, prune and retrieve with the attention heads of any GGUF model",
+  description: DESCRIPTION,
   srcDir: "pages",
-  base: process.env.QRHEAD_SITE_BASE ?? "/",
+  base: BASE,
+  head: [
+    ["link", { rel: "icon", type: "image/svg+xml", href: `${BASE}favicon.svg` }],
+    ["meta", { name: "theme-color", content: "#b35900" }],
+    ["meta", { property: "og:title", content: "qrhead: your chat model is a reranker" }],
+    ["meta", { property: "og:description", content: DESCRIPTION }],
+  ],
+  // Tables of many columns have the room of the outline.
+  transformPageData: ({ relativePath, frontmatter }) => {
+    if (relativePath.startsWith("results/")) frontmatter.aside = false;
+  },
   cleanUrls: true,
   lastUpdated: false,
   // Dead links fail the build. Files of the repository are linked by their address.
@@ -62,6 +74,7 @@ export default defineConfig({
     },
   },
   themeConfig: {
+    logo: { src: "/favicon.svg", alt: "" },
     search: { provider: "local" },
     outline: [2, 3],
     nav: [
@@ -90,7 +103,7 @@ export default defineConfig({
               collapsed: true,
               items: [page("Indexes of many files", "/indexes")],
             },
-            page("Server", "/server"),
+            { ...page("Server", "/server"), collapsed: true, items: [page("Many machines", "/fleet")] },
             {
               ...page("Integrations", "/adapters"),
               collapsed: true,
@@ -99,7 +112,7 @@ export default defineConfig({
             {
               ...page("Electron and bundlers", "/electron"),
               collapsed: true,
-              items: [page("Bundlers", "/bundlers"), page("Many machines", "/fleet")],
+              items: [page("Bundlers", "/bundlers")],
             },
             page("Choose a model", "/models"),
             {

@@ -52,8 +52,12 @@ export default defineConfig({
       const tags = /^<\/?(?:img|br|picture|source|wbr)\b|^<a id=|^<\/a>|^<!--/;
       md.renderer.rules.html_inline = (...given) =>
         tags.test(given[0][given[1]]!.content) ? inline!(...given) : md.utils.escapeHtml(given[0][given[1]]!.content);
-      md.renderer.rules.html_block = (...given) =>
-        tags.test(given[0][given[1]]!.content) ? block!(...given) : md.utils.escapeHtml(given[0][given[1]]!.content);
+      // A drawing gets a box to scroll in.
+      md.renderer.rules.html_block = (...given) => {
+        const { content } = given[0][given[1]]!;
+        if (!tags.test(content)) return md.utils.escapeHtml(content);
+        return content.startsWith("<img") ? `<div class="drawing">${block!(...given)}</div>` : block!(...given);
+      };
       const whole = md.render;
       md.render = (...given) => whole.apply(md, given).replaceAll("{{", "&#123;&#123;");
       // Files of the repository that are no pages are linked where they can be read.

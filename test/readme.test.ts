@@ -72,6 +72,11 @@ describe("README", () => {
     expect(stdout).toMatch(/index: 1.*id: 'eiffel'/s);
   });
 
+  it("has the same ten lines as the first page of the site", () => {
+    const home = readFileSync(path.join(root, "docs", "index.md"), "utf8");
+    expect(home).toContain(blocks.find(({ language }) => language === "ts")!.text);
+  });
+
   it("shows commands of every kind", () => {
     expect(commands.length).toBeGreaterThanOrEqual(9);
     expect(readme.split("\n").length).toBeLessThan(150);

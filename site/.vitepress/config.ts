@@ -11,13 +11,25 @@ const ENTRIES = [
   "qrhead/langchain",
   "qrhead/llamaindex",
 ];
+const BASE = process.env.QRHEAD_SITE_BASE ?? "/";
+const DESCRIPTION = "Rerank, prune and retrieve with the attention heads of any GGUF model";
 const page = (text: string, link: string) => ({ text, link });
 
 export default defineConfig({
   title: "qrhead",
-  description: "Rerank, prune and retrieve with the attention heads of any GGUF model",
+  description: DESCRIPTION,
   srcDir: "pages",
-  base: process.env.QRHEAD_SITE_BASE ?? "/",
+  base: BASE,
+  head: [
+    ["link", { rel: "icon", type: "image/svg+xml", href: `${BASE}favicon.svg` }],
+    ["meta", { name: "theme-color", content: "#b35900" }],
+    ["meta", { property: "og:title", content: "qrhead: your chat model is a reranker" }],
+    ["meta", { property: "og:description", content: DESCRIPTION }],
+  ],
+  // Tables of many columns have the room of the outline.
+  transformPageData: ({ relativePath, frontmatter }) => {
+    if (relativePath.startsWith("results/")) frontmatter.aside = false;
+  },
   cleanUrls: true,
   lastUpdated: false,
   // Dead links fail the build. Files of the repository are linked by their address.
@@ -40,8 +52,12 @@ export default defineConfig({
       const tags = /^<\/?(?:img|br|picture|source|wbr)\b|^<a id=|^<\/a>|^<!--/;
       md.renderer.rules.html_inline = (...given) =>
         tags.test(given[0][given[1]]!.content) ? inline!(...given) : md.utils.escapeHtml(given[0][given[1]]!.content);
-      md.renderer.rules.html_block = (...given) =>
-        tags.test(given[0][given[1]]!.content) ? block!(...given) : md.utils.escapeHtml(given[0][given[1]]!.content);
+      // A drawing gets a box to scroll in.
+      md.renderer.rules.html_block = (...given) => {
+        const { content } = given[0][given[1]]!;
+        if (!tags.test(content)) return md.utils.escapeHtml(content);
+        return content.startsWith("<img") ? `<div class="drawing">${block!(...given)}</div>` : block!(...given);
+      };
       const whole = md.render;
       md.render = (...given) => whole.apply(md, given).replaceAll("{{", "&#123;&#123;");
       // Files of the repository that are no pages are linked where they can be read.
@@ -62,6 +78,7 @@ export default defineConfig({
     },
   },
   themeConfig: {
+    logo: { src: "/favicon.svg", alt: "" },
     search: { provider: "local" },
     outline: [2, 3],
     nav: [
@@ -90,7 +107,7 @@ export default defineConfig({
               collapsed: true,
               items: [page("Indexes of many files", "/indexes")],
             },
-            page("Server", "/server"),
+            { ...page("Server", "/server"), collapsed: true, items: [page("Many machines", "/fleet")] },
             {
               ...page("Integrations", "/adapters"),
               collapsed: true,
@@ -99,7 +116,7 @@ export default defineConfig({
             {
               ...page("Electron and bundlers", "/electron"),
               collapsed: true,
-              items: [page("Bundlers", "/bundlers"), page("Many machines", "/fleet")],
+              items: [page("Bundlers", "/bundlers")],
             },
             page("Choose a model", "/models"),
             {

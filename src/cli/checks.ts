@@ -6,6 +6,7 @@ import { addonCandidates, addonFile, checksumOf } from "../native/addon.ts";
 import type { Addon } from "../native/addon-types.ts";
 import { adviceFor } from "../native/failed-device.ts";
 import { hasGpu, type Library, packageLibraries } from "../native/library.ts";
+import { howToInstall } from "../native/releases.ts";
 import { type Gpu, type Variant, variantsFor } from "../native/variants.ts";
 import { readChatTemplate } from "../prompt/chat-template.ts";
 import type { QRRetriever } from "../retriever.ts";
@@ -83,7 +84,7 @@ function checkVariant(variant: Variant, found: { installed: boolean; driver: boo
   const { installed, driver, skipped } = found;
   const detail = `${variant.packageName} ${installed ? "installed" : "not installed"}, ${driver ? "usable here" : "no driver for it"}`;
   if (driver && !installed) {
-    const advice = `npm install ${variant.packageName}, or reinstall qrhead without --omit=optional`;
+    const advice = `${howToInstall(variant.packageName)}, or reinstall qrhead without --omit=optional`;
     return { name, status: "warn", detail, advice };
   }
   if (driver && skipped) {

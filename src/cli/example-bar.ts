@@ -22,7 +22,8 @@ export function exampleBar(bar: ProgressBar): Required<Pick<DetectOptions, "onPr
       if (phase === "check") {
         scored = { done: 0, total, resumed };
         began = performance.now();
-        return bar.onProgress({ phase, done, total });
+        // The first example can take minutes, in which "Checking 100%" would look as if it hung.
+        return done < total ? bar.onProgress({ phase, done, total }) : show(0);
       }
       scored = { done, total, resumed };
       show(done);

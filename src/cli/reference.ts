@@ -8,8 +8,9 @@ import { createProgram } from "./program.ts";
 
 const INTRODUCTION = `# Options
 
-\`npm run options\` makes this page from the registry in \`src/options\` and from the commands.
-The library refuses unknown options and wrong values with \`INVALID_ARGUMENT\`; the error has \`option\`, \`expected\` and \`received\`.
+Every option of the [library](#library), of the [commands](#commands) and of the [configuration file](#configuration-file).
+qrhead refuses unknown options and wrong values with \`INVALID_ARGUMENT\`; the error has \`option\`, \`expected\` and \`received\`.
+The page is made from the code by \`npm run options\`.
 `;
 
 /** The page docs/reference/options.md: the options of the library and of every command. */

@@ -6,7 +6,6 @@ import { decodeText } from "../util/text-file.ts";
 import { readInput, STDIN_NAME } from "./input.ts";
 import { dim, oneLine } from "./output.ts";
 import { expand, warnOfLeftOut } from "./sources.ts";
-import { decimalsFor } from "./table.ts";
 
 /**
  * The index of `--index`.
@@ -42,11 +41,10 @@ export async function expandAll(paths: readonly string[]): Promise<string[]> {
   return (await Promise.all(paths.map(expand))).flat();
 }
 
-/** A line for each source: the number that it is cited by, where it is from, and its score. */
+/** A line for each source: the number that it is cited by, where it is from, and its relevance from 0 to 1. */
 export function sourceList(sources: readonly RetrievedSource[]): string {
-  const decimals = decimalsFor(sources.map(({ score }) => score));
   return sources
-    .map((source) => dim(`[${source.citation}] ${placeOf(source)} · score ${source.score.toFixed(decimals)}`))
+    .map((source) => dim(`[${source.citation}] ${placeOf(source)} · relevance ${source.relevance.toFixed(2)}`))
     .join("\n");
 }
 

@@ -42,7 +42,7 @@ export async function readSources(
   const found: SourceDocument[][] = [];
   let bytes = 0;
   for (const one of listed) {
-    const content = await readInput(one.file, "Documents file", signal);
+    const content = await readInput(one.file, one.file === "-" ? "Documents" : "File or folder", signal);
     bytes += content.length;
     if (bytes > MOST_INPUT_BYTES) {
       throw new InputError("INVALID_INPUT", `The files have more than ${MOST_INPUT_BYTES / 2 ** 20} MiB together`);
@@ -81,7 +81,7 @@ async function listSources(paths: readonly string[], signal: AbortSignal): Promi
       continue;
     }
     const files = await expand(given);
-    for (const one of await listFiles(files, signal, "Documents file")) {
+    for (const one of await listFiles(files, signal, "File or folder")) {
       if (!listed.some(({ file }) => path.resolve(file) === path.resolve(one.file))) listed.push(one);
     }
   }

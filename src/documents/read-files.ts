@@ -70,9 +70,9 @@ export async function readTexts(paths: readonly string[], options: ReadTextsOpti
     const others = left.length > 1 ? `, and the other ${left.length - 1} have none either` : "";
     const without = paths.length > 0 ? `${paths.join(", ")} has no files` : "no path was given";
     const found = first ? `${first.file} ${first.reason}${others}` : without;
-    throw new InputError("INVALID_INPUT", `Expected a file with text but ${found}`, {
-      advice: "pass files that hold text, or folders of them",
-    });
+    // What is wrong with the first file may say what to do.
+    const advice = first?.reason.includes(": ") ? {} : { advice: "pass files that hold text, or folders of them" };
+    throw new InputError("INVALID_INPUT", `Expected a file with text but ${found}`, advice);
   }
   for (const one of left) onLeftOut?.(one);
   return texts;

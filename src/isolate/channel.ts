@@ -41,7 +41,8 @@ function electronUtilityProcess(): UtilityProcessModule | undefined {
 function forkChannel(child: ChildProcess): Channel {
   const lastLine = lastWords(child.stderr);
   child.unref();
-  child.channel?.unref();
+  // Bun has none.
+  child.channel?.unref?.();
   (child.stderr as { unref?: () => void } | null)?.unref?.();
   return {
     pid: child.pid,

@@ -4,7 +4,8 @@ import { InputError, QRHeadError } from "../errors.ts";
 import { importNodeLlamaCpp } from "../native/node-llama-cpp.ts";
 import type { Progress } from "../options.ts";
 import { builtInModel, isBuiltInName } from "./built-in.ts";
-import { canPull, pullModel } from "./pull.ts";
+import { CATALOGUE } from "./catalogue.ts";
+import { canPull, pullModel, unreachable } from "./pull.ts";
 import { findPulled } from "./store.ts";
 
 const URI = /^(hf|huggingface|https?):/i;
@@ -26,14 +27,20 @@ export async function findModelFile(
 ): Promise<string> {
   if (model === undefined || isBuiltInName(model)) return checkGguf(builtInModel(model));
   const { modelsDirectory: directory, signal, onProgress } = options;
-  if (!URI.test(model)) return checkGguf((await findPulled(model, directory)) ?? path.resolve(model));
+  if (!URI.test(model)) {
+    const found = (await findPulled(model, directory)) ?? path.resolve(model);
+    return checkGguf(found, Object.hasOwn(CATALOGUE, model.toLowerCase()) ? model.toLowerCase() : undefined);
+  }
   if (directory !== undefined && canPull(model)) {
     return (await pullModel(model, { directory, signal, onProgress })).file;
   }
   const { resolveModelFile } = await importNodeLlamaCpp();
+  // node-llama-cpp tries for minutes without saying so.
+  const offline = await unreachable(/^https?:/i.test(model) ? new URL(model) : undefined, signal);
   try {
     return await resolveModelFile(model, {
       cli: false,
+      ...(offline && { download: false }),
       ...(directory !== undefined && { directory: path.resolve(directory) }),
       ...(signal && { signal }),
       onProgress: ({ downloadedSize, totalSize }) =>
@@ -41,15 +48,20 @@ export async function findModelFile(
     });
   } catch (error) {
     signal?.throwIfAborted();
-    const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+    const reason = offline ?? (error instanceof Error ? error.message.split("\n", 1)[0] : String(error));
     throw new QRHeadError("MODEL_LOAD_FAILED", `Could not download ${model}: ${reason}`, { cause: error });
   }
 }
 
 /** Checks what llama.cpp reports badly: does the path exist, is it a file, is it a GGUF? */
-async function checkGguf(file: string): Promise<string> {
+async function checkGguf(file: string, catalogued?: string): Promise<string> {
   const found = await stat(file).catch(() => undefined);
-  if (!found) throw new InputError("INVALID_INPUT", `Model ${file} does not exist: pass the path of a GGUF file`);
+  if (!found) {
+    const advice = catalogued
+      ? `fetch it with \`qrhead models pull ${catalogued}\`, and use the name that this prints`
+      : "pass the path of a GGUF file, or a name of `qrhead models list`";
+    throw new InputError("INVALID_INPUT", `Model ${file} does not exist`, { advice });
+  }
   if (!found.isFile()) throw new InputError("INVALID_INPUT", `Model ${file} is a folder: pass the path of a GGUF file`);
   const handle = await open(file).catch((error: unknown) => {
     throw new InputError("INVALID_INPUT", `Model ${file} cannot be read: ${(error as Error).message}`, {

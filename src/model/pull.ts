@@ -179,12 +179,29 @@ function whyRefused(status: number): string {
   return `the server answered ${status}`;
 }
 
-function reasonOf(error: unknown, { host }: URL): string {
-  const { cause, message } = error as Error;
-  const { code } = (cause ?? error) as NodeJS.ErrnoException;
+/** Why a server, or Hugging Face, cannot be reached at all, or undefined if it answers. */
+export async function unreachable(url: URL | undefined, signal: AbortSignal | undefined): Promise<string | undefined> {
+  const server = new URL(url ?? process.env.HF_ENDPOINT ?? "https://huggingface.co");
+  try {
+    await fetch(server.origin, { method: "HEAD", redirect: "manual", ...(signal && { signal }) });
+    return undefined;
+  } catch (error) {
+    signal?.throwIfAborted();
+    const { cause, message } = error as Error;
+    return offlineReason(error, server) ?? `${server.host}: ${(cause as Error | undefined)?.message ?? message}`;
+  }
+}
+
+function offlineReason(error: unknown, { host }: URL): string | undefined {
+  const { code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
   const isOffline = /^(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/;
-  if (code && isOffline.test(code)) return `${host} cannot be reached (${code}): is this machine online?`;
-  return `${(cause as Error | undefined)?.message ?? message}; the downloaded part is kept: run the same command to continue`;
+  return code && isOffline.test(code) ? `${host} cannot be reached (${code}): is this machine online?` : undefined;
+}
+
+function reasonOf(error: unknown, url: URL): string {
+  const { cause, message } = error as Error;
+  const kept = "the downloaded part is kept: run the same command to continue";
+  return offlineReason(error, url) ?? `${(cause as Error | undefined)?.message ?? message}; ${kept}`;
 }
 
 async function digest(file: string, signal: AbortSignal | undefined): Promise<string> {

@@ -231,7 +231,9 @@ class MissingPackage extends Error {
 
   constructor(packageName: string, cause: unknown) {
     const wanted = `${packageName}@${pinnedRelease()}`;
-    super(`is not installed: ${howToInstall(packageName)}`, { cause });
+    const how = howToInstall(packageName);
+    // The advice of `notFound` has the command; here only what is more than that.
+    super(how.endsWith(wanted) ? "is not installed" : `is not installed: ${how}`, { cause });
     this.wanted = wanted;
   }
 }
@@ -246,10 +248,12 @@ function notFound(failures: string[], cause: unknown, missing: readonly string[]
   if (cause instanceof Error && "code" in cause && cause.code === "LIBRARY_MISMATCH") {
     return new QRHeadError("LIBRARY_MISMATCH", messageOf(cause), { cause });
   }
+  // The last one is the smallest: the CPU's, if every build was tried.
+  const others = missing.length > 1 ? `, or ${missing.slice(0, -1).join(" or ")} for a GPU` : "";
   const install =
     missing.length === 0
       ? "reinstall node-llama-cpp"
-      : `run npm install ${missing.join(" ")} (where npm finds no such version, the registry lacks that package)`;
+      : `run npm install ${missing.at(-1)}${others} (where npm finds no such version, the registry lacks that package)`;
   return new QRHeadError("LIBRARY_NOT_FOUND", `llama.cpp could not be loaded (${failures.join("; ")})`, {
     cause,
     advice:

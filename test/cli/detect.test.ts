@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { timeLeft } from "../../src/cli/example-bar.ts";
+import { exampleBar, timeLeft } from "../../src/cli/example-bar.ts";
 import { BOOTSTRAP_TEXT } from "../../src/detect/bootstrap-text.ts";
 import { parseHeadSet } from "../../src/heads/head-set.ts";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
@@ -18,6 +18,15 @@ const planted = ["--model", modelPath("planted"), "--gpu", "false", "--threads",
 const detect = ["detect", ...planted, "--examples", examples];
 const best = String(plantedHeads.length);
 const sorted = (heads: readonly (readonly number[])[]) => heads.map(String).sort();
+
+it("shows that the first example is read, and not that all are checked", () => {
+  const shown: string[] = [];
+  const onProgress = ({ phase, done, total }: { phase: string; done: number; total: number }) =>
+    shown.push(`${phase} ${done} of ${total}`);
+  const { onExample } = exampleBar({ onProgress, stop: () => {} });
+  for (const done of [1, 2]) onExample!({ phase: "check", done, total: 2, id: "a" });
+  expect(shown).toEqual(["check 1 of 2", "score 0 of 2"]);
+});
 
 describe.concurrent("detect", () => {
   it("writes a head set that rerank takes, and says what to type next", async () => {

@@ -75,7 +75,7 @@ describe("qrhead retrieve", () => {
     ]);
     const place = `${files.path("notes/octopus.md")}:1`;
     expect(full.stdout).toMatch(/^\[1\] notes\/octopus\.md\n# Sea\n/);
-    expect(full.stdout).toContain(`\n\nSources:\n[1] ${place} · score `);
+    expect(full.stdout).toContain(`\n\nSources:\n[1] ${place} · relevance `);
     expect(full.stderr).toMatch(/^1 of \d+ chunks \(the heads ranked \d+\), \d+ tokens/);
     const { sources, messages, usage, query } = JSON.parse(json.stdout);
     expect(query).toBe(QUERY);

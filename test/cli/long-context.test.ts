@@ -69,7 +69,7 @@ describe.concurrent("long context", () => {
     const args = ["ask", "--model", modelPath("tiny-llama"), ...QUERY, "--max-tokens", "4", "--context-size", "512"];
     const { code, stdout, stderr } = await run([...args, ...QUIET, text]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/\n(Sources:|Shown to the model; .*)\n\[1\] .*notes\.txt:1 · score -?\d\.\d+\n$/);
+    expect(stdout).toMatch(/\n(Sources:|Shown to the model; .*)\n\[1\] .*notes\.txt:1 · relevance \d\.\d\d\n$/);
     expect(stderr).toMatch(/1 of 1 chunks/);
   }, 180_000);
 

@@ -43,7 +43,7 @@ describe.concurrent("qrhead", () => {
     const result = await run(["rerank", "--query", "q", "--docs", "/nowhere", "--verbose"]);
     expect(result.code).toBe(2);
     const [first, ...rest] = result.stderr.split("\n");
-    expect(first).toBe("qrhead: Documents file /nowhere does not exist");
+    expect(first).toBe("qrhead: File or folder /nowhere does not exist");
     expect(rest.join("\n")).toMatch(/^InputError: [\s\S]*\n {4}at [\s\S]*Caused by: Error: ENOENT/);
   });
 

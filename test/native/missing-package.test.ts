@@ -14,3 +14,12 @@ test("the error names the package, its release, and what to do where the registr
   expect(advice).toMatch(new RegExp(`^run npm install ${name}@\\d+\\.\\d+\\.\\d+ \\(where npm finds no such version`));
   expect(advice).toContain("QRHEAD_LLAMA_DIR");
 });
+
+test("the error leads with the package of the CPU, which is the smallest", async () => {
+  vi.spyOn(process, "arch", "get").mockReturnValue("riscv64");
+  vi.spyOn(process, "platform", "get").mockReturnValue("linux");
+  const error = await loadLibrary({ gpu: "auto" }).catch((reason: unknown) => reason);
+  const { advice, message } = error as { advice: string; message: string };
+  expect(advice).toMatch(/^run npm install @node-llama-cpp\/linux-riscv64@\S+[, ]/);
+  expect(message.match(/npm install/g)).toHaveLength(1);
+});

@@ -85,7 +85,7 @@ describe("a folder and a pattern", () => {
   it("fail where nothing is found, or one that was named is no text", async () => {
     await expect(readSources([`${files.folder}/*.none`], {}, signal)).rejects.toThrow(/No file matches .*\*\.none/);
     await expect(read(["notes/logo.png"])).rejects.toThrow(/logo\.png is not text but a PNG image/);
-    await expect(read(["nowhere"])).rejects.toThrow(/Documents file .*nowhere does not exist/);
+    await expect(read(["nowhere"])).rejects.toThrow(/File or folder .*nowhere does not exist/);
   });
 
   it("become chunks that are named FILE:LINE", async () => {

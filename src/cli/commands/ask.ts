@@ -57,7 +57,7 @@ const HELP = {
   details: `
 Files: texts, Markdown, source code, and folders of them; JSON Lines and JSON arrays are read as documents. Files that are
 empty or binary are left out; so are dot files, dot folders and node_modules of a folder.
-The answer is streamed; the sources that it cites follow as FILE:LINE, with their scores. Any chat model answers; the
+The answer is streamed; the sources that it cites follow as FILE:LINE, with their relevance. Any chat model answers; the
 built-in model only retrieves. With --threshold it abstains where no chunk reaches it: it says that nothing relevant was
 found, cites nothing, and exits with 0.`,
 };

@@ -79,7 +79,17 @@ export default defineConfig({
   },
   themeConfig: {
     logo: { src: "/favicon.svg", alt: "" },
-    search: { provider: "local" },
+    search: {
+      provider: "local",
+      options: {
+        miniSearch: {
+          // Guides stand before the API and the measurements.
+          searchOptions: {
+            boostDocument: (id: string) => (/\/(?:api|results|engine|parity)\b/.test(id) ? 0.3 : 1),
+          },
+        },
+      },
+    },
     outline: [2, 3],
     nav: [
       page("Guide", "/start"),

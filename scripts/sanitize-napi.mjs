@@ -42,23 +42,20 @@ const built = run(process.execPath, [
 ]);
 if (built !== 0) process.exit(built);
 
+const vitest = path.join(path.dirname(require.resolve("vitest/package.json")), "vitest.mjs");
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const begin = performance.now();
-const status = run(
-  process.execPath,
-  [require.resolve("vitest/vitest.mjs"), "run", ...(wanted.length > 0 ? wanted : DEFAULT_TESTS)],
-  {
-    env: {
-      ...process.env,
-      QRHEAD_ADDON: path.join(build, "RelWithDebInfo", "qrhead.node"),
-      // libstdc++ as well: the sanitizer looks for what it throws with before the addon brings it.
-      LD_PRELOAD: [runtime("libasan.so"), runtime("libstdc++.so")].join(":"),
-      // Leaks are looked for in the engine's own test: at its end Node leaves much to the system.
-      ASAN_OPTIONS: "detect_leaks=0:strict_string_checks=1:alloc_dealloc_mismatch=0",
-      UBSAN_OPTIONS: "print_stacktrace=1:halt_on_error=1",
-    },
+const status = run(process.execPath, [vitest, "run", ...(wanted.length > 0 ? wanted : DEFAULT_TESTS)], {
+  env: {
+    ...process.env,
+    QRHEAD_ADDON: path.join(build, "RelWithDebInfo", "qrhead.node"),
+    // libstdc++ as well: the sanitizer looks for what it throws with before the addon brings it.
+    LD_PRELOAD: [runtime("libasan.so"), runtime("libstdc++.so")].join(":"),
+    // Leaks are looked for in the engine's own test: at its end Node leaves much to the system.
+    ASAN_OPTIONS: "detect_leaks=0:strict_string_checks=1:alloc_dealloc_mismatch=0",
+    UBSAN_OPTIONS: "print_stacktrace=1:halt_on_error=1",
   },
-);
+});
 const seconds = ((performance.now() - begin) / 1000).toFixed(0);
 console.log(`addon under sanitizers ${status === 0 ? "passed" : "FAILED"} (${seconds} s)`);
 process.exitCode = status;

@@ -3,8 +3,27 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { type Corpus, QRRetriever, type RankResult } from "../src/index.ts";
-import { freshTexts, middle, queries, type Row, type Settings, texts } from "./rows.ts";
+import { middle, queries, type Row, type Settings, texts } from "./rows.ts";
+
+/** Pages of this project, and what they answer. */
+const PAGES = ["engine.md", "corpus.md", "limits.md"];
+const QUESTIONS = [
+  "How is a corpus saved?",
+  "How many threads does a context start?",
+  "What happens to scores with an eight-bit cache?",
+  "When does a query stop after it was aborted?",
+  "Which layers does a GPU hold?",
+  "What does a damaged model file do?",
+];
+
+/** What stands between empty lines, without tables and code. */
+function paragraphs(): string[] {
+  const folder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../docs");
+  const texts = PAGES.map((page) => readFileSync(path.join(folder, page), "utf8"));
+  return texts.flatMap((text) => text.split(/\n\n+/)).filter((text) => text.length > 80 && !/^[|`#]/.test(text));
+}
 
 export async function* corpusRows({ rounds, model }: Settings): AsyncGenerator<Row> {
   const folder = mkdtempSync(path.join(tmpdir(), "qrhead-bench-"));
@@ -15,15 +34,16 @@ export async function* corpusRows({ rounds, model }: Settings): AsyncGenerator<R
         ...{ model, gpu: false, threads: 2, cacheTypeK: cacheType, cacheTypeV: cacheType },
       });
       if (cacheType === "f16") yield* laterQueries(retriever, rounds);
-      await using corpus = await retriever.corpus(freshTexts(100, 75), { layout: "independent" });
+      await using corpus = await retriever.corpus(paragraphs(), { layout: "independent" });
       const rankings: RankResult[] = [];
-      for (const query of queries) rankings.push(await corpus.rank(query, { fuse: "none" }));
+      for (const query of QUESTIONS) rankings.push(await corpus.rank(query, { fuse: "none" }));
       const file = path.join(folder, `${cacheType}.corpus`);
       await corpus.save(file);
-      const tokens = rankings[0]!.usage.documentTokens.reduce((sum, count) => sum + count, 0);
+      const { results, usage } = rankings[0]!;
+      const tokens = usage.documentTokens.reduce((sum, count) => sum + count, 0);
       saved.set(cacheType, { rankings, perToken: statSync(file).size / tokens });
       yield {
-        measure: `${retriever.model.name}, saved corpus of 100 documents, ${cacheType}: bytes for each of their tokens`,
+        measure: `${retriever.model.name}, saved corpus of ${results.length} paragraphs, ${cacheType}: bytes for each of their tokens`,
         ...{ value: saved.get(cacheType)!.perToken, unit: " B", atMost: null },
         detail: `cells of all layers: ${cellBytes(retriever, cacheType)} B a token`,
       };
@@ -32,7 +52,7 @@ export async function* corpusRows({ rounds, model }: Settings): AsyncGenerator<R
     const moves = plain.map((ranking, index) => largestMove(ranking, small[index]!));
     const sameBest = plain.filter((ranking, index) => ranking.results[0]!.id === small[index]!.results[0]!.id).length;
     yield {
-      measure: "q8_0 cells: largest move of a score, % of the best document's, mean of ten queries",
+      measure: "q8_0 cells: largest move of a score, % of the best document's, mean of six questions",
       ...{ value: (100 * moves.reduce((sum, move) => sum + move, 0)) / moves.length, unit: " %", atMost: null },
       detail: `the same document is best in ${sameBest} of ${plain.length}`,
     };
@@ -66,7 +86,7 @@ async function* laterQueries(retriever: QRRetriever, rounds: number): AsyncGener
   }
   // Others on the machine only add to it.
   if (process.platform === "linux") {
-    yield { measure: "threads that a later query starts", value: Math.min(...started), unit: " ", atMost: 0 };
+    yield { measure: "threads that a later query starts", value: Math.min(...started), unit: " threads", atMost: 0 };
   }
 }
 

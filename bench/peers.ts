@@ -2,7 +2,7 @@
 // node-llama-cpp's `rankAll`. Its weights are random: what it costs does not depend on them. All on two threads.
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { getLlama } from "node-llama-cpp";
+import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 import { QRRetriever } from "../src/index.ts";
 import { freshTexts, medians, queries, type Row, type Settings } from "./rows.ts";
 
@@ -14,7 +14,7 @@ const CROSS_ENCODER = path.resolve(
 
 export async function* peerRows({ rounds, model }: Settings): AsyncGenerator<Row> {
   await using retriever = await QRRetriever.load({ model, gpu: false, threads: THREADS });
-  const llama = await getLlama({ gpu: false, build: "never" });
+  const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error });
   const peer = await llama.loadModel({ modelPath: CROSS_ENCODER });
   const ranking = await peer.createRankingContext({ threads: THREADS, contextSize: 512 });
   const query = queries[0]!;
@@ -27,7 +27,7 @@ export async function* peerRows({ rounds, model }: Settings): AsyncGenerator<Row
     const { usage } = await retriever.rank(query, documents, { layout, fuse: "none" });
     tokens = usage.documentTokens.reduce((sum, count) => sum + count, 0);
   };
-  // The first warms up on documents of the round before; each layout reads them for the first time.
+  // Every round has documents of its own, which each way reads for the first time.
   const [independent, listwise, encoder] = await medians(rounds, [
     { before: next, run: () => rank("independent") },
     { run: () => rank("listwise") },

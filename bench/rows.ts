@@ -53,7 +53,7 @@ export function ratio(measure: string, atMost: number | null, [one, other]: read
 }
 
 export function printRow({ measure, value, unit = "", atMost, detail = "" }: Row): void {
-  const digits = unit === "" ? 3 : value < 10 ? 2 : 0;
+  const digits = unit === "" ? 3 : value < 10 && !Number.isInteger(value) ? 2 : 0;
   const goal = atMost === null ? "" : `at most ${atMost}${unit}: ${value <= atMost ? "yes" : "**no**"}`;
   console.log(`| ${measure} | ${value.toFixed(digits)}${unit} | ${goal} | ${detail} |`);
 }

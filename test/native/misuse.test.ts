@@ -64,12 +64,13 @@ describe("wrong types", () => {
     expect(untried.map(([name]) => name)).toEqual(harmless);
   });
 
-  test.each([
+  test.each<[string, number[]]>([
     ["cells", [-1]],
     ["cells", [2 ** 31]],
     ["bytes", [1, -1]],
     ["bytes", [1, Number.NaN]],
-    ["more bytes than there are", [1, 2 ** 52]],
+    // A sanitizer ends the process at an allocation of that size.
+    ...(process.env.ASAN_OPTIONS ? [] : [["more bytes than there are", [1, 2 ** 52]] as [string, number[]]]),
   ])("a CellState of %s %o is a RangeError", (_, args) => {
     expect(() => new (untyped(addon.CellState))(...args)).toThrow(RangeError);
   });

@@ -43,6 +43,8 @@ export type Config = {
     /** Chosen on examples that share few words with their answers, and on those and HotpotQA's together. */
     fewShared?: Found;
     both?: Found;
+    /** The best heads by other objectives of detection on hotpot_train100, as many as are published. */
+    objectives?: Record<string, string>;
   }[];
 };
 

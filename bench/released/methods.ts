@@ -72,6 +72,9 @@ export function choicesOf(model: Config["models"][number], identity: ModelIdenti
     make("default", { heads: qr }),
     ...counts.map((count) => make(`${count} head${count === 1 ? "" : "s"}`, { heads: ranked.slice(0, count) })),
     make("all heads", { heads: everyHead(identity) }),
+    ...Object.entries(model.objectives ?? {}).map(([objective, list]) =>
+      make(`--objective ${objective}`, { heads: parseList(list) }),
+    ),
     make("no null query", { heads: qr, calibrated: false }),
     make("no mask", { heads: qr, masked: false }),
     make("neither", { heads: qr, calibrated: false, masked: false }),

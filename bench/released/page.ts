@@ -48,7 +48,7 @@ ${conclusion.trim()}
 - Queries: drawn by seed ${seed}, as many per set as [the table](#by-set) says. **The samples are small:** one set says little.
 - Documents: cut at ${maxDocumentTokens} tokens for the heads and 510 for MiniLM (\`dense\`: all-MiniLM-L6-v2, cosine), whole for BM25. The best candidate is next to the query. Pools of hotpot hold ten documents, and all are candidates.
 - \`A + B\`: z-scores, ${config.fuseWeight} each; RRF: reciprocal ranks. Random heads: as many as the QR heads, mean of ${config.randomDraws} draws.
-- Heads: found on hotpot_train100, other questions of the source of hotpot_train_val500. Nothing was tuned to these sets.
+- Heads: found on hotpot_train100, other questions of the source of hotpot_train_val500; those for few shared words on [117 training questions](../../bench/released/few-shared-words.ts) of other sources. Nothing was tuned to these sets.
 - nDCG@10 with linear gain, as in trec_eval. Brackets have 95 % bootstrap intervals. * marks p below .05 against BM25 (paired randomization test, not corrected for the number of rows).
 
 ## All queries
@@ -65,7 +65,7 @@ ${parts.map(setTable).join("\n\n")}
 
 ## Questions that share no word with their answer
 
-How many of 24 questions have the answer first; mean over four orders, in which every document is once at every place. Chance is 6. ([bench/paraphrases.jsonl](../../bench/paraphrases.jsonl): the answer, a decoy that repeats the question's words, and two others.)
+How many of 24 questions have the answer first; mean over four orders, in which every document is once at every place. Chance is 6. [bench/paraphrases.jsonl](../../bench/paraphrases.jsonl) has the answer, a decoy that repeats a word of the question, and two others; the answer is equally often the longest, second, third and shortest.
 
 ${paraphraseTable(
   parts.map(({ model: { title }, methods, paraphrases }) => ({ title, methods, results: paraphrases })),
@@ -90,14 +90,23 @@ Processor seconds per query and peak memory in MiB: three queries of ${candidate
 
 ${costTable(parts)}
 
+## RankGPT
+
+One query of each set but the needles, ten candidates of 60 words, as far as time allowed: 7 queries with Gemma 3 and 6 with SmolLM2. No answer was a permutation. Gemma 3 named passage 10 first in all seven and left the rest nearly in place; SmolLM2 changed nothing in three of six. A listwise prompt needs a larger model.
+
+\`\`\`sh
+qrhead eval --data … --candidates 10 --limit 1 --max-document-words 60 --order reverse --method bm25 --method rankgpt --method heads -m MODEL.gguf
+\`\`\`
+
 ## Not measured
 
-RankGPT, CLIPPER's chapters (a novel does not fit SmolLM2's 8,192 tokens), LongMemEval, other orders, templates and objectives, answers, models above 270 million parameters, GPUs.
+CLIPPER's chapters (a novel does not fit SmolLM2's 8,192 tokens), LongMemEval, other orders of the twenty candidates, templates, objectives on SmolLM2, answers, models above 270 million parameters, GPUs.
 
 ## Run it
 
 \`\`\`sh
 npm run models:real
+npx tsx bench/released/few-shared-words.ts --train DIR --judge .cache/real/all-MiniLM-L6-v2-F16.gguf -o few-shared-words.jsonl
 npx tsx bench/released/main.ts --data DIR        # --minutes N stops earlier; the same command continues
 \`\`\`
 

@@ -15,6 +15,7 @@ import { cache, root, zig } from "./python-tools.mjs";
 const LEFT_OUT = {
   "test/{bundlers,examples,fleet,real,types}/**": "they start npm, bundlers, Redis or a browser, which Wine has not",
   "test/{package,readme}.test.ts": "they start npm and git",
+  "test/native/engine.test.ts": "it compiles the engine with this machine's compiler",
   "test/unit/{gguf,prompt-chat-template}.test.ts": "they start git",
 };
 

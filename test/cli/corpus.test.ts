@@ -92,7 +92,7 @@ describe("rerank --cache", () => {
     ]);
     expectFailure(foreign, 2, "queries.jsonl", "not a saved corpus");
     expectFailure(none, 2, "none.corpus", "--docs");
-    expectFailure(folder, 2, "no/where.corpus");
+    expectFailure(folder, 2, "where.corpus");
     expect(readFileSync(queries, "utf8")).toContain("honey");
   });
 
@@ -100,7 +100,11 @@ describe("rerank --cache", () => {
     const cache = files.path("shared.corpus");
     const call = () => run([...one, "--docs", docs, "--cache", cache, "--json"]);
     const results = await Promise.all([call(), call()]);
-    for (const { code, stderr } of results) expect([code, stderr]).toEqual([0, ""]);
+    for (const { code, stderr } of results) {
+      expect(code).toBe(0);
+      // On a slow machine one of them says that it waits.
+      expect(stderr).toMatch(/^(qrhead: waiting for process [^\n]*\n)?$/);
+    }
     const after = await run([...one, "--cache", cache, "--json"]);
     expect(resultsOf(after.stdout)[0].id).toBe("rock");
     expect(existsSync(cache)).toBe(true);

@@ -34,7 +34,7 @@ function headSetSchema() {
     format: z.literal("qrhead-heads"),
     version: z.literal(1),
     model: modelSchema,
-    prompt: z.enum(["auto", "llama3", "qwen2.5", "template", "plain"]).exactOptional(),
+    prompt: z.enum(["auto", "llama3", "qwen2.5", "template", "plain", "question"]).exactOptional(),
     nullQuery: z.string().exactOptional(),
     promptTokens: z.int().min(1).exactOptional(),
     layout: z.enum(["listwise", "independent"]).exactOptional(),

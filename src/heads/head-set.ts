@@ -41,7 +41,7 @@ export type HeadSet = {
   version: 1;
   model?: HeadSetModel;
   /** The prompt that the heads were found with. */
-  prompt?: "auto" | "llama3" | "qwen2.5" | "template" | "plain";
+  prompt?: "auto" | "llama3" | "qwen2.5" | "template" | "plain" | "question";
   /** The query that calibration subtracted. */
   nullQuery?: string;
   /** Tokens of the longest prompt that these heads are known to rank well in. */

@@ -4,7 +4,7 @@
 export const CACHE_TYPES = ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"] as const;
 /** As the command line writes them; the library takes `false` for the CPU. */
 export const GPU_NAMES = ["auto", "false", "cuda", "vulkan", "metal"] as const;
-export const PROMPT_NAMES = ["auto", "llama3", "qwen2.5", "template", "plain"] as const;
+export const PROMPT_NAMES = ["auto", "llama3", "qwen2.5", "template", "plain", "question"] as const;
 export const ORDERS = ["given", "reverse"] as const;
 export const LAYOUTS = ["listwise", "independent"] as const;
 /** How the scores of several windows become one ranking. */

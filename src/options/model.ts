@@ -124,6 +124,7 @@ export const prompt = choice({
   ...{ choices: PROMPT_NAMES, flag: "--prompt <NAME>", group: "Prompt and scores" },
   expected: PROMPT_NAMES.map((name) => JSON.stringify(name)).join(", "),
   says: "prompt format",
+  more: '`"question"`: the model\'s template, or none, with an instruction to answer instead of to find.',
   default: '`"auto"`: the published prompt for models of its family, else the model\'s template',
   shortDefault: "auto",
 });

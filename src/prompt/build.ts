@@ -6,8 +6,6 @@ export type PromptPiece = { text: string; special: boolean };
 
 /** The published text, to the byte, leading space included. (QRRetriever, EMNLP 2025; after ICR, arXiv 2410.02642.) */
 const INTRODUCTION = " Here are some paragraphs:";
-const INSTRUCTION = "Please find information that are relevant to the following query in the paragraphs above.";
-const QUERY_LABEL = "Query:";
 
 /** A document of a prompt. An empty title is a line of its own, as in the published code; without one there is none. */
 export type PromptDocument = { id?: string; title?: string; text: string };
@@ -64,14 +62,14 @@ export function buildPrompt(profile: PromptProfile, documents: readonly PromptDo
 }
 
 /** What stands after the documents: the instruction and the query, without the suffix. */
-export function queryText({ separator, trimEnd }: PromptProfile, query: string): string {
-  const text = wellFormed(`${INSTRUCTION}${separator}${QUERY_LABEL} ${query}`);
+export function queryText({ separator, instruction, label, trimEnd }: PromptProfile, query: string): string {
+  const text = wellFormed(`${instruction}${separator}${label} ${query}`);
   return trimEnd ? text.trimEnd() : text;
 }
 
 /** What every query begins with: the instruction and its label, of which the last character may join what follows. */
-export function queryOpening({ separator }: PromptProfile): string {
-  return `${INSTRUCTION}${separator}${QUERY_LABEL.slice(0, -1)}`;
+export function queryOpening({ separator, instruction, label }: PromptProfile): string {
+  return `${instruction}${separator}${label.slice(0, -1)}`;
 }
 
 /** Replaces unpaired surrogates by U+FFFD, as encoding to UTF-8 does, so that lengths computed part by part add up. */

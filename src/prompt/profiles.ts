@@ -4,7 +4,7 @@ import type { ModelIdentity } from "../types.ts";
 import { readChatTemplate } from "./chat-template.ts";
 
 /** Which wrapping a prompt is to have; `auto` decides by the model's metadata. */
-export type PromptName = "auto" | "llama3" | "qwen2.5" | "template" | "plain";
+export type PromptName = "auto" | "llama3" | "qwen2.5" | "template" | "plain" | "question";
 
 /** What stands around and between the published text. */
 export type PromptProfile = {
@@ -15,12 +15,23 @@ export type PromptProfile = {
   suffix: string;
   /** Between the introduction, the documents, the instruction and the query. */
   separator: string;
+  /** What to do with the documents, and the word before the query. */
+  instruction: string;
+  label: string;
   /** The chat template drops whitespace at the beginning of a message. */
   trimStart: boolean;
   /** The chat template drops whitespace at the end of a message. */
   trimEnd: boolean;
 };
-/** The names that `--prompt` and the `prompt` option accept. */
+
+/** The published instruction, to the byte. (QRRetriever, EMNLP 2025; after ICR, arXiv 2410.02642.) */
+const FIND = {
+  instruction: "Please find information that are relevant to the following query in the paragraphs above.",
+  label: "Query:",
+};
+
+/** In the manner of ICR's instruction for questions of several hops, in words of our own. */
+const ANSWER = { instruction: "Use the paragraphs above to answer this question.", label: "Question:" };
 
 /**
  * The prompts of the paper's own code, to the byte. They are not the models' chat templates: no system turn, and no line
@@ -32,6 +43,7 @@ const PUBLISHED: Readonly<Record<"llama3" | "qwen2.5", PromptProfile>> = {
     prefix: "<|start_header_id|>user<|end_header_id|>",
     suffix: "<|eot_id|><|start_header_id|>assistant<|end_header_id|>",
     separator: " \n\n",
+    ...FIND,
     trimStart: false,
     trimEnd: false,
   },
@@ -40,6 +52,7 @@ const PUBLISHED: Readonly<Record<"llama3" | "qwen2.5", PromptProfile>> = {
     prefix: "<|im_start|>user",
     suffix: "<|im_end|>\n<|im_start|>assistant",
     separator: "\n\n",
+    ...FIND,
     trimStart: false,
     trimEnd: false,
   },
@@ -50,6 +63,7 @@ const PLAIN: PromptProfile = {
   prefix: "",
   suffix: "",
   separator: "\n\n",
+  ...FIND,
   trimStart: false,
   trimEnd: false,
 };
@@ -64,7 +78,8 @@ export type PromptModel = ModelIdentity & { bosText: string; eosText: string };
  * Chooses what stands around the published text.
  *
  * `auto` takes the published format where tokenizer and chat template are of that family, else the model's own chat
- * template, else nothing. A format that is asked for by name is given to any model.
+ * template, else nothing. A format that is asked for by name is given to any model. `question` asks for an answer, in the
+ * model's chat template where it has one.
  *
  * @throws InputError `INVALID_ARGUMENT` for an unknown name, or for `template` where the model has none.
  * @throws QRHeadError `CHAT_TEMPLATE` when the model's template is needed and cannot be used.
@@ -78,6 +93,8 @@ export function selectProfile(name: PromptName, model: PromptModel): PromptProfi
       return PLAIN;
     case "template":
       return fromTemplate(model);
+    case "question":
+      return { ...(model.chatTemplate ? fromTemplate(model) : PLAIN), name, ...ANSWER };
     case "auto": {
       const family = publishedFamily(model);
       if (family !== null) return PUBLISHED[family];
@@ -116,5 +133,5 @@ function fromTemplate(model: PromptModel): PromptProfile {
       `The model ${model.name} has no chat template for the prompt "template": use auto, plain, llama3 or qwen2.5`,
     );
   }
-  return { name: "template", separator: PLAIN.separator, ...readChatTemplate(model.chatTemplate, model) };
+  return { name: "template", separator: PLAIN.separator, ...FIND, ...readChatTemplate(model.chatTemplate, model) };
 }

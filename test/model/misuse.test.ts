@@ -44,7 +44,7 @@ async function expectRefused(work: Promise<unknown>, message: string): Promise<v
 const flag = "true or false";
 const atLeastOne = "an integer of at least 1";
 const caches = "f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0";
-const prompts = '"auto", "llama3", "qwen2.5", "template", "plain"';
+const prompts = '"auto", "llama3", "qwen2.5", "template", "plain", "question"';
 const gpus = '"auto", false, "cuda", "vulkan" or "metal"';
 
 /** Option, wrong value, what is expected, and how the value is shown. */

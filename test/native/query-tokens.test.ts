@@ -14,7 +14,15 @@ import { makeVocabularyModel, spellingVocabularies } from "../helpers/vocabulary
 const names = { ...identity(), bosText: "<s>", eosText: "</s>" };
 const profiles: PromptProfile[] = [
   ...(["llama3", "qwen2.5", "plain"] as const).map((name) => selectProfile(name, names)),
-  { name: "template", prefix: "<|user|>\n", suffix: "</s>\n", separator: "\n\n", trimStart: true, trimEnd: true },
+  {
+    ...selectProfile("plain", names),
+    name: "template",
+    prefix: "<|user|>\n",
+    suffix: "</s>\n",
+    separator: "\n\n",
+    trimStart: true,
+    trimEnd: true,
+  },
 ];
 const prose =
   "The Nile flows north and reaches the sea in a wide delta; nobody has counted its channels, which change every year. ";

@@ -28,6 +28,14 @@ describe("buildPrompt", () => {
     );
   });
 
+  it("asks for an answer where the profile does", () => {
+    const built = buildPrompt(profile("question"), [{ text: "one" }], "why?");
+    expect(built.text).toBe(
+      " Here are some paragraphs:\n\n[1] one\n\nUse the paragraphs above to answer this question.\n\nQuestion: why?",
+    );
+    expect(slice(built.text, built.querySpan)).toMatch(/^Use the paragraphs/);
+  });
+
   it("spans documents without separators, and the query from the instruction to the end of the suffix", () => {
     const built = buildPrompt(profile("llama3"), [{ text: "é" }, { title: "日本", text: "👍" }], "q");
     expect(built.documentSpans.map((span) => slice(built.text, span))).toEqual(["[1] é", "[2] 日本\n👍"]);
@@ -51,6 +59,7 @@ describe("buildPrompt", () => {
 
   it("trims the message as the chat template would", () => {
     const trimming: PromptProfile = {
+      ...profile("plain"),
       name: "template",
       prefix: "<u>",
       suffix: "</u>",

@@ -31,7 +31,7 @@ describe("selectProfile auto", () => {
 
 describe("selectProfile by name", () => {
   it("gives a published format to any model", () => {
-    expect(selectProfile("llama3", model("gemma", "x", null))).toEqual({
+    expect(selectProfile("llama3", model("gemma", "x", null))).toMatchObject({
       name: "llama3",
       prefix: "<|start_header_id|>user<|end_header_id|>",
       suffix: "<|eot_id|><|start_header_id|>assistant<|end_header_id|>",
@@ -42,7 +42,7 @@ describe("selectProfile by name", () => {
   });
 
   it("takes prefix and suffix from the chat template", () => {
-    expect(selectProfile("template", model("llama", "llama-bpe", LLAMA3))).toEqual({
+    expect(selectProfile("template", model("llama", "llama-bpe", LLAMA3))).toMatchObject({
       name: "template",
       prefix: "<s><|start_header_id|>user<|end_header_id|>\n\n",
       suffix: "<|eot_id|>",
@@ -50,6 +50,13 @@ describe("selectProfile by name", () => {
       trimStart: true,
       trimEnd: true,
     });
+  });
+
+  it("asks for an answer in the model's template, or in none", () => {
+    const prefix = "<s><|start_header_id|>user<|end_header_id|>\n\n";
+    const own = { name: "question", label: "Question:" };
+    expect(selectProfile("question", model("llama", "llama-bpe", LLAMA3))).toMatchObject({ ...own, prefix });
+    expect(selectProfile("question", model("llama", "llama-bpe", null))).toMatchObject({ ...own, prefix: "" });
   });
 
   it("has nothing around plain text", () => {

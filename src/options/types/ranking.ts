@@ -53,8 +53,11 @@ export type LoadOptions = ScoringOptions & {
    * or a head set.
    */
   heads?: string | readonly Head[] | HeadSet | undefined;
-  /** Prompt format. Defaults to `"auto"`: the published prompt for models of its family, else the model's template. */
-  prompt?: "auto" | "llama3" | "qwen2.5" | "template" | "plain" | undefined;
+  /**
+   * Prompt format. Defaults to `"auto"`: the published prompt for models of its family, else the model's template.
+   * `"question"`: the model's template, or none, with an instruction to answer instead of to find.
+   */
+  prompt?: "auto" | "llama3" | "qwen2.5" | "template" | "plain" | "question" | undefined;
   /**
    * Tokens that a prompt may have. An integer from 16 to 134217728. Defaults to what a call needs, up to what the
    * model was trained for.

@@ -26,7 +26,7 @@ export type Outcome = {
   peakBytes?: number;
   error?: string;
   /** What a generator answered, where that was the task; `ids` are then the documents that it saw. */
-  answer?: { given: string; expected: string; exact: number; f1: number };
+  answer?: { given: string; expected: string; exact: number; f1: number; judged?: number };
 };
 
 export function outcomeKey({

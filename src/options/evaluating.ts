@@ -174,6 +174,10 @@ export const EVALUATING_ANSWERS = {
     says: "documents to show, such as 3,5",
   }),
   full: toggle({ flag: "--full", says: "also show all documents" }),
+  judge: text({
+    ...{ flag: "--judge <MODEL>", expected: "a GGUF or the address of a server", shortDefault: "none" },
+    says: "also let this model judge answers: a GGUF, or http://HOST/v1#NAME",
+  }),
   output: text({
     ...{ flag: "-o, --output <DIR>", expected: "a folder", shortDefault: "that of --results" },
     says: "folder for answers.jsonl",

@@ -1,6 +1,8 @@
 // From retrieval to accuracy by the commands, with a generator whose answers are known beforehand: the copying model goes on
 // with what follows the last time that its prompt's last tokens stood, which is the beginning of the first document shown.
 import { mkdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, describe, expect, it } from "vitest";
 import { copyingHead } from "../../scripts/models/table.ts";
 import type { AnswerSummary } from "../../src/eval/answer/run.ts";
@@ -33,6 +35,23 @@ async function answer(data: string, results: string, ...more: string[]): Promise
   const { stdout, stderr } = await run([...args, ...more]);
   expect(stderr).toBe("");
   return Object.fromEntries(JSON.parse(stdout).map((summary: AnswerSummary) => [summary.source, summary]));
+}
+
+type Chat = { model: string; messages: [{ content: string }] };
+
+/** A server with OpenAI's chat completions. */
+async function chatServer(reply: (asked: Chat) => string) {
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const piece of request) body += piece;
+    const message = { role: "assistant", content: reply(JSON.parse(body)) };
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ choices: [{ index: 0, message }] }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+  const close = async () => void server.close();
+  return { address, [Symbol.asyncDispose]: close };
 }
 
 describe("eval-answer", () => {
@@ -69,6 +88,24 @@ describe("eval-answer", () => {
     expect([without["bm25@1"]!.count, without["bm25@1"]!.failed, without["bm25@1"]!.f1.mean]).toEqual([2, 0, 0]);
     const missing = ["eval-answer", "--data", data, "--results", files.path("locomo-results"), ...generator];
     expectFailure(await run([...missing, "-o", files.path("x"), "--without-heads", "9-0"]), 2, "Head 9-0");
+    // A judge sees question, right and given answer, and here finds the right one's beginning in the given one.
+    const out2 = ["-o", files.path("locomo-judged"), "--judge"];
+    const prompts: string[] = [];
+    await using judge = await chatServer(({ model, messages: [{ content }] }) => {
+      prompts.push(`${model}: ${content}`);
+      const [, right, given] = /Right answer: (.*)\nGiven answer: ([^]*)\n\nDoes/.exec(content) ?? ["", "-", ""];
+      return given!.slice(0, 40).includes(right!.slice(0, 20)) ? "Yes." : "No, not at all";
+    });
+    const judged = await answer(data, files.path("locomo-results"), ...out2, `${judge.address}#small`);
+    expect([judged["bm25@1"]!.judged?.mean, judged.full!.judged?.mean]).toEqual([1, 0]);
+    expect(best!.judged).toBeNull();
+    expect(prompts[1]).toMatch(/^small: Question: which lantern\?\nRight answer: Violet turtles/);
+    // The copying model says neither yes nor no.
+    const local = ["-o", files.path("locomo-local"), "--judge", modelPath("copying")];
+    const copied = await answer(data, files.path("locomo-results"), ...local);
+    expect(copied["bm25@1"]).toMatchObject({ malformed: 2, judged: null });
+    const nobody = [...missing, "-o", files.path("y"), "--judge", "http://127.0.0.1:2/v1"];
+    expectFailure(await run(nobody), 2, "http://127.0.0.1:2/v1/chat/completions cannot be reached");
     // It goes on for 64 tokens, so that even the right answer has words too many.
     expect(best!.f1.mean).toBeGreaterThan(full!.f1.mean + 0.1);
   });

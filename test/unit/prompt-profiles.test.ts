@@ -72,7 +72,7 @@ describe("selectProfile by name", () => {
 
   it("refuses an unknown name", () => {
     expect(() => selectProfile("chatml" as PromptName, model("llama", "x", null))).toThrow(
-      'Expected one of auto, llama3, qwen2.5, template, plain for prompt but received "chatml" of type string',
+      'Expected one of auto, llama3, qwen2.5, template, plain, question for prompt but received "chatml" of type string',
     );
   });
 });

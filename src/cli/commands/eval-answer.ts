@@ -1,7 +1,8 @@
 import path from "node:path";
 import type { Command } from "commander";
 import { InputError } from "../../errors.ts";
-import { openGenerator } from "../../eval/answer/generator.ts";
+import { type Generator, openGenerator } from "../../eval/answer/generator.ts";
+import { isRemote, openRemote } from "../../eval/answer/remote.ts";
 import {
   type AnswerProgress,
   type AnswerSummary,
@@ -41,6 +42,7 @@ type AnswerFlags = CommonFlags &
     full?: boolean;
     contextSize?: number;
     withoutHeads?: string;
+    judge?: string;
     json?: boolean;
   };
 
@@ -48,7 +50,7 @@ type AnswerFlags = CommonFlags &
 const DEFAULT_TOP_K = [5];
 
 const HELP = {
-  everyday: ["--data", "--results", "--model", "--top-k", "--full", "--without-heads", "--output", "--json"],
+  everyday: ["--data", "--results", "--model", "--top-k", "--full", "--judge", "--without-heads", "--output", "--json"],
   examples: [
     "qrhead eval --data clipper --setting clipper -m small.gguf --method bm25 --method qrhead -o results",
     "qrhead eval-answer --data clipper --results results -m large.gguf --top-k 3,5 --full",
@@ -56,8 +58,9 @@ const HELP = {
   ],
   details: `
 The generator gets the documents that a method ranked first, in their own order. A claim counts if the model calls it
-true, a pair if it also calls the corrupted twin false. answers.jsonl in the results folder keeps the answers, and a
-stopped run continues. For another generator, context size or --without-heads, name another folder (-o).`,
+true, a pair if it also calls the corrupted twin false. A judge says of each answer to a question whether it says what
+the right one says; its server answers OpenAI's chat completions, with OPENAI_API_KEY if set. answers.jsonl in the results folder keeps the answers, and a
+stopped run continues. For another generator, context size, judge or --without-heads, name another folder (-o).`,
 };
 
 /** `qrhead eval-answer`: how well a generator answers from what methods retrieved. */
@@ -89,16 +92,19 @@ async function run(_: unknown, command: Command): Promise<void> {
   const journal = await Journal.resume(path.join(output, "answers.jsonl"), {
     ...{ generator: flags.model ?? "built-in", contextSize: flags.contextSize ?? "auto" },
     ...(flags.withoutHeads !== undefined && { withoutHeads: flags.withoutHeads }),
+    ...(flags.judge !== undefined && { judge: flags.judge }),
     ...{ task: task.name, results: flags.output === undefined ? "." : path.resolve(results) },
   });
   const began = performance.now();
   try {
     await using generator = await openGenerator(flags.model, { load, signal }, flags.withoutHeads);
+    await using other = await openJudge();
+    const judge = flags.judge === undefined ? undefined : (other ?? generator);
     const onProgress = ({ done, total, resumed }: AnswerProgress) => {
       const left = timeLeft(performance.now() - began, done - resumed, total - resumed);
       bar.onProgress({ phase: "answer", done, total, note: left });
     };
-    await answerTask(task, outcomes, sources, generator, journal, { signal, onProgress });
+    await answerTask(task, outcomes, sources, generator, journal, { judge, signal, onProgress });
     bar.stop();
     const summary = summarizeAnswers(journal.outcomes, sources, 42);
     if (flags.json) printJson(summary);
@@ -112,13 +118,22 @@ async function run(_: unknown, command: Command): Promise<void> {
     bar.stop();
     journal.close();
   }
+
+  /** Undefined where there is no judge, and where the generator judges itself. */
+  async function openJudge(): Promise<Generator | undefined> {
+    if (flags.judge === undefined || (flags.judge === flags.model && flags.withoutHeads === undefined))
+      return undefined;
+    return isRemote(flags.judge) ? openRemote(flags.judge, signal) : openGenerator(flags.judge, { load, signal });
+  }
 }
 
 function answerTable(summaries: readonly AnswerSummary[]): string {
   const share = (value: { mean: number; low: number; high: number } | null) =>
     value ? `${value.mean.toFixed(3)} (${value.low.toFixed(3)} to ${value.high.toFixed(3)})` : "";
-  const rows = summaries.map(({ source, count, accuracy, f1, pairs, malformed, failed }) => {
-    return [source, String(count), share(accuracy), share(f1), share(pairs), String(malformed), String(failed)];
+  const rows = summaries.map(({ source, count, accuracy, f1, pairs, judged, malformed, failed }) => {
+    const shares = [accuracy, f1, pairs, judged].map(share);
+    return [source, String(count), ...shares, String(malformed), String(failed)];
   });
-  return plainTable(["Source", "answers", "exact", "F1", "pairs", "malformed", "failed"], rows, [], [1, 2, 3, 4, 5, 6]);
+  const columns = ["Source", "answers", "exact", "F1", "pairs", "judged", "malformed", "failed"];
+  return plainTable(columns, rows, [], [1, 2, 3, 4, 5, 6, 7]);
 }

@@ -67,6 +67,11 @@ export function claimPrompt(documents: readonly RankDocument[], claim: string): 
   return `${shown(documents)}\n\nIs the following claim true or false, judged by the text above alone? Answer with one word.\n\nClaim: ${claim}\nAnswer:`;
 }
 
+/** Asks a judge whether an answer says what the expected one says. */
+export function judgePrompt(question: string, expected: string, given: string): string {
+  return `Question: ${question}\nRight answer: ${expected}\nGiven answer: ${given}\n\nDoes the given answer say the same as the right answer? Reply with yes or no.\nReply:`;
+}
+
 function shown(documents: readonly RankDocument[]): string {
   return documents.map(withTitle).join("\n\n");
 }

@@ -7,11 +7,13 @@ import { bootstrap, type Interval } from "../metrics/statistics.ts";
 import { type Outcome, outcomeKey } from "../outcome.ts";
 import { rankingOf } from "../summary.ts";
 import type { Task, Topic } from "../types.ts";
-import { claimPrompt, type Generator, questionPrompt } from "./generator.ts";
-import { exactMatch, parseVerdict, tokenF1 } from "./scores.ts";
+import { claimPrompt, type Generator, judgePrompt, questionPrompt } from "./generator.ts";
+import { exactMatch, parseJudgement, parseVerdict, tokenF1 } from "./scores.ts";
 
 /** Tokens of an answer: a verdict, or a short phrase. */
 const MAX_TOKENS = 64;
+/** Tokens of a judge's yes or no. */
+const JUDGE_TOKENS = 8;
 /** What a false twin's outcome adds to the query's id. */
 const TWIN = "#corrupted";
 
@@ -24,7 +26,13 @@ export type AnswerProgress = { done: number; total: number; resumed: number };
 /** Documents that one question is answered from: undefined where the method ranked nothing. */
 type Shown = readonly RankDocument[] | undefined;
 
-type Ask = { key: string; prompt: (documents: readonly RankDocument[]) => string; expected: string; isClaim: boolean };
+type Ask = {
+  key: string;
+  query: string;
+  prompt: (documents: readonly RankDocument[]) => string;
+  expected: string;
+  isClaim: boolean;
+};
 
 /** `full`, and every method with every k, such as `qrhead@5`. */
 export function listSources(methods: readonly string[], ks: readonly number[], full: boolean): Source[] {
@@ -37,6 +45,7 @@ export function listSources(methods: readonly string[], ks: readonly number[], f
  *
  * @param task CLIPPER or LoCoMo, opened with all documents as candidates and in their own order.
  * @param retrieved Outcomes of an earlier run over the same data.
+ * @param judge Also says of each answer to a question whether it is right.
  * @throws InputError `INVALID_INPUT` for a task without answers, or of which the earlier run has no ranking.
  */
 export async function answerTask(
@@ -46,9 +55,14 @@ export async function answerTask(
   generator: Generator,
   journal: Journal,
   {
+    judge,
     signal,
     onProgress,
-  }: { signal?: AbortSignal | undefined; onProgress?: ((progress: AnswerProgress) => void) | undefined } = {},
+  }: {
+    judge?: Generator | undefined;
+    signal?: AbortSignal | undefined;
+    onProgress?: ((progress: AnswerProgress) => void) | undefined;
+  } = {},
 ): Promise<void> {
   if (task.format !== "clipper" && task.format !== "locomo") {
     throw new InputError(
@@ -73,7 +87,7 @@ export async function answerTask(
       for (const ask of asks(topic, task.format)) {
         const base = { task: task.name, query: ask.key, method: source.name, permutation: 0 };
         const known = journal.get(outcomeKey(base));
-        if (!known) journal.add(await answerOne(base, ask, shown, generator, signal));
+        if (!known) journal.add(await answerOne(base, ask, shown, { generator, judge, signal }));
         progress.done++;
         if (known) progress.resumed++;
         onProgress?.(progress);
@@ -104,21 +118,20 @@ function chooseShown(
 function asks(topic: Topic, format: string): Ask[] {
   if (format === "locomo") {
     const { answer } = topic as LocomoTopic;
-    return [{ key: topic.id, prompt: (seen) => questionPrompt(seen, topic.query), expected: answer, isClaim: false }];
+    const { id: key, query } = topic;
+    return [{ key, query, prompt: (seen) => questionPrompt(seen, query), expected: answer, isClaim: false }];
   }
-  const { corrupted } = topic as ClipperTopic;
-  return [
-    { key: topic.id, prompt: (seen) => claimPrompt(seen, topic.query), expected: "true", isClaim: true },
-    { key: topic.id + TWIN, prompt: (seen) => claimPrompt(seen, corrupted), expected: "false", isClaim: true },
-  ];
+  const claim = (key: string, query: string, expected: string): Ask => {
+    return { key, query, prompt: (seen) => claimPrompt(seen, query), expected, isClaim: true };
+  };
+  return [claim(topic.id, topic.query, "true"), claim(topic.id + TWIN, (topic as ClipperTopic).corrupted, "false")];
 }
 
 async function answerOne(
   base: Pick<Outcome, "task" | "query" | "method" | "permutation">,
-  { prompt, expected, isClaim }: Ask,
+  { query, prompt, expected, isClaim }: Ask,
   seen: Shown,
-  generator: Generator,
-  signal: AbortSignal | undefined,
+  { generator, judge, signal }: { generator: Generator; judge: Generator | undefined; signal: AbortSignal | undefined },
 ): Promise<Outcome> {
   const began = performance.now();
   const ids = seen?.map(({ id }) => id) ?? [];
@@ -130,7 +143,9 @@ async function answerOne(
     const verdict = parseVerdict(given);
     const exact = isClaim ? Number(String(verdict) === expected) : exactMatch(given, expected);
     const f1 = isClaim ? exact : tokenF1(given, expected);
-    const malformed = isClaim && verdict === null ? 1 : 0;
+    const said = judge && !isClaim && (await judge.answer(judgePrompt(query, expected, given), JUDGE_TOKENS, signal));
+    const judged = said === undefined || said === false ? undefined : parseJudgement(said);
+    const malformed = (isClaim && verdict === null) || judged === null ? 1 : 0;
     return {
       ...base,
       status: "ok",
@@ -139,7 +154,7 @@ async function answerOne(
       ms,
       answers: 1,
       malformed,
-      answer: { given, expected, exact, f1 },
+      answer: { given, expected, exact, f1, ...(judged !== undefined && { judged: judged ? 1 : 0 }) },
     };
   } catch (error) {
     signal?.throwIfAborted();
@@ -161,6 +176,8 @@ export type AnswerSummary = {
   accuracy: Interval;
   f1: Interval;
   pairs: Interval | null;
+  /** What the judge calls right; null without one. */
+  judged: Interval | null;
   malformed: number;
   failed: number;
 };
@@ -190,6 +207,12 @@ export function summarizeAnswers(
           seed,
         ),
         pairs: pairs.length > 0 ? bootstrap(pairs, seed) : null,
+        judged: found.some(({ answer }) => answer?.judged !== undefined)
+          ? bootstrap(
+              found.map(({ answer }) => answer?.judged ?? 0),
+              seed,
+            )
+          : null,
         malformed: found.reduce((sum, outcome) => sum + (outcome.malformed ?? 0), 0),
         failed: found.filter(({ status }) => status === "failed").length,
       },

@@ -27,6 +27,12 @@ export function tokenF1(given: string, expected: string): number {
   return common === 0 ? 0 : (2 * common) / (found.length + wanted.length);
 }
 
+/** Whether a judge says yes or no; null where it says neither. */
+export function parseJudgement(answer: string): boolean | null {
+  const match = /\b(yes|no)\b/i.exec(answer);
+  return match ? match[1]!.toLowerCase() === "yes" : null;
+}
+
 /** The verdict that an answer gives first; null where it gives none. */
 export function parseVerdict(answer: string): boolean | null {
   const match = /\b(true|false)\b/i.exec(answer);

@@ -93,17 +93,17 @@ describe("eval-answer", () => {
     const prompts: string[] = [];
     await using judge = await chatServer(({ model, messages: [{ content }] }) => {
       prompts.push(`${model}: ${content}`);
-      const [, right, given] = /Right answer: (.*)\nGiven answer: ([^]*)\n\nDoes/.exec(content) ?? ["", "-", ""];
+      const [, right, given] = /Right answer: (.*)\nGiven answer: (.*)\n\nDoes/s.exec(content) ?? ["", "-", ""];
       return given!.slice(0, 40).includes(right!.slice(0, 20)) ? "Yes." : "No, not at all";
     });
     const judged = await answer(data, files.path("locomo-results"), ...out2, `${judge.address}#small`);
     expect([judged["bm25@1"]!.judged?.mean, judged.full!.judged?.mean]).toEqual([1, 0]);
     expect(best!.judged).toBeNull();
     expect(prompts[1]).toMatch(/^small: Question: which lantern\?\nRight answer: Violet turtles/);
-    // The copying model says neither yes nor no.
+    // A file as judge: the copying model goes on with the question's "yes or no", and is asked for every answer.
     const local = ["-o", files.path("locomo-local"), "--judge", modelPath("copying")];
     const copied = await answer(data, files.path("locomo-results"), ...local);
-    expect(copied["bm25@1"]).toMatchObject({ malformed: 2, judged: null });
+    expect(copied["bm25@1"]).toMatchObject({ count: 2, failed: 0, judged: { mean: 0 } });
     const nobody = [...missing, "-o", files.path("y"), "--judge", "http://127.0.0.1:2/v1"];
     expectFailure(await run(nobody), 2, "http://127.0.0.1:2/v1/chat/completions cannot be reached");
     // It goes on for 64 tokens, so that even the right answer has words too many.

@@ -124,6 +124,13 @@ export class Bm25Index {
     return found;
   }
 
+  /** The documents that have every one of some different terms, in their order. */
+  having(terms: readonly string[]): number[] {
+    const having: number[] = [];
+    for (const [document, count] of this.shared(terms).entries()) if (count === terms.length) having.push(document);
+    return having;
+  }
+
   #finished(): Uint32Array {
     if (!this.#begins) throw new Error("finish() must come before the first search");
     return this.#begins;

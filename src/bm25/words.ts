@@ -39,7 +39,7 @@ const TOKEN = new RegExp(
  */
 function luceneTerms(text: string, left?: ReadonlySet<string>): string[] {
   const terms: string[] = [];
-  for (const token of text.match(TOKEN) ?? []) {
+  for (const token of text.normalize("NFC").match(TOKEN) ?? []) {
     const word = token.replace(/['’][sS]$/, "").toLowerCase();
     if (!LUCENE_STOP_WORDS.has(word) && !left?.has(word) && /[\p{L}\p{N}]/u.test(word)) terms.push(stemmer(word));
   }
@@ -64,7 +64,11 @@ const LIGHT_STOP_WORDS = new Set(
 
 /** Runs of letters and digits in lower case, without a longer list of stop words, lightly stemmed. */
 function lightTerms(text: string): string[] {
-  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const words =
+    text
+      .normalize("NFC")
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+/gu) ?? [];
   return words.filter((word) => !LIGHT_STOP_WORDS.has(word)).map(stemLightly);
 }
 

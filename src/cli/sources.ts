@@ -62,7 +62,10 @@ export async function readSources(
   }
   if (found.length === 0) {
     const why = left[0] ? `${left[0].file} ${left[0].reason}` : `${paths.join(", ")} has no files`;
-    const others = left.length > 1 ? `, and the other ${left.length - 1} have none either` : "";
+    const others =
+      left.length > 1
+        ? `, and ${left.length === 2 ? "the other has" : `the other ${left.length - 1} have`} none either`
+        : "";
     throw new InputError("INVALID_INPUT", `Expected documents but ${why}${others}`);
   }
   warnOfLeftOut(left);

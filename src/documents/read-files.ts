@@ -67,7 +67,10 @@ export async function readTexts(paths: readonly string[], options: ReadTextsOpti
   }
   if (texts.length === 0) {
     const [first] = left;
-    const others = left.length > 1 ? `, and the other ${left.length - 1} have none either` : "";
+    const others =
+      left.length > 1
+        ? `, and ${left.length === 2 ? "the other has" : `the other ${left.length - 1} have`} none either`
+        : "";
     const without = paths.length > 0 ? `${paths.join(", ")} has no files` : "no path was given";
     const found = first ? `${first.file} ${first.reason}${others}` : without;
     // What is wrong with the first file may say what to do.

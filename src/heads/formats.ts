@@ -99,10 +99,19 @@ function chooseBest(entries: { head: Head; score: number }[], fail: Fail): Forei
 function readYaml(text: string, fail: Fail, model?: ModelIdentity): ForeignHeads {
   const document = yaml().parseDocument(text, { logLevel: "silent", prettyErrors: false });
   const [error] = document.errors;
-  if (error) return fail(`YAML does not allow this: ${error.message}`);
+  if (error) {
+    // Files written by hand may have a whole line of heads among lines that are no YAML.
+    const line = YAML_FIELD.exec(text)!;
+    const value = /^[^\n]*/.exec(text.slice(line.index + line[0].length))![0];
+    const isWhole = value.split(/[[(]/).length === value.split(/[\])]/).length;
+    if (isWhole && /\d|full_heads/.test(value)) return { heads: readText(value, fail, model) };
+    return fail(`YAML does not allow this: ${error.message}`);
+  }
   let content: unknown;
   try {
     content = document.toJS();
+    // An anchor may name what it is in.
+    JSON.stringify(content);
   } catch (cause) {
     return fail(`YAML does not allow this: ${(cause as Error).message}`);
   }

@@ -165,7 +165,12 @@ export function headerTokens(trunk: Trunk, position: number): number {
 export function contentTokens(trunk: Trunk, position: number): number {
   const { title, text } = trunk.sources[position]!;
   const [begin, end] = trunk.documentSpans[position]!;
-  return end - begin - tokensBefore(trunk, position, title === undefined ? text : `${title}\n${text}`);
+  const content = title === undefined ? text : `${title}\n${text}`;
+  const contentBegin = trunk.byteSpans[position]![1] - Buffer.byteLength(wellFormed(content), "utf8");
+  let token = begin;
+  // A token may begin at the space before the content.
+  while (token < end && trunk.offsets[2 * token + 1]! <= contentBegin) token++;
+  return end - token;
 }
 
 /** `[begin, end)` of a document's tokens in bytes of its text alone, two numbers a token. */

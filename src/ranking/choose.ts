@@ -11,7 +11,7 @@ import { sharedWords } from "./words.ts";
  * A first stage changes the order and not the relevance, which need not fall from rank to rank then.
  */
 export function chooseResults(
-  { order, odds, rawOdds, describe, ...standing }: Standing,
+  { order, behind, odds, rawOdds, describe, ...standing }: Standing,
   documents: readonly RankDocument[],
   { fusion, relevance, threshold, topK }: RankPlan,
 ): Ranking {
@@ -29,7 +29,7 @@ export function chooseResults(
   };
   const left = reach(least);
   const results = fusion
-    ? fuseResults(standing.query, places.map(result), documents, fusion)
+    ? fuseResults(standing.query, places.map(result), documents, fusion, behind)
         .filter((one) => one.relevance >= least)
         .slice(0, topK)
     : left.slice(0, topK).map(result);

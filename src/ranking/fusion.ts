@@ -1,6 +1,6 @@
 import { invalidArgument } from "../errors.ts";
 import type { Fuse, Prior, RankDocument } from "../types.ts";
-import { largestOf } from "../util/extremes.ts";
+import { largestOf, smallestOf } from "../util/extremes.ts";
 import { isList } from "../util/kinds.ts";
 import { mean } from "../util/mean.ts";
 import type { Ranked } from "./results.ts";
@@ -49,8 +49,9 @@ export function fuseResults<T extends Pick<Ranked, "index" | "score" | "demoted"
   results: readonly T[],
   documents: readonly RankDocument[],
   { prior, fuse }: Fusion,
+  behind?: ReadonlyMap<number, readonly number[]>,
 ): (T & Fused)[] {
-  return fuseRanking(results, prior === "bm25" ? bm25Scores(query, documents) : prior, fuse);
+  return fuseRanking(results, prior === "bm25" ? bm25Scores(query, documents) : prior, fuse, behind);
 }
 
 /** The constant of Cormack et al. 2009: how little the first ranks differ. */
@@ -79,15 +80,17 @@ export function fuseScores(heads: readonly number[], prior: readonly number[], f
  * Reorders a ranking. `score` becomes the fused number, `attention` the heads' score; `prior` is added.
  *
  * A demoted document counts with the attention of its place. A short one counts with no more of the prior than what it stands
- * behind. A blank one stays behind all others, and scores no higher than the last of them.
+ * behind, and scores no higher. A blank one stays behind all others, and scores no higher than the last of them.
  *
  * @param results A ranking of all documents by the heads, best first.
  * @param prior One score per document, in the order of the documents passed.
+ * @param behind For documents that only repeat the query, those that they stand behind; by index.
  */
 export function fuseRanking<T extends Pick<Ranked, "index" | "score" | "demoted">>(
   results: readonly T[],
   prior: readonly number[],
   fuse: Exclude<Fuse, "none">,
+  behind: ReadonlyMap<number, readonly number[]> = new Map(),
 ): (T & Fused)[] {
   assertPrior(prior, results.length);
   let lowest = Number.POSITIVE_INFINITY;
@@ -102,6 +105,16 @@ export function fuseRanking<T extends Pick<Ranked, "index" | "score" | "demoted"
     return demoted === "short" ? Math.min(before, priors[i]!) : priors[i]!;
   });
   const fused = fuseScores(placed, counted, fuse);
+  const byIndex: number[] = [];
+  for (const [i, { index }] of results.entries()) byIndex[index] = fused[i]!;
+  const lowestOf = new Map<readonly number[], number>();
+  for (const [i, { index }] of results.entries()) {
+    const those = behind.get(index);
+    if (!those) continue;
+    const lowest = lowestOf.get(those) ?? smallestOf(those.map((one) => byIndex[one]!));
+    lowestOf.set(those, lowest);
+    fused[i] = Math.min(fused[i]!, lowest);
+  }
   const isBlank = ({ demoted }: T) => demoted === "blank";
   const least = results.reduce(
     (low, result, i) => (isBlank(result) ? low : Math.min(low, fused[i]!)),
@@ -112,7 +125,11 @@ export function fuseRanking<T extends Pick<Ranked, "index" | "score" | "demoted"
     score: isBlank(result) ? Math.min(least, fused[i]!) : fused[i]!,
     ...{ attention: result.score, prior: priors[i]! },
   }));
-  return joined.sort((a, b) => Number(isBlank(a)) - Number(isBlank(b)) || b.score - a.score || a.index - b.index);
+  const isDemoted = ({ demoted }: T) => Number(demoted !== undefined);
+  return joined.sort(
+    (a, b) =>
+      Number(isBlank(a)) - Number(isBlank(b)) || b.score - a.score || isDemoted(a) - isDemoted(b) || a.index - b.index,
+  );
 }
 
 /** (x − mean) / std of the population; 0 where all are equal. */

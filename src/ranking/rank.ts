@@ -102,7 +102,7 @@ async function standingOf(
   if (error !== undefined) throw new QRHeadError("ATTENTION_INVALID", error);
   const terse = placed.flatMap((one, index) => (isTerse(one) ? [index] : []));
   const echoes = await echoesOf(query, documents, terse, signal);
-  const { order, demoted } = placeDocuments(
+  const { order, demoted, behind } = placeDocuments(
     placed.map((place, index) => ({ ...place, score: scores[positions[index]!]! })),
     values,
     { mask, echoes },
@@ -128,7 +128,7 @@ async function standingOf(
     query,
     heads: [...heads.heads],
     ...(weights && { weights: [...heads.weights!] }),
-    ...{ order, describe },
+    ...{ order, behind, describe },
     odds: positions.map((position) => odds[position]!),
     rawOdds: positions.map((position) => rawOdds[position]!),
     usage: {

@@ -54,7 +54,7 @@ export type RankedDocument<T extends DocumentInput = DocumentInput> = {
   /**
    * Why it ranks lower than the heads' score says: `"blank"`, without a letter, digit or pictograph, behind all documents that have one;
    * `"short"`, a text without a title: of at most 4 tokens, with a score above a longer document's only because it has no other
-   * tokens, or of at most 8 that only repeats words of the query, behind the longer documents with as many of them. See
+   * tokens, or of at most 8 that only repeats words of the query, behind the longer documents with the same words. See
    * `placeDocuments`.
    */
   demoted?: Demoted;
@@ -140,6 +140,8 @@ export type Standing = Omit<Ranking, "results" | "abstained" | "belowThreshold" 
   Odds & {
     /** All documents, best first; `odds` and `rawOdds` are by index. */
     order: readonly number[];
+    /** For documents that only repeat the query, those that they stand behind; by index. */
+    behind?: ReadonlyMap<number, readonly number[]>;
     describe: (index: number) => Described;
   };
 export type Described = Omit<Ranked, "share" | "relevance" | "attention" | "prior">;

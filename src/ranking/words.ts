@@ -38,18 +38,22 @@ export function bm25Scores(query: string, documents: readonly RankDocument[]): n
   );
 }
 
+/** What stands for the share of shared words where the query has no words that could be shared: neither many nor few. */
+const NO_WORDS = 0.5;
+
 /**
  * The share of the query's different words that each document has, title included, from 0 to 1: stemmed, without question words,
- * pronouns, auxiliaries and articles. 0 for all where the query has no other words. It depends on no other document.
+ * pronouns, auxiliaries and articles of English. ½ for all where the query has no other words. It depends on no other document.
  */
 export function sharedWords(query: string, documents: readonly RankDocument[]): number[] {
   const terms = topicTerms(query);
-  return Array.from(indexOf(documents).shared(terms), (count) => count / Math.max(1, terms.length));
+  if (terms.length === 0) return documents.map(() => NO_WORDS);
+  return Array.from(indexOf(documents).shared(terms), (count) => count / terms.length);
 }
 
 /**
- * For documents that only repeat words of the query, the documents that have as many of its words, itself among them; nothing for
- * others, and for those without such words.
+ * For documents that only repeat words of the query, the documents that have all of the same words, itself among them; nothing
+ * for others, and for those without such words. Documents with the same words share one list.
  *
  * @param some Indexes of the documents to look at.
  * @throws The signal's reason.
@@ -60,21 +64,33 @@ export async function echoesOf(
   some: readonly number[],
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<number, readonly number[]>> {
-  const terms = topicTerms(query);
-  const asked = new Set(terms);
-  const echoes = some.filter((one) => {
-    const own = topicTerms(documents[one]!.text);
-    return own.length > 0 && own.every((term) => asked.has(term));
-  });
-  if (echoes.length === 0) return new Map();
+  const asked = new Set(topicTerms(query));
+  const echoes = await inSlices(echoSteps(asked, documents, some), signal);
+  if (echoes.size === 0) return new Map();
   await indexWords(documents, signal);
-  const shared = indexOf(documents).shared(terms);
-  const having = new Map<number, readonly number[]>();
-  for (const count of new Set(echoes.map((one) => shared[one]!))) {
-    having.set(
-      count,
-      documents.flatMap((_, index) => (shared[index]! >= count ? [index] : [])),
-    );
+  const index = indexOf(documents);
+  const having = new Map<string, readonly number[]>();
+  return new Map(
+    Array.from(echoes, ([one, terms]) => {
+      const name = terms.join(" ");
+      const known = having.get(name) ?? index.having(terms);
+      having.set(name, known);
+      return [one, known];
+    }),
+  );
+}
+
+/** The words of each document that has some, and only words of the query. */
+function* echoSteps(
+  asked: ReadonlySet<string>,
+  documents: readonly RankDocument[],
+  some: readonly number[],
+): Steps<Map<number, string[]>> {
+  const echoes = new Map<number, string[]>();
+  for (const one of some) {
+    const terms = topicTerms(documents[one]!.text).sort();
+    if (terms.length > 0 && terms.every((term) => asked.has(term))) echoes.set(one, terms);
+    yield;
   }
-  return new Map(echoes.map((one) => [one, having.get(shared[one]!)!]));
+  return echoes;
 }

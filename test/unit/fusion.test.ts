@@ -103,6 +103,19 @@ describe("fusing a ranking", () => {
       [2, 0],
     ]);
     expect(results[1]!.score).toBe(results[0]!.score);
+    // Whatever the order of the documents.
+    const turned = fuseRanking([ranked(1, 4), ranked(0, 5, { demoted: "short" }), ranked(2, 1)], [9, 3, 0], {
+      weight: 0.5,
+    });
+    expect(turned.map(({ index }) => index)).toEqual([1, 0, 2]);
+  });
+
+  test("a document that only repeats the query scores no higher than any that it stands behind", () => {
+    // By the heads 1, 2, then the echo; the prior is for 2 and the echo.
+    const results = [ranked(1, 4), ranked(2, 3), ranked(0, 5, { demoted: "short" }), ranked(3, 0)];
+    const fused = fuseRanking(results, [5, 0, 5, 0], { weight: 0.5 }, new Map([[0, [1, 2]]]));
+    expect(fused.map(({ index }) => index)).toEqual([2, 1, 0, 3]);
+    expect(fused[2]!.score).toBe(fused[1]!.score);
   });
 
   test("no blank document has a higher score than one with words", () => {

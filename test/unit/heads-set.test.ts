@@ -93,6 +93,7 @@ describe("parseHeadSet of published formats", () => {
     ["YAML tuples without quotes", "selected_heads: [(13, 18), (8, 11)] # best first\n"],
     ["YAML of a folded text", "attn_head_set: >-\n  13-18,\n  8-11\nmodel: x\n"],
     ["YAML with a quoted field", "\"attn_head_set\": '13-18,8-11'\n"],
+    ["a whole line of heads among lines that are no YAML", "attn_head_set: 13-18, 8-11\nprompt: Answer: yes\n\t- x\n"],
     ["Python tuples", "[(13, 18), (8, 11)]"],
     ["a JSON list of pairs", "[[13, 18], [8, 11]]"],
     ["a JSON list of keys", '["13-18", "8_11"]'],
@@ -158,6 +159,7 @@ describe("parseHeadSet of published formats", () => {
     ["a list with something else in it", "13-18,foo,8-11", /not a list of heads/],
     ["a range of three", "13-18-2", /not a list of heads/],
     ["an empty field", "attn_head_set: \nother: 1-2\n", /names no head/],
+    ["YAML of an anchor within itself", "heads: &a [*a]\n", /YAML does not allow this/],
     ["YAML that is none", "selected_heads: [[13, 18]\nother: {\n", /YAML does not allow this/],
     [
       "YAML of aliases that grow without end",

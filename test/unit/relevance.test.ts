@@ -76,18 +76,25 @@ test("shared words are stemmed topic words of the query, titles included", () =>
     ...(i === 1 && { title: "Ferry prices" }),
   }));
   expect(sharedWords("What is the price of the ferry's ferries?", documents)).toEqual([0.5, 1, 0, 0.5]);
-  // Nothing but words that every text has.
-  expect(sharedWords("who are you?", documents)).toEqual([0, 0, 0, 0]);
+  // Nothing but words that every text has: they say nothing.
+  expect(sharedWords("who are you?", documents)).toEqual([0.5, 0.5, 0.5, 0.5]);
+  // The same letters, written in two ways.
+  expect(sharedWords("caf\u00e9", [{ id: "0", text: "Cafe\u0301 Nero" }])).toEqual([1]);
 });
 
-test("an echo says nothing but words of the query, and every document with as many of them is named", async () => {
+test("an echo says nothing but words of the query, and every document that has its words is named", async () => {
   const texts = ["The ferry?", "ferries to Ischia, at a price", "Paris", "is it", "Ferry price", "A price"];
   const documents = texts.map((text, i) => ({ id: `${i}`, text }));
-  const echoes = await echoesOf("What is the price of the ferry?", documents, [0, 2, 3, 4], undefined);
+  const echoes = await echoesOf("What is the price of the ferry?", documents, [0, 2, 3, 4, 5], undefined);
   expect([...echoes]).toEqual([
-    [0, [0, 1, 4, 5]],
+    [0, [0, 1, 4]],
     [4, [1, 4]],
+    [5, [1, 4, 5]],
   ]);
+  // A short answer to a question with a choice is no echo of the other one.
+  const choice = ["Saturday only.", "On Sunday we went to the sea."].map((text, i) => ({ id: `${i}`, text }));
+  const query = "Is the shop open on Sunday or on Saturday only?";
+  expect([...(await echoesOf(query, choice, [0], undefined))]).toEqual([[0, [0]]]);
 });
 
 test("shares add up to 1, in proportion", () => {

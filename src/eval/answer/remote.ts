@@ -22,7 +22,9 @@ export async function openRemote(spec: string, signal?: AbortSignal): Promise<Ge
   const key = process.env.OPENAI_API_KEY;
   const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
   const z = zod();
-  const completion = z.object({ choices: z.array(z.object({ message: z.object({ content: z.string() }) })).min(1) });
+  const completion = z.object({
+    choices: z.array(z.object({ message: z.object({ content: z.string().nullish() }) })).min(1),
+  });
   const answer: Generator["answer"] = async (prompt, maxTokens, stop) => {
     const messages = [{ role: "user", content: prompt }];
     const body = JSON.stringify({ model, messages, temperature: 0, max_tokens: maxTokens });
@@ -36,10 +38,10 @@ export async function openRemote(spec: string, signal?: AbortSignal): Promise<Ge
     if (!response.ok) throw failed(`answered ${response.status}: ${text.slice(0, 200)}`);
     const parsed = completion.safeParse(parse(text));
     if (!parsed.success) throw failed(`did not answer as chat completions do: ${text.slice(0, 200)}`);
-    return parsed.data.choices[0]!.message.content.trim();
+    return parsed.data.choices[0]!.message.content?.trim() ?? "";
   };
   // Fails before the first question if the server cannot answer.
-  await answer("Say yes.", 1, signal);
+  await answer("Say yes.", 8, signal);
   return { answer, async [Symbol.asyncDispose]() {} };
 }
 

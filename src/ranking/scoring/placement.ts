@@ -36,19 +36,21 @@ export function isBlank({ title = "", text }: { title?: string; text: string }):
  * - A text of at most 4 tokens without a title comes behind a document of at least twice as many, if a stretch of that one, as
  *   long as the whole short document, got more attention: the short one scores higher only because it has no other tokens.
  * - A text of at most 8 tokens without a title that only repeats words of the query comes behind all documents of at least
- *   twice as many that have as many words of the query: it gets attention for its likeness to the query, and answers nothing.
+ *   twice as many that have the same words: it gets attention for its likeness to the query, and says nothing that they do not.
  *
  * Scores do not change.
  *
  * @param tokenScores Per token of the prompt.
- * @param echoes For each document that only repeats words of the query, the documents that have as many of its words.
- * @returns Indexes of the documents in their order, and by index why one ranks lower than its score.
+ * @param echoes For each document that only repeats words of the query, the documents that have the same words.
+ * @returns Indexes of the documents in their order, by index why one ranks lower than its score, and for documents that only
+ * repeat the query those that they stand behind.
  */
 export function placeDocuments(
   documents: readonly Placed[],
   tokenScores: Float32Array | Float64Array,
   { mask, echoes = new Map() }: { mask: boolean; echoes?: ReadonlyMap<number, readonly number[]> },
-): { order: number[]; demoted: (Demoted | undefined)[] } {
+): { order: number[]; demoted: (Demoted | undefined)[]; behind: Map<number, readonly number[]> } {
+  const behind = new Map<number, readonly number[]>();
   const demoted = documents.map(({ blank }): Demoted | undefined => (blank ? "blank" : undefined));
   const keys = documents.map(({ score }) => score);
   const stretches = new Map<string, number>();
@@ -67,6 +69,15 @@ export function placeDocuments(
     if (shorts.length === 0) continue;
     const isLonger = (index: number) => documents[index]!.contentTokens >= LONGER * length;
     const longer = withContent.filter(isLonger).sort((a, b) => keys[a]! - keys[b]!);
+    const fuller = new Map<readonly number[], { those: readonly number[]; lowest: number }>();
+    const fullerOf = (having: readonly number[]) => {
+      const known = fuller.get(having);
+      if (known) return known;
+      const those = having.filter(isLonger);
+      const found = { those, lowest: smallestOf(those.map((index) => keys[index]!)) };
+      fuller.set(having, found);
+      return found;
+    };
     for (const short of shorts) {
       const { score, span } = documents[short]!;
       const isTail = length <= SHORT_TOKENS;
@@ -74,9 +85,10 @@ export function placeDocuments(
         (index) => keys[index]! > score || (isTail && bestStretch(index, span[1] - span[0]) > score),
       );
       const tail = better === undefined ? score : keys[better]!;
-      const fuller = echoes.get(short)?.filter(isLonger) ?? [];
-      const echo = smallestOf(fuller.map((index) => keys[index]!));
-      const key = Math.min(score, tail, echo);
+      const having = echoes.get(short);
+      const { those = [], lowest = Number.POSITIVE_INFINITY } = having ? fullerOf(having) : {};
+      if (those.length > 0) behind.set(short, those);
+      const key = Math.min(score, tail, lowest);
       if (key === score) continue;
       keys[short] = key;
       demoted[short] = "short";
@@ -91,7 +103,7 @@ export function placeDocuments(
       documents[b]!.score - documents[a]!.score ||
       a - b,
   );
-  return { order, demoted };
+  return { order, demoted, behind };
 }
 
 function isShort({ contentTokens, titled }: Placed, length: number): boolean {

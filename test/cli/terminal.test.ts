@@ -51,7 +51,7 @@ describe.skipIf(process.platform === "win32")("at a terminal", () => {
     "standard input that was asked for is read from the keys, with a word about how it ends",
     async () => {
       const asked = atTerminal(["rerank", "What do bees make?", "-", "--threads", "1", "--format", "ids"]);
-      await asked.shows(/Reading documents file from the terminal: end with Ctrl\+D/);
+      await asked.shows(/Reading documents from the terminal: end with Ctrl\+D/);
       asked.write("Bees make honey.\nGranite is a rock.\n\u0004");
       expect(await asked.ended).toBe(0);
       expect(asked.output()).toMatch(/\r\n[01]\r\n[01]\r\n$/);

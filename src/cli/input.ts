@@ -12,7 +12,7 @@ export type FormatFlags = { docsFormat?: DocumentFormat | undefined };
 /**
  * The documents of a file, or of standard input for `-`.
  *
- * @param what Names the file in messages, such as "Documents file".
+ * @param what Names the file in messages, such as "Query file".
  * @throws InputError as `readInput`, and for what holds no documents in that format.
  */
 export async function readDocuments(
@@ -32,7 +32,7 @@ export function nameOf(file: string): string {
 /**
  * Reads a file, or standard input for `-`.
  *
- * @param what Names the file in messages, such as "Documents file".
+ * @param what Names the file in messages, such as "Query file".
  * @throws InputError when it does not exist, is a folder, cannot be read, or is larger than `MOST_INPUT_BYTES`.
  */
 export async function readInput(file: string, what: string, signal: AbortSignal): Promise<Uint8Array> {

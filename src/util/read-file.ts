@@ -11,7 +11,7 @@ export const MOST_INPUT_BYTES = 256 * 2 ** 20;
 /**
  * Reads a file whole. Waiting for a pipe that nobody writes to, or for a terminal, ends with the signal.
  *
- * @param what Names the file in messages, such as "Documents file".
+ * @param what Names the file in messages, such as "Query file".
  * @throws InputError when it does not exist, is a folder, cannot be read, or has more than `MOST_INPUT_BYTES`.
  */
 export async function readBytes(file: string, what: string, signal?: AbortSignal): Promise<Buffer> {

@@ -63,7 +63,7 @@ describe.concurrent("files", () => {
       ask([files.path("site/a/README.md"), files.path("site/old.txt")]),
       ask([files.path("site/paper.pdf")]),
     ]);
-    expectFailure(binary, 2, "logo.png is not text but a PNG image", "and the other 1 have none either");
+    expectFailure(binary, 2, "logo.png is not text but a PNG image", "and the other has none either");
     expectFailure(latin1, 2, "old.txt, line 1 is not valid UTF-8");
     expectFailure(pdf, 2, "paper.pdf is not text but a PDF");
   }, 180_000);

@@ -58,13 +58,16 @@ async function bench(_: unknown, command: Command): Promise<void> {
     return printJson({ report, peakBytes: peakBytes() } satisfies ChildReport);
   }
   const signal = interruptSignal();
-  const report = await heard(runBench({ ...benchOptions(flags), trials: ALL_TRIALS, rounds: flags.rounds }), signal);
+  const report = await heard(
+    runBench({ ...benchOptions(flags, signal), trials: ALL_TRIALS, rounds: flags.rounds }),
+    signal,
+  );
   if (flags.memory) report.rows.push(await memoryRow(flags, signal));
   report.rows.push(await commandRow(flags, signal));
   if (flags.threads === undefined && report.machine.gpu === false) {
-    report.rows.push(await heard(threadsRow({ ...benchOptions(flags), rounds: flags.rounds }), signal));
+    report.rows.push(await heard(threadsRow({ ...benchOptions(flags, signal), rounds: flags.rounds }), signal));
   }
-  if (flags.growth) append(report.rows, await heard(growthRows(flags), signal));
+  if (flags.growth) append(report.rows, await heard(growthRows(flags, signal), signal));
   if (flags.json) return printJson(report);
   const { model, machine, size } = report;
   print(
@@ -90,7 +93,7 @@ function ratiosTable(rows: readonly BenchRow[]): string {
   return plainTable(["ratio", "", "goal"], shown, [], [1]);
 }
 
-function benchOptions(flags: BenchFlags): Omit<BenchOptions, "trials" | "rounds"> {
+function benchOptions(flags: BenchFlags, signal?: AbortSignal): Omit<BenchOptions, "trials" | "rounds"> {
   const { model, gpu, gpuLayers, threads, libraryDirectory } = toLoadOptions(flags);
   return {
     ...{ model, gpu, gpuLayers, threads, libraryDirectory },
@@ -99,7 +102,9 @@ function benchOptions(flags: BenchFlags): Omit<BenchOptions, "trials" | "rounds"
     queryTokens: flags.queryTokens,
     nullTokens: NULL_TOKENS,
     onTrial: (round, name, time) => {
-      if (!flags.quiet) note(`${round === 0 ? "warm-up" : `round ${round}`} ${name}: ${Math.round(time.totalMs)} ms`);
+      // A trial that was running at Ctrl+C may end after it.
+      if (!flags.quiet && !signal?.aborted)
+        note(`${round === 0 ? "warm-up" : `round ${round}`} ${name}: ${Math.round(time.totalMs)} ms`);
     },
   };
 }
@@ -122,12 +127,12 @@ async function commandRow(flags: BenchFlags, signal: AbortSignal): Promise<Bench
   return { name: "the command / its engine calls", value, limit: 1.02 };
 }
 
-async function growthRows(flags: BenchFlags): Promise<BenchRow[]> {
+async function growthRows(flags: BenchFlags, signal: AbortSignal): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const factor of [0.25, 1, 4]) {
     const documentTokens = Math.round(flags.documentTokens * factor);
     const { medians } = await runBench({
-      ...benchOptions({ ...flags, documentTokens }),
+      ...benchOptions({ ...flags, documentTokens }, signal),
       trials: ["plain", "rerank"],
       rounds: 1,
     });

@@ -59,8 +59,9 @@ const HELP = {
   details: `
 The generator gets the documents that a method ranked first, in their own order. A claim counts if the model calls it
 true, a pair if it also calls the corrupted twin false. A judge says of each answer to a question whether it says what
-the right one says; its server answers OpenAI's chat completions, with OPENAI_API_KEY if set. answers.jsonl in the results folder keeps the answers, and a
-stopped run continues. For another generator, context size, judge or --without-heads, name another folder (-o).`,
+the right one says; a server answers OpenAI's chat completions and gets OPENAI_API_KEY if it is set. answers.jsonl in
+the results folder keeps the answers, and a stopped run continues. For another generator, context size, judge or
+--without-heads, name another folder (-o).`,
 };
 
 /** `qrhead eval-answer`: how well a generator answers from what methods retrieved. */

@@ -30,6 +30,12 @@ export function parseRankOptions(options: unknown): RankOptions {
   return parseOptions(OF_RANK, options) as RankOptions;
 }
 
+/** Bytes that corpora may take where no limit is given. */
 export function defaultCorpusMemory(): number {
   return Math.floor(totalmem() / 4);
+}
+
+/** Bytes that independent documents of `rank` may take between calls where no limit is given: 87,000 tokens of the built-in model. */
+export function defaultRankMemory(): number {
+  return Math.min(2 ** 29, defaultCorpusMemory());
 }

@@ -16,6 +16,7 @@ import { TOKENIZING } from "./options/texts.ts";
 import type { CorpusFileOptions } from "./options/types/corpora.ts";
 import {
   defaultCorpusMemory,
+  defaultRankMemory,
   type LoadOptions,
   parseLoadOptions,
   parseRankOptions,
@@ -55,7 +56,8 @@ import { streamOf } from "./writing/stream.ts";
  */
 export class QRRetriever implements Retriever {
   readonly #engine: Engine;
-  readonly #store: DocumentStore;
+  /** Independent documents that `rank` read, and those that corpora did. */
+  readonly #stores: readonly DocumentStore[];
   readonly #corpora: CorpusHost;
   /** What `rank` reads into, by layout. */
   readonly #contexts: Readonly<Record<"listwise" | "independent", KvContext>>;
@@ -68,16 +70,19 @@ export class QRRetriever implements Retriever {
     this.#engine = engine;
     this.#shared = shared.enter();
     this.#queue = new CallQueue("retriever", beside);
-    const pool = new Pool(engine.options.corpusMemory ?? defaultCorpusMemory());
-    this.#store = new DocumentStore(engine, pool);
-    const layouts = {
-      listwise: new ListwiseLayout(engine),
-      independent: new IndependentLayout(engine, this.#store),
-    };
+    const { corpusMemory } = engine.options;
+    const pool = new Pool(corpusMemory ?? defaultCorpusMemory());
+    const listwise = new ListwiseLayout(engine);
+    const [ranked, ofCorpora] = [
+      new DocumentStore(engine, new Pool(corpusMemory ?? defaultRankMemory())),
+      new DocumentStore(engine, pool),
+    ];
+    this.#stores = [ranked, ofCorpora];
     this.#contexts = {
-      listwise: new KvContext(engine, layouts.listwise),
-      independent: new KvContext(engine, layouts.independent),
+      listwise: new KvContext(engine, listwise),
+      independent: new KvContext(engine, new IndependentLayout(engine, ranked)),
     };
+    const layouts = { listwise, independent: new IndependentLayout(engine, ofCorpora) };
     this.#corpora = { engine, layouts, pool, queue: this.#queue, living: new Set() };
   }
 
@@ -293,7 +298,7 @@ export class QRRetriever implements Retriever {
       for (const corpus of this.#corpora.living) await corpus.dispose();
       await this.#queue.release(async () => {
         for (const context of Object.values(this.#contexts)) await context.dispose();
-        await this.#store.dispose();
+        for (const store of this.#stores) await store.dispose();
         await this.#corpora.pool.clear();
         await this.#shared.leave();
       });

@@ -141,7 +141,7 @@ export const LOADING = {
   corpusMemory: integer({
     ...{ min: 0, max: Number.MAX_SAFE_INTEGER, expected: "a number of bytes, an integer of at least 0" },
     says: "bytes that corpora and cached independent documents may take together",
-    default: "a quarter of the machine's memory",
+    default: "a quarter of the machine's memory, of which the documents of `rank` take at most 512 MiB",
     more: "The least recently used are evicted, never those in use. Several retrievers of a thread share the largest of their limits.",
   }),
   generates: toggle({

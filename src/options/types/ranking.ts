@@ -93,8 +93,8 @@ export type LoadOptions = ScoringOptions & {
   earlyStop?: boolean | undefined;
   /**
    * Bytes that corpora and cached independent documents may take together. Defaults to a quarter of the machine's
-   * memory. The least recently used are evicted, never those in use. Several retrievers of a thread share the largest
-   * of their limits.
+   * memory, of which the documents of `rank` take at most 512 MiB. The least recently used are evicted, never those
+   * in use. Several retrievers of a thread share the largest of their limits.
    */
   corpusMemory?: number | undefined;
   /**

@@ -263,6 +263,11 @@ try {
     writeFileSync(path.join(folder, "user.ts"), typescriptUser);
     writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(tsconfig));
     run(bin("tsc"), ["-p", "tsconfig.json"]);
+    // TypeScript's own defaults: the library of browsers, and no types of Node.
+    const { lib: _, ...defaults } = tsconfig.compilerOptions;
+    const plain = { ...tsconfig, compilerOptions: { ...defaults, target: "esnext", types: [] } };
+    writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(plain));
+    run(bin("tsc"), ["-p", "tsconfig.json"]);
   });
   if (process.platform === "linux" && process.arch === "x64") {
     const install = (...packages) =>

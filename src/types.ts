@@ -54,6 +54,11 @@ export type UtilityProcessModule = {
   fork(modulePath: string, args?: string[], options?: object): UtilityProcess;
 };
 
+/** What is used of a Node.js stream of text. */
+export type ReadableText = {
+  setEncoding(encoding: "utf8"): { on(event: "data", listener: (text: string) => void): unknown };
+};
+
 /** What is used of a process that Electron's `utilityProcess` started. */
 export type UtilityProcess = {
   readonly pid: number | undefined;
@@ -61,5 +66,5 @@ export type UtilityProcess = {
   on(event: "message", listener: (message: unknown) => void): unknown;
   on(event: "exit", listener: (code: number) => void): unknown;
   kill(): boolean;
-  readonly stderr: NodeJS.ReadableStream | null;
+  readonly stderr: ReadableText | null;
 };

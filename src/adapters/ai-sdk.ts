@@ -1,5 +1,5 @@
 import { invalidArgument } from "../errors.ts";
-import { type DocumentInput, QRHeadError } from "../index.ts";
+import { type DocumentInput, QRHeadError, type RankOptions } from "../index.ts";
 import { assertList, assertObject, assertText } from "../util/given.ts";
 import { Source, type SourceOptions, textOf } from "./source.ts";
 
@@ -11,6 +11,8 @@ export type RerankCall = {
   query: string;
   topN?: number | undefined;
   abortSignal?: AbortSignal | undefined;
+  /** `qrhead.prior`: scores of the search that found the documents, one for each, which join the heads'. */
+  providerOptions?: { qrhead?: { prior?: unknown } } | Record<string, Record<string, unknown>> | undefined;
 };
 
 export type RerankAnswer = {
@@ -69,11 +71,11 @@ export function createQRHead<V extends SpecificationVersion = "v3">(given: QRHea
   if (!["v3", "v4"].includes(specificationVersion)) {
     throw invalidArgument("specificationVersion", '"v3" or "v4"', specificationVersion);
   }
-  const sources = new Map<string, Source>();
   const own = options.model ?? BUILT_IN;
+  const sources = new Map([[own, new Source(options, ["specificationVersion"])]]);
   const sourceOf = (modelId: string) => {
     const model = modelId === BUILT_IN ? undefined : modelId;
-    const source = sources.get(modelId) ?? new Source(modelId === own ? options : { ...options, model });
+    const source = sources.get(modelId) ?? new Source({ ...options, model });
     sources.set(modelId, source);
     return source;
   };
@@ -87,11 +89,12 @@ export function createQRHead<V extends SpecificationVersion = "v3">(given: QRHea
     modelId,
     doRerank: async (call) => {
       assertObject(call, "options");
-      const { documents, query, topN, abortSignal } = call;
+      const { documents, query, topN, abortSignal, providerOptions } = call;
       assertObject(documents, "documents", "{ type, values }");
       assertList(documents.values, "documents.values");
       const texts: DocumentInput[] = documents.type === "text" ? documents.values : documents.values.map(textOf);
-      const ranked = await sourceOf(modelId).rank(query, texts, topN, abortSignal);
+      const { prior } = (providerOptions?.qrhead ?? {}) as Pick<RankOptions, "prior">;
+      const ranked = await sourceOf(modelId).rank(query, texts, { topN, signal: abortSignal, prior });
       return {
         ranking: ranked.map(({ index, relevance }) => ({ index, relevanceScore: relevance })),
         providerMetadata: { qrhead: { scores: ranked.map(({ score }) => score) } },

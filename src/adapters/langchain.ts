@@ -1,6 +1,7 @@
+import { invalidArgument } from "../errors.ts";
 import type { PruneOptions } from "../index.ts";
 import { assertList, assertObject, assertText } from "../util/given.ts";
-import { Source, type SourceOptions, textOf } from "./source.ts";
+import { assertTopN, Source, type SourceOptions, textOf } from "./source.ts";
 
 export type { AdapterRetriever, SourceOptions } from "./source.ts";
 
@@ -12,6 +13,11 @@ export type QRHeadRerankOptions = SourceOptions & {
   topN?: number | undefined;
   /** Key of the metadata that has a document's title, which is read above its text. Defaults to none. */
   titleKey?: string | undefined;
+  /**
+   * Key of the metadata that has the score of the search that found a document, higher is better. These scores join the heads',
+   * as `prior` of `rank`. Defaults to none.
+   */
+  priorKey?: string | undefined;
 };
 
 /**
@@ -25,14 +31,17 @@ export type QRHeadRerankOptions = SourceOptions & {
 export class QRHeadRerank implements AsyncDisposable {
   readonly topN: number | undefined;
   readonly #titleKey: string | undefined;
+  readonly #priorKey: string | undefined;
   readonly #source: Source;
 
   constructor(options: QRHeadRerankOptions = {}) {
     assertObject(options, "options");
-    const { topN, titleKey, ...source } = options;
+    const { topN, titleKey, priorKey, ...source } = options;
+    assertTopN(topN);
     this.topN = topN;
     this.#titleKey = titleKey;
-    this.#source = new Source(source);
+    this.#priorKey = priorKey;
+    this.#source = new Source(source, ["topN", "titleKey", "priorKey"]);
   }
 
   /** The best documents, best first. */
@@ -78,7 +87,9 @@ export class QRHeadRerank implements AsyncDisposable {
       const read = typeof one === "string" ? { text: one } : isDocument(one) ? this.#read(one) : textOf(one);
       return { ...read, given };
     });
-    return this.#source.rank(query, texts, topN, signal);
+    const key = this.#priorKey;
+    const prior = key === undefined ? undefined : texts.map(({ given }) => scoreOf(given, key));
+    return this.#source.rank(query, texts, { topN, signal, prior });
   }
 
   #read({ pageContent, metadata }: LangChainDocument) {
@@ -109,7 +120,7 @@ export class QRHeadPruner implements AsyncDisposable {
     assertObject(options, "options");
     const { prune, ...source } = options;
     this.#prune = prune;
-    this.#source = new Source(source);
+    this.#source = new Source(source, ["prune"]);
   }
 
   async compressDocuments<T extends LangChainDocument>(
@@ -145,6 +156,13 @@ export class QRHeadPruner implements AsyncDisposable {
 function isDocument(value: LangChainDocument | Record<string, string>): value is LangChainDocument {
   assertObject(value, "documents", "texts and objects");
   return "pageContent" in value;
+}
+
+/** What a document's search gave it. @throws InputError `INVALID_ARGUMENT` for one without. */
+function scoreOf(document: LangChainDocument | string | Record<string, string>, key: string): number {
+  const score = typeof document === "object" && isDocument(document) ? document.metadata?.[key] : undefined;
+  if (!Number.isFinite(score)) throw invalidArgument(`metadata.${key}`, "a finite number of every document", score);
+  return score as number;
 }
 
 /** A copy with other fields, of the same class. */

@@ -1,7 +1,7 @@
 import { invalidArgument } from "../errors.ts";
 import { assertList, assertObject } from "../util/given.ts";
 import { fieldsOf } from "../util/kinds.ts";
-import { Source, type SourceOptions } from "./source.ts";
+import { assertTopN, Source, type SourceOptions } from "./source.ts";
 
 export type { AdapterRetriever, SourceOptions } from "./source.ts";
 
@@ -16,6 +16,8 @@ export type QRHeadPostprocessorOptions = SourceOptions & {
   topN?: number | undefined;
   /** Key of the metadata that has a node's title, which is read above its text. Defaults to none. */
   titleKey?: string | undefined;
+  /** Let the scores that the nodes came with join the heads', as `prior` of `rank`. Defaults to `false`. */
+  fuseScores?: boolean | undefined;
 };
 
 /**
@@ -29,14 +31,17 @@ export type QRHeadPostprocessorOptions = SourceOptions & {
 export class QRHeadPostprocessor implements AsyncDisposable {
   readonly topN: number | undefined;
   readonly #titleKey: string | undefined;
+  readonly #fuseScores: boolean;
   readonly #source: Source;
 
   constructor(options: QRHeadPostprocessorOptions = {}) {
     assertObject(options, "options");
-    const { topN, titleKey, ...source } = options;
+    const { topN, titleKey, fuseScores = false, ...source } = options;
+    assertTopN(topN);
     this.topN = topN;
     this.#titleKey = titleKey;
-    this.#source = new Source(source);
+    this.#fuseScores = fuseScores;
+    this.#source = new Source(source, ["topN", "titleKey", "fuseScores"]);
   }
 
   /** The best nodes, best first; without a question, the nodes as they came. */
@@ -52,7 +57,8 @@ export class QRHeadPostprocessor implements AsyncDisposable {
       // "NONE" is the text without the metadata.
       return { given, text: node.getContent("NONE" as never), ...(typeof title === "string" && { title }) };
     });
-    const ranked = await this.#source.rank(asked, texts, this.topN);
+    const prior = this.#fuseScores ? nodes.map(scoreOf) : undefined;
+    const ranked = await this.#source.rank(asked, texts, { topN: this.topN, prior });
     return ranked.map(({ document, relevance }) => ({ ...document.given, score: relevance }));
   }
 
@@ -64,6 +70,12 @@ export class QRHeadPostprocessor implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
+}
+
+/** @throws InputError `INVALID_ARGUMENT` for a node without. */
+function scoreOf({ score }: NodeWithScore): number {
+  if (!Number.isFinite(score)) throw invalidArgument("score", "a finite number of every node", score);
+  return score as number;
 }
 
 function textOfMessage(content: MessageContent | undefined): string {

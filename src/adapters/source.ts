@@ -4,10 +4,15 @@ import {
   type LoadOptions,
   QRRetriever,
   type RankedDocument,
+  type RankOptions,
   type Retriever,
   relevanceByPlace,
 } from "../index.ts";
 import { IsolatedRetriever } from "../isolate/index.ts";
+import { ISOLATING } from "../options/corpora.ts";
+import { LOADING } from "../options/model.ts";
+import { unknownOption } from "../options/parse.ts";
+import { SCORING } from "../options/ranking.ts";
 import { assertObject, assertText } from "../util/given.ts";
 import { fieldsOf } from "../util/kinds.ts";
 
@@ -22,19 +27,28 @@ export type SourceOptions = LoadOptions & {
   isolated?: boolean | undefined;
 };
 
+/** What one call says: how many to keep, the scores of the search that found the documents, and what stops it. */
+type Ranking = Pick<RankOptions, "prior" | "signal"> & { topN?: number | null | undefined };
+
 /** Loads a retriever when it is first asked for. */
 export class Source implements AsyncDisposable {
   readonly #given: AdapterRetriever | undefined;
   readonly #load: () => Promise<AdapterRetriever>;
   #loading: Promise<AdapterRetriever> | undefined;
 
-  /** @throws InputError `INVALID_ARGUMENT` for options that are no object, and a retriever that is none. */
-  constructor(given: SourceOptions) {
+  /**
+   * @param own Options of the adapter itself, which a message names too.
+   * @throws InputError `INVALID_ARGUMENT` for options that are no object or unknown, and a retriever that is none.
+   */
+  constructor(given: SourceOptions, own: readonly string[] = []) {
     assertObject(given, "options");
     const { retriever, isolated = false, ...options } = given;
     if (retriever !== undefined && typeof fieldsOf<AdapterRetriever>(retriever).rank !== "function") {
       throw invalidArgument("retriever", "a loaded retriever", retriever);
     }
+    const known = Object.keys({ ...SCORING, ...LOADING, ...(isolated && ISOLATING) });
+    const unknown = Object.keys(options).find((name) => !known.includes(name));
+    if (unknown !== undefined) throw unknownOption(unknown, [...own, "retriever", "isolated", ...known]);
     this.#given = retriever;
     this.#load = () => (isolated ? IsolatedRetriever.load(options) : QRRetriever.load(options));
   }
@@ -52,15 +66,12 @@ export class Source implements AsyncDisposable {
   async rank<T extends DocumentInput>(
     query: string,
     documents: readonly T[],
-    topN?: number | null | undefined,
-    signal?: AbortSignal | undefined,
+    { topN, ...options }: Ranking = {},
   ): Promise<RankedDocument<T>[]> {
     assertText(query, "query");
-    // JSON has null for an option that is left out.
-    if (topN != null && !(Number.isInteger(topN) && topN >= 1))
-      throw invalidArgument("topN", "an integer of at least 1", topN);
+    assertTopN(topN);
     if (documents.length === 0) return [];
-    const { results } = await (await this.get()).rank(query, documents, { signal });
+    const { results } = await (await this.get()).rank(query, documents, options);
     const relevances = relevanceByPlace(results);
     return results.map((one, place) => ({ ...one, relevance: relevances[place]! })).slice(0, topN ?? undefined);
   }
@@ -75,6 +86,12 @@ export class Source implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
+}
+
+/** @throws InputError `INVALID_ARGUMENT` for what is no count. JSON has null for an option that is left out. */
+export function assertTopN(topN: unknown): void {
+  if (topN != null && !(Number.isInteger(topN) && (topN as number) >= 1))
+    throw invalidArgument("topN", "an integer of at least 1", topN);
 }
 
 /** The text of an object: its `text` below its `title` where it has one, and its JSON otherwise. */

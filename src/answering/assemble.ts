@@ -91,10 +91,9 @@ export async function assembleContext(
   }
   if (chosen.size === 0 && best.length > 0) {
     const least = smallestOf(costs.values());
-    throw new InputError(
-      "INVALID_INPUT",
-      `No piece fits the budget of ${budgetTokens} tokens: the smallest needs ${least}`,
-    );
+    throw new InputError("INVALID_INPUT", `The smallest chunk has ${least} tokens, and the budget is ${budgetTokens}`, {
+      advice: "use a larger budgetTokens, or a smaller chunkTokens",
+    });
   }
   const sorted = [...chosen.keys()].sort(comparator(pieces, order));
   const text = sorted.map((index, position) => block(pieces[index]!, position + 1)).join(SEPARATOR);

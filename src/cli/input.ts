@@ -1,4 +1,4 @@
-import { parseDocuments } from "../documents/documents.ts";
+import { parseDocuments, parseQueries } from "../documents/documents.ts";
 import type { DocumentFormat } from "../documents/format.ts";
 import type { RankDocument } from "../types.ts";
 import { collect, readBytes } from "../util/read-file.ts";
@@ -22,6 +22,11 @@ export async function readDocuments(
   signal: AbortSignal,
 ): Promise<RankDocument[]> {
   return parseDocuments(await readInput(file, what, signal), nameOf(file), docsFormat && { format: docsFormat });
+}
+
+/** The queries of a file, or of standard input for `-`. @throws As `readDocuments`. */
+export async function readQueries(file: string, signal: AbortSignal): Promise<RankDocument[]> {
+  return parseQueries(await readInput(file, "Queries file", signal), nameOf(file));
 }
 
 /** What messages call an input. */

@@ -14,9 +14,13 @@ export function assertRequired(command: Command): void {
     if (!spec?.required || command.getOptionValue(option.attributeName()) !== undefined) continue;
     const expected = flagExpected(spec);
     const flag = shownFlags(option).replace(/^-\w+, |[<>]/g, "");
-    throw new InputError("INVALID_ARGUMENT", `Expected ${flag} (${spec.flagSays ?? spec.says})`, {
-      ...{ option: option.long!, expected },
-      ...(spec.env !== undefined && { advice: `pass it, or set ${spec.env}` }),
-    });
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `Expected ${flag} (${spec.choices ? expected : (spec.flagSays ?? spec.says)})`,
+      {
+        ...{ option: option.long!, expected },
+        ...(spec.env !== undefined && { advice: `pass it, or set ${spec.env}` }),
+      },
+    );
   }
 }

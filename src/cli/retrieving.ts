@@ -59,6 +59,13 @@ export function belowOf(belowThreshold: number): string[] {
   return belowThreshold > 0 ? [`${belowThreshold} below the threshold`] : [];
 }
 
+/** How many of the ranked chunks cannot have an answer. */
+export function irrelevantOf({ irrelevantChunks }: RetrieveResult["usage"]): string[] {
+  if (irrelevantChunks === 0) return [];
+  const verb = irrelevantChunks === 1 ? "gets" : "get";
+  return [`${irrelevantChunks} ${verb} no more attention from the question than from the null query`];
+}
+
 /** How many chunks were taken, of how many. */
 export function chunksOf(shown: readonly RetrievedSource[], usage: RetrieveResult["usage"]): string {
   const { chunks, candidates, contextTokens } = usage;

@@ -23,6 +23,8 @@ export const HIDDEN_FACTS: readonly HiddenFact[] = [
   },
 ];
 
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /**
  * The first `tokens` tokens of a text, with a needle between two of its sentences.
  *
@@ -30,7 +32,7 @@ export const HIDDEN_FACTS: readonly HiddenFact[] = [
  * @returns The text, and where the needle stands in it, in bytes of its UTF-8.
  */
 export function hide(
-  haystack: { bytes: Buffer; offsets: Uint32Array },
+  haystack: { bytes: Uint8Array; offsets: Uint32Array },
   tokens: number,
   depth: number,
   needle: string,
@@ -41,8 +43,8 @@ export function hide(
     haystack.bytes.subarray(0, whole),
     wholeCharacters(haystack.bytes, endOf(Math.floor(tokens * depth))),
   );
-  const head = haystack.bytes.subarray(0, before).toString("utf8");
-  const tail = haystack.bytes.subarray(before, whole).toString("utf8");
+  const head = UTF8.decode(haystack.bytes.subarray(0, before));
+  const tail = UTF8.decode(haystack.bytes.subarray(before, whole));
   const lead = head === "" ? "" : `${head.trimEnd()} `;
   const begin = Buffer.byteLength(lead);
   return { text: `${lead}${needle} ${tail.trimStart()}`, span: [begin, begin + Buffer.byteLength(needle)] };
@@ -56,9 +58,9 @@ function wholeCharacters(bytes: Uint8Array, end: number): number {
 }
 
 /** The end of the last sentence at or before `end`; 0 where there is none. */
-function sentenceEnd(bytes: Buffer, end: number): number {
+function sentenceEnd(bytes: Uint8Array, end: number): number {
   if (end >= bytes.length) return bytes.length;
-  const text = bytes.subarray(0, end).toString("utf8");
+  const text = UTF8.decode(bytes.subarray(0, end));
   let last = 0;
   for (const match of text.matchAll(/[.!?…。！？]["'”’)\]]*(?=\s|$)/gu)) last = match.index + match[0].length;
   return Buffer.byteLength(text.slice(0, last));

@@ -6,7 +6,7 @@ import type { RankDocument } from "../types.ts";
 import { assertText } from "../util/given.ts";
 import { isList, isObject } from "../util/kinds.ts";
 import { decodeText } from "../util/text-file.ts";
-import { type Found, findDocuments } from "./format.ts";
+import { type DocumentFormat, type Found, findDocuments } from "./format.ts";
 
 /**
  * A document as a program passes it: a text, or an object with `text`, whose other fields are the caller's own. `title` is a line
@@ -34,36 +34,26 @@ export type DocumentRecord =
       docid?: string | number | null;
     };
 
-/** What a field must be; `null` and undefined are none. */
-const FIELDS = {
-  texts: {
-    types: ["string"],
-    expected: "must be a string",
-    names: ["text", "title"],
-    aliases: ["paragraph_text", "contents"],
-  },
-  ids: {
-    ...{ types: ["string", "number"], expected: "must be a string or a number" },
-    ...{ names: ["id"], aliases: ["_id", "idx", "docid"] },
-  },
-};
-
 export type { ParseDocumentsOptions };
 
 /** A document of a file, and the 1-based line that it stands on or begins on, where that is known. */
 export type LocatedDocument = { document: RankDocument; line?: number };
 
-/** How documents are read: from a file, with its other names and an empty title as none, or as a program passes them. */
+/** How documents are read. */
 type Rules = {
-  /** Whether `paragraph_text`, `_id` and so on are read. */
-  aliases: boolean;
+  /** Names of the text and of the id; the first that is there counts. */
+  texts: readonly string[];
+  ids: readonly string[];
   /** What an empty title is: none, or a line of its own, as in the published code. */
   emptyTitle: "none" | "line";
 };
 
-const OF_FILE: Rules = { aliases: true, emptyTitle: "none" };
-const OF_RECORDS: Rules = { aliases: true, emptyTitle: "line" };
-const OF_PROGRAM: Rules = { aliases: false, emptyTitle: "line" };
+/** Names that other tools write too. */
+const WRITTEN = { texts: ["text", "paragraph_text", "contents"], ids: ["id", "_id", "idx", "docid"] };
+const OF_FILE: Rules = { ...WRITTEN, emptyTitle: "none" };
+const OF_RECORDS: Rules = { ...WRITTEN, emptyTitle: "line" };
+const OF_QUERIES: Rules = { ...OF_FILE, texts: ["text", "query", "question"] };
+const OF_PROGRAM: Rules = { texts: ["text"], ids: ["id"], emptyTitle: "line" };
 
 /**
  * Reads a documents file.
@@ -103,13 +93,23 @@ export function locateDocuments(
     throw invalidArgument("input", "a text, or bytes of one", input);
   }
   assertText(sourceName, "sourceName");
-  const content = typeof input === "string" ? input.replace(/^\uFEFF/, "") : decodeText(input, sourceName);
-  const found = findDocuments(content, sourceName, format);
-  if (found.length === 0) throw nothing(sourceName);
+  const found = foundIn(input, sourceName, format);
   return toDocuments(found, sourceName, OF_FILE).map((document, index) => {
     const { line } = found[index]!;
     return { document, ...(line !== undefined && { line }) };
   });
+}
+
+/** Reads a file of queries as `parseDocuments` reads documents; their text may be called `query` or `question`. */
+export function parseQueries(input: Uint8Array | string, sourceName: string): RankDocument[] {
+  return toDocuments(foundIn(input, sourceName, "auto"), sourceName, OF_QUERIES);
+}
+
+function foundIn(input: Uint8Array | string, sourceName: string, format: DocumentFormat): Found[] {
+  const content = typeof input === "string" ? input.replace(/^\uFEFF/, "") : decodeText(input, sourceName);
+  const found = findDocuments(content, sourceName, format);
+  if (found.length === 0) throw nothing(sourceName);
+  return found;
 }
 
 /**
@@ -174,30 +174,32 @@ function toDocument(
   index: number,
   sourceName: string,
   position: string,
-  { aliases }: Rules,
+  { texts, ids }: Rules,
 ): RankDocument {
   if (typeof value === "string") return { id: String(index), text: value };
   if (!isObject(value)) {
     throw invalid(sourceName, position, 'must be a string or an object with "text"');
   }
-  const given = value;
-  for (const { types, expected, ...fields } of Object.values(FIELDS)) {
-    for (const name of [...fields.names, ...(aliases ? fields.aliases : [])]) {
-      const field = given[name];
-      if (field === undefined || field === null || (types.includes(typeof field) && !Number.isNaN(field))) continue;
-      throw invalid(sourceName, position, `has a wrong "${name}": it ${expected}`);
+  const first = (names: readonly string[], types: readonly string[], expected: string) => {
+    for (const name of names) {
+      const field = value[name] ?? undefined;
+      if (field === undefined || (types.includes(typeof field) && !Number.isNaN(field))) continue;
+      throw invalid(sourceName, position, `has a wrong "${name}": it must be ${expected}`);
     }
+    return names.map((name) => value[name]).find((field) => field !== undefined && field !== null);
+  };
+  const text = first(texts, ["string"], "a string") as string | undefined;
+  const title = first(["title"], ["string"], "a string") as string | undefined;
+  const id = (first(ids, ["string", "number"], "a string or a number") ?? index) as string | number;
+  if (text === undefined) {
+    const [name, ...others] = texts.map((one) => `"${one}"`);
+    const nor = others.length > 0 ? ` (nor ${others.join(" nor ")})` : "";
+    throw invalid(sourceName, position, `has no ${name}${nor}`);
   }
-  const { title, ...fields } = value as Exclude<DocumentRecord, string>;
-  const content = fields.text ?? (aliases ? (fields.paragraph_text ?? fields.contents) : undefined);
-  if (content === undefined || content === null) {
-    throw invalid(sourceName, position, `has no "text"${aliases ? ' (nor "paragraph_text" nor "contents")' : ""}`);
-  }
-  const id = fields.id ?? (aliases ? (fields._id ?? fields.idx ?? fields.docid) : undefined) ?? index;
   if (typeof id === "number" && Math.abs(id) > Number.MAX_SAFE_INTEGER) {
     throw invalid(sourceName, position, `has the number ${id} as its id, too large to be exact: write it as a string`);
   }
-  return { id: String(id), ...(typeof title === "string" && { title }), text: content };
+  return { id: String(id), ...(title !== undefined && { title }), text };
 }
 
 function nothing(sourceName: string): InputError {

@@ -87,7 +87,7 @@ export async function readTexts(paths: readonly string[], options: ReadTextsOpti
  * @throws What `decodeText` and `locateDocuments` throw, of a file that was named; of one in a folder it is the reason.
  */
 export function textsIn(
-  bytes: Buffer,
+  bytes: Uint8Array,
   { file, inFolder }: ListedFile,
   { id, title }: { id: string; title: string },
 ): ReadText[] | LeftOutFile {

@@ -89,6 +89,8 @@ async function perform({ method, view = 0, corpus: number, args }: Request, opti
     "corpus.load": async () => keep(number!, view, await loaded().loadCorpus(given[0], options), true),
     "corpus.rank": () => told(number!, async (corpus) => bare(await corpus.rank(given[0], options))),
     "corpus.rankMany": () => told(number!, (corpus) => tellEach(options, (rest) => corpus.rankMany(given[0], rest))),
+    "corpus.add": () => told(number!, (corpus) => corpus.add(given[0], options)),
+    "corpus.remove": () => told(number!, (corpus) => corpus.remove(given[0])),
     "corpus.save": () => told(number!, (corpus) => corpus.save(given[0], options)),
     "corpus.dispose": async () => {
       const found = corpora.get(number!);

@@ -4,7 +4,7 @@ import { invalidArgument, isQRHeadError, QRHeadError } from "../errors.ts";
 import { KEEPING, SAVING } from "../options/corpora.ts";
 import { parseOptions, splitOptions as splitSet } from "../options/parse.ts";
 import type { CorpusFileOptions } from "../options/types/corpora.ts";
-import type { RankOptions } from "../options.ts";
+import { parseRankOptions, type RankOptions } from "../options.ts";
 import { type BatchResult, type RankBatch, withDocuments } from "../ranking/batch.ts";
 import { assertQuery } from "../ranking/rank-many.ts";
 import type { Ranking, RankResult } from "../ranking/results.ts";
@@ -24,13 +24,15 @@ let numbers = 0;
 export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements RetrieverCorpus<T> {
   readonly #view: View;
   readonly #number: number;
-  readonly #documents: readonly RankDocument[];
+  #documents: readonly RankDocument[];
   /** What the caller passed for each. */
-  readonly #given: readonly T[];
+  #given: readonly T[];
+  /** How many documents it has ever had, as a `Corpus` counts them. */
+  #count: number;
   /** What it was made with, to make it again. */
   readonly #settings: object;
   #info: CorpusInfo;
-  /** Where it is saved. */
+  /** Where it is saved as it is. */
   #file: string | undefined;
   /** The process that has it. */
   #home: Connection | undefined;
@@ -51,6 +53,7 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
     this.#number = made.number;
     this.#documents = made.documents;
     this.#given = made.given;
+    this.#count = made.documents.length;
     this.#settings = made.settings;
     this.#info = made.info;
     this.#file = made.file;
@@ -143,6 +146,35 @@ export class IsolatedCorpus<T extends DocumentInput = DocumentInput> implements 
       run: async (plain, hooks) =>
         (await this.#call<BatchResult["throughput"]>("corpus.rankMany", [queries], plain, hooks)).value,
     }));
+  }
+
+  /** See `Corpus.add`. @throws What that throws, and QRHeadError `ENGINE_DIED`; the corpus is unchanged then. */
+  async add(documents: readonly T[], options: Pick<RankOptions, "signal" | "onProgress"> = {}): Promise<void> {
+    const { options: plain, ...hooks } = splitOptions(parseRankOptions(options));
+    const first = this.#count;
+    const [more, given] = [someDocuments(documents, "documents", first), [...documents]];
+    // Calls made before this one is done name their documents after these.
+    const count = first + more.length;
+    this.#count = count;
+    try {
+      await this.#call("corpus.add", [more], plain, hooks);
+    } catch (error) {
+      if (this.#count === count) this.#count = first;
+      throw error;
+    }
+    this.#documents = [...this.#documents, ...more];
+    this.#given = [...this.#given, ...given];
+    this.#file = undefined;
+  }
+
+  /** See `Corpus.remove`. @throws What that throws, and QRHeadError `ENGINE_DIED`. */
+  async remove(ids: readonly string[]): Promise<void> {
+    await this.#call("corpus.remove", [ids], {}, { signal: undefined, functions: {} });
+    const gone = new Set(ids);
+    const stays = this.#documents.map(({ id }) => !gone.has(id));
+    this.#documents = this.#documents.filter((_, index) => stays[index]);
+    this.#given = this.#given.filter((_, index) => stays[index]);
+    this.#file = undefined;
   }
 
   /** See `Corpus.save`. @throws What that throws, and QRHeadError `ENGINE_DIED`; nothing is left of the file then. */

@@ -15,6 +15,8 @@ export type Method =
   | "corpus.load"
   | "corpus.rank"
   | "corpus.rankMany"
+  | "corpus.add"
+  | "corpus.remove"
   | "corpus.save"
   | "corpus.dispose"
   | "dispose";

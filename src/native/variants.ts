@@ -19,7 +19,7 @@ type DriverCheck = Pick<Addon, "canOpenLibrary">;
 const scope = "@node-llama-cpp";
 
 /** System libraries of the GPU drivers. Without one of them the variant is not tried. */
-const drivers: Record<string, Partial<Record<NodeJS.Platform, string>>> = {
+const drivers: Record<string, Partial<Record<string, string>>> = {
   cuda: { linux: "libcuda.so.1", win32: "nvcuda.dll" },
   vulkan: { linux: "libvulkan.so.1", win32: "vulkan-1.dll" },
 };
@@ -33,7 +33,7 @@ const drivers: Record<string, Partial<Record<NodeJS.Platform, string>>> = {
 export function variantsFor(
   gpu: Gpu,
   driver: DriverCheck,
-  platform: NodeJS.Platform = process.platform,
+  platform: string = process.platform,
   arch: string = process.arch,
 ): Variant[] {
   const all = publishedVariants(platform, arch);
@@ -45,7 +45,7 @@ export function variantsFor(
   });
 }
 
-function publishedVariants(platform: NodeJS.Platform, arch: string): Variant[] {
+function publishedVariants(platform: string, arch: string): Variant[] {
   const os = platform === "darwin" ? "mac" : platform === "win32" ? "win" : platform;
   const name = (suffix = "") => `${scope}/${os}-${arch === "arm" ? "armv7l" : arch}${suffix}`;
   // The Metal build of Apple silicon is the only one there; without GPU layers it computes on the CPU.

@@ -111,8 +111,8 @@ export const RANKING = {
   threshold,
   prior: other({
     type: "Prior",
-    accepts: (value) => value === "bm25" || (isList(value) && value.every((one) => Number.isFinite(one))),
-    expected: '"bm25" or finite numbers, one per document',
+    accepts: (value) => value === "bm25" || (isList(value) && Array.from(value).every((one) => Number.isFinite(one))),
+    expected: '"bm25" or an array of finite numbers, one per document',
     says: "scores of a first stage that join the heads'",
     more: 'One number per document, higher is better; `"bm25"` computes BM25 over the documents themselves.',
     default: '`"bm25"` with `fuse`, or if the head set says so, as for the built-in models; else none',

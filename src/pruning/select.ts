@@ -1,4 +1,4 @@
-import { invalidArgument } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import { parseOptions } from "../options/parse.ts";
 import { LIMITING } from "../options/texts.ts";
 import type { PruneLimit } from "../options/types/texts.ts";
@@ -132,7 +132,10 @@ export function checkLimit(limit: PruneLimit): void {
   const { relative, budgetTokens, threshold, topK } = parseOptions(LIMITING, limit) as PruneLimit;
   const given = Object.entries({ budgetTokens, threshold, topK }).filter(([, value]) => value !== undefined);
   if (given.length > 1 || (given.length === 0 && relative === undefined)) {
-    const names = given.map(([name]) => name).join(" and ") || "none";
-    throw invalidArgument("the limit", "exactly one of budgetTokens, threshold and topK, or relative", names);
+    const expected = "exactly one of budgetTokens, threshold and topK, or relative";
+    const received = given.map(([name]) => name).join(" and ") || "none of them";
+    throw new InputError("INVALID_ARGUMENT", `Expected ${expected}, but received ${received}`, {
+      ...{ option: given[0]?.[0] ?? "budgetTokens", expected, received },
+    });
   }
 }

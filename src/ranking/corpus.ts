@@ -3,7 +3,7 @@ import { type DocumentInput, someDocuments } from "../documents/documents.ts";
 import { InputError, invalidArgument, QRHeadError } from "../errors.ts";
 import { SAVING } from "../options/corpora.ts";
 import { parseOptions } from "../options/parse.ts";
-import type { RankOptions } from "../options.ts";
+import { parseRankOptions, type RankOptions } from "../options.ts";
 import type { PromptLayout } from "../prompt/layout.ts";
 import {
   type CorpusOptions,
@@ -18,7 +18,7 @@ import { KvContext } from "../reading/kv-context.ts";
 import type { Layout } from "../reading/layout.ts";
 import type { Pool } from "../reading/pool.ts";
 import type { RankDocument } from "../types.ts";
-import { ownSignal, underSignals } from "../util/abort-signal.ts";
+import { underSignals } from "../util/abort-signal.ts";
 import type { CallQueue } from "../util/call-queue.ts";
 import { isList } from "../util/kinds.ts";
 import { batchOf, type RankBatch, withDocuments } from "./batch.ts";
@@ -160,18 +160,8 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
     });
   }
 
-  /**
-   * Adds documents at the end. Only these are read; cells of the others are copied from memory or the corpus's file. For
-   * independent documents. The file does not change until the corpus is saved again.
-   *
-   * @param documents As for `QRRetriever.corpus`; one without an id gets the number of earlier documents as its id.
-   * @throws InputError for listwise corpora, whose documents see each other, and for ids that exist.
-   * @example
-   * await using corpus = await retriever.corpus(["Ada wrote it."], { layout: "independent" });
-   * await corpus.add(["It rained."]);
-   */
   async add(documents: readonly T[], options: Pick<RankOptions, "signal" | "onProgress"> = {}): Promise<void> {
-    const { signal, onProgress } = options;
+    const { signal, onProgress } = parseRankOptions(options);
     this.#assertIndependent("add documents");
     await this.#run(async () => {
       const more = someDocuments(documents, "documents", this.#count);
@@ -183,16 +173,9 @@ export class Corpus<T extends DocumentInput = DocumentInput> implements Retrieve
       }
       await this.#change([...this.#documents, ...more], () => this.#prefill({ signal, onProgress }));
       this.#count += more.length;
-    }, ownSignal(signal));
+    }, signal);
   }
 
-  /**
-   * Removes documents.
-   *
-   * @throws InputError for listwise corpora, for unknown ids, and if no document would be left.
-   * @example
-   * await corpus.remove(["3"]);
-   */
   async remove(ids: readonly string[]): Promise<void> {
     this.#assertIndependent("remove documents");
     await this.#run(async () => {

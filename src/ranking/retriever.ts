@@ -94,6 +94,27 @@ export interface RetrieverCorpus<T extends DocumentInput = DocumentInput> extend
   rankMany(queries: readonly string[], options?: CorpusRankOptions): RankBatch<T>;
 
   /**
+   * Adds documents at the end. Only these are read; cells of the others are copied from memory or the corpus's file. For
+   * independent documents. The file does not change until the corpus is saved again.
+   *
+   * @param documents As for `QRRetriever.corpus`; one without an id gets the number of earlier documents as its id.
+   * @throws InputError for listwise corpora, whose documents see each other, and for ids that exist.
+   * @example
+   * await using corpus = await retriever.corpus(["Ada wrote it."], { layout: "independent" });
+   * await corpus.add(["It rained."]);
+   */
+  add(documents: readonly T[], options?: Pick<RankOptions, "signal" | "onProgress">): Promise<void>;
+
+  /**
+   * Removes documents.
+   *
+   * @throws InputError for listwise corpora, for unknown ids, and if no document would be left.
+   * @example
+   * await corpus.remove(["3"]);
+   */
+  remove(ids: readonly string[]): Promise<void>;
+
+  /**
    * Saves the documents with the cells of the KV cache, for `QRRetriever.loadCorpus`. About as large as the cache in use.
    * Listwise corpora of models with a sliding window, whose cells llama.cpp does not give out, are saved without and read
    * again when loaded.

@@ -36,8 +36,11 @@ const fuse = z
   .nullish()
   .describe(
     "How BM25 over the documents joins the heads: by ranks, by z-scores with this weight of the heads, or not. Defaults to " +
-      "what the model's head set says: 0.7 for the built-in model, 0.6 for base, else not.",
+      "what the model's head set says: 0.7 for the built-in model, 0.6 for base, else not; with prior to 0.5.",
   );
+const prior = list(z.number({ error: "must be a number" }))
+  .nullish()
+  .describe("Scores of the search that found the documents, one for each, higher is better. They take BM25's place.");
 
 const rerankFields = {
   model,
@@ -48,7 +51,7 @@ const rerankFields = {
   return_raw_scores: flag(
     "Add to every result the score that it is sorted by, and where BM25 is in it, its two parts.",
   ),
-  fuse,
+  ...{ fuse, prior },
 };
 
 export const rerankV2 = z.object({ ...rerankFields, documents });

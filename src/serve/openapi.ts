@@ -23,8 +23,12 @@ const result = object(
     index: count,
     relevance_score: { ...number, minimum: 0, maximum: 1 },
     raw_score: { ...number, description: "What results are sorted by, comparable within one answer only." },
-    attention: { ...number, description: "What the heads say, where raw_score has BM25 in it." },
-    prior: { ...number, description: "BM25 over the documents, where raw_score has it in it." },
+    attention: { ...number, description: "What the heads say, where raw_score is fused." },
+    prior: {
+      ...number,
+      description:
+        "What the first stage says, where raw_score is fused: BM25 over the documents, or the prior of the request.",
+    },
     id: text,
     document: { type: "object" },
     tokens: list(object({ text, score: number, kept: { type: "boolean" } })),

@@ -85,15 +85,17 @@ type Asked = {
   return_token_scores?: boolean | null | undefined;
   return_raw_scores?: boolean | null | undefined;
   fuse?: Fuse | null | undefined;
+  prior?: number[] | null | undefined;
 };
 
 async function rank(services: Services, asked: Asked, subject: Subject, signal: AbortSignal) {
-  const { query, top_n, max_tokens_per_doc, return_token_scores, fuse } = asked;
+  const { query, top_n, max_tokens_per_doc, return_token_scores, fuse, prior } = asked;
   const { model, result } = await rankFor(
     ...([services, asked.model, query, subject] as const),
     {
       ...(return_token_scores && { tokenScores: true }),
       ...(fuse && { fuse }),
+      ...(prior && { prior }),
       ...(max_tokens_per_doc && "documents" in subject && { maxDocumentTokens: max_tokens_per_doc }),
     },
     signal,

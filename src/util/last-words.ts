@@ -1,5 +1,7 @@
+import type { ReadableText } from "../types.ts";
+
 /** Collects what a child writes; the result gives the line that says most, without the folders of another machine. */
-export function lastWords(stderr: NodeJS.ReadableStream | null): () => string {
+export function lastWords(stderr: ReadableText | null): () => string {
   let text = "";
   stderr?.setEncoding("utf8").on("data", (more: string) => {
     text = (text + more).slice(-10_000);

@@ -75,6 +75,23 @@ describe("rerank of ai", () => {
     expect(() => createQRHead({ specificationVersion: "v5" as "v4" })).toThrow(/"v3" or "v4"/);
   });
 
+  it("takes the search's scores as an option of the provider", async () => {
+    const prior = documents.map((_, index) => (index === order.at(-1) ? 100 : 1));
+    const { results } = await own.rank(query, documents, { prior });
+    const expected = results.map(({ index }) => index);
+    const asked = { model: createQRHead({ retriever: own }).reranking(), query, documents };
+    const providerOptions = { qrhead: { prior } };
+    for (const { ranking } of [
+      await rerank6({ ...asked, providerOptions }),
+      await rerank7({ ...asked, providerOptions }),
+    ]) {
+      expect(ranking.map(({ originalIndex }) => originalIndex)).toEqual(expected);
+    }
+    const short = rerank7({ ...asked, maxRetries: 0, providerOptions: { qrhead: { prior: [1] } } });
+    await expect(short).rejects.toThrow(/one per document for prior/);
+    expect(() => createQRHead({ topn: 1 } as object)).toThrow(/Unknown option topn/);
+  });
+
   it("uses a retriever that was loaded, and loads an isolated one", async () => {
     const given = createQRHead({ retriever: own });
     expect((await rerank6({ model: given.reranking(), query, documents })).ranking[0]!.originalIndex).toBe(order[0]);

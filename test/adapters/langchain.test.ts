@@ -45,6 +45,28 @@ describe("QRHeadRerank", () => {
     expect(await reranker.compressDocuments([], query)).toEqual([]);
   });
 
+  it("lets the search's scores join the heads', from the metadata", async () => {
+    const given = documents().map((one, index) => {
+      one.metadata.found = index === order.at(-1) ? 100 : 1;
+      return one;
+    });
+    const { results } = await retriever.rank(query, texts, { prior: given.map(({ metadata }) => metadata.found) });
+    const reranker = new QRHeadRerank({ retriever, priorKey: "found" });
+    const ranked = await reranker.compressDocuments(given, query);
+    expect(ranked.map(({ id }) => id)).toEqual(results.map(({ index }) => `d${index}`));
+    await expect(reranker.compressDocuments(documents(), query)).rejects.toThrow(
+      "Expected a finite number of every document for metadata.found but received undefined",
+    );
+    await expect(reranker.rerank(texts, query)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  it("refuses wrong options when it is made, and names its own", () => {
+    expect(() => new QRHeadRerank({ topN: 0 })).toThrow(/at least 1 for topN/);
+    expect(() => new QRHeadRerank({ topn: 5 } as object)).toThrow(
+      /Unknown option topn: expected one of topN, titleKey/,
+    );
+  });
+
   it("is a compressor for both versions, and for their retriever and pipeline", async () => {
     const reranker = new QRHeadRerank({ retriever });
     expect(BaseDocumentCompressor.isBaseDocumentCompressor(reranker)).toBe(true);

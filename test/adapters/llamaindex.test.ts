@@ -30,6 +30,20 @@ describe("QRHeadPostprocessor", () => {
     for (const score of scores) expect(score > 0 && score < 1).toBe(true);
   });
 
+  it("lets the nodes' own scores join the heads' on request", async () => {
+    const given = texts.map((text, index) => ({
+      node: new TextNode({ text }),
+      score: index === order.at(-1) ? 100 : 1,
+    }));
+    const { results } = await retriever.rank(query, texts, { prior: given.map(({ score }) => score) });
+    const fused = await new QRHeadPostprocessor({ retriever, fuseScores: true }).postprocessNodes(given, query);
+    expect(fused.map(({ node }) => node)).toEqual(results.map(({ index }) => given[index]!.node));
+    const without = [...given.slice(1), { node: given[0]!.node }];
+    await expect(
+      new QRHeadPostprocessor({ retriever, fuseScores: true }).postprocessNodes(without, query),
+    ).rejects.toMatchObject({ code: "INVALID_ARGUMENT", option: "score" });
+  });
+
   it("takes the nodes of the version before", async () => {
     const postprocessor: BaseNodePostprocessor5 = new QRHeadPostprocessor({ retriever });
     const ranked = await postprocessor.postprocessNodes(

@@ -10,7 +10,10 @@ const documents = [
 ];
 const jsonLines = (values: unknown[]) => values.map((value) => JSON.stringify(value)).join("\n");
 const docs = files.write("docs.jsonl", jsonLines(documents));
-const queries = files.write("queries.jsonl", '{"_id":"q1","text":"what makes honey?"}\n{"_id":"q2","text":"magma"}\n');
+const queries = files.write(
+  "queries.jsonl",
+  '{"_id":"q1","text":"what makes honey?"}\n{"id":"q2","query":"magma","gold":[]}\n',
+);
 const one = ["rerank", "--threads", "1", "--query", "magma"];
 const resultsOf = (stdout: string) => JSON.parse(stdout).results;
 

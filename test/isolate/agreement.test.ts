@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type ChatMessage,
   ContextOverflowError,
+  type DocumentInput,
   InputError,
   type Progress,
   type QRRetriever,
@@ -108,6 +109,30 @@ describe("a retriever in a process of its own", () => {
     await expect(batch).rejects.toMatchObject({ name: "AbortError" });
     expect((await isolated.rank(query, documents)).results).toHaveLength(4);
     expect(isolated.pending).toBe(0);
+  });
+
+  it("adds and removes documents of a corpus alike, and gives back the caller's own", async () => {
+    const [given, more] = [
+      [documents[0]!, documents[1]!],
+      [{ text: "A tower of bread." }, documents[3]!],
+    ];
+    const [mine, theirs] = await Promise.all(
+      [own, isolated].map((one) => (one as Retriever).corpus<DocumentInput>(given, { layout: "independent" })),
+    );
+    for (const corpus of [mine!, theirs!]) {
+      await expect(corpus.add([{ id: "tower", text: "again" }])).rejects.toMatchObject({ code: "INVALID_INPUT" });
+      await expect(corpus.remove(["none"])).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+      await expect(corpus.add(more, { signal: AbortSignal.abort("no") })).rejects.toBe("no");
+      await corpus.add(more);
+      await corpus.remove(["0"]);
+      await corpus.add(["Later."]);
+    }
+    expect(theirs!.documents).toEqual(mine!.documents);
+    expect(theirs!.documents.map(({ id }) => id)).toEqual(["tower", "2", "7", "4"]);
+    const result = await theirs!.rank(query);
+    expect(withoutTimes(result)).toEqual(withoutTimes(await mine!.rank(query)));
+    expect(result.results.find(({ id }) => id === "7")!.document).toBe(documents[3]);
+    await Promise.all([mine!.dispose(), theirs!.dispose()]);
   });
 
   it("retrieves alike, from documents and from a corpus of its own", async () => {

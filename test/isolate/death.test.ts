@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Progress, RankOptions } from "../../src/index.ts";
+import type { DocumentInput, Progress, RankOptions } from "../../src/index.ts";
 import type { IsolatedCorpus, IsolatedRetriever } from "../../src/isolate/index.ts";
 import { enginesOf, isRunning, loadIsolated, until } from "../helpers/isolated.ts";
 
@@ -190,6 +190,21 @@ describe.runIf(process.platform === "linux")("the process of the engine", () => 
     const [ranked, ofCorpus] = await Promise.all(waiting);
     expect(scores(ranked!)).toEqual(expected);
     expect(scores(ofCorpus!)).toEqual(expectedOfCorpus);
+  });
+
+  it("keeps what was added to and removed from a saved corpus", async () => {
+    const file = path.join(folder, "changed.corpus");
+    await using corpus = await retriever.corpus<DocumentInput>(documents, { layout: "independent", saveTo: file });
+    await corpus.add([{ id: "new", text: "The tower is painted every seven years." }]);
+    await corpus.remove(["0"]);
+    const before = await corpus.rank(query);
+    kill();
+    await until(() => retriever.pid === undefined || !isRunning(retriever.pid));
+    const after = await corpus.rank(query);
+    expect(after.results.map(({ id, index }) => [id, index])).toEqual(
+      before.results.map(({ id, index }) => [id, index]),
+    );
+    expect(corpus.documents.map(({ id }) => id)).toEqual(["1", "2", "new"]);
   });
 
   it("reads a corpus again whose file has gone or is damaged", async () => {

@@ -42,7 +42,7 @@ describe("fusion", () => {
   });
 
   test.each([
-    [{ prior: "tfidf" }, /"bm25" or finite numbers, one per document for prior/],
+    [{ prior: "tfidf" }, /"bm25" or an array of finite numbers, one per document for prior/],
     [{ prior: [1, 2] }, /3 finite numbers, one per document for prior/],
     [{ prior: "bm25", fuse: "sum" }, /"none", "rrf" or \{ weight \} .*for fuse/],
     [{ prior: "bm25", fuse: { weight: 2 } }, /number from 0 to 1 for fuse/],

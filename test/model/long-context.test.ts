@@ -198,7 +198,7 @@ describe("prune", () => {
   test.each<[string, unknown, string | RegExp]>([
     ["", { topK: 1 }, "is empty"],
     [" \n", { topK: 1 }, "is empty"],
-    ["a", {}, "exactly one of budgetTokens, threshold and topK"],
+    ["a", {}, "exactly one of budgetTokens, threshold and topK, or relative, but received none of them"],
     ["a", { topK: 1, threshold: 1 }, "topK"],
     ["a", { topK: 1, unit: "word" }, "auto, sentence, chunk"],
     ["a", { topK: 1, chunk: { size: 9, overlap: 2 } }, "no overlap"],

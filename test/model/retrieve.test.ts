@@ -166,7 +166,9 @@ describe("retrieve", () => {
     await expect(retriever.retrieve(QUERY, {} as never)).rejects.toMatchObject({ ...invalid, option: "from" });
     await expect(retriever.retrieve(QUERY, null as never)).rejects.toMatchObject({ ...invalid, option: "from" });
     await expect(retriever.retrieve(QUERY, documents, { budget: 9 } as never)).rejects.toThrow("Unknown option budget");
-    await expect(retriever.retrieve(QUERY, documents, { budgetTokens: 3 })).rejects.toThrow("No piece fits the budget");
+    await expect(retriever.retrieve(QUERY, documents, { budgetTokens: 3 })).rejects.toThrow(
+      /smallest chunk has \d+ tokens, and the budget is 3: use a larger budgetTokens/,
+    );
     await expect(retriever.retrieve(QUERY, { paths: [files.path("nowhere")] })).rejects.toThrow("does not exist");
   });
 });

@@ -102,12 +102,29 @@ describe("rerank routes", () => {
     expect(keysOf((await post("/rerank", { query, texts })).body)).toEqual(["index", "score"]);
   });
 
+  it.each(["/v1/rerank", "/v2/rerank", "/rerank"])("%s lets the search's scores join the heads'", async (path) => {
+    const prior = [100, 1, 2];
+    const { results } = await retriever.rank(query, texts, { prior, fuse: { weight: 0.3 } });
+    const { body } = await post(path, { query, documents: texts, prior, fuse: { weight: 0.3 }, ...raw });
+    expect(body.results).toMatchObject(
+      results.map(({ index, score, attention, prior }) => ({ index, raw_score: score, attention, prior })),
+    );
+    for (const [wrong, message] of [
+      [[1, 2], /one per document for prior/],
+      [[1, "2", 3], /"prior.1" must be a number/],
+      ["bm25", /"prior" must be an array/],
+    ] as const) {
+      const answer = await post(path, { query, documents: texts, prior: wrong });
+      expect(answer.status).toBe(400);
+      expect(answer.body.message).toMatch(message);
+    }
+  });
+
   it("takes null for what is left out", async () => {
     const left = Object.fromEntries(
-      ["model", "top_n", "max_tokens_per_doc", "return_documents", "rank_fields", "corpus", "fuse"].map((name) => [
-        name,
-        null,
-      ]),
+      ["model", "top_n", "max_tokens_per_doc", "return_documents", "rank_fields", "corpus", "fuse", "prior"].map(
+        (name) => [name, null],
+      ),
     );
     const { body } = await post("/v1/rerank", { ...left, query, documents: texts });
     expect(body.results).toHaveLength(3);

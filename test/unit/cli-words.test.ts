@@ -17,8 +17,8 @@ describe("an error on the command line names flags where the library names optio
     ],
     [invalidArgument("windows.windowTokens", "an integer", 5), "Expected an integer for --window-size but received 5"],
     [
-      invalidArgument("the limit", "exactly one of budgetTokens, threshold and topK", "none"),
-      'Expected exactly one of --budget, threshold and --top-k for the limit but received "none"',
+      invalidArgument("the limit", "one of budgetTokens, threshold and topK", "none"),
+      'Expected one of --budget, threshold and --top-k for the limit but received "none"',
     ],
   ])("%s", (error, line) => {
     expect(inOneLine(error)).toBe(line);

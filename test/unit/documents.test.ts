@@ -4,6 +4,7 @@ import {
   normalizeDocuments,
   normalizeRecords,
   parseDocuments,
+  parseQueries,
   someDocuments,
 } from "../../src/documents/documents.ts";
 import type { DocumentFormat } from "../../src/documents/format.ts";
@@ -225,5 +226,20 @@ describe("normalizeDocuments", () => {
 
   it("calls the list what its caller calls it", () => {
     expect(() => normalizeRecords([{}], "line 4, docs")).toThrow('line 4, docs[0] has no "text"');
+  });
+});
+
+describe("parseQueries", () => {
+  it("reads what BEIR and labelled examples call a query, and says what is missing", () => {
+    const lines = ['{"_id": "a", "text": "Who?"}', '{"id": 7, "query": "When?", "docs": []}', '{"question": "Why?"}'];
+    expect(parseQueries(lines.join("\n"), "queries.jsonl")).toEqual([
+      { id: "a", text: "Who?" },
+      { id: "7", text: "When?" },
+      { id: "2", text: "Why?" },
+    ]);
+    expect(() => parseQueries('{"asked": "Who?"}', "queries.jsonl")).toThrow(
+      'queries.jsonl, line 1 has no "text" (nor "query" nor "question")',
+    );
+    expect(() => parseDocuments('{"query": "Who?"}', "notes.jsonl")).toThrow('has no "text"');
   });
 });

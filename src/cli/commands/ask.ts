@@ -21,7 +21,7 @@ import { addCommonOptions, addOptions, type CommonFlags, type ModelFlags, toLoad
 import { note, print, printJson, warn, write } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
-import { belowOf, chunksOf, openKept, readKept, sourceList } from "../retrieving.ts";
+import { belowOf, chunksOf, irrelevantOf, openKept, readKept, sourceList } from "../retrieving.ts";
 
 type AskFlags = CommonFlags &
   QueryFlags &
@@ -191,10 +191,9 @@ async function answerFromCache(
 
 function footer({ usage, timings, shown, stopped, belowThreshold }: AskResult): string {
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
-  const { irrelevantChunks } = usage;
   return [
     chunksOf(shown, usage),
-    ...(irrelevantChunks > 0 ? [`${irrelevantChunks} get no more attention than from the null query`] : []),
+    ...irrelevantOf(usage),
     ...belowOf(belowThreshold),
     `${usage.answerTokens} tokens of answer${stopped === "maxTokens" ? " (cut at --max-tokens)" : ""}`,
     `${seconds(timings.retrieveMs)} to retrieve, ${seconds(timings.generateMs)} to generate`,

@@ -13,7 +13,7 @@ import { rankCandidates } from "../first-stage.ts";
 import { type FuseFlags, fuseOption } from "../fuse-option.ts";
 import { addHelp } from "../help.ts";
 import { markBestWords } from "../highlight.ts";
-import { readDocuments } from "../input.ts";
+import { readQueries } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   addCommonOptions,
@@ -106,7 +106,7 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
     const why = "keeps documents to be ranked as a whole";
     throw new InputError("INVALID_ARGUMENT", `Expected no --candidates beside --cache, which ${why}`);
   }
-  const queries = await readQueries(flags, asked.query, signal);
+  const queries = await questionsOf(flags, asked.query, signal);
   await using kept = await openKept(flags.index, signal);
   const given = asked.files.length > 0 ? await readSources(asked.files, flags, signal) : undefined;
 
@@ -175,7 +175,7 @@ function formatOf({ format, json }: RerankFlags): (typeof RANKING_FORMATS)[numbe
 }
 
 /** One question, or those of a file, which have ids. */
-async function readQueries(
+async function questionsOf(
   flags: RerankFlags,
   asked: string | undefined,
   signal: AbortSignal,
@@ -185,7 +185,7 @@ async function readQueries(
   if (query !== undefined || queryFile !== undefined) {
     throw new InputError("INVALID_ARGUMENT", "Expected --queries, --query or --query-file but received two of them");
   }
-  return readDocuments(queries, "Queries file", {}, signal);
+  return readQueries(queries, signal);
 }
 
 /** Warnings of all queries, each once, with the query where not all have it. */

@@ -22,7 +22,7 @@ import {
 import { note, oneLine, print, printJson, printText, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
-import { belowOf, chunksOf, openKept, placeOf, readKept, sourceList } from "../retrieving.ts";
+import { belowOf, chunksOf, irrelevantOf, openKept, placeOf, readKept, sourceList } from "../retrieving.ts";
 import { decimalsFor } from "../table.ts";
 
 type Format = (typeof RETRIEVAL_FORMATS)[number];
@@ -123,10 +123,9 @@ function linesOf({ sources }: RetrieveResult, format: "ids" | "tsv"): string[] {
 }
 
 function footer({ sources, usage, timings, belowThreshold }: RetrieveResult): string {
-  const { irrelevantChunks } = usage;
   return [
     chunksOf(sources, usage),
-    ...(irrelevantChunks > 0 ? [`${irrelevantChunks} get no more attention than from the null query`] : []),
+    ...irrelevantOf(usage),
     ...belowOf(belowThreshold),
     `${(timings.totalMs / 1000).toFixed(1)} s`,
   ].join(" · ");

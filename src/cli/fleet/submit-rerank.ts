@@ -9,7 +9,7 @@ import { SCORING, topK } from "../../options/ranking.ts";
 import type { FusionOptions } from "../../ranking/fusion.ts";
 import { fuseOption } from "../fuse-option.ts";
 import { addHelp } from "../help.ts";
-import { nameOf, readDocuments } from "../input.ts";
+import { nameOf, readDocuments, readQueries } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { addCommonOptions, addOptions } from "../options.ts";
 import { note } from "../output.ts";
@@ -111,7 +111,7 @@ async function openQueries(
   signal: AbortSignal,
 ): Promise<{ queries: AsyncIterable<RerankQuery> | Iterable<RerankQuery>; total?: number }> {
   if (file !== undefined) return { queries: readQueriesWithDocuments(file, nameOf(file)) };
-  const asked = await readDocuments(queries!, "Queries file", {}, signal);
+  const asked = await readQueries(queries!, signal);
   const documents = await putDocuments(redis, await readDocuments(docs![0]!, "Documents file", {}, signal));
   return { queries: asked.map(({ id, text }) => ({ id, query: text, documents })), total: asked.length };
 }

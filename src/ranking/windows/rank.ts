@@ -1,17 +1,15 @@
-import { chunkText } from "../../chunking/chunk.ts";
-import { TokenMap } from "../../chunking/token-map.ts";
 import { ContextOverflowError, invalidArgument } from "../../errors.ts";
 import type { Progress, RankOptions } from "../../options.ts";
-import { type PromptLayout, textOffsets } from "../../prompt/layout.ts";
+import type { PromptLayout } from "../../prompt/layout.ts";
 import type { LaidDocuments } from "../../reading/documents.ts";
 import type { RankDocument } from "../../types.ts";
 import type { Described, PassageScore, Standing } from "../results.ts";
-import { type Demoted, isBlank } from "../scoring/placement.ts";
 import { rankDocuments } from "../scoring/ranking.ts";
 import { DEFAULT_MERGE, type WindowOptions } from "./options.ts";
 import { costsOf } from "./plan.ts";
 import { planProgress } from "./progress.ts";
-import { mergeCalibrated, mergeFinal, mergeSliding, mergeTournament, type Problem } from "./rules.ts";
+import { type Problem, RULES } from "./rules.ts";
+import { unitsOf } from "./units.ts";
 
 /** What ranks one window. */
 export type WindowEngine = {
@@ -21,47 +19,24 @@ export type WindowEngine = {
   rank(documents: readonly RankDocument[], onProgress: ((progress: Progress) => void) | undefined): Promise<Standing>;
 };
 
-/** A document, or a passage of one that is too long: what stands in windows. */
-type Unit = {
-  document: number;
-  text: string;
-  cost: number;
-  begin: number;
-  end: number;
-  blank: boolean;
-  readings: number;
-  /** Sum of the computed scores, if a window demoted the document: the merge rules get the score of its place instead. */
-  scoreSum: number;
-  demoted?: Demoted | undefined;
-  headSums?: number[] | undefined;
-  oddsSum: number;
-  rawOddsSum: number;
-  /** Of the last window. */
-  result?: Described;
-};
-
 /** Passages that a result names. */
 const NAMED_PASSAGES = 5;
-const UNREAD = { readings: 0, scoreSum: 0, oddsSum: 0, rawOddsSum: 0 };
-const LONGEST_PASSAGE = 512;
-const SHORTEST_PASSAGE = 8;
-
 /**
- * Ranks documents that one prompt does not hold, window by window.
+ * Ranks documents that one prompt does not hold, window by window. A document that does not fit a window by itself is cut
+ * between sentences into passages, and counts as its best one.
  *
  * @param prompt That one prompt, which says what each document costs.
- * A document that does not fit a window by itself is cut between sentences into passages, and counts as its best one.
- *
  * @throws ContextOverflowError when query and instruction leave no room for documents.
  */
 export async function rankInWindows(
   engine: WindowEngine,
-  { documents, positions }: LaidDocuments,
+  laid: LaidDocuments,
   prompt: PromptLayout,
   windows: WindowOptions,
   { onProgress, tokenScores }: Pick<RankOptions, "onProgress" | "tokenScores">,
 ): Promise<Standing> {
   const began = performance.now();
+  const { documents, positions } = laid;
   // Token scores come from one reading. They are comparable between documents only if each is read once.
   const { merge = tokenScores ? "calibrated" : DEFAULT_MERGE } = windows;
   const { windowDocuments: most = Number.POSITIVE_INFINITY } = windows;
@@ -80,7 +55,7 @@ export async function rankInWindows(
     throw new ContextOverflowError(costs.base + 1, size, "The query with its instruction", advice, costs.base);
   }
 
-  const units = await toUnits();
+  const units = await unitsOf(laid, prompt, { size, costs, passageTokens: windows.passageTokens });
   let spent: Standing | undefined;
   let count = 0;
   const shape = { costs: units.map(({ cost }) => cost), capacity, most };
@@ -116,7 +91,7 @@ export async function rankInWindows(
       return scores;
     },
   };
-  const scores = await mergeBy(problem);
+  const scores = await RULES[merge](problem);
   progress?.end();
   const lengths = prompt.trunk.documentSpans.map(([begin, end]) => end - begin);
   return {
@@ -141,7 +116,7 @@ export async function rankInWindows(
   /** What the rule will read: a dry run of the rule counts it. */
   async function plannedTokens(): Promise<number> {
     let total = 0;
-    await mergeBy({
+    await RULES[merge]({
       ...shape,
       score: async (members) => {
         total += tokensOf(members);
@@ -149,54 +124,6 @@ export async function rankInWindows(
       },
     });
     return total;
-  }
-
-  function mergeBy(problem: Problem): Promise<number[]> {
-    switch (merge) {
-      case "calibrated":
-        return mergeCalibrated(problem);
-      case "final":
-        return mergeFinal(problem);
-      case "tournament":
-        return mergeTournament(problem);
-      case "sliding":
-        return mergeSliding(problem);
-    }
-  }
-
-  async function toUnits(): Promise<Unit[]> {
-    const units: Unit[] = [];
-    for (const [document, { title, text }] of documents.entries()) {
-      const blank = (part: string) => isBlank({ ...(title && { title }), text: part });
-      const cost = costs.documents[positions[document]!]!;
-      if (cost <= capacity) {
-        units.push({ document, text, cost, begin: 0, end: 0, blank: blank(text), ...UNREAD });
-        continue;
-      }
-      const map = new TokenMap(text, textOffsets(prompt.trunk, positions[document]!));
-      const header = Math.max(0, cost - map.size) + 2;
-      const half = Math.floor(capacity / 2) - header;
-      const passage =
-        windows.passageTokens ?? Math.min(LONGEST_PASSAGE, half >= SHORTEST_PASSAGE ? half : capacity - header);
-      if (passage + header > capacity || passage < 1) {
-        const isTitle = Boolean(title) && (windows.passageTokens === undefined || header + SHORTEST_PASSAGE > capacity);
-        throw new ContextOverflowError(
-          costs.base + header + Math.max(passage, SHORTEST_PASSAGE),
-          size,
-          `${isTitle ? "The title" : "A passage"} of document ${JSON.stringify(documents[document]!.id)}`,
-          isTitle
-            ? "cut it with maxDocumentTokens, or use more windowTokens or a larger contextSize"
-            : "use fewer passageTokens, or more windowTokens or a larger contextSize",
-          isTitle ? header : header + passage,
-        );
-      }
-      for (const chunk of await chunkText(text, map, { by: "sentences", size: passage })) {
-        const { begin, end } = chunk;
-        const place = { document, text: chunk.text, cost: chunk.tokens + header, begin, end };
-        units.push({ ...place, blank: blank(chunk.text), ...UNREAD });
-      }
-    }
-    return units;
   }
 
   /** Documents in the order of their best passages; all attention on any passage of a document is on the document. */

@@ -1,4 +1,5 @@
 import { append } from "../../util/extremes.ts";
+import type { MergeRule } from "./options.ts";
 import { dealWindows, fitsOne } from "./plan.ts";
 
 /** Scores the documents of one window together, in the order passed: one forward pass. */
@@ -93,6 +94,14 @@ export const mergeSliding: Rule = async (problem) => {
     end = Math.min(end - 1, begin + Math.floor((end - begin) / 2));
   }
   return readings.means();
+};
+
+/** The rules by their names. */
+export const RULES: Readonly<Record<MergeRule, Rule>> = {
+  tournament: mergeTournament,
+  calibrated: mergeCalibrated,
+  final: mergeFinal,
+  sliding: mergeSliding,
 };
 
 /**

@@ -185,6 +185,7 @@ try {
       const printed = run(executable, ["user.mjs"]);
       if (!printed.includes('id: "eiffel"') && !printed.includes("id: 'eiffel'")) throw new Error(`printed ${printed}`);
     }
+    rmSync(other, { recursive: true });
   });
   step("npx qrhead rerank --json", () => {
     writeFileSync(path.join(folder, "docs.txt"), "Bananas are yellow.\nThe Eiffel Tower stands in Paris.\n");
@@ -269,6 +270,7 @@ try {
     writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(plain));
     run(bin("tsc"), ["-p", "tsconfig.json"]);
   });
+  rmSync(path.join(folder, "node_modules"), { recursive: true });
   if (process.platform === "linux" && process.arch === "x64") {
     const install = (...packages) =>
       run("npm", ["install", "--omit=optional", "--no-audit", "--no-fund", ...packages], small);

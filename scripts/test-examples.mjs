@@ -110,6 +110,7 @@ try {
     console.log(`${problem ? "FAIL" : "ok  "} ${name}, ${((Date.now() - began) / 1000).toFixed(0)} s`);
     if (problem) console.log(problem.replaceAll(/^/gm, "     "));
     if (problem) failed++;
+    if (!values.keep) rmSync(path.join(scratch, name), { recursive: true, force: true });
   }
   console.log(`${names.length - failed} passed, ${failed} failed`);
 } finally {

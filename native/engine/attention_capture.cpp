@@ -73,10 +73,11 @@ bool AttentionCapture::on_node(ggml_tensor * node, bool ask, void * capture) noe
         // Later splits of the same graph: let each compute one node and end there.
         return ask;
     }
-    if (ask) {
-        return self.ask(node);
-    }
     try {
+        if (ask) {
+            return self.ask(node);
+        }
+        self.restore_graph();
         self.stopped_ = !self.observe(node);
     } catch (...) {
         self.error_   = std::current_exception();
@@ -99,11 +100,35 @@ AttentionCapture::NodeRole AttentionCapture::classify(const ggml_tensor * node) 
     }
 }
 
-bool AttentionCapture::ask(const ggml_tensor * node) noexcept {
+// Documents leave nothing in the deepest wanted layer but K: its Q is never looked at, and the pass ends before V is written. Of
+// a query, attention ends with the softmax, which is computed from the node's inputs.
+bool AttentionCapture::wants_to_skip(const ggml_tensor * node, const NodeRole & role) const noexcept {
+    if (!early_stop_ || node->buffer == nullptr || !api().ggml_backend_buffer_is_host(node->buffer)) {
+        return false;
+    }
+    if (is_armed()) {
+        return role.kind == NodeKind::flash_attention && role.layer == selection_.deepest_layer();
+    }
+    return stops_at_keys_ && node->op == GGML_OP_MUL_MAT &&
+           (node->src[0]->name == query_weights_ || node->src[0]->name == value_weights_);
+}
+
+void AttentionCapture::restore_graph() noexcept {
+    for (const auto & [node, op] : skipped_) {
+        node->op = op;
+    }
+    skipped_.clear();
+}
+
+bool AttentionCapture::ask(ggml_tensor * node) {
     if (removal_.wants(node)) {
         return true;
     }
     const NodeRole role = classify(node);
+    if (wants_to_skip(node, role)) {
+        skipped_.emplace_back(node, node->op);
+        node->op = GGML_OP_NONE;
+    }
     if (role.kind == NodeKind::key_write && role.layer <= selection_.deepest_layer()) {
         last_key_layer_ = std::max(last_key_layer_, role.layer);
     }
@@ -122,7 +147,8 @@ bool AttentionCapture::observe(ggml_tensor * node) {
     }
     const NodeRole role = classify(node);
     if (!is_armed()) {
-        stop_layer_ = last_key_layer_;
+        stop_layer_    = last_key_layer_;
+        stops_at_keys_ = role.kind == NodeKind::key_write;
         return false;
     }
     if (seen_[static_cast<size_t>(role.layer)]) {

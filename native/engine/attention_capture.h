@@ -6,6 +6,8 @@
 #include "softmax_graph.h"
 
 #include <exception>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace qrhead {
@@ -33,12 +35,15 @@ struct Pass {
 //   - disarmed: the write of the deepest wanted layer's K into the cache, after which the forward pass may end; if that layer
 //     uses the cache of an earlier one (Gemma 3n, Gemma 4 E), the attention of the last layer that has its own.
 // If heads are taken out, it also asks for their outputs.
+// On the CPU, what a pass through the deepest wanted layer computes and nobody looks at is left out: see `wants_to_skip`.
 // A llama_decode call must not be larger than one ubatch, so that one pass through the graph is one call.
 class AttentionCapture {
   public:
     AttentionCapture(HeadSelection selection, bool early_stop, SoftmaxGraph softmax, HeadRemoval removal = {})
         : selection_(std::move(selection)), early_stop_(early_stop), softmax_(std::move(softmax)), removal_(std::move(removal)),
-          stop_layer_(selection_.deepest_layer()) {}
+          stop_layer_(selection_.deepest_layer()),
+          query_weights_("blk." + std::to_string(selection_.deepest_layer()) + ".attn_q.weight"),
+          value_weights_("blk." + std::to_string(selection_.deepest_layer()) + ".attn_v.weight") {}
 
     AttentionCapture(const AttentionCapture &)             = delete;  // llama.cpp holds its address
     AttentionCapture & operator=(const AttentionCapture &) = delete;
@@ -50,8 +55,10 @@ class AttentionCapture {
     // row 0 of a sink that has only one.
     void begin_pass(Pass pass);
 
-    // After it, in this order: what the callback could not throw; and, if llama_decode succeeded, ATTENTION_INVALID when a
-    // wanted layer was not seen exactly once, because llama_decode returns 0 even when a graph was cut short.
+    // After it, in this order: the graph as llama.cpp made it, which it may use again; what the callback could not throw; and,
+    // if llama_decode succeeded, ATTENTION_INVALID when a wanted layer was not seen exactly once, because llama_decode returns 0
+    // even when a graph was cut short.
+    void restore_graph() noexcept;
     void rethrow_failure();
     void finish_pass();
 
@@ -67,7 +74,8 @@ class AttentionCapture {
     };
 
     NodeRole classify(const ggml_tensor * node) const noexcept;
-    bool     ask(const ggml_tensor * node) noexcept;
+    bool     ask(ggml_tensor * node);
+    bool     wants_to_skip(const ggml_tensor * node, const NodeRole & role) const noexcept;
     bool     observe(ggml_tensor * node);
     void     read_flash_attention(ggml_tensor * node, int32_t layer);
     void     read_soft_max(ggml_tensor * node, int32_t layer);
@@ -83,10 +91,15 @@ class AttentionCapture {
     // While disarmed: the layer to stop in. At first the deepest wanted one; once a pass has shown which layers write keys,
     // the last of those up to it, because all above look at what is written by then.
     int32_t               stop_layer_;
-    int32_t               last_key_layer_ = -1;  // up to the deepest wanted one, in this pass
-    std::vector<RowRange> ranges_;               // of the branches
-    std::vector<float>    sums_;                 // of the current group of heads, reused
-    std::vector<float>    slice_;                // of kq_soft_max, reused
+    int32_t               last_key_layer_ = -1;     // up to the deepest wanted one, in this pass
+    bool                  stops_at_keys_  = false;  // whether a pass has ended where the deepest wanted layer's K is written
+    std::string           query_weights_;           // names of that layer's tensors
+    std::string           value_weights_;
+    std::vector<RowRange> ranges_;                  // of the branches
+    std::vector<float>    sums_;                    // of the current group of heads, reused
+    std::vector<float>    slice_;                   // of kq_soft_max, reused
+
+    std::vector<std::pair<ggml_tensor *, ggml_op>> skipped_;  // nodes of this pass that have no operation meanwhile
 
     Pass               pass_;
     int32_t            n_layers_seen_ = 0;

@@ -175,6 +175,7 @@ void Context::decode(Batch batch, Pass pass, const Cancellation & cancellation, 
     capture_->begin_pass(std::move(pass));
     const int32_t status = api().llama_decode(handle_.get(), rows);
     api().llama_synchronize(handle_.get());
+    capture_->restore_graph();
     cancellation.throw_if_requested();
     capture_->rethrow_failure();
     if (status != 0) {

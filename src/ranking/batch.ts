@@ -82,6 +82,9 @@ export function withDocuments<T extends DocumentInput>(
 ): RankResult<T> {
   return {
     ...ranking,
-    results: results.map(({ index, id, ...rest }) => ({ ...{ index, id, document: documentAt(index) }, ...rest })),
+    results: results.map((one) => {
+      const { index, id } = one;
+      return Object.assign({ index, id, document: documentAt(index) }, one);
+    }),
   };
 }

@@ -24,8 +24,9 @@ export function chooseResults(
   const reach = (value: number) => places.filter((place) => relevances[place]! >= value);
   const result = (place: number): Ranked => {
     const index = order[place]!;
-    const { id, score, ...rest } = describe(index);
-    return { ...{ index, id, score, share: shares[index]!, relevance: relevances[place]! }, ...rest };
+    const described = describe(index);
+    const { id, score } = described;
+    return Object.assign({ index, id, score, share: shares[index]!, relevance: relevances[place]! }, described);
   };
   const left = reach(least);
   const results = fusion

@@ -235,7 +235,7 @@ export class QueryPasses {
     const found = await callNative(this.#engine.model.library.addon, signal, (cancellation) =>
       context.observe(branches, { ...how, tiles }, cancellation),
     );
-    const seenBy = (one: NativeAttention) => (how.rows === "heads" ? one : one.row(0).slice(0, trunk.tokens.length));
+    const seenBy = (one: NativeAttention) => (how.rows === "heads" ? one : one.row(0).subarray(0, trunk.tokens.length));
     return found.map(seenBy) as Seen<How>[];
   }
 }

@@ -31,9 +31,17 @@ export type Odds = {
  * @param weight Σ weights of the heads: all attention that there is, as each head's sums to 1.
  */
 export function oddsOf(scores: ArrayLike<number>, raw: ArrayLike<number>, weight: number): Odds {
-  const seen = Array.from(raw).reduce((sum, mass) => sum + mass, 0);
+  let seen = 0;
+  for (let i = 0; i < raw.length; i++) seen += raw[i]!;
   const rest = Math.max(LEAST_REST * weight, weight - seen);
-  return { odds: Array.from(scores, (score) => score / rest), rawOdds: Array.from(raw, (mass) => mass / rest) };
+  return { odds: quotients(scores, rest), rawOdds: quotients(raw, rest) };
+}
+
+/** A loop: an iterator or a callback of a typed array makes an object of each of its numbers. */
+function quotients(values: ArrayLike<number>, by: number): number[] {
+  const all = new Array<number>(values.length);
+  for (let i = 0; i < values.length; i++) all[i] = values[i]! / by;
+  return all;
 }
 
 /**

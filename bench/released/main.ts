@@ -5,7 +5,7 @@
 //
 // DIR holds the sets that config.json names. Every query is read once, with all heads, and its attention is kept in
 // --readings (several GB for all queries); any head set is then scored from it. Run it again to go on. What the page says
-// of the numbers is in conclusion.md.
+// of the numbers is in conclusion.md, and what other commands measured in further.md.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -62,8 +62,10 @@ if (!values["read-only"]) {
       costs: await measureCosts(model, publishedHeads(identity).heads, tasks, folders),
     });
   }
-  const conclusion = readFileSync(new URL("conclusion.md", import.meta.url), "utf8");
-  writeFileSync(`${values.output}.md`, resultPage(config, parts, conclusion));
+  const [conclusion, further] = ["conclusion.md", "further.md"].map((file) =>
+    readFileSync(new URL(file, import.meta.url), "utf8"),
+  );
+  writeFileSync(`${values.output}.md`, resultPage(config, parts, conclusion!, further!));
   writeFileSync(`${values.output}.json`, `${JSON.stringify(toJson(config, parts))}\n`);
   console.log(`${values.output}.md`);
 }

@@ -22,6 +22,9 @@ export type Method = {
 /** Heads, what each counts for, and whether the null query and the mask of outliers are used. */
 type Sum = { heads: readonly Head[]; weights?: readonly number[]; calibrated?: boolean; masked?: boolean };
 
+/** Heads found without labels that are measured beside as many as the command chose. */
+const FEW = 4;
+
 /** The methods that are compared, BM25 first. */
 export function methodsOf(config: Config, model: Config["models"][number], identity: ModelIdentity): Method[] {
   const { name: published, heads: qr } = publishedHeads(identity);
@@ -42,16 +45,15 @@ export function methodsOf(config: Config, model: Config["models"][number], ident
     return [bySum(name, sum, identity, says)];
   };
   const { fuseWeight: weight } = config;
-  const unlabelled = model.bootstrapOrder && {
-    heads: parseList(model.bootstrapOrder).slice(0, qr.length).map(headKey).join(","),
-    by: `${model.bootstrap?.by} --top ${qr.length}`,
+  const few = model.bootstrapOrder && {
+    heads: parseList(model.bootstrapOrder).slice(0, FEW).map(headKey).join(","),
+    by: `${model.bootstrap?.by} --top ${FEW}`,
   };
-  const sameAsChosen = !unlabelled || unlabelled.heads === model.bootstrap?.heads;
   return [
     ...[bm25, dense, icr, ...random, bySum("one head", { heads: qr.slice(0, 1) }, identity, headKey(qr[0]!))],
     ...found("Wu's heads", model.wu, qr.length),
     ...found("QR heads, no labels", model.bootstrap),
-    ...(sameAsChosen ? [] : found(`no labels, ${qr.length}`, unlabelled)),
+    ...(few && few.heads !== model.bootstrap?.heads ? found(`no labels, ${FEW}`, few) : []),
     best,
     ...found("QR heads, weighted", model.weighted),
     ...found("heads for few shared words", model.fewShared),

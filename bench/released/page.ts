@@ -20,7 +20,7 @@ const PAIRS = [
   ["QR heads", "random heads"],
   ["QR heads", "Wu's heads"],
   ["QR heads, no labels", "QR heads"],
-  ["no labels, 8", "QR heads"],
+  ["no labels, 4", "QR heads"],
   ["QR heads, weighted", "QR heads"],
   ["heads for few shared words", "QR heads"],
   ["heads for both", "QR heads"],
@@ -34,8 +34,13 @@ const OMITTED = ["QR heads, weighted", "all heads (ICR) + BM25"];
 /** Rows of the table of sets. All others are in the JSON file. */
 const BY_SET = ["BM25", "dense", "all heads (ICR)", "QR heads", "QR heads + BM25"] as const;
 
-/** The page of results. `conclusion` is what somebody who read the numbers says of them. */
-export function resultPage(config: Config, parts: readonly Part[], conclusion: string): string {
+/**
+ * The page of results.
+ *
+ * @param conclusion What somebody who read the numbers says of them.
+ * @param further Sections of what other commands measured.
+ */
+export function resultPage(config: Config, parts: readonly Part[], conclusion: string, further: string): string {
   const { candidates, maxDocumentTokens, seed } = config;
   return `# Released models, measured
 
@@ -90,17 +95,7 @@ Processor seconds per query and peak memory in MiB: three queries of ${candidate
 
 ${costTable(parts)}
 
-## RankGPT
-
-One query of each set but the needles, ten candidates of 60 words, as far as time allowed: 7 queries with Gemma 3 and 6 with SmolLM2. No answer was a permutation. Gemma 3 named passage 10 first in all seven and left the rest nearly in place; SmolLM2 changed nothing in three of six. A listwise prompt needs a larger model.
-
-\`\`\`sh
-qrhead eval --data … --candidates 10 --limit 1 --max-document-words 60 --order reverse --method bm25 --method rankgpt --method heads -m MODEL.gguf
-\`\`\`
-
-## Not measured
-
-CLIPPER's chapters (a novel does not fit SmolLM2's 8,192 tokens), LongMemEval, other orders of the twenty candidates, templates, objectives on SmolLM2, answers, models above 270 million parameters, GPUs.
+${further.trim()}
 
 ## Run it
 

@@ -39,7 +39,7 @@ export const DETECTING = {
       value === "auto" || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 2 ** 31),
     says: "how many heads to choose; all if the model has fewer",
     flagSays: "heads to choose, or auto for as many as rank best",
-    more: '`"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank held-out examples.',
+    more: '`"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank held-out examples: 8 at least where 64 heads or more see the whole prompt.',
     ...{ default: '`"auto"`; 16 with fewer than 4 examples', shortDefault: "auto" },
   }),
   fitWeights: toggle({

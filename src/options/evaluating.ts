@@ -174,6 +174,14 @@ export const EVALUATING_ANSWERS = {
     says: "documents to show, such as 3,5",
   }),
   full: toggle({ flag: "--full", says: "also show all documents" }),
+  prune: numbers({
+    ...{ min: 1, max: 99, flag: "--prune <LIST>", shortDefault: "none" },
+    says: "also prune what is shown to these percentages of its tokens, such as 10,25,50",
+  }),
+  pruner: text({
+    ...{ flag: "--pruner <MODEL>", expected: "a model", shortDefault: "that of --model" },
+    says: "model whose heads prune",
+  }),
   judge: text({
     ...{ flag: "--judge <MODEL>", expected: "a GGUF or the address of a server", shortDefault: "none" },
     says: "also let this model judge answers: a GGUF, or http://HOST/v1#NAME",

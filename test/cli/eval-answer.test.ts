@@ -82,11 +82,19 @@ describe("eval-answer", () => {
       const right = method === "bm25@1" ? turns[Number(query.slice(1))]! : turns[0]!;
       expect(found.given, `${method} ${query}`).toContain(right.slice(0, 20));
     }
+    const missing = ["eval-answer", "--data", data, "--results", files.path("locomo-results"), ...generator];
+    // Pruned to the turn with the question's words, the first text is that turn; all documents have fewer tokens in all.
+    const pruned = ["-o", files.path("locomo-pruned"), "--prune", "40", "--pruner", "mini"];
+    const shorter = await answer(data, files.path("locomo-results"), ...pruned);
+    expect(Object.keys(shorter)).toEqual(["full", "full, 40 %", "bm25@1", "bm25@1, 40 %"]);
+    expect(shorter.full).toEqual(full);
+    expect(shorter["full, 40 %"]).toMatchObject({ count: 2, failed: 0 });
+    expect(shorter["full, 40 %"]!.f1.mean).toBeGreaterThan(full!.f1.mean + 0.1);
+    expectFailure(await run([...missing, "-o", files.path("z"), "--prune", "0"]), 2, "--prune");
     // Without the head that copies it says something else, in results of their own.
     const out = ["-o", files.path("locomo-without"), "--without-heads", copyingHead.join("-")];
     const without = await answer(data, files.path("locomo-results"), ...out);
     expect([without["bm25@1"]!.count, without["bm25@1"]!.failed, without["bm25@1"]!.f1.mean]).toEqual([2, 0, 0]);
-    const missing = ["eval-answer", "--data", data, "--results", files.path("locomo-results"), ...generator];
     expectFailure(await run([...missing, "-o", files.path("x"), "--without-heads", "9-0"]), 2, "Head 9-0");
     // A judge sees question, right and given answer, and here finds the right one's beginning in the given one.
     const out2 = ["-o", files.path("locomo-judged"), "--judge"];

@@ -5,6 +5,7 @@ import { exactMatch, parseVerdict, tokenF1 } from "../../src/eval/answer/scores.
 import { openTask } from "../../src/eval/data/open.ts";
 import { Journal } from "../../src/eval/journal.ts";
 import type { Outcome } from "../../src/eval/outcome.ts";
+import type { RankDocument } from "../../src/types.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 
 const files = temporaryFolder();
@@ -99,4 +100,35 @@ it("asks nothing where the method failed, and counts the answer as failed", asyn
   await expect(answerTask(task, [{ ...failed, task: "other" }], sources, generator, journal)).rejects.toThrow(
     /no ranking of clipper, only of other/,
   );
+});
+
+it("shows a question's documents whole to one question after the other, then what is pruned", async () => {
+  await using task = await openTask(files.path("clipper"), { depth: 0 });
+  const ranked = (query: string): Outcome => ({
+    ...{ task: "clipper", query, method: "m", permutation: 0, status: "ok", ms: 1, ids: ["2"], scores: [1] },
+  });
+  const prompts: string[] = [];
+  const generator = {
+    answer: async (prompt: string) => String(prompts.push(prompt)),
+    async [Symbol.asyncDispose]() {},
+  };
+  const shortener = {
+    shorten: async (question: string, documents: readonly RankDocument[], percent: number) =>
+      documents.map((document) => ({ ...document, text: `${percent} % for ${question}` })),
+    async [Symbol.asyncDispose]() {},
+  };
+  const sources = listSources(["m"], [1], true, [25]);
+  expect(sources.map(({ name }) => name)).toEqual(["full", "full, 25 %", "m@1", "m@1, 25 %"]);
+  const journal = await Journal.create(files.path("pruned.jsonl"), {});
+  await answerTask(task, [ranked("b:0"), ranked("b:1")], sources, generator, journal, { shortener });
+  journal.close();
+  expect(prompts.map((prompt) => prompt.split("\n\n")[0])).toEqual([
+    ...Array(4).fill("First."),
+    ...["True 0.", "Wrong 0."].map((claim) => `25 % for ${claim}`),
+    ...["Second.", "Second."],
+    ...["True 0.", "Wrong 0."].map((claim) => `25 % for ${claim}`),
+    ...["True 1.", "Wrong 1."].map((claim) => `25 % for ${claim}`),
+    ...["Second.", "Second."],
+    ...["True 1.", "Wrong 1."].map((claim) => `25 % for ${claim}`),
+  ]);
 });

@@ -2,7 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { describe as inOneLine } from "../../src/cli/failure.ts";
 import { withFlags } from "../../src/cli/flag-words.ts";
+import { modelLabel } from "../../src/cli/model-label.ts";
 import { ContextOverflowError, InputError, invalidArgument } from "../../src/errors.ts";
+import { BUILT_IN_MODEL } from "../../src/model/built-in.ts";
+import type { ModelIdentity } from "../../src/types.ts";
 
 describe("an error on the command line names flags where the library names options", () => {
   it.each<[error: Error, line: string]>([
@@ -91,4 +94,13 @@ describe("what goes to a terminal", () => {
     );
     expect(writers).toEqual(["output.ts"]);
   });
+});
+
+it("shows the file's name beside a model's name that does not agree with it", () => {
+  const label = (name: string, fileName: string, path = `/models/${fileName}`) =>
+    modelLabel({ name, fileName, path } as ModelIdentity & { path: string });
+  const smollm = "SmolLM2-135M-Instruct.Q4_1.gguf";
+  expect(label("Smollm2 135M 8k Lc100K Mix1 Ep2", smollm)).toBe(`Smollm2 135M 8k Lc100K Mix1 Ep2 (${smollm})`);
+  expect(label("Gemma 3 270m", "gemma-3-270m-Q4_K_M.gguf")).toBe("Gemma 3 270m");
+  expect(label("qrhead mini v3", "anything.gguf", BUILT_IN_MODEL)).toBe("qrhead mini v3");
 });

@@ -129,6 +129,20 @@ describe("held-out quality", () => {
     expect(choose([4, good], [8, good], [16, perfect])).toBe(4);
   });
 
+  test("takes eight at least of a model with many heads", () => {
+    const [same, better] = [row(0.7, 0.8, 0.9, 0.8), row(0.9, 1, 1, 1)];
+    const choose = (total: number, eight = same) =>
+      chooseCount(
+        {
+          folds: 2,
+          byHeads: [4, 8, total].map((heads, at) => ({ heads, ndcg: mean([same, eight, same][at]!), rPrecision: 0 })),
+        },
+        [same, eight, same],
+      );
+    expect([choose(12), choose(63), choose(64), choose(270)]).toEqual([4, 4, 8, 8]);
+    expect(choose(12, better)).toBe(8);
+  });
+
   test("takes more heads where they rank better by more than the noise", () => {
     const byHeads = [
       { heads: 4, ndcg: 0.5, rPrecision: 0 },

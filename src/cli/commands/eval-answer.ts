@@ -10,6 +10,7 @@ import {
   listSources,
   summarizeAnswers,
 } from "../../eval/answer/run.ts";
+import { openShortener } from "../../eval/answer/shorten.ts";
 import type { Granularity } from "../../eval/data/longmemeval.ts";
 import { type Format, openTask } from "../../eval/data/open.ts";
 import { JOURNAL_NAME } from "../../eval/evaluate.ts";
@@ -40,6 +41,8 @@ type AnswerFlags = CommonFlags &
     output?: string;
     topK?: number[];
     full?: boolean;
+    prune?: number[];
+    pruner?: string;
     contextSize?: number;
     withoutHeads?: string;
     judge?: string;
@@ -50,10 +53,22 @@ type AnswerFlags = CommonFlags &
 const DEFAULT_TOP_K = [5];
 
 const HELP = {
-  everyday: ["--data", "--results", "--model", "--top-k", "--full", "--judge", "--without-heads", "--output", "--json"],
+  everyday: [
+    "--data",
+    "--results",
+    "--model",
+    "--top-k",
+    "--full",
+    "--prune",
+    "--judge",
+    "--without-heads",
+    "--output",
+    "--json",
+  ],
   examples: [
     "qrhead eval --data clipper --setting clipper -m small.gguf --method bm25 --method qrhead -o results",
     "qrhead eval-answer --data clipper --results results -m large.gguf --top-k 3,5 --full",
+    "qrhead eval-answer --data locomo --results results -m large.gguf --top-k 20 --prune 10,25,50 -o pruned",
     "qrhead eval-answer --data clipper --results results -m large.gguf --without-heads heads.json -o without",
   ],
   details: `
@@ -82,11 +97,12 @@ async function run(_: unknown, command: Command): Promise<void> {
   }
   const { settings, outcomes } = await readJournal(path.join(results, JOURNAL_NAME));
   const methods = Object.keys(settings.methods as Record<string, string>);
-  const sources = listSources(methods, topK, flags.full ?? false);
+  const sources = listSources(methods, topK, flags.full ?? false, flags.prune);
   const granularity = settings.granularity as Granularity | undefined;
   const format = settings.format as Format | undefined;
   await using task = await openTask(data, { depth: 0, granularity, format });
-  const load = { ...toLoadOptions(flags), contextSize: flags.contextSize };
+  const pruning = { load: toLoadOptions(flags), signal };
+  const load = { ...pruning.load, contextSize: flags.contextSize };
   const bar = await progressBar(flags.quiet ?? false);
   const output = flags.output ?? results;
   await makeFolder(output);
@@ -94,18 +110,20 @@ async function run(_: unknown, command: Command): Promise<void> {
     ...{ generator: flags.model ?? "built-in", contextSize: flags.contextSize ?? "auto" },
     ...(flags.withoutHeads !== undefined && { withoutHeads: flags.withoutHeads }),
     ...(flags.judge !== undefined && { judge: flags.judge }),
+    ...(flags.pruner !== undefined && { pruner: flags.pruner }),
     ...{ task: task.name, results: flags.output === undefined ? "." : path.resolve(results) },
   });
   const began = performance.now();
   try {
     await using generator = await openGenerator(flags.model, { load, signal }, flags.withoutHeads);
     await using other = await openJudge();
+    await using shortener = flags.prune && (await openShortener(flags.pruner ?? flags.model, pruning));
     const judge = flags.judge === undefined ? undefined : (other ?? generator);
     const onProgress = ({ done, total, resumed }: AnswerProgress) => {
       const left = timeLeft(performance.now() - began, done - resumed, total - resumed);
       bar.onProgress({ phase: "answer", done, total, note: left });
     };
-    await answerTask(task, outcomes, sources, generator, journal, { judge, signal, onProgress });
+    await answerTask(task, outcomes, sources, generator, journal, { judge, shortener, signal, onProgress });
     bar.stop();
     const summary = summarizeAnswers(journal.outcomes, sources, 42);
     if (flags.json) printJson(summary);

@@ -6,6 +6,7 @@ import { QRRetriever } from "../../retriever.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
+import { modelLabel } from "../model-label.ts";
 import {
   addCommonOptions,
   addHeadsOption,
@@ -72,7 +73,7 @@ async function inspect(question: string | undefined, files: string[], _: unknown
     const tokens = inspection.documents.reduce((sum, document) => sum + document.tokens.length, 0);
     const short = shortSight(heads, model, tokens);
     if (short !== null) warn(short);
-    await writeWhole(output, inspectionPage(inspection, { name: model.name, headSet }), { force });
+    await writeWhole(output, inspectionPage(inspection, { name: modelLabel(model), headSet }), { force });
     bar.stop();
     for (const warning of inspection.warnings) warn(warning);
     if (!quiet) note(`Wrote ${oneLine(output)}: open it in a browser`);

@@ -15,6 +15,7 @@ import { addHelp } from "../help.ts";
 import { markBestWords } from "../highlight.ts";
 import { readQueries } from "../input.ts";
 import { interruptSignal } from "../interrupt.ts";
+import { modelLabel } from "../model-label.ts";
 import {
   addCommonOptions,
   addHeadsOption,
@@ -274,7 +275,7 @@ function footer(
   const count = usage.documentTokens.length;
   const named = /^[\d\s,_-]+$/.test(retriever.headSet) ? "" : ` of ${oneLine(retriever.headSet)}`;
   return [
-    oneLine(retriever.model.name),
+    modelLabel(retriever.model),
     `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}${fusion ? fusedWith(fusion) : ""}`,
     `${count} ${count === 1 ? "document" : "documents"}${belowThreshold > 0 ? `, ${belowThreshold} below the threshold` : ""}`,
     `${usage.promptTokens} tokens${windows ? ` in ${windows.count} ${windows.count === 1 ? "window" : "windows"} (${windows.merge})` : ""}`,

@@ -13,6 +13,7 @@ import { detectHandlers } from "../fleet/detect.ts";
 import { OneEngine } from "../fleet/engines.ts";
 import { evalHandlers } from "../fleet/eval.ts";
 import { addHelp } from "../help.ts";
+import { modelLabel } from "../model-label.ts";
 import {
   addCommonOptions,
   addDeviceOptions,
@@ -119,7 +120,7 @@ async function startWith({ redis, queue, roots, lease, load, quiet }: Settings, 
     },
     onTrouble: warn,
   });
-  return { worker, engine, model: `${loaded.model.name} with ${loaded.headSet}` };
+  return { worker, engine, model: `${modelLabel(loaded.model)} with ${loaded.headSet}` };
 }
 
 function parsed(text: string): { message: string } {

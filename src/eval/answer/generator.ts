@@ -40,7 +40,7 @@ export async function openGenerator(
   };
   const answer: Generator["answer"] = async (prompt, maxTokens, stop) => {
     const tokens = await tokensOf(prompt, stop);
-    const options = { maxTokens, cachePrompt: false, contextSize: load.contextSize, withoutHeads, signal: stop };
+    const options = { maxTokens, contextSize: load.contextSize, withoutHeads, signal: stop };
     let text = "";
     await writer.writeBehind(tokens, { ...options, ...(!isChat && { stop: "\n" }) }, (piece) => {
       text += piece;

@@ -9,6 +9,7 @@ import { rankingOf } from "../summary.ts";
 import type { Task, Topic } from "../types.ts";
 import { claimPrompt, type Generator, judgePrompt, questionPrompt } from "./generator.ts";
 import { exactMatch, parseJudgement, parseVerdict, tokenF1 } from "./scores.ts";
+import type { Shortener } from "./shorten.ts";
 
 /** Tokens of an answer: a verdict, or a short phrase. */
 const MAX_TOKENS = 64;
@@ -17,14 +18,24 @@ const JUDGE_TOKENS = 8;
 /** What a false twin's outcome adds to the query's id. */
 const TWIN = "#corrupted";
 
-/** What a generator sees: all documents, or the first k of a method's ranking. Documents keep their own order. */
-export type Source = { name: string; method: string | null; k: number };
+/**
+ * What a generator sees: all documents, or the first k of a method's ranking. Documents keep their own order. `percent`: of
+ * their tokens, where they are pruned.
+ */
+export type Source = { name: string; method: string | null; k: number; percent?: number };
 
 /** Answers done, of all; `resumed` of them are from an earlier run. */
 export type AnswerProgress = { done: number; total: number; resumed: number };
 
 /** Documents that one question is answered from: undefined where the method ranked nothing. */
 type Shown = readonly RankDocument[] | undefined;
+
+/** What takes part beside the generator. */
+type Others = {
+  judge?: Generator | undefined;
+  shortener?: Shortener | undefined;
+  signal?: AbortSignal | undefined;
+};
 
 type Ask = {
   key: string;
@@ -34,10 +45,19 @@ type Ask = {
   isClaim: boolean;
 };
 
-/** `full`, and every method with every k, such as `qrhead@5`. */
-export function listSources(methods: readonly string[], ks: readonly number[], full: boolean): Source[] {
+/** `full`, and every method with every k, such as `qrhead@5`; each also pruned to percentages, such as `qrhead@5, 25 %`. */
+export function listSources(
+  methods: readonly string[],
+  ks: readonly number[],
+  full: boolean,
+  percentages: readonly number[] = [],
+): Source[] {
   const top = methods.flatMap((method) => ks.map((k) => ({ name: `${method}@${k}`, method, k })));
-  return full ? [{ name: "full", method: null, k: 0 }, ...top] : top;
+  const whole: Source[] = full ? [{ name: "full", method: null, k: 0 }, ...top] : top;
+  return whole.flatMap((source) => [
+    source,
+    ...percentages.map((percent) => ({ ...source, name: `${source.name}, ${percent} %`, percent })),
+  ]);
 }
 
 /**
@@ -46,6 +66,7 @@ export function listSources(methods: readonly string[], ks: readonly number[], f
  * @param task CLIPPER or LoCoMo, opened with all documents as candidates and in their own order.
  * @param retrieved Outcomes of an earlier run over the same data.
  * @param judge Also says of each answer to a question whether it is right.
+ * @param shortener For sources that are pruned.
  * @throws InputError `INVALID_INPUT` for a task without answers, or of which the earlier run has no ranking.
  */
 export async function answerTask(
@@ -54,15 +75,7 @@ export async function answerTask(
   sources: readonly Source[],
   generator: Generator,
   journal: Journal,
-  {
-    judge,
-    signal,
-    onProgress,
-  }: {
-    judge?: Generator | undefined;
-    signal?: AbortSignal | undefined;
-    onProgress?: ((progress: AnswerProgress) => void) | undefined;
-  } = {},
+  { onProgress, ...others }: Others & { onProgress?: ((progress: AnswerProgress) => void) | undefined } = {},
 ): Promise<void> {
   if (task.format !== "clipper" && task.format !== "locomo") {
     throw new InputError(
@@ -80,17 +93,21 @@ export async function answerTask(
   const topics = task.topics.filter(({ id }) => ranked.has(id));
   const total = topics.length * sources.length * (task.format === "clipper" ? 2 : 1);
   const progress: AnswerProgress = { done: 0, total, resumed: 0 };
-  for (const topic of topics) {
-    const { documents } = await task.candidates(topic);
-    for (const source of sources) {
-      const shown = chooseShown(task.name, topic, source, documents, rankings);
-      for (const ask of asks(topic, task.format)) {
-        const base = { task: task.name, query: ask.key, method: source.name, permutation: 0 };
-        const known = journal.get(outcomeKey(base));
-        if (!known) journal.add(await answerOne(base, ask, shown, { generator, judge, signal }));
-        progress.done++;
-        if (known) progress.resumed++;
-        onProgress?.(progress);
+  // Questions about the same documents follow each other where all are shown: the generator reads these once.
+  const isWhole = ({ method, percent }: Source) => method === null && percent === undefined;
+  for (const some of [sources.filter(isWhole), sources.filter((source) => !isWhole(source))]) {
+    for (const topic of some.length > 0 ? topics : []) {
+      const { documents } = await task.candidates(topic);
+      for (const source of some) {
+        const shown = chooseShown(task.name, topic, source, documents, rankings);
+        for (const ask of asks(topic, task.format)) {
+          const base = { task: task.name, query: ask.key, method: source.name, permutation: 0 };
+          const known = journal.get(outcomeKey(base));
+          if (!known) journal.add(await answerOne(base, ask, shown, source, { generator, ...others }));
+          progress.done++;
+          if (known) progress.resumed++;
+          onProgress?.(progress);
+        }
       }
     }
   }
@@ -131,14 +148,16 @@ async function answerOne(
   base: Pick<Outcome, "task" | "query" | "method" | "permutation">,
   { query, prompt, expected, isClaim }: Ask,
   seen: Shown,
-  { generator, judge, signal }: { generator: Generator; judge: Generator | undefined; signal: AbortSignal | undefined },
+  { percent }: Source,
+  { generator, judge, shortener, signal }: Others & { generator: Generator },
 ): Promise<Outcome> {
   const began = performance.now();
   const ids = seen?.map(({ id }) => id) ?? [];
   try {
     // Without documents the answer would measure what the model knows already.
     if (!seen) throw new InputError("INVALID_INPUT", "The method failed on this query, so there is nothing to show");
-    const given = await generator.answer(prompt(seen), MAX_TOKENS, signal);
+    const shown = percent === undefined ? seen : await shortener!.shorten(query, seen, percent);
+    const given = await generator.answer(prompt(shown), MAX_TOKENS, signal);
     const ms = performance.now() - began;
     const verdict = parseVerdict(given);
     const exact = isClaim ? Number(String(verdict) === expected) : exactMatch(given, expected);

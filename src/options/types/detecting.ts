@@ -21,7 +21,8 @@ export type DetectionOptions = {
   rawMass?: boolean | undefined;
   /**
    * How many heads to choose; all if the model has fewer. Defaults to `"auto"`; 16 with fewer than 4 examples.
-   * `"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank held-out examples.
+   * `"auto"` chooses among 4, 8, 16, 32, 64 and all by how they rank held-out examples: 8 at least where 64 heads or
+   * more see the whole prompt.
    */
   top?: number | "auto" | undefined;
   /**

@@ -177,7 +177,7 @@ export async function chooseByWords(
 }
 
 function* scoreSteps(query: string, chunks: readonly RankDocument[]): Steps<number[]> {
-  const index = new Bm25Index();
+  const index = new Bm25Index("lucene", "english");
   for (const chunk of chunks) {
     index.add(textOf(chunk));
     yield;

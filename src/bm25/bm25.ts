@@ -1,4 +1,5 @@
 import type { RankDocument } from "../types.ts";
+import { inverseFrequency, isEnglish, rarityInEnglish } from "./english.ts";
 import { sortAsTrec } from "./order.ts";
 import { termsOf, type WordProcessing } from "./words.ts";
 
@@ -31,11 +32,16 @@ export class Bm25Index {
   #counts = new Uint16Array();
   #normalizers = new Float64Array();
   #sums = new Float64Array();
+  #isEnglish = false;
 
-  constructor(readonly words: WordProcessing = "lucene") {}
+  /** @param rarity Where words are rare: `own`, in the documents, as published; `english`, in English text too if they are English. */
+  constructor(
+    readonly words: WordProcessing = "lucene",
+    readonly rarity: "own" | "english" = "own",
+  ) {}
 
-  static of(texts: readonly string[], words?: WordProcessing): Bm25Index {
-    const index = new Bm25Index(words);
+  static of(texts: readonly string[], words?: WordProcessing, rarity?: "own" | "english"): Bm25Index {
+    const index = new Bm25Index(words, rarity);
     for (const text of texts) index.add(text);
     index.finish();
     return index;
@@ -72,6 +78,7 @@ export class Bm25Index {
     const terms = this.#term.values();
     const [documents, counts] = [this.#document.values(), this.#count.values()];
     for (const term of terms) begins[term + 1]!++;
+    if (this.rarity === "english") this.#isEnglish = isEnglish(this.#counted());
     for (let term = 0; term < this.#terms.size; term++) begins[term + 1]! += begins[term]!;
     const next = begins.slice();
     this.#documents = new Uint32Array(postings);
@@ -131,6 +138,14 @@ export class Bm25Index {
     return having;
   }
 
+  /** Terms with how often the documents have each. */
+  *#counted(): Generator<[string, number]> {
+    const sums = new Float64Array(this.#terms.size);
+    const [terms, counts] = [this.#term.values(), this.#count.values()];
+    for (const [i, term] of terms.entries()) sums[term]! += counts[i]!;
+    for (const [term, id] of this.#terms) yield [term, sums[id]!];
+  }
+
   #finished(): Uint32Array {
     if (!this.#begins) throw new Error("finish() must come before the first search");
     return this.#begins;
@@ -145,7 +160,8 @@ export class Bm25Index {
       if (id === undefined) continue;
       const begin = begins[id]!;
       const end = begins[id + 1]!;
-      const idf = Math.log(1 + (this.size - (end - begin) + 0.5) / (end - begin + 0.5));
+      const own = inverseFrequency(this.size, end - begin);
+      const idf = this.#isEnglish ? rarityInEnglish(term, own) : own;
       for (let i = begin; i < end; i++) {
         const document = this.#documents[i]!;
         const count = this.#counts[i]!;

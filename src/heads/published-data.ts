@@ -94,7 +94,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     promptTokens: 2048,
     layout: "independent",
     calibration: { listwise: { a: -4.18, b: 193, words: 4.12 }, independent: { a: -4.26, b: 194, words: 4.1 } },
-    fuse: 0.7,
+    fuse: 0.5,
     heads: "2-0,2-1,2-2,2-3,2-4,2-5,2-6,2-7,2-8",
   },
   {

@@ -16,7 +16,7 @@ export async function indexWords(documents: readonly RankDocument[], signal: Abo
 }
 
 function* indexSteps(documents: readonly RankDocument[]): Steps<Bm25Index> {
-  const index = new Bm25Index();
+  const index = new Bm25Index("lucene", "english");
   for (const document of documents) {
     index.add(textOf(document));
     yield;
@@ -27,10 +27,10 @@ function* indexSteps(documents: readonly RankDocument[]): Steps<Bm25Index> {
 }
 
 function indexOf(documents: readonly RankDocument[]): Bm25Index {
-  return indexes.get(documents) ?? Bm25Index.of(documents.map(textOf));
+  return indexes.get(documents) ?? Bm25Index.of(documents.map(textOf), "lucene", "english");
 }
 
-/** BM25 of every document, where the documents themselves are the collection that words are rare in. */
+/** BM25 of every document, with how rare words are in English text and among the documents. */
 export function bm25Scores(query: string, documents: readonly RankDocument[]): number[] {
   return indexOf(documents).scores(
     query,

@@ -38,7 +38,7 @@ describe("fusion", () => {
     expect(results[0]!.results[0]!.prior).toBeGreaterThan(results[0]!.results[1]!.prior!);
     await using corpus = await retriever.corpus(documents);
     const asked = await corpus.rank(query, { prior: "bm25", topK: 1 });
-    expect(asked).toMatchObject({ results: [{ index: 0 }], fusion: { prior: "bm25", fuse: { weight: 0.7 } } });
+    expect(asked).toMatchObject({ results: [{ index: 0 }], fusion: { prior: "bm25", fuse: { weight: 0.5 } } });
   });
 
   test.each([

@@ -51,14 +51,15 @@ function installForWindows() {
 /** Rust's programs ask Windows for random numbers in a library that Wine 8 has not. */
 function addRandomNumbers() {
   const source = path.join(folder, "random.c");
-  const text = `#include <windows.h>
-BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
-__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return SystemFunction036(data, (ULONG) size); }
+  // Without headers and run-time library, so that zig need not compile these.
+  const text = `__declspec(dllimport) unsigned char SystemFunction036(void *, unsigned long);
+__declspec(dllexport) int ProcessPrng(void *data, unsigned long long size) { return SystemFunction036(data, size); }
+int _DllMainCRTStartup(void *module, unsigned long reason, void *reserved) { return 1; }
 `;
   writeFileSync(source, text);
   const library = path.join(winePrefix, "drive_c", "windows", "system32", "bcryptprimitives.dll");
   if (existsSync(library)) return;
-  const args = ["cc", "-target", "x86_64-windows-gnu", "-shared", "-s", "-o", library, source, "-ladvapi32"];
+  const args = [..."cc -target x86_64-windows-gnu -shared -s -nostdlib -ladvapi32".split(" "), "-o", library, source];
   execFileSync(zig(), args, { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, ...ZIG_CACHES } });
 }
 

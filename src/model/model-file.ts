@@ -9,11 +9,13 @@ import { canPull, pullModel, unreachable } from "./pull.ts";
 import { findPulled } from "./store.ts";
 
 const URI = /^(hf|huggingface|https?):/i;
+const isWellFormed = (uri: string) => (/^http/i.test(uri) ? URL.canParse(uri) : /^\w+:(\/\/)?[^/]+\/[^/]/.test(uri));
 
 /**
  * Finds the file of a model: a built-in one (`base`, `mini`, or none named), a path, the name of a pulled model, or a URI
  * that node-llama-cpp resolves and downloads into its own models folder.
  *
+ * @throws InputError `INVALID_ARGUMENT` for a malformed URI.
  * @throws InputError `INVALID_INPUT` when there is no such file, it is no GGUF, or `base` is not installed.
  * @throws QRHeadError `MODEL_LOAD_FAILED` when a download fails.
  */
@@ -30,6 +32,10 @@ export async function findModelFile(
   if (!URI.test(model)) {
     const found = (await findPulled(model, directory)) ?? path.resolve(model);
     return checkGguf(found, Object.hasOwn(CATALOGUE, model.toLowerCase()) ? model.toLowerCase() : undefined);
+  }
+  if (!isWellFormed(model)) {
+    const ways = "use hf:OWNER/REPOSITORY/FILE.gguf or the http(s) address of a .gguf file";
+    throw new InputError("INVALID_ARGUMENT", `${JSON.stringify(model)} names no model: ${ways}`);
   }
   if (directory !== undefined && canPull(model)) {
     return (await pullModel(model, { directory, signal, onProgress })).file;

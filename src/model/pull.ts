@@ -192,8 +192,10 @@ export async function unreachable(url: URL | undefined, signal: AbortSignal | un
   }
 }
 
-function offlineReason(error: unknown, { host }: URL): string | undefined {
-  const { code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+function offlineReason(error: unknown, { host, port }: URL): string | undefined {
+  const { code, message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+  // Of the Fetch standard, which Node follows.
+  if (message === "bad port") return `port ${port} is not allowed, as in browsers: serve the file at another port`;
   const isOffline = /^(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/;
   return code && isOffline.test(code) ? `${host} cannot be reached (${code}): is this machine online?` : undefined;
 }

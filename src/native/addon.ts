@@ -79,15 +79,27 @@ export function addonFile(): string | undefined {
   return loaded?.file;
 }
 
-/** Whether a prebuilt addon is the one that was packed: its SHA-256 against `prebuilds/sha256.json`; none for other builds. */
+/**
+ * Whether a prebuilt addon is the one that was packed: its SHA-256 against `prebuilds/sha256.json`; none for other builds.
+ *
+ * @throws QRHeadError `LIBRARY_NOT_FOUND` where the list is damaged.
+ */
 export function checksumOf(file: string): { sha256: string; expected: string } | undefined {
   const prebuilds = path.join(packageRoot, "prebuilds");
   const name = path.relative(prebuilds, file).replaceAll("\\", "/");
   const list = path.join(prebuilds, "sha256.json");
   if (name.startsWith("..") || !existsSync(list)) return undefined;
-  const sums = JSON.parse(readFileSync(list, "utf8")) as Record<string, string>;
   return {
     sha256: createHash("sha256").update(readFileSync(file)).digest("hex"),
-    expected: sums[name] ?? "no checksum",
+    expected: checksumsIn(list)[name] ?? "no checksum",
   };
+}
+
+function checksumsIn(list: string): Record<string, string> {
+  try {
+    return Object(JSON.parse(readFileSync(list, "utf8")));
+  } catch (cause) {
+    const said = `${list} is damaged: expected JSON with the addons' checksums`;
+    throw new QRHeadError("LIBRARY_NOT_FOUND", said, { cause, advice: "reinstall qrhead" });
+  }
 }

@@ -100,6 +100,14 @@ describe.concurrent("doctor", () => {
     const failed = (JSON.parse(stdout) as Report).checks.filter((check) => check.status === "fail");
     expect(failed).toMatchObject([{ name: "addon", detail: expect.stringContaining(`made with ${sha256}`) }]);
     expect(failed[0]?.detail).toMatch(/reinstall qrhead$/);
+
+    writeFileSync(path.join(folder, "prebuilds", "sha256.json"), "{");
+    const again = spawnSync(process.execPath, args, { encoding: "utf8" });
+    expect(again).toMatchObject({ status: 1, stderr: "" });
+    expect((JSON.parse(again.stdout) as Report).checks.at(-1)).toMatchObject({
+      name: "addon",
+      detail: expect.stringMatching(/sha256\.json is damaged: .*reinstall qrhead$/),
+    });
   });
 
   it("refuses wrong arguments as every command does", async () => {

@@ -151,6 +151,11 @@ describe("pullModel", () => {
     await expect(pullModel(`${base}/page.gguf`)).rejects.toThrow(/is not a GGUF file/);
   });
 
+  it("names a port that fetch forbids, and speaks of no part", async () => {
+    const pulling = pullModel("http://127.0.0.1:6000/x.gguf");
+    await expect(pulling).rejects.toThrow(/port 6000 is not allowed, as in browsers: serve the file at another port$/);
+  });
+
   it("ends with its signal, and keeps what has come", async () => {
     const controller = new AbortController();
     answer = (request, response) => {

@@ -82,7 +82,7 @@ export const PUBLISHED_ENTRIES: readonly PublishedEntry[] = [
     promptTokens: 2048,
     layout: "independent",
     calibration: { listwise: { a: -4.09, b: 464, words: 3.49 }, independent: { a: -4.18, b: 487, words: 3.43 } },
-    fuse: 0.6,
+    fuse: 0.5,
     heads: "7-0,7-1,7-2,7-3,7-4,7-5,7-6,7-7,7-8",
   },
   {

@@ -43,7 +43,7 @@ export const RETRIEVING = {
     ...RANKING.fuse,
     says: "how the scores of the first stage, else of BM25, join the heads'",
     default:
-      'the head set\'s, which is `{ weight: 0.7 }` beside BM25 for the built-in model, else `"none"`; .5 for an index',
+      'the head set\'s, which is `{ weight: 0.5 }` beside BM25 for the built-in model, else `"none"`; .5 for an index',
   },
   layout: choice({
     ...{ choices: LAYOUTS, flag: "--layout <NAME>", group: "How texts are cut" },

@@ -127,7 +127,7 @@ export const RANKING = {
     more: '`"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.',
     ...{
       default:
-        "the head set's (`{ weight: 0.7 }` for the built-in model); `{ weight: 0.5 }` if `prior` is a list, or if there is a `prior` and the head set has none; else none",
+        "the head set's (`{ weight: 0.5 }` for the built-in model); `{ weight: 0.5 }` if `prior` is a list, or if there is a `prior` and the head set has none; else none",
       shortDefault: "the head set's, else none",
     },
   }),

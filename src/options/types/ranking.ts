@@ -142,7 +142,7 @@ export type RankOptions = ScoringOptions & {
    */
   prior?: Prior | undefined;
   /**
-   * How a first stage's scores join the heads'. Defaults to the head set's (`{ weight: 0.7 }` for the built-in
+   * How a first stage's scores join the heads'. Defaults to the head set's (`{ weight: 0.5 }` for the built-in
    * model); `{ weight: 0.5 }` if `prior` is a list, or if there is a `prior` and the head set has none; else none.
    * `"rrf"` fuses ranks; `{ weight }` is the sum of z-scores, `weight` for the heads and 1 − `weight` for the first
    * stage.

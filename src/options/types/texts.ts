@@ -186,7 +186,7 @@ export type RetrieveOptions = {
   candidates?: number | undefined;
   /**
    * How the scores of the first stage, else of BM25, join the heads'. Defaults to the head set's, which is `{ weight:
-   * 0.7 }` beside BM25 for the built-in model, else `"none"`; .5 for an index. `"rrf"` fuses ranks; `{ weight }` is
+   * 0.5 }` beside BM25 for the built-in model, else `"none"`; .5 for an index. `"rrf"` fuses ranks; `{ weight }` is
    * the sum of z-scores, `weight` for the heads and 1 − `weight` for the first stage.
    */
   fuse?: Fuse | undefined;

@@ -47,7 +47,7 @@ export type ModelIdentity = {
 export type Fuse = "none" | "rrf" | { weight: number };
 
 /** Scores of a first stage, one per document, higher is better; `"bm25"` computes BM25 over the documents themselves. */
-export type Prior = "bm25" | readonly number[];
+export type Prior = "bm25" | readonly number[] | Float32Array | Float64Array;
 
 /** What is used of Electron's `utilityProcess`. */
 export type UtilityProcessModule = {

@@ -22,7 +22,10 @@ export type RetrieveResult = {
   sources: RetrievedSource[];
   /** No candidate's relevance reaches the threshold (0.5 if none was given): nothing here seems to answer. */
   abstained: boolean;
-  /** Candidates that were not taken because their relevance is below the threshold; 0 if none was given. */
+  /**
+   * Candidates that were not taken because their relevance is below the threshold alone, without `usage.irrelevantChunks`; 0 if
+   * no threshold was given.
+   */
   belowThreshold: number;
   /** Instruction, `history`, and the sources with the question. */
   messages: ChatMessage[];
@@ -135,7 +138,7 @@ function piecesOf({ all, candidates }: Passages, { results }: RankResult, thresh
     return { id, title, text, group, score: place === undefined ? Number.NEGATIVE_INFINITY : -place };
   });
   const irrelevant = results.length - something.length;
-  return { pieces, isAnyRelevant, irrelevant, belowThreshold: results.filter((one) => !reaches(one)).length };
+  return { pieces, isAnyRelevant, irrelevant, belowThreshold: something.length - taken.length };
 }
 
 /** @throws InputError `INVALID_ARGUMENT`. */

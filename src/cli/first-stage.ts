@@ -11,7 +11,9 @@ import { type SourceDocument, toRankDocuments } from "./sources.ts";
 /** What a first stage chooses from: documents that were read, or an index. */
 export type Collection = readonly SourceDocument[] | ChunkIndex;
 
-type Given = RankOptions & {
+type Given = Omit<RankOptions, keyof FusionOptions> & {
+  /** What each query fuses. */
+  fusions: readonly FusionOptions[];
   /** Gets each result with the documents that its indexes are positions in. */
   onResult: (result: RankResult, index: number, documents: readonly SourceDocument[]) => void;
 };
@@ -25,24 +27,34 @@ export async function rankCandidates(
   queries: readonly string[],
   from: Collection,
   most = DEFAULT_CANDIDATES,
-  { onResult, ...options }: Given,
+  { onResult, fusions, ...options }: Given,
+): Promise<BatchResult> {
+  return oneByOne(queries, async (query, index) => {
+    const own = fusions[index];
+    const isFused = (own?.fuse ?? (own?.prior ? undefined : retriever.fuse)) !== "none";
+    const { documents, positions, fusion } = await candidatesFor(query, from, most, isFused, options.signal);
+    const ranked = toRankDocuments(positions.map((position) => documents[position]!));
+    const prior =
+      typeof own?.prior === "object" ? positions.map((position) => Number(own.prior![position])) : own?.prior;
+    const result = await retriever.rank(query, ranked, { ...options, ...own, prior, ...fusion });
+    if (ranked.length === 0) result.warnings.push(NO_WORD);
+    for (const one of result.results) one.index = positions[one.index]!;
+    onResult(result, index, documents);
+    return result;
+  });
+}
+
+/** Ranks for one query after another, where they cannot share a forward pass. */
+export async function oneByOne(
+  queries: readonly string[],
+  rank: (query: string, index: number) => Promise<RankResult>,
 ): Promise<BatchResult> {
   const began = performance.now();
   const results: RankResult[] = [];
-  const times: number[] = [];
-  for (const [index, query] of queries.entries()) {
-    const isFused = (options.fuse ?? (options.prior ? undefined : retriever.fuse)) !== "none";
-    const { documents, positions, fusion } = await candidatesFor(query, from, most, isFused, options.signal);
-    const ranked = toRankDocuments(positions.map((position) => documents[position]!));
-    const result = await retriever.rank(query, ranked, { ...options, ...fusion });
-    if (ranked.length === 0) result.warnings.push(NO_WORD);
-    for (const one of result.results) one.index = positions[one.index]!;
-    results.push(result);
-    times.push(result.timings.totalMs);
-    onResult(result, index, documents);
-  }
+  for (const [index, query] of queries.entries()) results.push(await rank(query, index));
   const totalMs = performance.now() - began;
-  const medianMs = times.sort((a, b) => a - b)[times.length >>> 1] ?? 0;
+  const times = results.map(({ timings }) => timings.totalMs).sort((a, b) => a - b);
+  const medianMs = times[times.length >>> 1] ?? 0;
   const queriesPerSecond = (queries.length / totalMs) * 1000;
   return { results, throughput: { queries: queries.length, totalMs, queriesPerSecond, medianMs } };
 }

@@ -1,6 +1,5 @@
-import { parseDocuments, parseQueries } from "../documents/documents.ts";
+import { type LocatedDocument, locateDocuments, parseQueries, type Query } from "../documents/documents.ts";
 import type { DocumentFormat } from "../documents/format.ts";
-import type { RankDocument } from "../types.ts";
 import { collect, readBytes } from "../util/read-file.ts";
 import { note } from "./output.ts";
 
@@ -20,12 +19,12 @@ export async function readDocuments(
   what: string,
   { docsFormat }: FormatFlags,
   signal: AbortSignal,
-): Promise<RankDocument[]> {
-  return parseDocuments(await readInput(file, what, signal), nameOf(file), docsFormat && { format: docsFormat });
+): Promise<LocatedDocument[]> {
+  return locateDocuments(await readInput(file, what, signal), nameOf(file), docsFormat && { format: docsFormat });
 }
 
 /** The queries of a file, or of standard input for `-`. @throws As `readDocuments`. */
-export async function readQueries(file: string, signal: AbortSignal): Promise<RankDocument[]> {
+export async function readQueries(file: string, signal: AbortSignal): Promise<Query[]> {
   return parseQueries(await readInput(file, "Queries file", signal), nameOf(file));
 }
 

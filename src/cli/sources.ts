@@ -18,8 +18,8 @@ import { warn } from "./output.ts";
 
 export type SourceFlags = { docsFormat?: DocumentFormat; split?: (typeof SPLITS)[number]; docs?: string[] };
 
-/** A document, where it is from, and what it is to be cut into, if it is. */
-export type SourceDocument = RankDocument & { file?: string; line?: number; cut?: ChunkUnit };
+/** A document, where it is from, what it is to be cut into, if it is, and the score of the search that found it, not checked. */
+export type SourceDocument = RankDocument & { file?: string; line?: number; cut?: ChunkUnit; prior?: unknown };
 
 /** At most this many lines about files that were left out. */
 const MOST_WARNINGS = 5;
@@ -72,7 +72,7 @@ export async function readSources(
   const [only, ...others] = found;
   if (others.length > 0 || only!.some(({ cut }) => cut !== undefined)) return uniqueIds(found.flat());
   // With one documents file the place is known, and a cache of it does not store places.
-  return toRankDocuments(only!);
+  return only!.map(({ file: _, line: __, ...document }) => document);
 }
 
 /** The files of paths and patterns; a pattern is what does not exist and has `*`, `?`, `[` or `{`. */
@@ -131,8 +131,8 @@ function readSource(content: Uint8Array, file: string, { docsFormat, split = "au
   return [{ id: name, title, text, file, line: 1, ...(split !== "whole" && { cut: unit }) }];
 }
 
-function located({ document, line }: LocatedDocument, file: string): SourceDocument {
-  return { ...document, ...(file !== "-" && { file }), ...(line !== undefined && { line }) };
+function located({ document, ...more }: LocatedDocument, file: string): SourceDocument {
+  return { ...document, ...(file !== "-" && { file }), ...more };
 }
 
 /** Ids that differ: of documents without one of their own, or with one that another has, the place. */

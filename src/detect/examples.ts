@@ -16,6 +16,8 @@ export type DetectionExampleInput = {
   /** At least two, in the order that they are shown to the model. */
   docs?: readonly DocumentRecord[] | null;
   /** Read where there are no `docs`. */
+  documents?: readonly DocumentRecord[] | null;
+  /** Read where there are neither `docs` nor `documents`. */
   paragraphs?: readonly DocumentRecord[] | null;
   /** Ids of the documents that answer the query: at least one, and not all. */
   gold?: readonly (string | number)[] | null;
@@ -116,7 +118,7 @@ function toExample(value: unknown, index: number, position: string): DetectionEx
   if (typeof query.value !== "string") throw invalid(position, `has a wrong "${query.name}": it must be a string`);
   if (query.value.trim() === "") throw invalid(position, `has a blank "${query.name}"`);
 
-  const list = read(fields, ["docs", "paragraphs"], position);
+  const list = read(fields, ["docs", "documents", "paragraphs"], position);
   if (!isList(list.value)) throw invalid(position, `has a wrong "${list.name}": it must be an array`);
   if (list.value.length < 2) {
     throw invalid(position, `has ${list.value.length} in "${list.name}": expected at least two documents`);
@@ -153,9 +155,12 @@ function readGold(
   return gold;
 }
 
-function read(fields: Record<string, unknown>, names: [string, string], position: string) {
+function read(fields: Record<string, unknown>, names: readonly string[], position: string) {
   const name = names.find((key) => fields[key] !== undefined && fields[key] !== null);
-  if (name === undefined) throw invalid(position, `has no "${names[0]}" (nor "${names[1]}")`);
+  if (name === undefined) {
+    const [first, ...others] = names.map((one) => `"${one}"`);
+    throw invalid(position, `has no ${first} (nor ${others.join(" nor ")})`);
+  }
   return { name, value: fields[name] };
 }
 

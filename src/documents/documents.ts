@@ -36,8 +36,11 @@ export type DocumentRecord =
 
 export type { ParseDocumentsOptions };
 
-/** A document of a file, and the 1-based line that it stands on or begins on, where that is known. */
-export type LocatedDocument = { document: RankDocument; line?: number };
+/**
+ * A document of a file, the 1-based line that it stands on or begins on, where that is known, and its `prior`, whatever that is:
+ * `priorsOf` checks it where it is used.
+ */
+export type LocatedDocument = { document: RankDocument; line?: number; prior?: unknown };
 
 /** How documents are read. */
 type Rules = {
@@ -95,14 +98,25 @@ export function locateDocuments(
   assertText(sourceName, "sourceName");
   const found = foundIn(input, sourceName, format);
   return toDocuments(found, sourceName, OF_FILE).map((document, index) => {
-    const { line } = found[index]!;
-    return { document, ...(line !== undefined && { line }) };
+    const { line, value } = found[index]!;
+    return { document, ...(line !== undefined && { line }), ...priorIn(value) };
   });
 }
 
+/** A query of a file. `prior`, a number per document, is checked where it is used. */
+export type Query = RankDocument & { prior?: unknown };
+
 /** Reads a file of queries as `parseDocuments` reads documents; their text may be called `query` or `question`. */
-export function parseQueries(input: Uint8Array | string, sourceName: string): RankDocument[] {
-  return toDocuments(foundIn(input, sourceName, "auto"), sourceName, OF_QUERIES);
+export function parseQueries(input: Uint8Array | string, sourceName: string): Query[] {
+  const found = foundIn(input, sourceName, "auto");
+  return toDocuments(found, sourceName, OF_QUERIES).map((query, index) => ({
+    ...query,
+    ...priorIn(found[index]!.value),
+  }));
+}
+
+function priorIn(value: unknown): { prior?: unknown } {
+  return isObject(value) && value.prior != null ? { prior: value.prior } : {};
 }
 
 function foundIn(input: Uint8Array | string, sourceName: string, format: DocumentFormat): Found[] {

@@ -1,5 +1,12 @@
 import type { Redis } from "ioredis";
-import { type Fuse, InputError, type RankDocument, type RankedDocument, type RankResult } from "../index.ts";
+import {
+  type Fuse,
+  InputError,
+  type Prior,
+  type RankDocument,
+  type RankedDocument,
+  type RankResult,
+} from "../index.ts";
 import type { IsolatedRetriever } from "../isolate/index.ts";
 import { zod } from "../util/zod.ts";
 import { type DocumentsReference, SharedDocuments } from "./documents.ts";
@@ -16,7 +23,7 @@ export type RerankOptions = {
   calibration?: boolean | undefined;
   mask?: boolean | undefined;
   maxDocumentTokens?: number | undefined;
-  prior?: "bm25" | undefined;
+  prior?: Prior | undefined;
   fuse?: Fuse | undefined;
 };
 
@@ -45,7 +52,7 @@ const payloadSchema = () => {
       calibration: z.boolean().optional(),
       mask: z.boolean().optional(),
       maxDocumentTokens: z.number().optional(),
-      prior: z.literal("bm25").optional(),
+      prior: z.union([z.literal("bm25"), z.array(z.number())]).optional(),
       fuse: z.union([z.enum(["none", "rrf"]), z.strictObject({ weight: z.number() })]).optional(),
     }),
   });

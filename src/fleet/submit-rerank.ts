@@ -8,8 +8,13 @@ import { RERANK, type RerankOptions, type RerankPayload, type RerankValue } from
 import { type KnownLine, type ResultLine, type ResultsMode, withResults } from "./results.ts";
 import { OneSetup } from "./setup.ts";
 
-/** A query, and what is ranked for it. */
-export type RerankQuery = { id: string; query: string; documents: readonly RankDocument[] | DocumentsReference };
+/** A query, what is ranked for it, and what it fuses. */
+export type RerankQuery = {
+  id: string;
+  query: string;
+  documents: readonly RankDocument[] | DocumentsReference;
+  fusion?: Pick<RerankOptions, "prior" | "fuse">;
+};
 
 export type SubmitOptions = ResultsMode & {
   client: FleetClient;
@@ -64,8 +69,8 @@ export async function submitRerank(submission: SubmitOptions): Promise<SubmitCou
   return counts;
 }
 
-function askFor({ id, query, documents }: RerankQuery, options: RerankOptions) {
-  const payload: RerankPayload = { query, documents, options };
+function askFor({ id, query, documents, fusion }: RerankQuery, options: RerankOptions) {
+  const payload: RerankPayload = { query, documents, options: { ...options, ...fusion } };
   return { kind: RERANK, payload, label: id };
 }
 

@@ -38,20 +38,22 @@ export function everyHead(layers: number, heads: number): Head[] {
  */
 export function assertHeadsFit(heads: readonly Head[], model: ModelIdentity, name: string): void {
   if (heads.length === 0) throw invalidArgument(name, "at least one head", "none");
+  // Of what the option itself lists, the option's name would say nothing.
+  const of = name === "heads" ? "" : ` of ${name}`;
   for (const head of heads) {
     if (!isHead(head)) throw invalidArgument(name, "pairs of a 0-based layer and a 0-based head", head);
     const [layer, index] = head;
     if (layer >= model.originalLayers || index >= model.heads) {
       throw new InputError(
         "HEADS_MISMATCH",
-        `Head ${headKey(head)} of ${name} does not exist in ${model.name}, whose layers are 0 to ` +
+        `Head ${headKey(head)}${of} does not exist in ${model.name}, whose layers are 0 to ` +
           `${model.originalLayers - 1} and heads 0 to ${model.heads - 1}: use heads that were found on this model`,
       );
     }
     if (layer >= model.layers) {
       throw new InputError(
         "HEADS_MISMATCH",
-        `Head ${headKey(head)} of ${name} needs layer ${layer}, but ${model.fileName} was slimmed to layers 0 to ` +
+        `Head ${headKey(head)}${of} needs layer ${layer}, but ${model.fileName} was slimmed to layers 0 to ` +
           `${model.layers - 1} of ${model.originalLayers}: use the whole model, or slim it to ${layer + 1} layers or more`,
       );
     }

@@ -1,4 +1,4 @@
-import { isList } from "../util/kinds.ts";
+import { valuesOfList } from "../util/kinds.ts";
 import { LAYOUTS, MERGE_RULES, ORDERS } from "./choices.ts";
 import { onProgress, signal } from "./model.ts";
 import { choice, integer, number, type OptionSet, other, text, toggle } from "./spec.ts";
@@ -111,10 +111,10 @@ export const RANKING = {
   threshold,
   prior: other({
     type: "Prior",
-    accepts: (value) => value === "bm25" || (isList(value) && Array.from(value).every((one) => Number.isFinite(one))),
+    accepts: (value) => value === "bm25" || (valuesOfList(value)?.every((one) => Number.isFinite(one)) ?? false),
     expected: '"bm25" or an array of finite numbers, one per document',
     says: "scores of a first stage that join the heads'",
-    more: 'One number per document, higher is better; `"bm25"` computes BM25 over the documents themselves.',
+    more: 'One number per document in an array or a typed array, higher is better; `"bm25"` computes BM25 over the documents themselves.',
     default: '`"bm25"` with `fuse`, or if the head set says so, as for the built-in models; else none',
   }),
   fuse: other({

@@ -1,7 +1,7 @@
 import { invalidArgument } from "../errors.ts";
 import type { Fuse, Prior, RankDocument } from "../types.ts";
 import { largestOf, smallestOf } from "../util/extremes.ts";
-import { isList } from "../util/kinds.ts";
+import { isList, valuesOfList } from "../util/kinds.ts";
 import { mean } from "../util/mean.ts";
 import type { Ranked } from "./results.ts";
 import { bm25Scores } from "./words.ts";
@@ -16,7 +16,7 @@ export type FusionOptions = {
 export const DEFAULT_FUSE = { weight: 0.5 } as const;
 
 /** How a call joins a first stage's scores. */
-export type Fusion = { prior: Prior; fuse: Exclude<Fuse, "none"> };
+export type Fusion = { prior: "bm25" | readonly number[]; fuse: Exclude<Fuse, "none"> };
 
 /**
  * What the options ask for; undefined where documents are ranked by the heads alone.
@@ -27,8 +27,13 @@ export function fusionOf({ prior, fuse }: FusionOptions, weight?: number): Fusio
   if (fuse === "none") return undefined;
   if (prior === undefined && fuse === undefined && weight === undefined) return undefined;
   // What a search over a whole collection says counts for more than what the documents of one call say.
-  const isGiven = weight === undefined || isList(prior);
-  return { prior: prior ?? "bm25", fuse: fuse ?? (isGiven ? DEFAULT_FUSE : { weight }) };
+  const isGiven = weight === undefined || (prior !== undefined && prior !== "bm25");
+  return { prior: asList(prior), fuse: fuse ?? (isGiven ? DEFAULT_FUSE : { weight }) };
+}
+
+/** Numbers as an array. What is neither is left for `checkFusion` to refuse. */
+function asList(prior: Prior = "bm25"): "bm25" | readonly number[] {
+  return prior === "bm25" ? prior : ((valuesOfList(prior) ?? prior) as readonly number[]);
 }
 
 /**

@@ -86,7 +86,7 @@ export function createApp(services: Services, options: ServeOptions, state: Stat
   }
   for (const path of ["/rerank", "/reranking"]) {
     answer("post", path, "any", (body, signal, c) => {
-      if (!isTei(body)) return answerV1(services, body, signal);
+      if (!isTei(body)) return answerV1(services, body, signal, NOTHING_TO_RANK);
       c.set("family", "tei");
       return answerTei(services, parseBody(rerankTei, body), signal);
     });
@@ -129,6 +129,9 @@ export function createApp(services: Services, options: ServeOptions, state: Stat
   if (page) addPage(app);
   return app;
 }
+
+/** What a route says that answers clients of two kinds. */
+const NOTHING_TO_RANK = 'expected "documents" (Cohere, Jina, llama.cpp) or "texts" (TEI), a list of what to rank';
 
 /** Texts and no documents, where null is as good as nothing. */
 function isTei(body: unknown): boolean {

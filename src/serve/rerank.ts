@@ -29,15 +29,21 @@ export async function answerV2(services: Services, body: unknown, signal: AbortS
   };
 }
 
-/** Cohere v1, Jina and llama.cpp, whose shapes go together; and stored corpora. */
-export async function answerV1(services: Services, body: unknown, signal: AbortSignal): Promise<Answer> {
+/**
+ * Cohere v1, Jina and llama.cpp, whose shapes go together; and stored corpora.
+ *
+ * @param missing What to say where there is nothing to rank.
+ */
+export async function answerV1(
+  services: Services,
+  body: unknown,
+  signal: AbortSignal,
+  missing = '"documents" must be provided',
+): Promise<Answer> {
   const asked = parseBody(rerankV1, body);
   const { documents, corpus, return_documents, rank_fields } = asked;
   if ((documents == null) === (corpus == null)) {
-    throw new HttpError(
-      400,
-      documents ? 'expected exactly one of "documents" and "corpus"' : '"documents" must be provided',
-    );
+    throw new HttpError(400, documents ? 'expected exactly one of "documents" and "corpus"' : missing);
   }
   const subject: Subject = documents
     ? { documents: documents.map((document, index) => toDocument(document, index, rank_fields)) }

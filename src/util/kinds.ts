@@ -15,6 +15,13 @@ export function isList(value: unknown): value is any[] {
   return !isRevoked(value) && Array.isArray(value);
 }
 
+/** The values of an array or a typed array, holes as undefined; undefined for anything else. */
+export function valuesOfList(value: unknown): unknown[] | undefined {
+  if (isList(value)) return Array.from(value);
+  const isTyped = ArrayBuffer.isView(value) && !(value instanceof DataView);
+  return isTyped ? Array.from(value as unknown as ArrayLike<number>) : undefined;
+}
+
 /** An object that is no list and can be read. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !isRevoked(value) && !Array.isArray(value);

@@ -93,7 +93,7 @@ describe("rerank --cache", () => {
       run([...one, "--cache", files.path("none.corpus")]),
       run([...one, "--docs", docs, "--cache", files.path("no/where.corpus")]),
     ]);
-    expectFailure(foreign, 2, "queries.jsonl", "not a saved corpus");
+    expectFailure(foreign, 2, "queries.jsonl", "not a saved corpus: choose the name of one");
     expectFailure(none, 2, "none.corpus", "--docs");
     expectFailure(folder, 2, "where.corpus");
     expect(readFileSync(queries, "utf8")).toContain("honey");

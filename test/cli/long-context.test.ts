@@ -81,6 +81,19 @@ describe.concurrent("long context", () => {
     expectFailure(await run(["inspect", ...QUERY, "--docs", docs, "-o", page]), 2, page, "--force");
   });
 
+  it("prints what the page shows for programs, and needs one of both", async () => {
+    const { stdout, stderr, code } = await run(["inspect", ...QUERY, "--docs", docs, "--json", ...QUIET]);
+    expect([stderr, code]).toEqual(["", 0]);
+    const found = JSON.parse(stdout);
+    expect(found).toMatchObject({ model: { layers: expect.any(Number) }, headSet: expect.any(String), warnings: [] });
+    const [all] = found.heads;
+    expect(all.name).toBe("all");
+    expect(found.heads.length).toBeGreaterThan(1);
+    const tokens = found.documents.map(({ tokens }: { tokens: string[] }) => tokens.length);
+    expect(all.calibrated.map(({ length }: number[]) => length)).toEqual(tokens);
+    expectFailure(await run(["inspect", ...QUERY, "--docs", docs]), 2, "--output", "--json");
+  });
+
   it("refuses what it cannot do, in one line", async () => {
     const empty = files.write("empty.txt", " \n");
     const model = ["--model", modelPath("tiny-llama")];

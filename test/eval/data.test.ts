@@ -207,6 +207,12 @@ describe("formats that bring documents", () => {
     expect((await cut.candidates(cut.topics[0]!)).documents.map(({ id }) => id)).toEqual(["y"]);
   });
 
+  it("reads pools whose documents are called so", async () => {
+    const file = files.write("named.jsonl", lines({ id: "1", query: "breads", documents: docs, gold: ["y"] }));
+    await using task = await openTask(file, { depth: 0 });
+    expect((await task.candidates(task.topics[0]!)).documents.map(({ id }) => id)).toEqual(["x", "y"]);
+  });
+
   it("reads ICR's files, whose paragraphs say themselves whether they are relevant", async () => {
     const paragraph = (idx: number, is_supporting: boolean) => ({
       idx,
@@ -312,7 +318,7 @@ describe("formats that bring documents", () => {
 
   it("says which formats there are when the data look like none", async () => {
     await expect(openTask(files.write("odd.json", '{"a": 1}'), { depth: 0 })).rejects.toThrow(
-      /no recognised format.*--format/,
+      /no recognised format \(queries with their documents have "query", "docs" and "gold"\).*--format/,
     );
     await expect(openTask(files.path("absent"), { depth: 0 })).rejects.toThrow(/does not exist/);
   });

@@ -143,6 +143,33 @@ describe.skipIf(!hasRedis)(`workers and submissions${NEEDS_REDIS}`, () => {
     expect(await workers[0]!.stop("SIGTERM")).toEqual([0, null]);
   });
 
+  it("fuse the scores of the search that found the documents", { timeout: 600_000 }, async () => {
+    await startWorkers(1);
+    const [{ docs, ...first }] = QUERIES as [(typeof QUERIES)[0]];
+    const prior = [0, 0, 0, 50];
+    const own = { ...first, id: "own", docs: docs.map((one, index) => ({ ...one, prior: prior[index] })) };
+    const file = files.write(
+      "priors.jsonl",
+      [{ ...first, docs, prior }, own].map((one) => `${JSON.stringify(one)}\n`).join(""),
+    );
+    const output = files.path("priors-rankings.jsonl");
+    expect((await submit("rerank", file, "-o", output, "--fuse", "prior:0.1")).code).toBe(0);
+    for (const { results } of linesOf(output)) expect(results[0]).toMatchObject({ id: "d3", prior: 50 });
+
+    const shared = files.write("shared.jsonl", docs.map((one) => `${JSON.stringify(one)}\n`).join(""));
+    const queries = files.write(
+      "lists.jsonl",
+      `${JSON.stringify({ id: "l", query: "Where?", prior: [9, 0, 0, 0] })}\n`,
+    );
+    const more = ["--queries", queries, "--docs", shared, "-o", output, "--force"];
+    expect((await submit("rerank", ...more)).code).toBe(0);
+    expect(linesOf(output)[0].results.find(({ id }: { id: string }) => id === "d0")).toMatchObject({ prior: 9 });
+
+    const some = files.write("some.jsonl", JSON.stringify({ ...first, docs: [{ ...docs[0], prior: 1 }, docs[1]] }));
+    const refused = await submit("rerank", some, "-o", output, "--force");
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/line 1, document "d1" has no "prior"/) });
+  });
+
   it("evaluate as one process does, to the last digit", { timeout: 600_000 }, async () => {
     await startWorkers(3);
     const pools = QUERIES.slice(0, 12).map((pool, i) => ({ ...pool, gold: [`d${i % 4}`] }));

@@ -66,6 +66,15 @@ describe("a retriever in a process of its own", () => {
     expect(withoutTimes(other)).toEqual(withoutTimes(one));
   });
 
+  it("ranks alike with the scores of a search in a typed array", async () => {
+    const options = { prior: Float32Array.of(5, 1, 1, 0.5) };
+    const [here, there] = [await own.rank(query, documents, options), await isolated.rank(query, documents, options)];
+    expect(there.results.map(({ id, score, prior }) => [id, score, prior])).toEqual(
+      here.results.map(({ id, score, prior }) => [id, score, prior]),
+    );
+    expect(there.fusion).toEqual({ prior: "given", fuse: { weight: 0.5 } });
+  });
+
   it("ranks many queries, and hands each result over as it comes", async () => {
     const queries = [query, "Who bakes?", "What is yellow?"];
     const seen: RankResult[] = [];

@@ -31,6 +31,16 @@ describe("fusion", () => {
     expect(alone).not.toHaveProperty("fusion");
   });
 
+  test("a typed array is a prior as good as an array", async () => {
+    const settings = { fuse: { weight: 0.1 } };
+    const [listed, single, double] = [
+      await retriever.rank(query, documents, { prior: [0, 0, 1], ...settings }),
+      await retriever.rank(query, documents, { prior: Float32Array.of(0, 0, 1), ...settings }),
+      await retriever.rank(query, documents, { prior: Float64Array.of(9, 0, 0, 1).subarray(1), ...settings }),
+    ];
+    expect([single.results, double.results]).toEqual([listed.results, listed.results]);
+  });
+
   test("bm25 is computed for every query of a batch, and over a corpus", async () => {
     const queries = [query, "which day is the museum closed"];
     const { results } = await retriever.rankMany(queries, documents, { prior: "bm25", fuse: "rrf" });
@@ -44,6 +54,9 @@ describe("fusion", () => {
   test.each([
     [{ prior: "tfidf" }, /"bm25" or an array of finite numbers, one per document for prior/],
     [{ prior: [1, 2] }, /3 finite numbers, one per document for prior/],
+    [{ prior: new Float32Array(2) }, /3 finite numbers, one per document for prior/],
+    [{ prior: Float32Array.of(0, Number.NaN, 1) }, /an array of finite numbers, one per document for prior/],
+    [{ prior: new Array(3) }, /an array of finite numbers, one per document for prior/],
     [{ prior: "bm25", fuse: "sum" }, /"none", "rrf" or \{ weight \} .*for fuse/],
     [{ prior: "bm25", fuse: { weight: 2 } }, /number from 0 to 1 for fuse/],
   ])("refuses %j", async (options, message) => {

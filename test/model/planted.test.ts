@@ -105,12 +105,8 @@ describe("heads", () => {
   });
 
   test.each([
-    [
-      "4-0",
-      "HEADS_MISMATCH",
-      /^Head 4-0 of heads does not exist in Planted .*, whose layers are 0 to 3 and heads 0 to 7/,
-    ],
-    ["0-8", "HEADS_MISMATCH", /^Head 0-8 of heads does not exist/],
+    ["4-0", "HEADS_MISMATCH", /^Head 4-0 does not exist in Planted .*, whose layers are 0 to 3 and heads 0 to 7/],
+    ["0-8", "HEADS_MISMATCH", /^Head 0-8 does not exist/],
     [
       "qrhead-llama-3.2-3b-nq",
       "HEADS_MISMATCH",

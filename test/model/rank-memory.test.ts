@@ -1,5 +1,6 @@
 // What `rank` keeps of independent documents between calls is bounded, and apart from what corpora keep.
 import { expect, test, vi } from "vitest";
+import type { DocumentInput } from "../../src/index.ts";
 import { variedDocuments as documents } from "../helpers/documents.ts";
 import { loadTiny } from "../helpers/retriever.ts";
 
@@ -22,8 +23,7 @@ test("documents of rank are read again after many others, and those of a corpus 
     await work;
     return read;
   };
-  const rank = (some: typeof documents | typeof others) =>
-    readBy(retriever.rank("What grows?", some, { layout, onProgress }));
+  const rank = (some: readonly DocumentInput[]) => readBy(retriever.rank("What grows?", some, { layout, onProgress }));
   await using corpus = await retriever.corpus(others, { layout });
   expect(await rank(documents)).toBeGreaterThan(0);
   expect(await rank(documents)).toBe(0);

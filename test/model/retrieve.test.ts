@@ -140,7 +140,10 @@ describe("retrieve", () => {
     const count = ranks.results.length;
     const between = await retriever.retrieve(QUERY, documents, { ...given, threshold: (best + second) / 2 });
     expect(between.sources.map(({ relevance }) => relevance)).toEqual([best]);
-    expect(between).toMatchObject({ abstained: false, belowThreshold: count - 1 });
+    expect(between.abstained).toBe(false);
+    // Every chunk counts once: as taken, as below the threshold, or as one that the question says nothing of.
+    expect(between.usage.irrelevantChunks).toBe(all.usage.irrelevantChunks);
+    expect(between.belowThreshold).toBe(count - 1 - all.usage.irrelevantChunks);
     // A neighbour comes along, with the relevance that it has.
     const near = await retriever.retrieve(QUERY, documents, {
       ...given,
@@ -150,7 +153,8 @@ describe("retrieve", () => {
     expect(near.sources.map(({ neighbour }) => neighbour)).toEqual([true, false, true]);
     expect(near.sources[0]!.relevance).toBe(ranks.results.find(({ id }) => id === near.sources[0]!.id)!.relevance);
     const none = await retriever.retrieve(QUERY, documents, { ...given, threshold: 1 });
-    expect(none).toMatchObject({ sources: [], text: "", abstained: true, belowThreshold: count });
+    expect(none).toMatchObject({ sources: [], text: "", abstained: true });
+    expect(none.belowThreshold).toBe(count - all.usage.irrelevantChunks);
     const wrong = retriever.retrieve(QUERY, documents, { threshold: 1.5 });
     await expect(wrong).rejects.toMatchObject({
       option: "threshold",

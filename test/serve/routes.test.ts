@@ -173,7 +173,7 @@ describe("errors", () => {
     ["llama.cpp", "/v1/rerank", { documents: texts }, 400, /"query" must be provided/],
     ["llama.cpp", "/v1/rerank", { query: 5, documents: texts }, 400, /"query" must be a string/],
     ["llama.cpp", "/v1/rerank", { query: " ", documents: texts }, 400, /"query" must not be blank/],
-    ["llama.cpp", "/rerank", { query }, 400, /"documents" must be provided/],
+    ["llama.cpp", "/rerank", { query }, 400, /expected "documents" \(Cohere, Jina, llama.cpp\) or "texts" \(TEI\)/],
     ["llama.cpp", "/v1/retrieve", { query, documents: [] }, 400, /"documents" must have at least one/],
     ["llama.cpp", "/v1/rerank", { query, documents: ["a", 5] }, 400, /"documents.1" must be a string or an object/],
     ["llama.cpp", "/v1/rerank", { query, documents: texts, top_n: 0 }, 400, /"top_n" must be at least 1/],

@@ -102,6 +102,11 @@ describe("what a caller gets back", () => {
     expectTypeOf<RankResult<Page>["results"][number]["document"]>().toEqualTypeOf<Page>();
     expectTypeOf(kept).returns.resolves.toEqualTypeOf<RankResult<Page>>();
     expectTypeOf<RankResult<string>["results"][number]["document"]>().toEqualTypeOf<string>();
+    const mixed = async (retriever: QRRetriever) => {
+      const corpus = await retriever.corpus<DocumentInput>(["a text"]);
+      await corpus.add([{ id: "b", text: "an object" }, "another text"]);
+    };
+    expectTypeOf(mixed).toBeFunction();
     const loaded = (retriever: QRRetriever) => retriever.loadCorpus("notes.corpus");
     expectTypeOf(loaded).returns.resolves.toEqualTypeOf<Corpus<RankDocument>>();
   });

@@ -92,8 +92,6 @@ describe.skipIf(!existsSync(path.join(dist, "index.d.ts")))("examples", () => {
     }
     for (const [file, method] of [
       ["retriever.d.ts", "static load"],
-      ["ranking/corpus.d.ts", "add"],
-      ["ranking/corpus.d.ts", "remove"],
       ["isolate/retriever.d.ts", "static load"],
     ] as const) {
       if (!hasExample(read(file), String.raw`${method}\(`)) without.push(`${file}: ${method}`);

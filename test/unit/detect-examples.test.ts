@@ -23,6 +23,12 @@ describe("parseExamples", () => {
     ]);
   });
 
+  test("reads documents as another name of docs", () => {
+    const { docs, ...others } = example;
+    const found = parseExamples(JSON.stringify({ ...others, documents: docs }), "e.jsonl");
+    expect(found).toEqual([{ ...example, position: "e.jsonl, line 1" }]);
+  });
+
   test("reads a JSON array", () => {
     const found = parseExamples(`[\n${line},\n${line}]`, "e.json");
     expect(found[1]).toEqual({ ...example, position: "e.json, examples[1]" });
@@ -85,7 +91,7 @@ describe("parseExamples", () => {
     ["no query", change({ query: null }), /^e\.jsonl, line 2 has no "query" \(nor "question"\)$/],
     ["a wrong query", change({ query: 1 }), /^e\.jsonl, line 2 has a wrong "query": it must be a string$/],
     ["a blank query", change({ query: undefined, question: " " }), /^e\.jsonl, line 2 has a blank "question"$/],
-    ["no documents", change({ docs: undefined }), /^e\.jsonl, line 2 has no "docs" \(nor "paragraphs"\)$/],
+    ["no documents", change({ docs: undefined }), /line 2 has no "docs" \(nor "documents" nor "paragraphs"\)$/],
     ["wrong documents", change({ docs: "a" }), /^e\.jsonl, line 2 has a wrong "docs": it must be an array$/],
     ["one document", change({ docs: ["a"] }), /^e\.jsonl, line 2 has 1 in "docs": expected at least two documents$/],
     ["a document without text", change({ docs: ["a", {}] }), /^e\.jsonl, line 2, docs\[1\] has no "text"/],

@@ -135,7 +135,7 @@ describe("resolveHeads checks", () => {
   it("names the head that the model does not have, and what it has", () => {
     expect(() => resolveHeads("0-0,3-1", small, noFile)).toThrow(code("HEADS_MISMATCH"));
     expect(() => resolveHeads("0-0,3-1", small, noFile)).toThrow(
-      "Head 3-1 of heads does not exist in small, whose layers are 0 to 2 and heads 0 to 3",
+      "Head 3-1 does not exist in small, whose layers are 0 to 2 and heads 0 to 3",
     );
     expect(() => resolveHeads("2-4", small, noFile)).toThrow(/Head 2-4/);
   });
@@ -145,7 +145,7 @@ describe("resolveHeads checks", () => {
     expect(resolveHeads("1-0", slim, noFile).heads).toEqual([[1, 0]]);
     expect(() => resolveHeads("1-0,2-3", slim, noFile)).toThrow(code("HEADS_MISMATCH"));
     expect(() => resolveHeads("1-0,2-3", slim, noFile)).toThrow(
-      "Head 2-3 of heads needs layer 2, but small-slim.gguf was slimmed to layers 0 to 1 of 3: " +
+      "Head 2-3 needs layer 2, but small-slim.gguf was slimmed to layers 0 to 1 of 3: " +
         "use the whole model, or slim it to 3 layers or more",
     );
   });

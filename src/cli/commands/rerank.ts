@@ -9,7 +9,7 @@ import type { BatchResult, RankBatch } from "../../ranking/batch.ts";
 import type { RankedDocument, RankResult } from "../../ranking/results.ts";
 import { QRRetriever } from "../../retriever.ts";
 import { openCorpus } from "../corpus-cache.ts";
-import { rankCandidates } from "../first-stage.ts";
+import { oneByOne, rankCandidates } from "../first-stage.ts";
 import { type FuseFlags, fuseOption } from "../fuse-option.ts";
 import { addHelp } from "../help.ts";
 import { markBestWords } from "../highlight.ts";
@@ -34,6 +34,7 @@ import {
 import { bold, note, oneLine, print, printJson, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { askedOf, type QueryFlags, queryOf } from "../query.ts";
+import { fusionsOf, type Question } from "../query-priors.ts";
 import { printRanking } from "../rankings.ts";
 import { openKept } from "../retrieving.ts";
 import { cutSources, readSources, type SourceDocument, type SourceFlags, toRankDocuments } from "../sources.ts";
@@ -74,11 +75,12 @@ const HELP = {
   ],
   details: `
 Documents: files, folders, patterns such as 'notes/**/*.md', or standard input. JSON Lines and JSON arrays hold strings or
-objects with "text" (and "title", "id"); plain text has one document per line; Markdown and source code are cut into chunks.
+objects with "text" (and "title", "id", "prior"); plain text has one document per line; Markdown and source code are cut into chunks.
 --split and --docs-format override this. UTF-8, or UTF-16 with a byte order mark, up to 256 MiB.
 
 With the built-in model BM25 is fused in: scores are .7 z(heads) + .3 z(BM25 over the documents). --fuse none ranks by the
-heads alone.
+heads alone. "prior" is the score of the search that found a document, higher is better: all documents have one or none. It
+takes BM25's place, and both count alike. A line of --queries may have a list "prior", one number per document.
 
 Formats: ids prints one id a line, tsv rank, score, id and text, text the documents themselves, json one object.`,
 };
@@ -92,7 +94,7 @@ export function registerRerank(program: Command): void {
   const { query, queryFile, queries, docs, docsFormat, split, index, cache } = INPUTS;
   addOptions(command, [query, queryFile, queries, docs, docsFormat, split, index, cache]);
   addOptions(addHeadsOption(addModelOptions(command)), [topKSpec, candidates, RANKING.threshold]);
-  addOptions(addWindowOptions(addRankOptions(command).addOption(fuseOption())), [OUTPUTS.format, OUTPUTS.json]);
+  addOptions(addWindowOptions(addRankOptions(command).addOption(fuseOption("prior"))), [OUTPUTS.format, OUTPUTS.json]);
   addOptions(command, [RANKING.headScores, RANKING.tokenScores]);
   addHelp(addCommonOptions(command), HELP).action(rerank);
 }
@@ -110,6 +112,12 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
   const queries = await questionsOf(flags, asked.query, signal);
   await using kept = await openKept(flags.index, signal);
   const given = asked.files.length > 0 ? await readSources(asked.files, flags, signal) : undefined;
+  if (kept && queries.some(({ prior }) => prior != null)) {
+    throw new InputError("INVALID_INPUT", 'Expected no "prior" beside --index, which brings scores of its own');
+  }
+  // The number of chunks is not known before the texts are cut, which needs the model.
+  const areKnown = given?.every(({ cut }) => cut === undefined) || given?.some(({ prior }) => prior != null);
+  const fusions = fusionsOf(queries, areKnown ? given : undefined, flags.fuse);
 
   const bar = await progressBar(flags.quiet ?? false);
   try {
@@ -141,13 +149,25 @@ async function rerank(question: string | undefined, files: string[], _: unknown,
       print(rankingTable(result.results, documents, tokenScores ? marks : undefined));
       if (headScores) print(`\n${headsTable(result)}`);
     };
-    const common = { ...flags.fuse, topK, threshold, headScores, tokenScores, signal, onProgress };
+    const common = { topK, threshold, headScores, tokenScores, signal, onProgress };
     const texts = queries.map(({ text }) => text);
     const most = flags.candidates;
     const isChosen = kept !== undefined || (most !== undefined && most < all.length);
+    const rankAll = async (): Promise<BatchResult> => {
+      if (typeof fusions[0]!.prior !== "object") {
+        const options = { ...common, ...fusions[0] };
+        return showBatch(corpus ? corpus.rankMany(texts, options) : retriever.rankMany(texts, ranked!, options), show);
+      }
+      return oneByOne(texts, async (query, index) => {
+        const options = { ...common, ...fusions[index] };
+        const result = await (corpus ? corpus.rank(query, options) : retriever.rank(query, ranked!, options));
+        show(result, index);
+        return result;
+      });
+    };
     const { results, throughput } = isChosen
-      ? await rankCandidates(retriever, texts, kept ?? all, most, { ...common, onResult: show })
-      : await showBatch(corpus ? corpus.rankMany(texts, common) : retriever.rankMany(texts, ranked!, common), show);
+      ? await rankCandidates(retriever, texts, kept ?? all, most, { ...common, fusions, onResult: show })
+      : await rankAll();
     bar.stop();
     if (format === "json") return;
     for (const warning of warningsOf(results, queries)) warn(warning);
@@ -176,11 +196,7 @@ function formatOf({ format, json }: RerankFlags): (typeof RANKING_FORMATS)[numbe
 }
 
 /** One question, or those of a file, which have ids. */
-async function questionsOf(
-  flags: RerankFlags,
-  asked: string | undefined,
-  signal: AbortSignal,
-): Promise<{ id?: string; text: string }[]> {
+async function questionsOf(flags: RerankFlags, asked: string | undefined, signal: AbortSignal): Promise<Question[]> {
   const { queries, query, queryFile } = flags;
   if (queries === undefined) return [{ text: await queryOf(flags, signal, asked) }];
   if (query !== undefined || queryFile !== undefined) {

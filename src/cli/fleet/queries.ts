@@ -1,16 +1,24 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { normalizeDocuments } from "../../documents/documents.ts";
+import { priorList, priorsOf, type WithPrior } from "../../documents/priors.ts";
 import { InputError, isQRHeadError } from "../../errors.ts";
 import type { RerankQuery } from "../../fleet/submit-rerank.ts";
+import type { FusionOptions } from "../../ranking/fusion.ts";
+import { fusionWith, takesPrior } from "../fuse-option.ts";
 
 /**
  * Queries with their documents, from JSON Lines of `{"id", "query", "docs"}`, one after another: the file may be larger than
- * memory.
+ * memory. The documents may have a `prior` each, or the line a list of them.
  *
+ * @param fuse `--fuse`.
  * @throws InputError `INVALID_INPUT`, naming the line.
  */
-export async function* readQueriesWithDocuments(file: string, name: string): AsyncGenerator<RerankQuery> {
+export async function* readQueriesWithDocuments(
+  file: string,
+  name: string,
+  fuse: FusionOptions = {},
+): AsyncGenerator<RerankQuery> {
   const input = file === "-" ? process.stdin : createReadStream(file, "utf8");
   let number = 0;
   let index = 0;
@@ -19,7 +27,7 @@ export async function* readQueriesWithDocuments(file: string, name: string): Asy
       number += 1;
       const text = line.replace(/^\uFEFF/, "");
       if (text.trim() === "") continue;
-      yield toQuery(text, `${name}, line ${number}`, index);
+      yield toQuery(text, `${name}, line ${number}`, index, fuse);
       index += 1;
     }
   } catch (error) {
@@ -29,7 +37,7 @@ export async function* readQueriesWithDocuments(file: string, name: string): Asy
   if (index === 0) throw new InputError("INVALID_INPUT", `${name} has no queries where at least one was expected`);
 }
 
-function toQuery(text: string, where: string, index: number): RerankQuery {
+function toQuery(text: string, where: string, index: number, fuse: FusionOptions): RerankQuery {
   const value = parse(text, where);
   const { id = index } = value;
   const query = value.query ?? value.question;
@@ -41,7 +49,25 @@ function toQuery(text: string, where: string, index: number): RerankQuery {
     throw new InputError("INVALID_INPUT", `${where} has a wrong "id": it must be a string or a number`);
   }
   if (!Array.isArray(docs)) throw new InputError("INVALID_INPUT", `${where} has no "docs", a list of documents`);
-  return { id: String(id), query, documents: normalizeDocuments(docs, `${where}, docs`) };
+  const documents = normalizeDocuments(docs, `${where}, docs`);
+  const fusion = takesPrior(fuse) ? fusionWith(fuse, priorIn(value, docs, documents, where)) : fuse;
+  return { id: String(id), query, documents, fusion };
+}
+
+/** The scores of the search that found the documents: of the line, or of every document. */
+function priorIn(
+  { prior }: Record<string, unknown>,
+  docs: readonly unknown[],
+  documents: readonly WithPrior[],
+  where: string,
+): number[] | undefined {
+  const listed = priorList(prior, documents.length, where);
+  const own = priorsOf(
+    documents.map(({ id }, index) => ({ id, prior: (docs[index] as Partial<WithPrior>).prior })),
+    where,
+  );
+  if (!listed || !own) return listed ?? own;
+  throw new InputError("INVALID_INPUT", `${where} has "prior" twice: in the line and in its documents`);
 }
 
 function parse(text: string, where: string): Record<string, unknown> {

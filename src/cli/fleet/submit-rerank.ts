@@ -14,6 +14,7 @@ import { interruptSignal } from "../interrupt.ts";
 import { addCommonOptions, addOptions } from "../options.ts";
 import { note } from "../output.ts";
 import { progressBar } from "../progress.ts";
+import { fusionsOf } from "../query-priors.ts";
 import { jobsAtOnce, openClient, type SubmitFlags } from "./options.ts";
 import { readQueriesWithDocuments } from "./queries.ts";
 
@@ -37,7 +38,8 @@ const HELP = {
   ],
   details: `
 Queries: JSON Lines of {"id", "query", "docs": [{"id", "title", "text"}, …]}, or --queries and --docs if all are asked of the
-same documents. The file is read as a stream and may be larger than memory.
+same documents. The file is read as a stream and may be larger than memory. "prior" is the score of the search that found a
+document: of every document, or as a list in the line of the query. It takes BM25's place, and heads and prior count alike.
 
 Results: a line a query, in the order of the queries: {"id", "query", "results": [{"index", "id", "score"}, …]}, or
 {"id", "query", "error": {"code", "message"}} for a query that failed finally. The exit code is then 1.
@@ -52,7 +54,7 @@ export function registerSubmitRerank(parent: Command): void {
   addOptions(command, Object.values(SUBMITTING));
   const { calibration, mask, order, layout, maxDocumentTokens } = SCORING;
   addOptions(command, [INPUTS.queries, INPUTS.docs, topK, calibration, mask, order, layout, maxDocumentTokens]);
-  addHelp(addCommonOptions(command.addOption(fuseOption())), HELP).action(submit);
+  addHelp(addCommonOptions(command.addOption(fuseOption("prior"))), HELP).action(submit);
 }
 
 async function submit(file: string | undefined, _: unknown, command: Command): Promise<void> {
@@ -61,7 +63,7 @@ async function submit(file: string | undefined, _: unknown, command: Command): P
   const { output, retry = false, force = false, quiet = false } = flags;
   const resume = (flags.resume ?? false) || retry;
   const { topK: most, order, layout, maxDocumentTokens } = flags;
-  const given = { topK: most, order, layout, maxDocumentTokens, ...flags.fuse };
+  const given = { topK: most, order, layout, maxDocumentTokens };
   const options = {
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
     ...(!flags.calibration && { calibration: false }),
@@ -106,12 +108,22 @@ function assertInput(file: string | undefined, { queries, docs = [] }: RerankFla
 
 async function openQueries(
   file: string | undefined,
-  { queries, docs }: RerankFlags,
+  { queries, docs, fuse }: RerankFlags,
   redis: Parameters<typeof putDocuments>[0],
   signal: AbortSignal,
 ): Promise<{ queries: AsyncIterable<RerankQuery> | Iterable<RerankQuery>; total?: number }> {
-  if (file !== undefined) return { queries: readQueriesWithDocuments(file, nameOf(file)) };
+  if (file !== undefined) return { queries: readQueriesWithDocuments(file, nameOf(file), fuse) };
   const asked = await readQueries(queries!, signal);
-  const documents = await putDocuments(redis, await readDocuments(docs![0]!, "Documents file", {}, signal));
-  return { queries: asked.map(({ id, text }) => ({ id, query: text, documents })), total: asked.length };
+  const located = await readDocuments(docs![0]!, "Documents file", {}, signal);
+  const fusions = fusionsOf(
+    asked,
+    located.map(({ document, prior }) => ({ ...document, prior })),
+    fuse,
+  );
+  const documents = await putDocuments(
+    redis,
+    located.map(({ document }) => document),
+  );
+  const given = asked.map(({ id, text }, index) => ({ id, query: text, documents, fusion: fusions[index]! }));
+  return { queries: given, total: asked.length };
 }

@@ -8,7 +8,7 @@ import { openClipper } from "./clipper.ts";
 import { openLocomo } from "./locomo.ts";
 import { type Granularity, openLongMemEval } from "./longmemeval.ts";
 import { type NeedleOptions, openNeedles } from "./niah.ts";
-import { openPoolFile } from "./pools.ts";
+import { documentsOf, openPoolFile } from "./pools.ts";
 import { readJson } from "./records.ts";
 
 export type Format = (typeof DATA_FORMATS)[number];
@@ -70,13 +70,14 @@ async function recognize(source: string, isFolder: boolean): Promise<Format> {
       const fields = Object(value) as Record<string, unknown>;
       if (fields.haystack_sessions !== undefined) return "longmemeval";
       if (fields.conversation !== undefined && fields.qa !== undefined) return "locomo";
-      if (fields.docs !== undefined || fields.paragraphs !== undefined) return "pools";
+      if (documentsOf(fields) !== undefined) return "pools";
       break;
     }
   }
   const what = isFolder ? "Folder" : "File";
+  const missing = isFolder ? "" : ' (queries with their documents have "query", "docs" and "gold")';
   throw new InputError(
     "INVALID_INPUT",
-    `${what} ${source} has no recognised format: name it with --format ${DATA_FORMATS.join("|")}`,
+    `${what} ${source} has no recognised format${missing}: name it with --format ${DATA_FORMATS.join("|")}`,
   );
 }

@@ -15,7 +15,7 @@ type Place = { offset: number; length: number; position: string };
  * Opens a file of queries that bring their documents, `{"id", "query", "docs": [{"id", "title", "text"}], "gold": ["id"]}`
  * as JSON Lines or one array, or the files that QRHead's own preprocessing writes (`question`, `paragraphs`, `gt_docs`), or
  * ICR's (`is_supporting` of every paragraph in place of `gt_docs`; relevant documents that were not retrieved are unknown).
- * `gold` may also be an object of grades by id. Read as a stream; a query's documents are read again when its turn comes.
+ * `docs` may be called `documents`, and `gold` may also be an object of grades by id. Read as a stream; a query's documents are read again when its turn comes.
  *
  * @throws InputError `INVALID_INPUT`, naming the line, for a malformed query, or where none can be measured.
  */
@@ -38,12 +38,12 @@ export async function openPoolFile(file: string, options: CandidateOptions): Pro
     }
     if (topics.length === 0) throw invalid(file, "has no query that can be measured");
     const close = () => bytes[Symbol.asyncDispose]();
-    const documentsOf = async ({ id }: Topic) => {
+    const read = async ({ id }: Topic) => {
       const { offset, length, position } = places.get(id)!;
       return documentsIn(parseJson(await bytes.read(offset, length, position), position), position);
     };
     const name = path.basename(file).replace(/\.(jsonl|json|gz)+$/, "");
-    return await openPools({ name, format: "pools", topics, notes, documentsOf, close }, options);
+    return await openPools({ name, format: "pools", topics, notes, documentsOf: read, close }, options);
   } catch (error) {
     await bytes[Symbol.asyncDispose]();
     throw error;
@@ -60,7 +60,7 @@ function toTopic(value: unknown, index: string, position: string, notes: Notes):
   if (typeof query !== "string") throw invalid(position, 'has no "query" (nor "question") that is a text');
   const documents = documentsIn(value, position);
   const known = new Set(documents.map((document) => document.id));
-  const records = (fields.docs ?? fields.paragraphs) as unknown[];
+  const records = documentsOf(fields) as unknown[];
   const grades = readGold(fields.gold ?? fields.gt_docs ?? supportingIds(records, documents), position);
   for (const document of grades.keys()) {
     if (!known.has(document))
@@ -73,10 +73,16 @@ function toTopic(value: unknown, index: string, position: string, notes: Notes):
   return null;
 }
 
+/** What stands under one of the names that tools give to a query's documents; undefined without any. */
+export function documentsOf(fields: Record<string, unknown>): unknown {
+  return fields.docs ?? fields.documents ?? fields.paragraphs;
+}
+
 function documentsIn(value: unknown, position: string): RankDocument[] {
   const fields = value as Record<string, unknown>;
-  const docs = fields.docs ?? fields.paragraphs;
-  if (!Array.isArray(docs)) throw invalid(position, 'has no "docs" (nor "paragraphs") that is an array');
+  const docs = documentsOf(fields);
+  if (!Array.isArray(docs))
+    throw invalid(position, 'has no "docs" (nor "documents" nor "paragraphs") that is an array');
   return docs.length === 0 ? [] : stripTexts(normalizeRecords(docs, `${position}, docs`));
 }
 

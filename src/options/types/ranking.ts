@@ -137,8 +137,8 @@ export type RankOptions = ScoringOptions & {
   threshold?: number | undefined;
   /**
    * Scores of a first stage that join the heads'. Defaults to `"bm25"` with `fuse`, or if the head set says so, as
-   * for the built-in models; else none. One number per document, higher is better; `"bm25"` computes BM25 over the
-   * documents themselves.
+   * for the built-in models; else none. One number per document in an array or a typed array, higher is better;
+   * `"bm25"` computes BM25 over the documents themselves.
    */
   prior?: Prior | undefined;
   /**

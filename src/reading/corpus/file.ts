@@ -32,6 +32,8 @@ const HEAD_BYTES = 16;
 const [CELLS, KEPT] = [0, 1];
 const DIGEST_BYTES = 32;
 const CHUNK_BYTES = 8 * 2 ** 20;
+/** What is said of a file of something else, which nobody wants to be replaced. */
+const [NO_CORPUS, ANOTHER] = ["is not a saved corpus", "choose the name of one, or of a file that does not exist"];
 
 const headerSchema = () => {
   const z = zod();
@@ -154,7 +156,10 @@ async function verify(
   signal: AbortSignal | undefined,
 ): Promise<CorpusFile> {
   const invalid = (what: string) =>
-    new InputError("CORPUS_INVALID", `Corpus file ${file} ${what}: save the corpus again`);
+    new InputError(
+      "CORPUS_INVALID",
+      `Corpus file ${file} ${what}: ${what === NO_CORPUS ? ANOTHER : "save the corpus again"}`,
+    );
   const { size } = await handle.stat();
   const source = new Source(handle, size, invalid, signal);
   const text = await source.header();
@@ -220,9 +225,9 @@ class Source {
   }
 
   async header(): Promise<Buffer> {
-    if (this.#size < PREAMBLE_BYTES + DIGEST_BYTES) throw this.#invalid("is not a saved corpus");
+    if (this.#size < PREAMBLE_BYTES + DIGEST_BYTES) throw this.#invalid(NO_CORPUS);
     const preamble = await this.next(PREAMBLE_BYTES);
-    if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw this.#invalid("is not a saved corpus");
+    if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw this.#invalid(NO_CORPUS);
     this.#version = preamble.readUInt32LE(8);
     if (this.#version !== VERSION && this.#version !== VERSION_BEFORE)
       throw this.#invalid(`has format version ${this.#version}: expected ${VERSION}`);

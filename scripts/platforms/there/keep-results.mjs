@@ -16,4 +16,8 @@ export default class KeepResults {
     });
     keep({ file: module.relativeModuleId, tests, errors: module.errors().map(firstLine) });
   }
+
+  onTestRunEnd(_, errors) {
+    keep({ file: "outside of tests", tests: [], errors: errors.map(firstLine) });
+  }
 }

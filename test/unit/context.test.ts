@@ -144,7 +144,9 @@ describe("assembleContext", () => {
     for (let budgetTokens = 10; budgetTokens < 60; budgetTokens++) {
       expect((await assembleContext(pieces, { budgetTokens, countTokens })).tokens).toBeLessThanOrEqual(budgetTokens);
     }
-    await expect(assembleContext(pieces, { budgetTokens: 3, countTokens })).rejects.toThrow("The smallest chunk has 10 tokens");
+    await expect(assembleContext(pieces, { budgetTokens: 3, countTokens })).rejects.toThrow(
+      "The smallest chunk has 10 tokens",
+    );
     await expect(assembleContext(pieces, { budgetTokens: 9, above: "0" as never, countTokens })).rejects.toThrow(
       "above",
     );

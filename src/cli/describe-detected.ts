@@ -41,6 +41,14 @@ export function describeDetected(set: DetectedHeadSet, output: string): string {
   ].join("\n");
 }
 
+/** What to say of heads that `--top` asked for and that the examples speak against; undefined without any. */
+export function unratedNote({ heads, scores }: DetectedHeadSet): string | undefined {
+  const count = heads.filter(([layer, head]) => !(scores[layer]![head]! > 0)).length;
+  if (count === 0) return undefined;
+  const what = count === 1 ? "1 of the heads has" : `${count} of the heads have`;
+  return `${what} no rating above zero, as --top asked for so many: without --top they are left out`;
+}
+
 /** Which heads of a set look back a few tokens only; no line where none does. */
 export function describeLocal(heads: readonly Head[], window: ModelIdentity["slidingWindow"]): string[] {
   if (!window) return [];

@@ -15,7 +15,8 @@ import { summarize } from "./summary.ts";
  * calibrate. A document is its whole span of the prompt, number and title included. `nullQuery` is absent where the
  * objective does not calibrate.
  *
- * Heads of layers with a sliding window are chosen only where half of the examples' prompts, or more, fit into it: see
+ * Heads whose rating is not above zero are chosen only if `top` is a number that asks for so many. Heads of layers with a sliding
+ * window are chosen only where half of the examples' prompts, or more, fit into it: see
  * `blindHeads`.
  *
  * From 4 examples on the set says how far it can be trusted (`stability`, `quality`); with `fitWeights`, from 8 on, what

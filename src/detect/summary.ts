@@ -1,3 +1,4 @@
+import { QRHeadError } from "../errors.ts";
 import { DEFAULT_HEAD_COUNT } from "../heads/formats.ts";
 import type { HeadSetModel } from "../heads/head-set.ts";
 import type { PromptName } from "../prompt/profiles.ts";
@@ -23,6 +24,7 @@ type Summary = Pick<
  * The head set that the examples' scores amount to. A function of them alone: a resumed run gives the same.
  *
  * @throws InputError `INVALID_INPUT` where there are too few examples for `top: "auto"` or `fitWeights`.
+ * @throws QRHeadError `MODEL_UNSUPPORTED` where no head has a rating above zero, unless `top` is a number.
  */
 export function summarize({ examples, rates, skipped }: Collected, options: Summary): DetectedHeadSet {
   const { model, prompt, name, objective, temperature, nullQuery, seed, shuffle, sourceName } = options;
@@ -34,7 +36,9 @@ export function summarize({ examples, rates, skipped }: Collected, options: Summ
   if (options.fitWeights) assertEnough("fitWeights", MIN_FIT_EXAMPLES, examples.length);
   const wanted = options.top ?? (measured ? "auto" : DEFAULT_HEAD_COUNT);
   const top = wanted === "auto" ? chooseCount(measured!.quality, measured!.ndcgs) : wanted;
-  const chosen = bestHeads(meanRates(rates), heads, Math.min(top, countChoosable(rates[0]!)));
+  const ratings = meanRates(rates);
+  const most = typeof options.top === "number" ? countChoosable(rates[0]!) : countPositive(ratings, model.name);
+  const chosen = bestHeads(ratings, heads, Math.min(top, most));
   const stability = stabilityOf(rates, chosen.length, seed);
   const fitted = options.fitWeights ? weigh({ examples, rates }, chosen, heads, seed) : null;
   const kept = fitted?.fit.kept ? fitted.weights : null;
@@ -67,6 +71,19 @@ export function summarize({ examples, rates, skipped }: Collected, options: Summ
     ...(fitted && { fit: roundedAll(fitted.fit) }),
     scores: Array.from({ length: layers }, (_, layer) => [...means.subarray(layer * heads, (layer + 1) * heads)]),
   };
+}
+
+/**
+ * Heads whose rating is above zero: the others attend no more to what answers than they do without a question.
+ *
+ * @throws QRHeadError `MODEL_UNSUPPORTED` where there are none.
+ */
+function countPositive(ratings: Float64Array, name: string): number {
+  const count = ratings.filter((rating) => rating > 0).length;
+  if (count > 0) return count;
+  throw new QRHeadError("MODEL_UNSUPPORTED", `No head of ${name} has a rating above zero with these examples`, {
+    advice: "use more examples, or another model",
+  });
 }
 
 function weigh(

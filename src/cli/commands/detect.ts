@@ -10,7 +10,7 @@ import { InputError, isQRHeadError } from "../../errors.ts";
 import { INPUTS, OUTPUTS } from "../../options/command-line.ts";
 import { BOOTSTRAPPING, DETECTING } from "../../options/detecting.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
-import { describeDetected } from "../describe-detected.ts";
+import { describeDetected, unratedNote } from "../describe-detected.ts";
 import { readSource, type SourceFlags } from "../detect-source.ts";
 import { exampleBar } from "../example-bar.ts";
 import { wrongOption } from "../failure.ts";
@@ -149,6 +149,8 @@ async function detect(files: string[], _: unknown, command: Command): Promise<vo
     const { length: found } = set.scores.flat();
     if (typeof top === "number" && top > found)
       warn(`The model has only ${found} heads, fewer than the ${top} requested: all are written`);
+    const unrated = unratedNote(set);
+    if (unrated !== undefined) warn(unrated);
     if (json) return printJson(set);
     print(describeDetected(set, output!));
     if (!flags.quiet) note(nextStep(flags));

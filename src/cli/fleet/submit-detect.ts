@@ -11,7 +11,7 @@ import { DETECTING } from "../../options/detecting.ts";
 import { SUBMITTING } from "../../options/fleet.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { topOption } from "../commands/detect.ts";
-import { describeDetected } from "../describe-detected.ts";
+import { describeDetected, unratedNote } from "../describe-detected.ts";
 import { exampleBar } from "../example-bar.ts";
 import { addHelp } from "../help.ts";
 import { nameOf, readInput } from "../input.ts";
@@ -25,7 +25,7 @@ import {
   type PromptFlags,
   toPassOptions,
 } from "../options.ts";
-import { print, printJson } from "../output.ts";
+import { print, printJson, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { remoteScorer } from "./detect.ts";
 import { jobsAtOnce, openClient, type SubmitFlags } from "./options.ts";
@@ -91,6 +91,8 @@ async function submit(file: string, _: unknown, command: Command): Promise<void>
       await writeWhole(path.resolve(headSet), formatHeadSet(set), { force, shared: true });
     }
     await client.forgetAll();
+    const unrated = unratedNote(set);
+    if (unrated !== undefined) warn(unrated);
     if (json) printJson(set);
     else print(describeDetected(set, headSet!));
   } finally {

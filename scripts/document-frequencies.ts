@@ -40,10 +40,10 @@ for (const [stem, count] of counts) {
 }
 const lines = [...groups].sort(([a], [b]) => b - a).map(([count, stems]) => [count, ...stems.sort()].join(" "));
 const module = `/** Passages that were counted by scripts/document-frequencies.ts: ${files.length} sources of English text, named on the model card. */
-export const PASSAGES = ${seen.size};
+export const PASSAGES: number = ${seen.size};
 
 /** A line for each number of passages, rounded to two digits: the number, and the stems that so many passages have. */
-export const STEMS_BY_COUNT = \`\\
+export const STEMS_BY_COUNT: string = \`\\
 ${lines.join("\n")}\`;
 `;
 const output = fileURLToPath(new URL("../src/bm25/english-counts.ts", import.meta.url));

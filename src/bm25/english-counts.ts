@@ -1,8 +1,8 @@
 /** Passages that were counted by scripts/document-frequencies.ts: 23 sources of English text, named on the model card. */
-export const PASSAGES = 77575;
+export const PASSAGES: number = 77575;
 
 /** A line for each number of passages, rounded to two digits: the number, and the stems that so many passages have. */
-export const STEMS_BY_COUNT = `\
+export const STEMS_BY_COUNT: string = `\
 24000 from
 22000 us
 20000 can have

@@ -18,13 +18,18 @@ export async function readBytes(file: string, what: string, signal?: AbortSignal
   signal?.throwIfAborted();
   try {
     const found = await stat(file);
-    if (found.isDirectory()) throw Object.assign(new Error("is a folder"), { code: "EISDIR" });
+    refuseFolder(found);
     if (found.isFile() && found.size > MOST_INPUT_BYTES) throw tooLarge(what, file);
     return await collect(open(file, found), what, file, signal);
   } catch (error) {
     signal?.throwIfAborted();
     throw unreadable(what, file, error);
   }
+}
+
+/** Not every system says EISDIR of a folder that is opened and read. */
+export function refuseFolder(found: Stats): void {
+  if (found.isDirectory()) throw Object.assign(new Error("is a folder"), { code: "EISDIR" });
 }
 
 /** Collects what a stream gives, such as standard input; see `readBytes`. */
@@ -68,7 +73,8 @@ function tooLarge(what: string, file: string): InputError {
   );
 }
 
-function unreadable(what: string, file: string, error: unknown): InputError {
+/** The error for a file that could not be read. What is an error of the input already stays as it is. */
+export function unreadable(what: string, file: string, error: unknown): InputError {
   if (error instanceof InputError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   const reason =

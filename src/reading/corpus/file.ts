@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { InputError } from "../../errors.ts";
 import type { Addon, CellState } from "../../native/addon-types.ts";
 import { makeOutput } from "../../util/output-file.ts";
+import { refuseFolder, unreadable } from "../../util/read-file.ts";
 import { zod } from "../../util/zod.ts";
 import type { Kept } from "../kept.ts";
 import { decodeKept, encodeKept } from "./kept-record.ts";
@@ -137,15 +138,12 @@ export async function openCorpusFile(addon: Addon, file: string, signal?: AbortS
   let handle: FileHandle | undefined;
   try {
     handle = await open(file);
+    refuseFolder(await handle.stat());
     return await verify(addon, file, handle, signal);
   } catch (error) {
     await handle?.close();
     signal?.throwIfAborted();
-    if (error instanceof InputError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason =
-      code === "ENOENT" ? "does not exist" : code === "EISDIR" ? "is a folder" : `cannot be read: ${message}`;
-    throw new InputError("INVALID_INPUT", `Corpus file ${file} ${reason}`, { cause: error });
+    throw unreadable("Corpus file", file, error);
   }
 }
 

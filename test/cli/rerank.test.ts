@@ -198,7 +198,7 @@ describe.concurrent("rerank", () => {
     expect(result.stdout).not.toContain("\u001b");
     expect(result.stdout).toMatch(/蜜.*…/);
     expect(result.stderr).toMatch(
-      /^qrhead mini v3 · 9 heads of qrhead-mini-v3 fused with BM25 \(heads 0\.7; --fuse none: heads alone\) · 2 documents · \d+ tokens · \d+ ms and \d+ ms to load\n$/,
+      /^qrhead mini v3 · 9 heads of qrhead-mini-v3 fused with BM25 \(heads 0\.5; --fuse none: heads alone\) · 2 documents · \d+ tokens · \d+ ms and \d+ ms to load\n$/,
     );
     expect(quiet.stderr).toBe("");
     expect(quiet.stdout).toBe(result.stdout);

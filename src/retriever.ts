@@ -1,6 +1,7 @@
 import type { RetrieveFrom } from "./answering/passages.ts";
 import { type RetrieveOptions, type RetrieveResult, retrieve } from "./answering/retrieve.ts";
 import type { Retriever } from "./answering/retriever.ts";
+import { loadEnglish } from "./bm25/english.ts";
 import { type Chunk, type ChunkOptions, chunkText } from "./chunking/chunk.ts";
 import { TokenMap } from "./chunking/token-map.ts";
 import { type DocumentInput, normalizeDocuments, someDocuments, type Widened } from "./documents/documents.ts";
@@ -98,6 +99,7 @@ export class QRRetriever implements Retriever {
     const parsed = parseLoadOptions(options);
     watchProcessors();
     const headsOf = (identity: ModelIdentity) => resolveHeads(parsed.heads ?? "auto", identity, readHeadFile);
+    await loadEnglish();
     const model = await loadModel(parsed, (identity) => headsOf(identity).heads);
     try {
       const heads = headsOf(model.identity);

@@ -4,6 +4,7 @@
 //   npx tsx scripts/base/shared-words.ts pools.jsonl --output shared.jsonl
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { loadEnglish } from "../../src/bm25/english.ts";
 import { sharedWords } from "../../src/ranking/words.ts";
 
 const { values: given, positionals } = parseArgs({ allowPositionals: true, options: { output: { type: "string" } } });
@@ -13,6 +14,7 @@ if (!input || !given.output) throw new Error("Expected a file of lists and --out
 /** A list of an evaluation has its query's id in `query` and its words in `text`. */
 type Line = { query: string; text?: string; docs: { title?: string; text: string }[] };
 
+await loadEnglish();
 const lines = readFileSync(input, "utf8").split("\n").filter(Boolean);
 const withShares = lines.map((text) => {
   const line: Line = JSON.parse(text);

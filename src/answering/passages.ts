@@ -1,4 +1,5 @@
 import { Bm25Index, textOf } from "../bm25/bm25.ts";
+import { loadEnglish } from "../bm25/english.ts";
 import { chunkDocuments } from "../documents/chunk-documents.ts";
 import { type DocumentInput, normalizeDocuments } from "../documents/documents.ts";
 import { type ChunkPlace, placesOf } from "../documents/places.ts";
@@ -169,6 +170,7 @@ export async function chooseByWords(
 ): Promise<number[]> {
   const positions = [...chunks.keys()];
   if (chunks.length <= most) return positions;
+  await loadEnglish();
   const scores = await inSlices(scoreSteps(query, chunks), signal);
   return positions
     .sort((a, b) => scores[b]! - scores[a]! || a - b)

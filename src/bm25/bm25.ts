@@ -34,7 +34,7 @@ export class Bm25Index {
   #sums = new Float64Array();
   #isEnglish = false;
 
-  /** @param rarity Where words are rare: `own`, in the documents, as published; `english`, in English text too if they are English. */
+  /** @param rarity Where words are rare: `own`, in the documents, as published; `english`, in English text too if they are English, after `loadEnglish()`. */
   constructor(
     readonly words: WordProcessing = "lucene",
     readonly rarity: "own" | "english" = "own",

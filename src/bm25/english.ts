@@ -1,5 +1,3 @@
-import { PASSAGES, STEMS_BY_COUNT } from "./english-counts.ts";
-
 /** The part that English text has in how rare a word is; the rest is that of the documents. Chosen on held-out training questions. */
 const ENGLISH_SHARE = 0.75;
 
@@ -11,17 +9,27 @@ const LEAST_COMMON = 0.55;
 /** Passages of a stem that is not listed, which is rarer than any that is. */
 const UNLISTED = 2;
 
-let counts: Map<string, number> | undefined;
+/** How many passages of English text were counted, and how many of them have each stem, without the rarest. */
+type English = { passages: number; counts: ReadonlyMap<string, number> };
 
-/** In how many passages of English text each stem is, without the rarest. */
-function englishCounts(): ReadonlyMap<string, number> {
-  counts ??= new Map(
+let loaded: English | undefined;
+
+/** Reads the table of stems. It is large, so that it is no part of what `import "qrhead"` loads. */
+export async function loadEnglish(): Promise<void> {
+  if (loaded) return;
+  const { PASSAGES, STEMS_BY_COUNT } = await import("./english-counts.ts");
+  const counts = new Map(
     STEMS_BY_COUNT.split("\n").flatMap((line) => {
       const [count, ...stems] = line.split(" ");
       return stems.map((stem): [string, number] => [stem, Number(count)]);
     }),
   );
-  return counts;
+  loaded = { passages: PASSAGES, counts };
+}
+
+function english(): English {
+  if (!loaded) throw new Error("loadEnglish() must come before the first documents");
+  return loaded;
 }
 
 /** Inverse document frequency, as BM25 has it: ln(1 + (N − n + ½) / (n + ½)). */
@@ -31,11 +39,11 @@ export function inverseFrequency(documents: number, having: number): number {
 
 /** @param stems With how often a text has each; @returns Whether it is English. */
 export function isEnglish(stems: Iterable<readonly [stem: string, count: number]>): boolean {
-  const english = englishCounts();
+  const { counts } = english();
   let [common, all] = [0, 0];
   for (const [stem, count] of stems) {
     all += count;
-    if ((english.get(stem) ?? 0) >= COMMON) common += count;
+    if ((counts.get(stem) ?? 0) >= COMMON) common += count;
   }
   return common >= LEAST_COMMON * all;
 }
@@ -47,6 +55,7 @@ export function isEnglish(stems: Iterable<readonly [stem: string, count: number]
  * @param own The inverse document frequency in the documents.
  */
 export function rarityInEnglish(stem: string, own: number): number {
-  const inEnglish = inverseFrequency(PASSAGES, englishCounts().get(stem) ?? UNLISTED);
+  const { passages, counts } = english();
+  const inEnglish = inverseFrequency(passages, counts.get(stem) ?? UNLISTED);
   return inEnglish ** ENGLISH_SHARE * own ** (1 - ENGLISH_SHARE);
 }

@@ -1,9 +1,12 @@
 // How rare words are in English text, where the documents of a call cannot tell.
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { Bm25Index } from "../../src/bm25/bm25.ts";
+import { loadEnglish } from "../../src/bm25/english.ts";
 import { PASSAGES, STEMS_BY_COUNT } from "../../src/bm25/english-counts.ts";
 import { bm25Scores } from "../../src/ranking/words.ts";
 import { referenceBm25 } from "../helpers/eval-reference.ts";
+
+beforeAll(loadEnglish);
 
 const asDocuments = (texts: readonly string[]) => texts.map((text, index) => ({ id: `${index}`, text }));
 

@@ -1,7 +1,10 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { loadEnglish } from "../../src/bm25/english.ts";
 import { checkFusion, fuseRanking, fuseResults, fuseScores, fusionOf } from "../../src/ranking/fusion.ts";
 import type { Ranked } from "../../src/ranking/results.ts";
+
+beforeAll(loadEnglish);
 
 const ranked = (index: number, score: number, more: Partial<Ranked> = {}): Ranked => ({
   ...{ index, id: String(index), score, share: 0, relevance: 0 },

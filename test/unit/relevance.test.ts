@@ -1,11 +1,14 @@
 // Share, relevance and what a call leaves out, against numbers that are computed here in another way.
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { loadEnglish } from "../../src/bm25/english.ts";
 import { chooseResults } from "../../src/ranking/choose.ts";
 import type { RankPlan } from "../../src/ranking/plan.ts";
 import type { Standing } from "../../src/ranking/results.ts";
 import { calibrationOf, GENERIC, oddsOf, relevancesOf, sharesOf } from "../../src/ranking/scoring/relevance.ts";
 import { echoesOf, sharedWords } from "../../src/ranking/words.ts";
+
+beforeAll(loadEnglish);
 
 const sigmoid = (x: number) => (1 + Math.tanh(x / 2)) / 2;
 

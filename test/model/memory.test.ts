@@ -56,7 +56,8 @@ type Memory = { resident: number; threadHeaps: number };
 
 // Without a bound, glibc keeps what was freed between small blocks, 30 MB of it; and 3 MB at the ends of its heaps, with a large one.
 describe.skipIf(glibcVersionRuntime === undefined)("a process is as large after 100 rounds as after 20", () => {
-  test.each(["corpora", "models"])("of opening and closing %s", { timeout: 240_000 }, async (what) => {
+  // On a busy machine a thread's last block may be freed after the measurement, once in a while. What is lost is lost every time.
+  test.each(["corpora", "models"])("of opening and closing %s", { timeout: 240_000, retry: 2 }, async (what) => {
     const flags = ["--expose-gc", "--import", "tsx", "--input-type=module", "--eval", script];
     const { stdout } = await promisify(execFile)(process.execPath, [...flags, what], { cwd: root });
     const { early, late } = JSON.parse(stdout) as { early: Memory; late: Memory };

@@ -68,7 +68,7 @@ const HELP = {
   examples: [
     "qrhead eval --data clipper --setting clipper -m small.gguf --method bm25 --method qrhead -o results",
     "qrhead eval-answer --data clipper --results results -m large.gguf --top-k 3,5 --full",
-    "qrhead eval-answer --data locomo --results results -m large.gguf --top-k 20 --prune 10,25,50 -o pruned",
+    "qrhead eval-answer --data clipper --results results -m large.gguf --top-k 5 --prune 10,25,50 -o pruned",
     "qrhead eval-answer --data clipper --results results -m large.gguf --without-heads heads.json -o without",
   ],
   details: `

@@ -83,14 +83,6 @@ describe("eval-answer", () => {
       expect(found.given, `${method} ${query}`).toContain(right.slice(0, 20));
     }
     const missing = ["eval-answer", "--data", data, "--results", files.path("locomo-results"), ...generator];
-    // Pruned to the turn with the question's words, the first text is that turn; all documents have fewer tokens in all.
-    const pruned = ["-o", files.path("locomo-pruned"), "--prune", "40", "--pruner", "mini"];
-    const shorter = await answer(data, files.path("locomo-results"), ...pruned);
-    expect(Object.keys(shorter)).toEqual(["full", "full, 40 %", "bm25@1", "bm25@1, 40 %"]);
-    expect(shorter.full).toEqual(full);
-    expect(shorter["full, 40 %"]).toMatchObject({ count: 2, failed: 0 });
-    expect(shorter["full, 40 %"]!.f1.mean).toBeGreaterThan(full!.f1.mean + 0.1);
-    expectFailure(await run([...missing, "-o", files.path("z"), "--prune", "0"]), 2, "--prune");
     // Without the head that copies it says something else, in results of their own.
     const out = ["-o", files.path("locomo-without"), "--without-heads", copyingHead.join("-")];
     const without = await answer(data, files.path("locomo-results"), ...out);
@@ -116,6 +108,17 @@ describe("eval-answer", () => {
     expectFailure(await run(nobody), 2, "http://127.0.0.1:2/v1/chat/completions cannot be reached");
     // It goes on for 64 tokens, so that even the right answer has words too many.
     expect(best!.f1.mean).toBeGreaterThan(full!.f1.mean + 0.1);
+  });
+
+  it("LoCoMo: pruned to the turn with the question's words, all documents begin with it", async () => {
+    const [data, results] = [files.path("locomo"), files.path("locomo-results")];
+    const pruned = ["-o", files.path("locomo-pruned"), "--prune", "40", "--pruner", "mini"];
+    const found = await answer(data, results, ...pruned);
+    expect(Object.keys(found)).toEqual(["full", "full, 40 %", "bm25@1", "bm25@1, 40 %"]);
+    expect(found["full, 40 %"]).toMatchObject({ count: 2, failed: 0 });
+    expect(found["full, 40 %"]!.f1.mean).toBeGreaterThan(found.full!.f1.mean + 0.1);
+    const wrong = ["eval-answer", "--data", data, "--results", results, "-o", files.path("z"), "--prune", "0"];
+    expectFailure(await run([...wrong, ...generator]), 2, "--prune");
   });
 
   it("CLIPPER: one verdict for claim and twin is half of the claims and no pair; goes on, and keeps contexts apart", async () => {

@@ -39,8 +39,14 @@ function compileCommands(release) {
   return commands.map(({ file, command }) => ({ source: path.relative(root, file), flags: flagsOf(command) }));
 }
 
+/** The words of a command as a shell reads them: paths with spaces are quoted. */
+function wordsOf(command) {
+  const words = command.match(/(?:\\.|"(?:\\.|[^"\\])*"|[^\s\\"])+/g) ?? [];
+  return words.map((word) => word.replaceAll(/\\(.)|"/g, "$1"));
+}
+
 function flagsOf(command) {
-  const words = command.replaceAll('\\"', '"').split(" ").slice(1);
+  const words = wordsOf(command).slice(1);
   const inside = (folder) => path.relative(root, folder);
   const flags = [];
   for (const [i, word] of words.entries()) {

@@ -8,6 +8,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { corpusRows } from "./corpora.ts";
+import { growth } from "./growth.ts";
 import { peerRows } from "./peers.ts";
 import { outgrowing, queryRows } from "./queries.ts";
 import { printRow, type Row, type Settings } from "./rows.ts";
@@ -21,6 +22,7 @@ const PARTS: Readonly<Record<string, (settings: Settings) => Iterable<Row> | Asy
   queries: queryRows,
   corpora: corpusRows,
   outgrowing,
+  growth,
 };
 
 const { values, positionals } = parseArgs({

@@ -19,7 +19,11 @@ export function texts(count: number, words: number, seed: number): string[] {
   );
 }
 
-export const queries = texts(10, 10, 5).map((text, index) => `Where is ${text} number ${index}?`);
+const questions = (words: number) => texts(10, words, 5).map((text, index) => `Where is ${text} number ${index}?`);
+/** Of 14 words: as long as HotpotQA's and MuSiQue's. */
+export const queries = questions(10);
+/** Of 10 words: as long as SQuAD's. */
+export const shortQueries = questions(6);
 
 let turn = 0;
 /** Texts that were in no call before. */

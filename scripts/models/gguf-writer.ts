@@ -105,38 +105,45 @@ const padded = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
  * @throws when a tensor's data does not have the size that its shape and type say
  */
 export function writeGguf(path: string, entries: readonly Uint8Array[], tensors: readonly TensorToWrite[]): void {
+  const partial = `${path}.partial-${process.pid}`;
+  try {
+    const file = openSync(partial, "w");
+    try {
+      writeContent(file, entries, tensors);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(partial, path);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  }
+}
+
+function writeContent(file: number, entries: readonly Uint8Array[], tensors: readonly TensorToWrite[]): void {
   const infos: Buffer[] = [];
   let offset = 0;
   for (const { name, shape, type } of tensors) {
     infos.push(string(name), word32(shape.length), ...shape.map(word64), word32(tensorTypes[type].id), word64(offset));
     offset += padded(tensorBytes(shape, type));
   }
-  const partial = `${path}.partial-${process.pid}`;
-  const file = openSync(partial, "w");
-  try {
-    let written = 0;
-    const write = (bytes: Uint8Array) => {
-      for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
-      written += bytes.length;
-    };
-    const pad = () => write(Buffer.alloc(padded(written) - written));
-    write(Buffer.concat([Buffer.from("GGUF"), word32(3), word64(tensors.length), word64(entries.length)]));
-    for (const entry of entries) write(entry);
-    write(Buffer.concat(infos));
-    pad();
-    for (const { name, shape, type, data } of tensors) {
-      const begin = written;
-      for (const piece of data()) write(piece);
-      const expected = tensorBytes(shape, type);
-      if (written - begin !== expected) {
-        throw new Error(`Expected ${expected} bytes for tensor ${name} but received ${written - begin}`);
-      }
-      pad();
+  let written = 0;
+  const write = (bytes: Uint8Array) => {
+    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+    written += bytes.length;
+  };
+  const pad = () => write(Buffer.alloc(padded(written) - written));
+  write(Buffer.concat([Buffer.from("GGUF"), word32(3), word64(tensors.length), word64(entries.length)]));
+  for (const entry of entries) write(entry);
+  write(Buffer.concat(infos));
+  pad();
+  for (const { name, shape, type, data } of tensors) {
+    const begin = written;
+    for (const piece of data()) write(piece);
+    const expected = tensorBytes(shape, type);
+    if (written - begin !== expected) {
+      throw new Error(`Expected ${expected} bytes for tensor ${name} but received ${written - begin}`);
     }
-    closeSync(file);
-    renameSync(partial, path);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw error;
+    pad();
   }
 }

@@ -6,9 +6,10 @@
 //
 // The results of every file are in .cache/platforms/suite/results.jsonl as soon as it ends.
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { llamaSource } from "../llama-source.mjs";
 import { ZIG_CACHES } from "./compile.mjs";
 import { installEmulator, winePrefix } from "./emulators.mjs";
 import { cache, root, zig } from "./python-tools.mjs";
@@ -16,9 +17,8 @@ import { cache, root, zig } from "./python-tools.mjs";
 /** What is not run, and why. */
 const LEFT_OUT = {
   "test/{bundlers,examples,fleet,real,types}/**": "they start npm, bundlers, Redis or a browser, which Wine has not",
-  "test/{package,readme}.test.ts": "they start npm and git",
+  "test/{package,readme,readme-use-it-from}.test.ts": "they start npm and git, or link folders, which Wine cannot",
   "test/native/engine.test.ts": "it compiles the engine with this machine's compiler",
-  "test/unit/{gguf,prompt-chat-template}.test.ts": "they start git",
 };
 
 const folder = path.join(cache, "suite");
@@ -73,6 +73,14 @@ function prepare() {
     rmSync(path.join(folder, name), { recursive: true, force: true });
     cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
   }
+  // Emulated, everything takes longer than the tests allow for.
+  const tests = readdirSync(path.join(folder, "test"), { recursive: true }).filter((name) => name.endsWith(".test.ts"));
+  for (const file of tests.map((name) => path.join(folder, "test", name))) {
+    writeFileSync(file, readFileSync(file, "utf8").replaceAll(/(\}, |timeout: )\d+_000\b/g, "$1900_000"));
+  }
+  // llama.cpp's sources, which only git makes.
+  rmSync(path.join(folder, ".cache", path.basename(llamaSource())), { recursive: true, force: true });
+  run("cp", ["-al", llamaSource(), path.join(folder, ".cache")]);
   if (existsSync(modules)) return;
   // Links, so that nothing is copied; what is added is no file of this machine's.
   run("cp", ["-al", path.join(root, "node_modules"), modules]);
@@ -94,15 +102,20 @@ const failedOf = ({ tests }) => tests.filter(({ state }) => state === "failed");
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { continue: { type: "boolean" } } });
 installEmulator("win32-x64");
-const env = { ...process.env, WINEPREFIX: winePrefix, WINEDEBUG: "-all", NODE_SKIP_PLATFORM_CHECK: "1", NO_COLOR: "1" };
+const sockets = path.join(folder, "scripts", "platforms", "there", "sockets.cjs");
+const env = {
+  ...process.env,
+  ...{ WINEPREFIX: winePrefix, WINEDEBUG: "-all", NODE_SKIP_PLATFORM_CHECK: "1", NO_COLOR: "1" },
+  // Wine shows the whole disk as drive Z.
+  NODE_OPTIONS: `--require ${JSON.stringify(`Z:${sockets}`)}`,
+};
 if (!existsSync(winePrefix)) spawnSync("wineboot", ["--init"], { env, stdio: "ignore" });
 prepare();
 addRandomNumbers();
 const passed = results().filter((result) => failedOf(result).length + result.errors.length === 0);
 const excluded = [...Object.keys(LEFT_OUT), ...passed.map(({ file }) => file)].flatMap((one) => ["--exclude", one]);
 const report = ["--reporter=default", "--reporter=./scripts/platforms/there/keep-results.mjs"];
-// Emulated, everything takes longer than the tests allow for.
-const patience = ["--testTimeout=600000", "--hookTimeout=600000", "--typecheck.enabled=false"];
+const patience = ["--testTimeout=900000", "--hookTimeout=900000", "--typecheck.enabled=false"];
 const vitest = path.join("node_modules", "vitest", "vitest.mjs");
 const args = [vitest, "run", ...positionals, ...excluded, ...patience, ...report];
 // Node writes to no pipe of Wine's console, and to every file.

@@ -6,7 +6,8 @@
 //   npm run test:platforms -- --release 0.4.0       one release of llama.cpp
 //   npm run test:platforms -- --archive FILE        the archive that `npm run package` made, instead of a new one
 //
-// Platforms: linux-x64 (Node 20, 22 and 24), linux-arm64 (qemu-user), win32-x64 (Wine). The addons have to be there:
+// Platforms: linux-x64 (Node 20, 22 and 24), linux-arm64 (qemu-user), win32-x64 (Wine,
+// Node 20 and 22). The addons have to be there:
 // `npm run prebuild -- --all`. What was run is written to docs/platforms.json, and from that the table of docs/platforms.md.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -31,13 +32,17 @@ const { llamaReleases, optionalDependencies } = JSON.parse(readFileSync(path.joi
 const [pinned] = Object.entries(llamaReleases).find(([, one]) => one === optionalDependencies["node-llama-cpp"]);
 const newest = Object.keys(llamaReleases).at(-1);
 
-/** Node and release of llama.cpp on each platform. The registry has the newest release's libraries for Linux alone. */
+/**
+ * Node and release of llama.cpp on each platform. The registry has the newest release's libraries for Linux alone, and Wine 8
+ * cannot start Node 24.
+ */
 const RUNS = [
   ["linux-x64", "20", pinned],
   ["linux-x64", "22", pinned],
   ["linux-x64", "24", pinned],
   ["linux-x64", "20", newest],
   ["win32-x64", "20", pinned],
+  ["win32-x64", "22", pinned],
   ["linux-arm64", "20", pinned],
   ["linux-arm64", "20", newest],
 ];

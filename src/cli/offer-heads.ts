@@ -3,6 +3,7 @@ import path from "node:path";
 import { createInterface } from "node:readline/promises";
 import { isQRHeadError, type QRHeadError } from "../errors.ts";
 import { oneLine, write, writeAside } from "./output.ts";
+import { shellWords } from "./shell-words.ts";
 
 const CHOICES = `  1  rank with all heads now: slower, and less accurate than with the model's retrieval heads
   2  find its heads first with qrhead detect, then go on with them
@@ -23,14 +24,12 @@ export function adviseHeads(error: unknown, args: readonly string[]): void {
   if (!isUnknownAuto(error) || error.advice === undefined) return;
   const model = modelOf(args);
   if (model === undefined) return;
-  const advice = `add --heads all to rank with all of them, or find its own with qrhead ${shell(detectArgs(model))}`;
+  const advice = `add --heads all to rank with all of them, or find its own with qrhead ${shellWords(detectArgs(model))}`;
   error.message = error.message.slice(0, -error.advice.length) + advice;
   Object.assign(error, { advice });
 }
 
 const detectArgs = (model: string) => ["detect", "-m", model, "--bootstrap", "-o", headsFileFor(model)];
-const shell = (args: readonly string[]) =>
-  args.map((word) => (/^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
 
 /**
  * Where no heads are known for a model and somebody sits at a terminal: asks whether to rank with all heads or to find the
@@ -54,7 +53,7 @@ export async function offerHeads(error: unknown, args: readonly string[]): Promi
   if (existsSync(output)) writeAside(`Taking the heads of ${oneLine(output)}, which is there\n`);
   else {
     const detect = [...detectArgs(model), ...deviceArgs(args)];
-    writeAside(`$ qrhead ${shell(detect)}\n`);
+    writeAside(`$ qrhead ${shellWords(detect)}\n`);
     await runCommandLine(detect);
     write("\n");
   }

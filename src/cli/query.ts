@@ -4,6 +4,9 @@ import { decodeText } from "../util/text-file.ts";
 import { wrongOption } from "./failure.ts";
 import { nameOf, readInput } from "./input.ts";
 
+/** The bits of a file's mode that say what it is, and those of a pipe. */
+const [TYPE_BITS, PIPE] = [0o170000, 0o010000];
+
 export type QueryFlags = { query?: string; queryFile?: string; queries?: string; docs?: string[] };
 /** What can replace files. */
 export type KeptFlags = { cache?: string; index?: string };
@@ -51,7 +54,8 @@ export function askedOf(words: readonly string[], flags: QueryFlags & KeptFlags)
 export function isPiped(): boolean {
   try {
     const found = fstatSync(0);
-    return found.isFIFO() || found.isFile() || found.isSocket();
+    // Of a pipe on Windows `isFIFO()` is false.
+    return (found.mode & TYPE_BITS) === PIPE || found.isFile() || found.isSocket();
   } catch {
     return false;
   }

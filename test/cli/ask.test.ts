@@ -104,7 +104,7 @@ describe("a model that answers", () => {
     expect(stderr).toContain("tiny-llama-spm.gguf has no chat template and is probably a base model");
     const [answer, sources] = stdout.split(/\n\n(?=Sources|Shown)/);
     expect(answer!.trimEnd()).not.toContain("\n");
-    expect(sources).toMatch(/^\[1\] .*site\/a\/README\.md:1 · relevance \d\.\d\d$/m);
+    expect(sources).toMatch(/^\[1\] .*site[\\/]a[\\/]README\.md:1 · relevance \d\.\d\d$/m);
   }, 180_000);
 
   it("is not asked where no chunk reaches the threshold", async () => {

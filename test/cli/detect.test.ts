@@ -39,7 +39,10 @@ describe.concurrent("detect", () => {
     expect(stdout).toMatch(/found {3}mass, 6 examples of examples\.jsonl, prompt \w/);
     expect(stdout).toContain("layers  all 4 are needed");
     expect(stdout).toMatch(/\nRank +Head +Score\n +1 +\d-\d +\d\.\d+\n/);
-    expect(stderr).toBe(`\nNext: qrhead rerank --model ${modelPath("planted")} --heads '${output}' "…" FILE\n`);
+    const quote = process.platform === "win32" ? '"' : "'";
+    expect(stderr).toBe(
+      `\nNext: qrhead rerank --model ${modelPath("planted")} --heads ${quote}${output}${quote} "…" FILE\n`,
+    );
     const set = parseHeadSet(readFileSync(output, "utf8"), output);
     expect(sorted(set.heads)).toEqual(sorted(plantedHeads));
     expect(readdirSync(files.folder).filter((name) => name.startsWith(".my heads"))).toEqual([]);
@@ -141,7 +144,7 @@ describe.concurrent("detect", () => {
     const text = files.write("chinese.txt", chinese);
     const small = ["detect", ...planted, "--bootstrap", text, "--limit", "4", "--context-size", "2048", "--json"];
     const [chosen, asked] = await Promise.all([run(small), run([...small, "--documents", "20"])]);
-    const count = /^(\d+) documents in each example: the context or the text holds no more\n$/.exec(chosen.stderr);
+    const count = /^(\d+) documents in each example: the context or the text holds no more$/m.exec(chosen.stderr);
     expect(Number(count?.[1])).toBeGreaterThanOrEqual(4);
     expect(Number(count?.[1])).toBeLessThan(20);
     expect(JSON.parse(chosen.stdout).source.examples).toBe(4);
@@ -221,7 +224,7 @@ describe.concurrent("detect", () => {
       ["detect", "--examples", "/nowhere/e.jsonl", ...to],
       ["/nowhere/e.jsonl", "does not exist"],
     ],
-    ["an output in no folder", [...detect, "-o", "/nowhere/h.json"], ["/nowhere/h.json"]],
+    ["an output in no folder", [...detect, "-o", "/nowhere/h.json"], [path.resolve("/nowhere/h.json")]],
     ["an output that is a folder", [...detect, "-o", files.folder, "--force"], [files.folder, "folder"]],
     ["broken JSON", ["detect", ...planted, "--examples", broken, ...to], [broken, "line 2", "JSON"]],
     ["unknown gold", ["detect", ...planted, "--examples", unknown, ...to], [unknown, "line 2", '"nowhere"', '"gold"']],

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { addonCandidates, packageRoot } from "../../src/native/addon.ts";
@@ -47,7 +47,7 @@ describe.concurrent("doctor", () => {
 
   it.each([
     ["an encoder", ["--model", modelPath("tiny-bert")], "model", "encoder"],
-    ["a missing model", ["--model", "/nowhere.gguf"], "model", "/nowhere.gguf"],
+    ["a missing model", ["--model", "/nowhere.gguf"], "model", path.normalize("/nowhere.gguf")],
     ["a folder without libraries", ["--library", files.folder], "library", files.folder],
   ])("fails for %s", async (_, args, name, detail) => {
     const { ok, check } = await doctor(args);
@@ -71,12 +71,14 @@ describe.concurrent("doctor", () => {
   it("fails, and does not throw, without the addon", async () => {
     const { ok, checks } = await doctor([], { QRHEAD_ADDON: "/nowhere/qrhead.node" });
     expect(ok).toBe(false);
-    expect(checks.at(-1)).toMatchObject({ name: "addon", status: "fail", detail: expect.stringContaining("/nowhere") });
+    expect(checks.at(-1)).toMatchObject({ name: "addon", status: "fail", detail: expect.stringContaining("nowhere") });
   });
 
-  it("says that the addon is damaged before that could end the process", async () => {
+  it("says that the addon is damaged before that could end the process", async ({ onTestFinished }) => {
     // An installation whose addon has half its bytes, as a full disk leaves it: the system's loader dies of it.
-    const folder = path.join(files.folder, "installed");
+    // In the checkout, so that it finds the checkout's packages.
+    const folder = mkdtempSync(path.join(packageRoot, ".cache", "installed-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
     const addon = path.join(
       folder,
       "prebuilds",
@@ -87,7 +89,6 @@ describe.concurrent("doctor", () => {
     mkdirSync(path.dirname(addon), { recursive: true });
     for (const name of ["package.json", "src"])
       cpSync(path.join(packageRoot, name), path.join(folder, name), { recursive: true });
-    symlinkSync(path.join(packageRoot, "node_modules"), path.join(folder, "node_modules"), "junction");
     const bytes = readFileSync(addonCandidates().find(existsSync)!);
     writeFileSync(addon, bytes.subarray(0, bytes.length / 2));
     const name = path.relative(path.join(folder, "prebuilds"), addon).replaceAll("\\", "/");

@@ -9,6 +9,9 @@ const version = JSON.parse(readFileSync(new URL("../../package.json", import.met
 const files = temporaryFolder();
 afterAll(() => files.remove());
 
+/** It has no signals. */
+const isWindows = process.platform === "win32";
+
 describe.concurrent("qrhead", () => {
   it("prints help without arguments, and its version", async () => {
     const [bare, help, versioned] = await Promise.all([run([]), run(["--help"]), run(["--version"])]);
@@ -47,7 +50,7 @@ describe.concurrent("qrhead", () => {
     expect(rest.join("\n")).toMatch(/^InputError: [\s\S]*\n {4}at [\s\S]*Caused by: Error: ENOENT/);
   });
 
-  it("ends with 130 on Ctrl+C while it waits for documents", async () => {
+  it.skipIf(isWindows)("ends with 130 on Ctrl+C while it waits for documents", async () => {
     const result = await run(["rerank", "--query", "q", "--docs", "-"], {
       input: null,
       // More than a pipe holds: once it is through, the process is reading.
@@ -57,7 +60,7 @@ describe.concurrent("qrhead", () => {
   });
 
   it
-    .skipIf(process.platform === "win32")
+    .skipIf(isWindows)
     .each([
       { args: ["rerank", "--query", "q", "--docs"] },
       { args: ["detect", "--json", "--bootstrap"] },
@@ -85,7 +88,7 @@ describe.concurrent("qrhead", () => {
     expect(["SIGINT", 130]).toContain(signal ?? code);
   });
 
-  it("ends with 130 on Ctrl+C while it computes", async () => {
+  it.skipIf(isWindows)("ends with 130 on Ctrl+C while it computes", async () => {
     const text = "The mill by the river grinds wheat for the whole village. ".repeat(600);
     const input = `${JSON.stringify({ text, ignored: "more than a pipe holds".repeat(10_000) })}\n`;
     const interrupt = (child: ChildProcess) => setTimeout(() => child.kill("SIGINT"), 1500);

@@ -42,7 +42,7 @@ const cases: Case[] = [
   ["a blank query", ["--query", " ", "--docs", docs], 2, ["--query", '" "']],
   ["two queries", [...asked, "--query-file", docs], 2, ["--query", "--query-file"]],
   ["a missing query file", ["--query-file", "/nowhere/q.txt", "--docs", docs], 2, ["/nowhere/q.txt"]],
-  ["an empty query file", ["--query-file", empty, "--docs", docs], 2, [empty]],
+  ["an empty query file", ["--query-file", empty, "--docs", docs], 2, [JSON.stringify(empty)]],
   ["standard input twice", ["--query-file", "-", "--docs", "-"], 2, ["--query-file", "--docs"]],
 
   ["a missing documents file", [...ask, "--docs", "/nowhere/d.jsonl"], 2, ["/nowhere/d.jsonl", "does not exist"]],
@@ -54,7 +54,7 @@ const cases: Case[] = [
   ["duplicate ids", [...ask, "--docs", twins], 2, [twins, '"x"']],
   ["a document without text", [...ask, "--docs", textless], 2, [textless, "line 2", '"text"']],
 
-  ["a missing model", model("/nowhere/m.gguf"), 2, ["/nowhere/m.gguf", "does not exist"]],
+  ["a missing model", model("/nowhere/m.gguf"), 2, [path.resolve("/nowhere/m.gguf"), "does not exist"]],
   ["a folder as model", model(files.folder), 2, [files.folder, "folder"]],
   ["text as model", model(prose), 2, [prose, "GGUF"]],
   ["a truncated model", model(truncated), 1, [truncated]],

@@ -58,7 +58,7 @@ describe("qrhead serve", () => {
       run(["serve", "--queue", "0"]),
     ]);
     expectFailure(port, 2, "--port", "65535");
-    expectFailure(model, 2, "/none.gguf does not exist");
+    expectFailure(model, 2, `${path.resolve("/none.gguf")} does not exist`);
     expectFailure(taken, 2, "--queue");
   });
 });

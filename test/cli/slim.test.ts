@@ -1,10 +1,12 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { readGgufHeader } from "../../scripts/models/gguf-reader.ts";
 import { BUILT_IN_MODEL } from "../../src/model/built-in.ts";
 import { slimModel } from "../../src/model/slim.ts";
 import { QRRetriever } from "../../src/retriever.ts";
 import { expectFailure, run, temporaryFolder } from "../helpers/cli.ts";
+import { canLink } from "../helpers/links.ts";
 import { modelPath } from "../helpers/models.ts";
 import { splitModel } from "../helpers/split-model.ts";
 
@@ -50,8 +52,8 @@ describe("slim", () => {
     const taken = files.write("taken.gguf", "mine");
     const copy = files.path("copy.gguf");
     copyFileSync(BUILT_IN_MODEL, copy);
-    const link = files.path("link.gguf");
-    symlinkSync(copy, link);
+    const link = canLink ? files.path("link.gguf") : copy;
+    if (canLink) symlinkSync(copy, link);
     const [exists, nothing, itself, folder, nowhere, none] = await Promise.all([
       run(["slim", "--heads", "1-0", "-o", taken]),
       run(["slim", "-o", files.path("out.gguf")]),
@@ -64,7 +66,7 @@ describe("slim", () => {
     expectFailure(nothing, 2, "Nothing would be saved", "layer 2");
     expectFailure(itself, 2, copy, "the model itself");
     expectFailure(folder, 2, files.folder, "folder");
-    expectFailure(nowhere, 2, "/nowhere");
+    expectFailure(nowhere, 2, path.normalize("/nowhere"));
     expectFailure(none, 2, "-o");
     expect(readFileSync(taken, "utf8")).toBe("mine");
     expect(statSync(copy).size).toBe(statSync(BUILT_IN_MODEL).size);

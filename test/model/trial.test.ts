@@ -65,7 +65,7 @@ describe("check: process", () => {
       `console.error("/x/y/ggml/src/ggml.c:3: GGML_ASSERT(a) failed\\n"); process.abort();`,
       /: \S*ggml\.c:3: GGML_ASSERT\(a\) failed$/,
     ],
-    ["is ended", `process.kill(process.pid, "SIGKILL");`, /ended \(SIGKILL\)/],
+    ["is ended", `process.kill(process.pid, "SIGKILL");`, /ended \((SIGKILL|code 1)\)/],
     ["ends without a word", "process.exit(0);", /ended \(code 0\)/],
     ["never ends", "setInterval(() => {}, 1000);", /no result after 1 s and was ended/],
     ["never listens", "for (;;);", /no result after 1 s and was ended/],

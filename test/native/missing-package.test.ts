@@ -1,7 +1,10 @@
 // A platform whose package of libraries is not installed, as npm leaves it where the registry lacks it.
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, expect, test, vi } from "vitest";
+import { loadAddon } from "../../src/native/addon.ts";
 import { loadLibrary } from "../../src/native/library.ts";
 
+// Before the machine seems to be another: a checkout with prebuilt addons alone has none for that.
+beforeAll(() => void loadAddon());
 afterEach(() => vi.restoreAllMocks());
 
 test("the error names the package, its release, and what to do where the registry lacks it", async () => {

@@ -96,6 +96,8 @@ describe("qrhead serve", () => {
   it("ends when its requests are done, and takes no more", async () => {
     const server = await serveTiny();
     const running = send(`${server.url}/v1/rerank`, long());
+    // What is answered later was asked later: the first has arrived.
+    await fetch(`${server.url}/health`);
     await new Promise((resolve) => setTimeout(resolve, 100));
     const closing = server.close();
     await expect(send(`${server.url}/v1/rerank`, { query, documents })).rejects.toThrow();

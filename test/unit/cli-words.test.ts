@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { describe as inOneLine } from "../../src/cli/failure.ts";
 import { withFlags } from "../../src/cli/flag-words.ts";
 import { modelLabel } from "../../src/cli/model-label.ts";
+import { shellWords } from "../../src/cli/shell-words.ts";
 import { ContextOverflowError, InputError, invalidArgument } from "../../src/errors.ts";
 import { BUILT_IN_MODEL } from "../../src/model/built-in.ts";
 import type { ModelIdentity } from "../../src/types.ts";
@@ -103,4 +104,10 @@ it("shows the file's name beside a model's name that does not agree with it", ()
   expect(label("Smollm2 135M 8k Lc100K Mix1 Ep2", smollm)).toBe(`Smollm2 135M 8k Lc100K Mix1 Ep2 (${smollm})`);
   expect(label("Gemma 3 270m", "gemma-3-270m-Q4_K_M.gguf")).toBe("Gemma 3 270m");
   expect(label("qrhead mini v3", "anything.gguf", BUILT_IN_MODEL)).toBe("qrhead mini v3");
+});
+
+it("a command that is shown can be pasted, into a shell and on Windows", () => {
+  const words = ["qrhead", "-m", "C:\\models\\a b.gguf", "it's"];
+  expect(shellWords(words, false)).toBe("qrhead -m 'C:\\models\\a b.gguf' 'it'\\''s'");
+  expect(shellWords([...words, "C:\\a.gguf"], true)).toBe('qrhead -m "C:\\models\\a b.gguf" "it\'s" C:\\a.gguf');
 });

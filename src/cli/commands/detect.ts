@@ -33,6 +33,7 @@ import {
 } from "../options.ts";
 import { note, oneLine, print, printJson, warn } from "../output.ts";
 import { progressBar } from "../progress.ts";
+import { shellWords } from "../shell-words.ts";
 
 type DetectFlags = CommonFlags &
   ModelFlags &
@@ -175,7 +176,6 @@ function reworded(error: unknown, bootstrap: boolean): unknown {
 }
 
 function nextStep({ model, output }: DetectFlags): string {
-  const quoted = (text: string) => (/^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const named = model === undefined ? "" : `--model ${quoted(model)} `;
-  return `\nNext: qrhead rerank ${named}--heads ${quoted(output!)} "…" FILE`;
+  const named = model === undefined ? [] : ["--model", model];
+  return `\nNext: qrhead rerank ${shellWords([...named, "--heads", output!])} "…" FILE`;
 }

@@ -35,6 +35,7 @@ import {
 } from "../options.ts";
 import { print, printJson, warn } from "../output.ts";
 import { type ProgressBar, progressBar } from "../progress.ts";
+import { shellWords } from "../shell-words.ts";
 
 export type EvalFlags = CommonFlags &
   ModelFlags &
@@ -130,7 +131,7 @@ export function toEvalOptions(flags: EvalFlags) {
     ...{ permutations, measures, gain, baseline, lengths, depths, passageWords },
     methods: methodsOf(flags),
     load: { ...toRankLoadOptions(flags), ...toWindowOptions(flags), order },
-    command: commandLine(),
+    command: shellWords(["qrhead", ...process.argv.slice(2)]),
   };
 }
 
@@ -167,13 +168,6 @@ export function describeFailures({ failures }: EvalReport): void {
       ? "a ranking failed and counts 0:"
       : `${failures.length} rankings failed and count 0; the first,`;
   warn(`${what} ${first.method} on ${first.query}: ${first.error}`);
-}
-
-function commandLine(): string {
-  const quoted = process.argv
-    .slice(2)
-    .map((text) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`));
-  return ["qrhead", ...quoted].join(" ");
 }
 
 /** `qrhead` by its heads alone, under its name. */

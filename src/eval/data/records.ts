@@ -95,6 +95,8 @@ async function* readBytes(file: string, places?: Places): AsyncGenerator<Buffer>
     throw error instanceof InputError ? error : unreadable(file, error);
   } finally {
     source.destroy();
+    // Windows removes no folder of a file that is still open.
+    if (!source.closed) await new Promise<void>((resolve) => source.once("close", resolve));
   }
 }
 

@@ -4,20 +4,26 @@ import { headerTokens, type PromptLayout, tokensNeeded } from "./layout.ts";
 /** What asks for the prompt: it decides what would help. */
 export type PromptUse = "rank" | "corpus" | "inspect" | "independent";
 
-/** `held`: tokens that the context holds. `trained`: tokens that the model was trained for, infinite where unknown. */
-export type PromptLimits = { held: number; trained: number };
+/**
+ * `held`: tokens that the context holds. `trained`: tokens that the model was trained for, infinite where unknown. `apart`:
+ * whether the documents could be read each by itself.
+ */
+export type PromptLimits = { held: number; trained: number; apart?: boolean };
 
 const CUT = "with maxDocumentTokens";
 
+const APART = 'read each document by itself with layout: "independent"';
+
 const INSTEAD: Readonly<Record<PromptUse, readonly string[]>> = {
-  rank: ['rank in windows with windows: "auto"', 'read each document by itself with layout: "independent"'],
-  corpus: ['read each document by itself with layout: "independent"'],
+  rank: ['rank in windows with windows: "auto"', APART],
+  corpus: [APART],
   inspect: [],
   independent: ['rank in windows with layout: "listwise"'],
 };
 
 /** The error for a prompt that does not fit: what is too long, the query, one document's title or text, or all together. */
-export function overflowOf(layout: PromptLayout, { held, trained }: PromptLimits, use: PromptUse = "rank") {
+export function overflowOf(layout: PromptLayout, limits: PromptLimits, use: PromptUse = "rank") {
+  const { held, trained, apart = true } = limits;
   const { trunk } = layout;
   const needed = tokensNeeded(layout);
   const lengths = trunk.documentSpans.map(([begin, end]) => end - begin);
@@ -43,7 +49,8 @@ export function overflowOf(layout: PromptLayout, { held, trained }: PromptLimits
       ? error(`The title of document ${JSON.stringify(id)}`, header, [`cut it ${CUT}`, ...larger])
       : error(`Document ${JSON.stringify(id)}`, lengths[longest]!, [...windows, `cut it ${CUT}`, ...larger]);
   }
-  return error("The prompt", needed, [...INSTEAD[use], "pass fewer documents", `cut long ones ${CUT}`, ...larger]);
+  const instead = INSTEAD[use].filter((way) => apart || way !== APART);
+  return error("The prompt", needed, [...instead, "pass fewer documents", `cut long ones ${CUT}`, ...larger]);
 }
 
 function sentence(parts: readonly string[]): string {

@@ -2,8 +2,9 @@ import { invalidArgument } from "../errors.ts";
 import type { Progress, RankOptions } from "../options.ts";
 import { type PromptLayout, tokensNeeded } from "../prompt/layout.ts";
 import { layOutDocuments } from "../reading/documents.ts";
-import { trainedFor } from "../reading/engine.ts";
+import { canStandAlone, trainedFor } from "../reading/engine.ts";
 import type { RankDocument } from "../types.ts";
+import { largestOf } from "../util/extremes.ts";
 import { isList } from "../util/kinds.ts";
 import type { BatchResult } from "./batch.ts";
 import { chooseResults, emptyRanking } from "./choose.ts";
@@ -37,8 +38,10 @@ export async function* rankAll(
   if (readsWords(plan)) await indexWords(texts, plan.signal);
   const settled = await settle(asking, documents, queries, plan);
   for await (const standing of rankByHeads(settled.asking, settled.documents, queries, settled.plan)) {
-    if (standing.windows && queries.length > 1)
-      standing.warnings.push(settled.plan === plan ? READ_AGAIN : READ_IN_WINDOWS);
+    if (standing.windows && queries.length > 1) {
+      const isApart = canStandAlone(asking.engine, largestOf(standing.usage.documentTokens));
+      standing.warnings.push(settled.plan === plan && isApart ? READ_AGAIN : READ_IN_WINDOWS);
+    }
     yield chooseResults(standing, texts, settled.plan);
   }
 }
@@ -118,10 +121,8 @@ async function* rankByHeads(
 const [MOST_CONTEXTS, MOST_CELLS] = [8, 65_536];
 
 function fitsApart({ engine, context }: Asking, prompt: PromptLayout): boolean {
-  const { slidingWindow } = engine.model.info;
   const longest = prompt.trunk.documentSpans.reduce((most, [begin, end]) => Math.max(most, end - begin), 0);
-  // Independent documents are copied, which works only for documents shorter than the sliding window.
-  if (slidingWindow > 0 && longest >= slidingWindow) return false;
+  if (!canStandAlone(engine, longest)) return false;
   if (context.layout.overflow(prompt)) return false;
   return tokensNeeded(prompt) <= Math.min(MOST_CELLS, MOST_CONTEXTS * trainedFor(engine));
 }

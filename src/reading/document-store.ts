@@ -3,7 +3,7 @@ import type { CellState, NativeContext } from "../native/addon-types.ts";
 import { callNative, reporter } from "../native/call.ts";
 import type { LoneDocument } from "../prompt/independent.ts";
 import { sameTokens } from "../prompt/layout.ts";
-import { batchSizeOf, type CallOptions, contextOptions, type Engine } from "./engine.ts";
+import { batchSizeOf, type CallOptions, canStandAlone, contextOptions, type Engine } from "./engine.ts";
 import type { Evictable, Pool } from "./pool.ts";
 
 /** Documents that are read at a time, in sequences of their own. */
@@ -174,12 +174,9 @@ export class DocumentStore {
     return reader;
   }
 
-  /** llama.cpp copies no cells from before a sliding window. */
   #assertWithinWindow(documents: readonly LoneDocument[]): void {
+    if (documents.every(({ tokens }) => canStandAlone(this.#engine, tokens.length))) return;
     const { slidingWindow, architecture } = this.#engine.model.info;
-    if (slidingWindow <= 0) return;
-    const long = documents.find(({ tokens }) => tokens.length >= slidingWindow);
-    if (architecture !== "llama4" && !long) return;
     throw new InputError(
       "INVALID_INPUT",
       `Independent documents of ${architecture}, which has a sliding window, may have ${slidingWindow - 1} tokens`,

@@ -60,6 +60,12 @@ export function givesCells({ model }: Engine): boolean {
   return model.info.slidingWindow <= 0;
 }
 
+/** Whether a document of so many tokens can be read by itself: llama.cpp copies no cells from before a sliding window. */
+export function canStandAlone({ model }: Engine, tokens: number): boolean {
+  const { slidingWindow, architecture } = model.info;
+  return slidingWindow <= 0 || (architecture !== "llama4" && tokens < slidingWindow);
+}
+
 /** Threads of the passes, and the processor time that this process used meanwhile, in milliseconds. */
 export type Processors = { threads: number; cpuMs: number };
 

@@ -4,7 +4,8 @@ import { callNative, reporter } from "../native/call.ts";
 import type { PromptDocument } from "../prompt/build.ts";
 import { layOutTrunk, type PromptLayout, type Trunk, tokensNeeded } from "../prompt/layout.ts";
 import { overflowOf, type PromptUse } from "../prompt/overflow.ts";
-import { type Engine, givesCells, tokenize, trainedFor } from "./engine.ts";
+import { largestOf } from "../util/extremes.ts";
+import { canStandAlone, type Engine, givesCells, tokenize, trainedFor } from "./engine.ts";
 import { type FillOptions, type Layout, otherCells } from "./layout.ts";
 
 /**
@@ -32,7 +33,9 @@ export class ListwiseLayout implements Layout {
 
   overflow(layout: PromptLayout, use?: PromptUse): ContextOverflowError | undefined {
     if (tokensNeeded(layout) <= this.limit) return undefined;
-    return overflowOf(layout, { held: this.limit, trained: trainedFor(this.#engine) }, use);
+    const longest = largestOf(layout.trunk.documentSpans.map(([begin, end]) => end - begin));
+    const apart = canStandAlone(this.#engine, longest);
+    return overflowOf(layout, { held: this.limit, trained: trainedFor(this.#engine), apart }, use);
   }
 
   async fill(

@@ -140,5 +140,14 @@ describe("independent documents", () => {
     await expect(gemma.rank(query, [long], { layout })).rejects.toThrow("sliding window");
     await expect(gemma.rank(query, [long], { layout })).rejects.toMatchObject({ name: "InputError" });
     expect((await gemma.rank(query, [long], { layout, maxDocumentTokens: 10 })).results).toHaveLength(1);
+    // Nothing advises a layout that such documents cannot have.
+    const [windows, two] = [{ windowTokens: 100 }, ["Iron.", long, "Zinc."]];
+    const asked = await gemma.rankMany([query, "metal"], two, { layout: "listwise", windows });
+    expect(asked.results[0]!.warnings.join()).toContain("windows read them again for every query");
+    expect(asked.results[0]!.warnings.join()).not.toContain("independent");
+    await using small = await loadTiny("tiny-gemma3", { contextSize: 250, windows: "never" });
+    const overflow = await small.rank(query, ["Iron. ".repeat(60), long]).catch((error: Error) => error.message);
+    expect(overflow).toMatch(/^The prompt has \d+ tokens .*rank in windows/);
+    expect(overflow).not.toContain("independent");
   });
 });

@@ -14,7 +14,7 @@ import { KvContext } from "../../src/reading/kv-context.ts";
 import { ListwiseLayout } from "../../src/reading/listwise.ts";
 import type { Config } from "./config.ts";
 
-const NULL_QUERY = "N/A";
+export const NULL_QUERY = "N/A";
 
 /** A query that was read: what is known of its candidates, and where its attention lies. */
 export type Reading = {

@@ -94,7 +94,7 @@ export function publishedHeads(identity: ModelIdentity): { name: string; heads: 
   return { name: published.name, heads: published.set.heads };
 }
 
-const parseList = (list: string): Head[] => list.split(",").map((key) => parseHeadKey(key.trim())!);
+export const parseList = (list: string): Head[] => list.split(",").map((key) => parseHeadKey(key.trim())!);
 
 /** Heads that see a whole prompt, by the labelled scores, best first. */
 function rankedHeads(model: Config["models"][number], identity: ModelIdentity): Head[] {

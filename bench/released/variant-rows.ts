@@ -1,7 +1,7 @@
-import { everyHead, parseHeadKey } from "../../src/heads/heads.ts";
+import { headKey } from "../../src/heads/heads.ts";
 import type { Head, ModelIdentity } from "../../src/types.ts";
 import type { Config } from "./config.ts";
-import { type Method, publishedHeads, scoreBySum } from "./methods.ts";
+import { type Method, parseList, publishedHeads, scoreBySum } from "./methods.ts";
 import type { Ask, Setting } from "./reader.ts";
 import { NULL_QUERY, type Reading, type Seen } from "./reading.ts";
 
@@ -19,7 +19,7 @@ const behindQuestion = (name: string) => `${QUESTION}: ${name}`;
 /** The settings that a model reads every query in, by name. Null queries and instructions stand behind the same documents. */
 export function settingsOf(
   { nullQueries }: Config,
-  { variants }: Model,
+  { variants, objectives }: Model,
   identity: ModelIdentity,
 ): Map<string, Setting> {
   const { heads } = publishedHeads(identity);
@@ -27,7 +27,8 @@ export function settingsOf(
   const others = nullQueries.map((text): Ask => ({ name: text, text }));
   const question = calibrated.map((ask): Ask => ({ ...ask, name: behindQuestion(ask.name), prompt: QUESTION }));
   const plain: Setting = { prompt: "auto", order: "best last", heads, asks: calibrated };
-  const wide = variants.found ? everyHead(identity.layers, identity.heads) : heads;
+  const found = variants.found ? Object.values(objectives ?? {}).flatMap(parseList) : [];
+  const wide = [...new Map([...heads, ...found].map((head) => [headKey(head), head])).values()];
   return new Map<string, Setting>([
     [DEFAULT, { ...plain, heads: wide, asks: [...calibrated, ...others, ...question] }],
     ["best first", { ...plain, order: "best first" }],
@@ -40,28 +41,17 @@ export function settingsOf(
 export function variantsOf({ nullQueries }: Config, model: Model, identity: ModelIdentity): Method<VariantRead>[] {
   const { heads } = publishedHeads(identity);
   const { prompts, found } = model.variants;
-  type Way = {
-    setting?: string;
-    query?: string;
-    nulls?: readonly string[];
-    heads?: readonly Head[];
-    weights?: number[];
-  };
+  type Way = { setting?: string; query?: string; nulls?: readonly string[]; heads?: readonly Head[] };
   const row = (name: string, way: Way): Method<VariantRead> => ({
     name,
     says: "",
     rank: ({ seen }) => {
       const { setting = DEFAULT, query = QUERY, nulls = [NULL_QUERY] } = way;
       const { reading, asks } = seen.get(setting)!;
-      const sum = { heads: way.heads ?? heads, ...(way.weights && { weights: way.weights }), mask: true };
-      return scoreBySum(reading, identity, {
-        ...sum,
-        query: asks.get(query)!,
-        nulls: nulls.map((name) => asks.get(name)!),
-      });
+      const asked = { query: asks.get(query)!, nulls: nulls.map((text) => asks.get(text)!) };
+      return scoreBySum(reading, identity, { heads: way.heads ?? heads, mask: true, ...asked });
     },
   });
-  const listed = (list: string) => list.split(",").map((key) => parseHeadKey(key.trim())!);
   return [
     row("default", {}),
     ...["best first", "shuffled"].map((setting) => row(`order: ${setting}`, { setting })),
@@ -75,16 +65,8 @@ export function variantsOf({ nullQueries }: Config, model: Model, identity: Mode
     row(`null query: mean of these and ${NULL_QUERY}`, { nulls: [NULL_QUERY, ...nullQueries] }),
     ...(found
       ? Object.entries(model.objectives ?? {}).map(([name, list]) =>
-          row(`heads: \`--objective ${name}\``, { heads: listed(list) }),
+          row(`heads: \`--objective ${name}\``, { heads: parseList(list) }),
         )
-      : []),
-    ...(found && model.weighted
-      ? [
-          row("heads: `--fit-weights`", {
-            heads: listed(model.weighted.heads),
-            ...(model.weighted.weights && { weights: model.weighted.weights }),
-          }),
-        ]
       : []),
   ];
 }

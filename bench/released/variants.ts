@@ -1,7 +1,7 @@
 // What orders, prompts and null queries are worth on released models: a section of docs/results/released-models.md, also
 // in variants.md, and docs/results/released-variants.json, made by
 //
-//   npx tsx bench/released/variants.ts --data DIR [--minutes N] [--model KEY] [--read-only | --page-only]
+//   npx tsx bench/released/variants.ts --data DIR [--minutes N] [--model KEY] [--only SET,SET] [--read-only | --page-only]
 //
 // The queries are the first of each set that main.ts reads. Each is read once for every order and prompt, and what was
 // seen is kept in --readings. Run it again to go on.
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     readings: { type: "string", default: ".cache/released-variants" },
     minutes: { type: "string", default: "1000000" },
     model: { type: "string" },
+    only: { type: "string" },
     "read-only": { type: "boolean", default: false },
     "page-only": { type: "boolean", default: false },
     output: { type: "string", short: "o", default: "docs/results/released-variants.json" },
@@ -32,7 +33,9 @@ const { values } = parseArgs({
 });
 if (values.data === undefined) throw new Error("Expected --data DIR with the sets that config.json names");
 const until = Date.now() + Number(values.minutes) * 60_000;
-const tasks = await openTasks(config, values.data);
+const only = values.only?.split(",");
+const sets = config.sets.filter((set) => !only || only.some((name) => set.includes(name)));
+const tasks = await openTasks({ ...config, sets }, values.data);
 const folderOf = (setting: string) => path.join(values.readings, setting.replaceAll(" ", "-"));
 
 if (!values["page-only"]) {
@@ -62,11 +65,11 @@ if (!values["read-only"]) {
 }
 
 /** The first query of every set in every setting, then the second ones, until the deadline. */
-async function readSettings(model: Config["models"][number], sets: readonly OpenTask[]): Promise<void> {
+async function readSettings(model: Config["models"][number], open: readonly OpenTask[]): Promise<void> {
   await using reader = await Reader.open(path.join(values.models, model.file), config);
   const settings = settingsOf(config, model, reader.identity);
   for (let round = 0; round < model.variants.queries; round++) {
-    for (const { task, topics } of sets) {
+    for (const { task, topics } of open) {
       const topic = topics[round];
       if (!topic) continue;
       for (const [name, setting] of settings) {

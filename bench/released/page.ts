@@ -114,9 +114,10 @@ ${further.trim()}
 npm run models:real
 npx tsx bench/released/few-shared-words.ts --train DIR --judge .cache/real/all-MiniLM-L6-v2-F16.gguf -o few-shared-words.jsonl
 npx tsx bench/released/main.ts --data DIR        # --minutes N stops earlier; the same command continues
+npx tsx bench/released/variants.ts --data DIR    # order, prompt and null query
 \`\`\`
 
-[config.json](../../bench/released/config.json) names models, sets and heads. Each query is read once with all heads; every row is scored from that reading with the formula of \`rank\`. For one query per model these scores and those of \`QRRetriever.rank\` differ by at most 2.5e-8 of the largest. [released-models.json](released-models.json) has every query's value, recall@5 and recall-all@5 included, and no text.
+[config.json](../../bench/released/config.json) names models, sets and heads. Each query is read once with all heads; every row is scored from that reading with the formula of \`rank\`. For one query per model these scores and those of \`QRRetriever.rank\` differ by at most 2.5e-8 of the largest. [released-models.json](released-models.json) has every query's value, recall@5 and recall-all@5 included, and no text; [released-variants.json](released-variants.json) has those of orders, prompts and null queries.
 `;
 }
 
@@ -130,9 +131,9 @@ export function variantSection(config: Config, parts: readonly ChoicePart[]): st
   });
   return `## Order, prompt and null query
 
-nDCG@10 and the difference to the default, on the first queries of each set above. By default BM25's best candidate is next to the query, the prompt is the model's own (\`template\` on SmolLM2; \`plain\` on Gemma 3, a base model without a chat template), and the null query is \`N/A\`. Best first is how \`rank\` reads a list as a search gives it; shuffled is one order a query. The heads are those of the default, found with its prompt on the order of the file. Intervals are not corrected for the number of rows.
+nDCG@10 and the difference to the default, on the first queries of each set above. By default BM25's best candidate is next to the query, the prompt is the model's own (\`template\` on SmolLM2; \`plain\` on Gemma 3, a base model without a chat template), and the null query is \`N/A\`. Best first is how \`rank\` reads a list as a search gives it; shuffled is one order a query. The heads are those of the default, found with its prompt on the order of the file. Intervals are not corrected for the number of rows; * marks p below .05 after Bonferroni's correction for the rows of a model (paired randomization test).
 
-${choiceTable(config, counted)}
+${choiceTable(config, counted, true)}
 `;
 }
 
@@ -202,14 +203,18 @@ function pairTable(config: Config, parts: readonly Part[]): string {
   return [`| | ${titles(parts)} |`, `|---|${"---|".repeat(parts.length)}`, ...lines].join("\n");
 }
 
-function choiceTable(config: Config, parts: readonly ChoicePart[]): string {
+/** With `corrected`, * marks what is beyond chance after Bonferroni's correction for the model's rows. */
+function choiceTable(config: Config, parts: readonly ChoicePart[], corrected = false): string {
   const names = [...new Set(parts.flatMap(({ choices }) => choices.map(({ name }) => name)))];
   const lines = names.map((name) => {
     const cells = parts.map(({ choices, results }) => {
       if (!choices.some((choice) => choice.name === name)) return "";
       const value = short(overall(results, [name], "ndcg@10"));
       const first = choices[0]!.name;
-      return name === first ? value : `${value}, ${interval(difference(results, [[name], [first]], config))}`;
+      if (name === first) return value;
+      const apart = difference(results, [[name], [first]], config);
+      const isBeyond = corrected && apart.p < 0.05 / (choices.length - 1);
+      return `${value}, ${interval(apart)}${isBeyond ? " *" : ""}`;
     });
     return `| ${name} | ${cells.join(" | ")} |`;
   });

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { PromptName } from "../../src/prompt/profiles.ts";
 
 /** Heads that were found by a command, and which command that was. */
 export type Found = {
@@ -26,6 +27,8 @@ export type Config = {
   fuseWeight: number;
   /** Files and folders under the data folder. */
   sets: string[];
+  /** Null queries that are compared with the published one. */
+  nullQueries: string[];
   /** A GGUF that embeds, the dense baseline. */
   dense: string;
   models: {
@@ -45,6 +48,8 @@ export type Config = {
     both?: Found;
     /** The best heads by other objectives of detection on hotpot_train100, as many as are published. */
     objectives?: Record<string, string>;
+    /** For variants.ts: queries of each set, prompts beside the default and `question`, and whether found heads get rows. */
+    variants: { queries: number; prompts: PromptName[]; found: boolean };
   }[];
 };
 

@@ -5,18 +5,20 @@
 //
 // DIR holds the sets that config.json names. Every query is read once, with all heads, and its attention is kept in
 // --readings (several GB for all queries); any head set is then scored from it. Run it again to go on. What the page says
-// of the numbers is in conclusion.md, and what other commands measured in further.md.
+// of the numbers is in conclusion.md, what other commands measured in further.md, and what variants.ts measured in
+// variants.md.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { loadModel } from "../../src/model/model.ts";
 import { config } from "./config.ts";
 import { measureCosts } from "./costs.ts";
-import { embedAll } from "./dense.ts";
-import { choicesOf, methodsOf, publishedHeads } from "./methods.ts";
+import { denseOf, embedAll } from "./dense.ts";
+import { choicesOf, methodsOf, publishedHeads, type Read } from "./methods.ts";
 import { type Part, resultPage } from "./page.ts";
 import { openParaphrases } from "./paraphrases.ts";
-import { openTasks, readAll } from "./reading.ts";
+import { readAll } from "./reader.ts";
+import { attentionOf, openTasks, placeOf, readingOf } from "./reading.ts";
 import { toJson } from "./summary.ts";
 import { evaluate } from "./table.ts";
 
@@ -55,17 +57,26 @@ if (!values["read-only"]) {
     const { native, identity } = await loadModel({ model: path.join(values.models, model.file), gpu: false });
     await native.dispose();
     const [methods, choices] = [methodsOf(config, model, identity), choicesOf(model, identity)];
+    const open = (task: string, query: string) => openRead(values.readings, model.key, task, query);
     parts.push({
       ...{ model, methods, choices },
-      results: evaluate(model, tasks, [...methods, ...choices], values.readings),
-      paraphrases: evaluate(model, [paraphrases], [...methods, ...choices], values.readings),
+      results: evaluate(tasks, [...methods, ...choices], open),
+      paraphrases: evaluate([paraphrases], [...methods, ...choices], open),
       costs: await measureCosts(model, publishedHeads(identity).heads, tasks, folders),
     });
   }
-  const [conclusion, further] = ["conclusion.md", "further.md"].map((file) =>
-    readFileSync(new URL(file, import.meta.url), "utf8"),
-  );
-  writeFileSync(`${values.output}.md`, resultPage(config, parts, conclusion!, further!));
+  const textOf = (name: string) => readFileSync(new URL(`${name}.md`, import.meta.url), "utf8");
+  const texts = { conclusion: textOf("conclusion"), variants: textOf("variants"), further: textOf("further") };
+  writeFileSync(`${values.output}.md`, resultPage(config, parts, texts));
   writeFileSync(`${values.output}.json`, `${JSON.stringify(toJson(config, parts))}\n`);
   console.log(`${values.output}.md`);
+}
+
+/** A query as methods see it. */
+function openRead(folder: string, model: string, task: string, query: string): Read | null {
+  const place = placeOf(folder, model, task, query);
+  const reading = readingOf(place);
+  if (!reading) return null;
+  const [asked, nothing] = attentionOf(place, reading).values();
+  return { reading, attention: { query: asked!, null: nothing! }, dense: denseOf(folder, reading) };
 }

@@ -1,26 +1,29 @@
 import { readFileSync } from "node:fs";
-import { headKey, parseHeadKey, randomHeads } from "../../src/heads/heads.ts";
+import { everyHead, headKey, parseHeadKey, randomHeads } from "../../src/heads/heads.ts";
 import { localHeads } from "../../src/heads/local.ts";
 import { matchHeadSet } from "../../src/heads/match.ts";
 import { fuseScores } from "../../src/ranking/fusion.ts";
 import { scoreDocuments } from "../../src/ranking/scoring/documents.ts";
 import type { Fuse, Head, ModelIdentity } from "../../src/types.ts";
 import type { Config, Found } from "./config.ts";
-import type { Attention, Reading } from "./reading.ts";
+import type { Reading, Seen } from "./reading.ts";
 
 /** One query as methods see it. */
-export type Read = { reading: Reading; attention: Attention; dense: number[] | undefined };
+export type Read = { reading: Reading; attention: { query: Seen; null: Seen }; dense: number[] | undefined };
 
 /** A way to rank what was read: its name in the table, and one score a candidate. */
-export type Method = {
+export type Method<Of = Read> = {
   name: string;
   says: string;
   /** Undefined where the query cannot be ranked in this way. */
-  rank: (read: Read) => number[] | undefined;
+  rank: (read: Of) => number[] | undefined;
 };
 
 /** Heads, what each counts for, and whether the null query and the mask of outliers are used. */
 type Sum = { heads: readonly Head[]; weights?: readonly number[]; calibrated?: boolean; masked?: boolean };
+
+/** What `scoreBySum` adds up. */
+type Summed = Pick<Sum, "heads" | "weights"> & { query: Seen; nulls: readonly Seen[]; mask: boolean };
 
 /** Heads found without labels that are measured beside as many as the command chose. */
 const FEW = 4;
@@ -31,7 +34,7 @@ export function methodsOf(config: Config, model: Config["models"][number], ident
   const { layers, heads } = identity;
   const bm25: Method = { name: "BM25", says: "the order of the first stage", rank: ({ reading }) => reading.bm25 };
   const dense: Method = { name: "dense", says: "all-MiniLM-L6-v2, cosine", rank: (read) => read.dense };
-  const icr = bySum("all heads (ICR)", { heads: everyHead(identity) }, identity, "every head");
+  const icr = bySum("all heads (ICR)", { heads: everyHead(layers, heads) }, identity, "every head");
   const best = bySum("QR heads", { heads: qr }, identity, `\`${published}\`, the default for this model`);
   const random = Array.from({ length: config.randomDraws }, (_, draw) => {
     const chosen = randomHeads(qr.length, draw + 1, layers, heads);
@@ -66,6 +69,7 @@ export function methodsOf(config: Config, model: Config["models"][number], ident
 
 /** What each choice is worth: the default first, then what differs from it by one thing. */
 export function choicesOf(model: Config["models"][number], identity: ModelIdentity): Method[] {
+  const { layers, heads } = identity;
   const { heads: qr } = publishedHeads(identity);
   const ranked = rankedHeads(model, identity);
   const counts = [1, 2, 4, 8, 16].filter((count) => count <= ranked.length);
@@ -73,14 +77,14 @@ export function choicesOf(model: Config["models"][number], identity: ModelIdenti
   return [
     make("default", { heads: qr }),
     ...counts.map((count) => make(`${count} head${count === 1 ? "" : "s"}`, { heads: ranked.slice(0, count) })),
-    make("all heads", { heads: everyHead(identity) }),
+    make("all heads", { heads: everyHead(layers, heads) }),
     ...Object.entries(model.objectives ?? {}).map(([objective, list]) =>
       make(`--objective ${objective}`, { heads: parseList(list) }),
     ),
     make("no null query", { heads: qr, calibrated: false }),
     make("no mask", { heads: qr, masked: false }),
     make("neither", { heads: qr, calibrated: false, masked: false }),
-    make("all heads, no null query", { heads: everyHead(identity), calibrated: false }),
+    make("all heads, no null query", { heads: everyHead(layers, heads), calibrated: false }),
   ];
 }
 
@@ -90,39 +94,44 @@ export function publishedHeads(identity: ModelIdentity): { name: string; heads: 
   return { name: published.name, heads: published.set.heads };
 }
 
-const parseList = (list: string): Head[] => list.split(",").map((key) => parseHeadKey(key.trim())!);
+export const parseList = (list: string): Head[] => list.split(",").map((key) => parseHeadKey(key.trim())!);
 
 /** Heads that see a whole prompt, by the labelled scores, best first. */
 function rankedHeads(model: Config["models"][number], identity: ModelIdentity): Head[] {
   const { scores } = JSON.parse(readFileSync(model.scores, "utf8")) as { scores: number[][] };
-  const all = everyHead(identity);
+  const all = everyHead(identity.layers, identity.heads);
   const local = new Set(localHeads(all, identity.slidingWindow).map(headKey));
   return all.filter((head) => !local.has(headKey(head))).sort(([a, b], [c, d]) => scores[c]![d]! - scores[a]![b]!);
 }
 
-function everyHead({ layers, heads }: ModelIdentity): Head[] {
-  return Array.from({ length: layers * heads }, (_, index) => [Math.floor(index / heads), index % heads]);
-}
-
 /** Scores by the formula of `rank`, from what all heads saw. */
-function bySum(name: string, sum: Sum, { heads: width }: ModelIdentity, says: string): Method {
-  const { heads, weights, calibrated = true, masked = true } = sum;
+function bySum(name: string, sum: Sum, identity: ModelIdentity, says: string): Method {
+  const { calibrated = true, masked: mask = true } = sum;
   return {
     name,
     says,
-    rank: ({ reading: { spans, tokens }, attention }) => {
-      const sums = new Float64Array(tokens);
-      for (const [index, [layer, head]] of heads.entries()) {
-        const row = layer * width + head;
-        const weight = weights?.[index] ?? 1;
-        const [query, baseline] = [attention.query[row]!, attention.null[row]!];
-        for (let token = 0; token < tokens; token++) {
-          sums[token]! += weight * (query[token]! - (calibrated ? baseline[token]! : 0));
-        }
-      }
-      return [...scoreDocuments(sums, spans, { mask: masked })].map(Math.fround);
-    },
+    rank: ({ reading, attention: { query, null: baseline } }) =>
+      scoreBySum(reading, identity, { ...sum, query, nulls: calibrated ? [baseline] : [], mask }),
   };
+}
+
+/** The query's attention less the mean of the null queries', summed over heads by their weights and over tokens. */
+export function scoreBySum(
+  { spans, tokens }: Reading,
+  { heads: width }: ModelIdentity,
+  { heads, weights, query, nulls, mask }: Summed,
+): number[] {
+  const sums = new Float64Array(tokens);
+  for (const [index, [layer, head]] of heads.entries()) {
+    const add = (seen: Seen, weight: number) => {
+      const row = seen[layer * width + head]!;
+      for (let token = 0; token < tokens; token++) sums[token]! += weight * row[token]!;
+    };
+    const weight = weights?.[index] ?? 1;
+    add(query, weight);
+    for (const one of nulls) add(one, -weight / nulls.length);
+  }
+  return [...scoreDocuments(sums, spans, { mask })].map(Math.fround);
 }
 
 function fused(a: Method, b: Method, fuse: Exclude<Fuse, "none">): Method {

@@ -5,11 +5,16 @@ import type { Method } from "./methods.ts";
 import { paraphraseTable } from "./paraphrases.ts";
 import { type Difference, difference, type MeasureKey, type Results, rowsOf, valuesOf } from "./table.ts";
 
-export type Part = {
+/** Choices on one model, the default first, on the same queries. */
+export type ChoicePart = {
   model: Config["models"][number];
+  choices: readonly Pick<Method, "name">[];
+  results: Results;
+};
+
+export type Part = ChoicePart & {
   methods: readonly Method[];
-  choices: readonly Method[];
-  /** Of both, on the same queries. */
+  /** Of methods and choices. */
   results: Results;
   paraphrases: Results;
   costs: { name: string; cost: Cost }[];
@@ -37,10 +42,14 @@ const BY_SET = ["BM25", "dense", "all heads (ICR)", "QR heads", "QR heads + BM25
 /**
  * The page of results.
  *
- * @param conclusion What somebody who read the numbers says of them.
- * @param further Sections of what other commands measured.
+ * @param texts `conclusion`: what somebody who read the numbers says of them; `variants`: what `variantSection` gave; `further`:
+ * sections of what other commands measured.
  */
-export function resultPage(config: Config, parts: readonly Part[], conclusion: string, further: string): string {
+export function resultPage(
+  config: Config,
+  parts: readonly Part[],
+  { conclusion, variants, further }: Record<"conclusion" | "variants" | "further", string>,
+): string {
   const { candidates, maxDocumentTokens, seed } = config;
   return `# Released models, measured
 
@@ -89,6 +98,8 @@ nDCG@10 over all queries, and the difference to the default. Heads are in the or
 
 ${choiceTable(config, parts)}
 
+${variants.trim()}
+
 ## Cost
 
 Processor seconds per query and peak memory in MiB: three queries of ${candidates} candidates, one thread, a process each, on a busy machine.
@@ -103,13 +114,37 @@ ${further.trim()}
 npm run models:real
 npx tsx bench/released/few-shared-words.ts --train DIR --judge .cache/real/all-MiniLM-L6-v2-F16.gguf -o few-shared-words.jsonl
 npx tsx bench/released/main.ts --data DIR        # --minutes N stops earlier; the same command continues
+npx tsx bench/released/variants.ts --data DIR    # order, prompt and null query
 \`\`\`
 
-[config.json](../../bench/released/config.json) names models, sets and heads. Each query is read once with all heads; every row is scored from that reading with the formula of \`rank\`. For one query per model these scores and those of \`QRRetriever.rank\` differ by at most 2.5e-8 of the largest. [released-models.json](released-models.json) has every query's value, recall@5 and recall-all@5 included, and no text.
+[config.json](../../bench/released/config.json) names models, sets and heads. Each query is read once with all heads; every row is scored from that reading with the formula of \`rank\`. For one query per model these scores and those of \`QRRetriever.rank\` differ by at most 2.5e-8 of the largest. [released-models.json](released-models.json) has every query's value, recall@5 and recall-all@5 included, and no text; [released-variants.json](released-variants.json) has those of orders, prompts and null queries.
 `;
 }
 
 const queriesOf = ({ sets }: Results) => sets.reduce((sum, { queries }) => sum + queries, 0);
+
+/** A section on orders, prompts, null queries and heads, measured on fewer queries than the rest. */
+export function variantSection(config: Config, parts: readonly ChoicePart[]): string {
+  const counted = parts.map((part) => {
+    const title = `${part.model.title}, n = ${queriesOf(part.results)}`;
+    return { ...part, model: { ...part.model, title } };
+  });
+  return `## Order, prompt and null query
+
+nDCG@10 and the difference to the default, on the first queries of each set above. By default BM25's best candidate is next to the query, the prompt is the model's own (\`template\` on SmolLM2; \`plain\` on Gemma 3, a base model without a chat template), and the null query is \`N/A\`. Best first is how \`rank\` reads a list as a search gives it; shuffled is one order a query. The heads are those of the default, found with its prompt on the order of the file. Intervals are not corrected for the number of rows; * marks p below .05 after Bonferroni's correction for the rows of a model (paired randomization test).
+
+${choiceTable(config, counted, true)}
+`;
+}
+
+/** A page with a section in place of the one of the same heading. */
+export function withSection(page: string, section: string): string {
+  const heading = section.slice(0, section.indexOf("\n") + 1);
+  const begin = page.indexOf(heading);
+  if (begin === -1) throw new Error(`The page has no section ${heading.trim()}`);
+  const end = page.indexOf("\n## ", begin);
+  return `${page.slice(0, begin)}${section.trim()}\n${page.slice(end)}`;
+}
 
 /** A row for every method that any model has. */
 function mainTable(config: Config, parts: readonly Part[]): string {
@@ -168,14 +203,18 @@ function pairTable(config: Config, parts: readonly Part[]): string {
   return [`| | ${titles(parts)} |`, `|---|${"---|".repeat(parts.length)}`, ...lines].join("\n");
 }
 
-function choiceTable(config: Config, parts: readonly Part[]): string {
+/** With `corrected`, * marks what is beyond chance after Bonferroni's correction for the model's rows. */
+function choiceTable(config: Config, parts: readonly ChoicePart[], corrected = false): string {
   const names = [...new Set(parts.flatMap(({ choices }) => choices.map(({ name }) => name)))];
   const lines = names.map((name) => {
     const cells = parts.map(({ choices, results }) => {
       if (!choices.some((choice) => choice.name === name)) return "";
       const value = short(overall(results, [name], "ndcg@10"));
       const first = choices[0]!.name;
-      return name === first ? value : `${value}, ${interval(difference(results, [[name], [first]], config))}`;
+      if (name === first) return value;
+      const apart = difference(results, [[name], [first]], config);
+      const isBeyond = corrected && apart.p < 0.05 / (choices.length - 1);
+      return `${value}, ${interval(apart)}${isBeyond ? " *" : ""}`;
     });
     return `| ${name} | ${cells.join(" | ")} |`;
   });
@@ -195,7 +234,7 @@ function costTable(parts: readonly Part[]): string {
   return [`| | ${titles(parts)} |`, `|---|${"---|".repeat(parts.length)}`, ...lines].join("\n");
 }
 
-const titles = (parts: readonly Part[]) => parts.map(({ model }) => model.title).join(" | ");
+const titles = (parts: readonly ChoicePart[]) => parts.map(({ model }) => model.title).join(" | ");
 
 const overall = ({ sets }: Results, names: readonly string[], key: MeasureKey) =>
   mean(sets.flatMap((set) => valuesOf(set, names, key)));

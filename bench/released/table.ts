@@ -3,9 +3,8 @@ import { measure, parseMeasure } from "../../src/eval/metrics/measures.ts";
 import { bootstrap, randomizationTest } from "../../src/eval/metrics/statistics.ts";
 import { mean } from "../../src/util/mean.ts";
 import type { Config } from "./config.ts";
-import { denseOf } from "./dense.ts";
 import type { Method } from "./methods.ts";
-import { attentionOf, type OpenTask, placeOf, type Reading, readingOf } from "./reading.ts";
+import type { OpenTask, Reading } from "./reading.ts";
 
 export const MEASURES = ["ndcg@10", "recall@5", "recall-all@5", "success@1"] as const;
 export type MeasureKey = (typeof MEASURES)[number];
@@ -25,12 +24,15 @@ export type Results = { sets: SetResults[]; promptTokens: number; cpuMs: number 
 const forMeasures = <T>(make: (key: MeasureKey) => T) =>
   Object.fromEntries(MEASURES.map((key) => [key, make(key)])) as Record<MeasureKey, T>;
 
-/** Scores every query that was read by every method. A query that some method cannot rank is left out for all. */
-export function evaluate(
-  model: Config["models"][number],
+/**
+ * Scores every query that was read by every method. A query that some method cannot rank is left out for all.
+ *
+ * @param open What was read of a query of a task; null where nothing was.
+ */
+export function evaluate<Of extends { reading: Reading }>(
   tasks: readonly OpenTask[],
-  methods: readonly Method[],
-  folder: string,
+  methods: readonly Method<Of>[],
+  open: (task: string, query: string) => Of | null,
 ): Results {
   const all: Reading[] = [];
   const sets = tasks.map(({ task, topics }): SetResults => {
@@ -38,10 +40,9 @@ export function evaluate(
     const ceilings = forMeasures((): number[] => []);
     const ids: string[] = [];
     for (const topic of topics) {
-      const place = placeOf(folder, model.key, task.name, topic.id);
-      const reading = readingOf(place);
-      if (!reading) continue;
-      const read = { reading, attention: attentionOf(place, reading.tokens), dense: denseOf(folder, reading) };
+      const read = open(task.name, topic.id);
+      if (!read) continue;
+      const { reading } = read;
       const scored = methods.map(({ rank }) => rank(read));
       if (scored.includes(undefined)) continue;
       all.push(reading);
@@ -69,7 +70,7 @@ function median(values: number[]): number {
 }
 
 /** Methods of one row: random draws share one, and count by their mean. */
-export function rowsOf(methods: readonly Method[]): Map<string, string[]> {
+export function rowsOf(methods: readonly Pick<Method, "name">[]): Map<string, string[]> {
   const rows = new Map<string, string[]>();
   for (const { name } of methods) {
     const row = /^random, \d+$/.test(name) ? "random heads" : name;

@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { RankResult } from "../ranking/results.ts";
+import { temporaryFolder } from "../util/temporary-folder.ts";
 
 const execute = promisify(execFile);
 
@@ -33,7 +33,7 @@ export async function commandRatio(options: {
   words: number;
   signal: AbortSignal;
 }): Promise<number> {
-  const folder = await mkdtemp(path.join(tmpdir(), "qrhead-bench-"));
+  const folder = await temporaryFolder("bench");
   try {
     const docs = path.join(folder, "docs.txt");
     await writeFile(docs, benchText(options.words));

@@ -1,9 +1,10 @@
-import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Database as SqliteDatabase } from "node-sqlite3-wasm";
 import { InputError } from "../errors.ts";
+import { temporaryFolder } from "../util/temporary-folder.ts";
 import { copyDatabase, writeIndex } from "./file.ts";
 import { OPENING, SCHEMA } from "./schema.ts";
 
@@ -35,7 +36,7 @@ export class Database {
 
   /**
    * @returns Undefined where there is no file, unless an empty one is wanted.
-   * @throws What `copyDatabase` throws.
+   * @throws What `copyDatabase` and `temporaryFolder` throw.
    */
   static async open(index: string, options: { signal?: AbortSignal | undefined }): Promise<Database | undefined>;
   static async open(index: string, options: { signal?: AbortSignal | undefined; empty: true }): Promise<Database>;
@@ -43,7 +44,7 @@ export class Database {
     index: string,
     { signal, empty = false }: { signal?: AbortSignal | undefined; empty?: boolean },
   ): Promise<Database | undefined> {
-    const folder = await mkdtemp(path.join(tmpdir(), "qrhead-index-"));
+    const folder = await temporaryFolder("index");
     const forget = () => rm(folder, { recursive: true, force: true });
     const file = path.join(folder, "database");
     try {

@@ -5,7 +5,7 @@ import type { Roots } from "./roots.ts";
 /** What tools rank with, and on. */
 export type Toolbox = {
   roots: Roots;
-  retriever: () => Promise<Pick<QRRetriever, "rank" | "retrieve" | "prune" | "chunk" | "tokenize" | "fuse">>;
+  retriever: () => Promise<Pick<QRRetriever, "retrieve" | "rank" | "prune" | "chunk" | "tokenize" | "fuse">>;
   /** GGUF that answers. */
   generator: string | undefined;
 };
@@ -46,6 +46,8 @@ export const DESCRIPTIONS: Record<ToolName, string> = {
 };
 
 const DEFAULT_FILES = 10;
+/** More passages than the heads rank. */
+const ALL = 1000;
 const DEFAULT_PRUNE_BUDGET = 1000;
 const DEFAULT_BUDGET = 2000;
 
@@ -53,11 +55,19 @@ const DEFAULT_BUDGET = 2000;
 export const TOOLS: { [N in ToolName]: (box: Toolbox, input: Input<N>, call: Call) => Promise<string> } = {
   rerank: async ({ roots, retriever }, { query, paths, top_k = DEFAULT_FILES }, { signal, onProgress }) => {
     const texts = await roots.read(paths, signal);
-    const { results } = await (await retriever()).rank(query, texts, { signal, onProgress, layout: "independent" });
-    const relevances = relevanceByPlace(results);
-    return results
-      .map(({ id }, place) => `${relevances[place]!.toFixed(3)} ${id}`)
+    const ranker = await retriever();
+    const options = { topK: ALL, layout: "independent", signal, onProgress } as const;
+    const passages = (await ranker.retrieve(query, texts, options)).sources.toSorted((a, b) => b.score - a.score);
+    const relevances = relevanceByPlace(passages);
+    // A file counts what its best passage does, and nothing if none of its own is among those that the heads found relevant.
+    const best = new Map<string, number>();
+    for (const [place, { documentId }] of passages.entries()) {
+      if (!best.has(documentId)) best.set(documentId, relevances[place]!);
+    }
+    for (const { id } of texts) if (!best.has(id)) best.set(id, 0);
+    return [...best]
       .slice(0, top_k)
+      .map(([id, relevance]) => `${relevance.toFixed(3)} ${id}`)
       .join("\n");
   },
 

@@ -2,29 +2,25 @@ import { ContextOverflowError } from "../errors.ts";
 import { headerTokens, type PromptLayout, tokensNeeded } from "./layout.ts";
 
 /** What asks for the prompt: it decides what would help. */
-export type PromptUse = "rank" | "corpus" | "inspect" | "independent";
+export type PromptUse = "rank" | "corpus" | "inspect";
 
 /**
  * `held`: tokens that the context holds. `trained`: tokens that the model was trained for, infinite where unknown. `apart`:
- * whether the documents could be read each by itself.
+ * whether the documents are read each by itself, could be, or could not.
  */
-export type PromptLimits = { held: number; trained: number; apart?: boolean };
+export type PromptLimits = { held: number; trained: number; apart?: "is" | "could" | "never" };
 
 const CUT = "with maxDocumentTokens";
 
-const APART = 'read each document by itself with layout: "independent"';
-
-const INSTEAD: Readonly<Record<PromptUse, readonly string[]>> = {
-  rank: ['rank in windows with windows: "auto"', APART],
-  corpus: [APART],
-  inspect: [],
-  independent: ['rank in windows with layout: "listwise"'],
-};
+/** What a call can do that ranks once. Windows take documents of any length. */
+const windowsFor = (apart: PromptLimits["apart"]) =>
+  `rank in windows with ${apart === "is" ? 'layout: "listwise"' : 'windows: "auto"'}`;
 
 /** The error for a prompt that does not fit: what is too long, the query, one document's title or text, or all together. */
 export function overflowOf(layout: PromptLayout, limits: PromptLimits, use: PromptUse = "rank") {
-  const { held, trained, apart = true } = limits;
+  const { held, trained, apart = "could" } = limits;
   const { trunk } = layout;
+  const windows = use === "rank" ? [windowsFor(apart)] : [];
   const needed = tokensNeeded(layout);
   const lengths = trunk.documentSpans.map(([begin, end]) => end - begin);
   const queryBegin = trunk.tokens.length;
@@ -44,13 +40,18 @@ export function overflowOf(layout: PromptLayout, limits: PromptLimits, use: Prom
   if (base + (lengths[longest] ?? 0) > held) {
     const { id = String(longest) } = trunk.sources[longest] ?? {};
     const header = headerTokens(trunk, longest);
-    const windows = use === "rank" || use === "independent" ? INSTEAD[use].slice(0, 1) : [];
     return base + header > held
       ? error(`The title of document ${JSON.stringify(id)}`, header, [`cut it ${CUT}`, ...larger])
-      : error(`Document ${JSON.stringify(id)}`, lengths[longest]!, [...windows, `cut it ${CUT}`, ...larger]);
+      : error(`Document ${JSON.stringify(id)}`, lengths[longest]!, [
+          ...windows,
+          ...(use === "corpus" ? ["split it into chunks"] : []),
+          `cut it ${CUT}`,
+          ...larger,
+        ]);
   }
-  const instead = INSTEAD[use].filter((way) => apart || way !== APART);
-  return error("The prompt", needed, [...instead, "pass fewer documents", `cut long ones ${CUT}`, ...larger]);
+  const alone =
+    use !== "inspect" && apart === "could" ? ['read each document by itself with layout: "independent"'] : [];
+  return error("The prompt", needed, [...windows, ...alone, "pass fewer documents", `cut long ones ${CUT}`, ...larger]);
 }
 
 function sentence(parts: readonly string[]): string {

@@ -117,7 +117,7 @@ export interface RetrieverCorpus<T extends DocumentInput = DocumentInput> extend
   /**
    * Saves the documents with the cells of the KV cache, for `QRRetriever.loadCorpus`. About as large as the cache in use.
    * Listwise corpora of models with a sliding window, whose cells llama.cpp does not give out, are saved without and read
-   * again when loaded.
+   * again when loaded. Of a document `id`, `title` and `text` are saved.
    *
    * Independent documents are written one by one. Those that neither the file that they came from nor memory holds are read
    * for it, and what was saved is what the corpus ranks with from then on.

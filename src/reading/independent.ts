@@ -11,7 +11,7 @@ import {
   positionsNeeded,
 } from "../prompt/independent.ts";
 import { type PromptLayout, sameTokens, type Trunk, tokensNeeded } from "../prompt/layout.ts";
-import { overflowOf } from "../prompt/overflow.ts";
+import { overflowOf, type PromptUse } from "../prompt/overflow.ts";
 import type { DocumentStore } from "./document-store.ts";
 import { type Engine, tokenize, trainedFor } from "./engine.ts";
 import { type FillOptions, type Layout, otherCells } from "./layout.ts";
@@ -50,13 +50,13 @@ export class IndependentLayout implements Layout {
   }
 
   /** Positions are bounded by what the model was trained for, cells by the context size that was asked for. */
-  overflow(layout: PromptLayout): ContextOverflowError | undefined {
+  overflow(layout: PromptLayout, use?: PromptUse): ContextOverflowError | undefined {
     const trained = trainedFor(this.#engine);
     if (positionsNeeded(layout as IndependentPrompt) > trained) {
-      return overflowOf(layout, { held: trained, trained }, "independent");
+      return overflowOf(layout, { held: trained, trained, apart: "is" }, use);
     }
     if (tokensNeeded(layout) <= this.limit) return undefined;
-    return overflowOf(layout, { held: this.limit, trained: Number.POSITIVE_INFINITY }, "independent");
+    return overflowOf(layout, { held: this.limit, trained: Number.POSITIVE_INFINITY, apart: "is" }, use);
   }
 
   /** Cells go into the cache as they come, so that only those that memory keeps anyway exist twice. */

@@ -136,12 +136,12 @@ export class KvContext {
     write: (state: CellState) => Promise<void>,
   ): Promise<Kept | undefined> {
     if (this.layout.name === "independent") {
-      const overflow = this.layout.overflow(prompt);
+      const overflow = this.layout.overflow(prompt, "corpus");
       if (overflow) throw overflow;
       await this.#makeRoom(this.#needed([prompt]), false, options.signal);
       await this.#fill(prompt.trunk, { ...options, saved, write });
     } else {
-      await this.hold([prompt], options, saved);
+      await this.hold([prompt], { ...options, use: "corpus" }, saved);
       const cells = await this.#copy(options.signal);
       if (cells) await write(cells);
     }

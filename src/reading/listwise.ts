@@ -34,7 +34,7 @@ export class ListwiseLayout implements Layout {
   overflow(layout: PromptLayout, use?: PromptUse): ContextOverflowError | undefined {
     if (tokensNeeded(layout) <= this.limit) return undefined;
     const longest = largestOf(layout.trunk.documentSpans.map(([begin, end]) => end - begin));
-    const apart = canStandAlone(this.#engine, longest);
+    const apart = canStandAlone(this.#engine, longest) ? "could" : "never";
     return overflowOf(layout, { held: this.limit, trained: trainedFor(this.#engine), apart }, use);
   }
 

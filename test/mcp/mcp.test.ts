@@ -68,6 +68,20 @@ describe("qrhead mcp", () => {
     expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
   });
 
+  it("ranks files that are longer than the context by their best passage", async () => {
+    const long = path.join(folder, "long");
+    mkdirSync(long);
+    const filler = "The harbour was dredged in spring and the cranes were painted. ".repeat(700);
+    writeFileSync(path.join(long, "port.md"), `${filler}\n\nThe Eiffel Tower stands in Paris.\n`);
+    writeFileSync(path.join(long, "fruit.md"), "Bananas are yellow when they are ripe.");
+    const asked = await connect(long);
+    const { text, isError } = await call("rerank", { query }, {}, asked);
+    await asked.close();
+    expect({ isError, files: text.split("\n").map((line) => line.split(" ")[1]) }).toEqual({
+      ...{ isError: false, files: ["port.md", "fruit.md"] },
+    });
+  });
+
   it("retrieves passages with file and line, and prunes a file", async () => {
     const retrieved = await call("retrieve", { query, paths: ["deep"], budget_tokens: 60 });
     expect(retrieved.text).toMatch(/\[1\] deep\/paris\.md:\d/);

@@ -1,4 +1,6 @@
 // The layout in which every document is read by itself.
+import os from "node:os";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { QRRetriever, RankResult } from "../../src/index.ts";
 import { variedDocuments as documents } from "../helpers/documents.ts";
@@ -150,4 +152,31 @@ describe("independent documents", () => {
     expect(overflow).toMatch(/^The prompt has \d+ tokens .*rank in windows/);
     expect(overflow).not.toContain("independent");
   });
+});
+
+test("advice for documents that do not fit is something that the caller can do", async () => {
+  await using small = await loadTiny("tiny-llama", { contextSize: 250 });
+  const long = ["Iron is a metal. ".repeat(200), "Zinc."];
+  const adviceOf = async (call: Promise<unknown>) =>
+    String(
+      await call.then(
+        () => "none",
+        (error: Error) => error.message,
+      ),
+    );
+  // A call of its own can have windows. A corpus cannot, whatever its layout, and however it is made.
+  expect(await adviceOf(small.rank(query, long, { layout }))).toContain('rank in windows with layout: "listwise"');
+  expect(await adviceOf(small.rank(query, long, { windows: "never" }))).toContain('windows: "auto"');
+  const saveTo = path.join(os.tmpdir(), "qrhead-never.corpus");
+  for (const options of [{ layout }, { layout: "listwise" }, { layout, saveTo }, { saveTo }] as const) {
+    const advice = await adviceOf(small.corpus(long, options));
+    expect(advice).toMatch(/^Document "0" has \d+ tokens .*: split it into chunks, cut it with maxDocumentTokens/);
+    expect(advice).not.toContain("windows");
+  }
+  await using corpus = await small.corpus(["Zinc."], { layout });
+  expect(await adviceOf(corpus.add([long[0]!]))).toContain("split it into chunks");
+  const together = await adviceOf(small.corpus(Array<string>(40).fill("Iron is a metal."), { layout: "listwise" }));
+  expect(together).toContain("The prompt has");
+  expect(together).toContain('layout: "independent"');
+  expect(together).not.toContain("windows");
 });

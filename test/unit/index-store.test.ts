@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, it, test } from "vitest";
+import { afterAll, describe, expect, it, test, vi } from "vitest";
 import { Bm25Index, textOf } from "../../src/bm25/bm25.ts";
 import { BOOTSTRAP_TEXT } from "../../src/detect/bootstrap-text.ts";
 import { openIndex } from "../../src/index.ts";
@@ -182,6 +182,16 @@ describe("update", () => {
     expect(readFileSync(file)).toEqual(before);
     expect([index.size, (await index.search("tower")).length]).toEqual([1, 0]);
     expect(readdirSync(files.folder).filter((name) => /partial|lock/.test(name))).toEqual([]);
+  });
+
+  it("says so where there is no folder for temporary files", async () => {
+    const missing = files.path("missing");
+    for (const name of ["TMPDIR", "TEMP", "TMP"]) vi.stubEnv(name, missing);
+    const opened = openIndex(files.path("one.index"));
+    await expect(opened).rejects.toMatchObject({ code: "INVALID_INPUT", name: "InputError" });
+    await expect(opened).rejects.toThrow(`Temporary files cannot be written to ${missing}: there is no such folder`);
+    await expect(opened).rejects.toThrow("set TMPDIR");
+    vi.unstubAllEnvs();
   });
 
   it("refuses what it cannot do, by name", async () => {

@@ -36,7 +36,7 @@ const fuse = z
   .nullish()
   .describe(
     "How BM25 over the documents joins the heads: by ranks, by z-scores with this weight of the heads, or not. Defaults to " +
-      "what the model's head set says: 0.7 for the built-in model, 0.6 for base, else not; with prior to 0.5.",
+      "what the model's head set says: weight 0.5 for the built-in models, else not; with prior to 0.5.",
   );
 const prior = list(z.number({ error: "must be a number" }))
   .nullish()

@@ -3,6 +3,7 @@ import { parseOptions } from "../options/parse.ts";
 import { ASSEMBLING } from "../options/texts.ts";
 import type { AssembleOptions } from "../options/types/texts.ts";
 import type { ChatMessage } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { smallestOf } from "../util/extremes.ts";
 import { assertText } from "../util/given.ts";
 import { fieldsOf, isList } from "../util/kinds.ts";
@@ -91,9 +92,13 @@ export async function assembleContext(
   }
   if (chosen.size === 0 && best.length > 0) {
     const least = smallestOf(costs.values());
-    throw new InputError("INVALID_INPUT", `The smallest chunk has ${least} tokens, and the budget is ${budgetTokens}`, {
-      advice: "use a larger budgetTokens, or a smaller chunkTokens",
-    });
+    throw new InputError(
+      "INVALID_INPUT",
+      `The smallest chunk has ${counted(least, "token")}, and the budget is ${budgetTokens}`,
+      {
+        advice: "use a larger budgetTokens, or a smaller chunkTokens",
+      },
+    );
   }
   const sorted = [...chosen.keys()].sort(comparator(pieces, order));
   const text = sorted.map((index, position) => block(pieces[index]!, position + 1)).join(SEPARATOR);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ask, InputError, type Progress, type QRRetriever, type RetrievedSource, relevanceByPlace } from "../index.ts";
+import { counted } from "../util/counted.ts";
 import type { Roots } from "./roots.ts";
 
 /** What tools rank with, and on. */
@@ -69,7 +70,7 @@ export const TOOLS: { [N in ToolName]: (box: Toolbox, input: Input<N>, call: Cal
     const texts = await roots.read([path], signal);
     const options = { budgetTokens: budget_tokens, signal, onProgress };
     const { text, usage } = await (await retriever()).prune(query, texts, options);
-    return `${text}\n\n(${usage.tokens} of ${usage.originalTokens} tokens)`;
+    return `${text}\n\n(${usage.tokens} of ${counted(usage.originalTokens, "token")})`;
   },
 
   retrieve: async (

@@ -133,6 +133,22 @@ describe("flags", () => {
     await expect(fresh.parseAsync(args, { from: "user" })).rejects.toThrow(sentence);
   });
 
+  it("that name what is written refuse -, which would be a file of this name; heads export prints then", () => {
+    const all = flagsOf(program).filter(({ path, option }) => `${path} ${option.long}` !== "heads export --output");
+    const writing = all.filter(({ option }) => /<OUT>/.test(option.flags) || specOf(option)?.writes);
+    const known = new Set(writing.map(({ option }) => option.long));
+    const named = ["--output", "--plot", "--trials", "--answers", "--head-set", "--report", "--cache", "--index"];
+    expect([...known]).toEqual(expect.arrayContaining([...named, "--checkpoint", "--corpora"]));
+    // Every -o: also that of a folder.
+    for (const { path, option } of [...writing, ...all.filter(({ option }) => option.short === "-o")]) {
+      const parse = (value: string) => option.parseArg!(value, undefined);
+      const name = `${path} ${option.flags}`;
+      expect(() => parse("-"), name).toThrow(/pass \.\/- for a (file|folder) of this name$|ends in \.html or \.svg/);
+      const taken = specOf(option)?.kind === "other" ? "./-.html" : "./-";
+      expect(parse(taken), name).toBe(taken);
+    }
+  });
+
   it("count in units that people have, and give the library its own", () => {
     const [timeout, body] = ["--timeout", "--max-body"].map((long) => {
       const { option } = flagsOf(program).find(({ path, option }) => path === "serve" && option.long === long)!;

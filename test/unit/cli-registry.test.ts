@@ -1,5 +1,5 @@
 // What follows from the registry of options: checks, flags, words and the configuration file.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { applyConfig, configFile } from "../../src/cli/config.ts";
@@ -303,4 +303,17 @@ describe("the configuration file", () => {
     vi.stubEnv("QRHEAD_CONFIG", missing);
     expect(() => applyConfig(program)).toThrow(`Configuration file ${missing} does not exist`);
   });
+});
+
+it("reads the environment variables that the docs list, and no others", () => {
+  const page = readFileSync("docs/command-line.md", "utf8").split("### Environment variables")[1]!.split("\n## ")[0]!;
+  const listed = [...page.matchAll(/^\| `(QRHEAD_[A-Z_]+)` \|/gm)].map(([, name]) => name!);
+  const sources = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  const read = sources.flatMap((file) => {
+    const found = readFileSync(path.join("src", file), "utf8").matchAll(/(?:env\.|env: ")(QRHEAD_[A-Z_]+)/g);
+    return [...found].map(([, name]) => name!);
+  });
+  expect(listed.toSorted()).toEqual([...new Set(read)].sort());
+  const withFlags = flagsOf(program).flatMap(({ option }) => (option.envVar ? [[option.envVar, option.long]] : []));
+  for (const [name, flag] of withFlags) expect(page).toContain(`| \`${name}\` | default of \`${flag}\``);
 });

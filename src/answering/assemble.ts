@@ -143,8 +143,11 @@ function comparator(pieces: readonly ContextPiece[], order: NonNullable<Assemble
 const DEFAULT_INSTRUCTION =
   "Answer the question from the numbered sources alone, and cite them as [1]. Say so if they do not answer it.";
 
+/** In place of sources: a model that is shown an empty list may answer from what it remembers. */
+const NO_SOURCES = "Sources: none were found.";
+
 /**
- * The context with instruction and question, as messages of a chat.
+ * The context with instruction and question, as messages of a chat. For a blank context they say that no sources were found.
  *
  * @param history Earlier messages; they come between the instruction and the sources.
  * @example
@@ -159,10 +162,11 @@ export function toMessages(
   assertText(context, "context");
   assertText(question, "question");
   assertText(instruction, "instruction");
+  const sources = context.trim() === "" ? NO_SOURCES : `Sources:\n\n${context}`;
   return [
     { role: "system", content: instruction },
     ...parseHistory(history),
-    { role: "user", content: `Sources:\n\n${context}\n\nQuestion: ${question}` },
+    { role: "user", content: `${sources}\n\nQuestion: ${question}` },
   ];
 }
 

@@ -291,6 +291,7 @@ describe("other routes", () => {
     expect(body.messages.at(-1).content).toContain(query);
     const none = await post("/v1/retrieve", { query, documents, threshold: 1 });
     expect(none.body).toMatchObject({ sources: [], abstained: true });
+    expect(none.body.messages.at(-1).content).toBe(`Sources: none were found.\n\nQuestion: ${query}`);
     expect(none.body.below_threshold).toBeGreaterThan(0);
     const wrong = await post("/v1/retrieve", { query, documents, threshold: 1.5 });
     expect([wrong.status, JSON.stringify(wrong.body)]).toEqual([400, expect.stringContaining("must be at most 1")]);

@@ -1,3 +1,4 @@
+import { counted } from "./util/counted.ts";
 import { isList } from "./util/kinds.ts";
 
 /** Every failure that qrhead reports has one of these codes; they are stable across releases. */
@@ -107,9 +108,13 @@ export class ContextOverflowError extends QRHeadError {
     advice = `use a contextSize of at least ${promptTokens}, pass fewer documents, or cut long ones with maxDocumentTokens`,
     subjectTokens = promptTokens,
   ) {
-    super("CONTEXT_OVERFLOW", `${subject} has ${subjectTokens} tokens but the context holds ${contextSize}`, {
-      advice,
-    });
+    super(
+      "CONTEXT_OVERFLOW",
+      `${subject} has ${counted(subjectTokens, "token")} but the context holds ${contextSize}`,
+      {
+        advice,
+      },
+    );
     this.promptTokens = promptTokens;
     this.contextSize = contextSize;
   }

@@ -33,6 +33,8 @@ export type AskResult = {
 
 /** The answer where nothing was found to answer from. */
 const NOTHING_RELEVANT = "Nothing relevant was found.";
+/** Stands for the sources where the rest of the prompt is counted. */
+const ONE_TOKEN = ".";
 /** Tokens by which parts of a prompt may differ from the whole. */
 const ROOM = 16;
 const DEFAULTS = valuesOf(ASKING);
@@ -135,7 +137,7 @@ async function openBoth(from: RetrieveFrom, options: AskOptions) {
 async function budgetOf(author: Author, query: string, options: AskOptions, maxTokens: number) {
   const { budgetTokens: asked, instruction, history } = options;
   if (author.size === undefined) return asked;
-  const fixed = (await author.promptTokens(toMessages("", query, instruction, history))) + ROOM + maxTokens;
+  const fixed = (await author.promptTokens(toMessages(ONE_TOKEN, query, instruction, history))) + ROOM + maxTokens;
   const left = Math.min(asked ?? author.size, author.size - fixed);
   if (left < 1) throw new ContextOverflowError(fixed + 1, author.size, "The question with its answer");
   return left;

@@ -3,6 +3,7 @@ import { parseOptions } from "../options/parse.ts";
 import { ASSEMBLING } from "../options/texts.ts";
 import type { AssembleOptions } from "../options/types/texts.ts";
 import type { ChatMessage } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { smallestOf } from "../util/extremes.ts";
 import { assertText } from "../util/given.ts";
 import { fieldsOf, isList } from "../util/kinds.ts";
@@ -91,9 +92,13 @@ export async function assembleContext(
   }
   if (chosen.size === 0 && best.length > 0) {
     const least = smallestOf(costs.values());
-    throw new InputError("INVALID_INPUT", `The smallest chunk has ${least} tokens, and the budget is ${budgetTokens}`, {
-      advice: "use a larger budgetTokens, or a smaller chunkTokens",
-    });
+    throw new InputError(
+      "INVALID_INPUT",
+      `The smallest chunk has ${counted(least, "token")}, and the budget is ${budgetTokens}`,
+      {
+        advice: "use a larger budgetTokens, or a smaller chunkTokens",
+      },
+    );
   }
   const sorted = [...chosen.keys()].sort(comparator(pieces, order));
   const text = sorted.map((index, position) => block(pieces[index]!, position + 1)).join(SEPARATOR);
@@ -138,8 +143,11 @@ function comparator(pieces: readonly ContextPiece[], order: NonNullable<Assemble
 const DEFAULT_INSTRUCTION =
   "Answer the question from the numbered sources alone, and cite them as [1]. Say so if they do not answer it.";
 
+/** In place of sources: a model that is shown an empty list may answer from what it remembers. */
+const NO_SOURCES = "Sources: none were found.";
+
 /**
- * The context with instruction and question, as messages of a chat.
+ * The context with instruction and question, as messages of a chat. For a blank context they say that no sources were found.
  *
  * @param history Earlier messages; they come between the instruction and the sources.
  * @example
@@ -154,10 +162,11 @@ export function toMessages(
   assertText(context, "context");
   assertText(question, "question");
   assertText(instruction, "instruction");
+  const sources = context.trim() === "" ? NO_SOURCES : `Sources:\n\n${context}`;
   return [
     { role: "system", content: instruction },
     ...parseHistory(history),
-    { role: "user", content: `Sources:\n\n${context}\n\nQuestion: ${question}` },
+    { role: "user", content: `${sources}\n\nQuestion: ${question}` },
   ];
 }
 

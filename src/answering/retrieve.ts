@@ -27,7 +27,7 @@ export type RetrieveResult = {
    * no threshold was given.
    */
   belowThreshold: number;
-  /** Instruction, `history`, and the sources with the question. */
+  /** Instruction, `history`, and the sources with the question; without sources they say that none were found. */
   messages: ChatMessage[];
   usage: {
     /** All chunks. */

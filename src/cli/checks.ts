@@ -11,6 +11,7 @@ import { type Gpu, type Variant, variantsFor } from "../native/variants.ts";
 import { readChatTemplate } from "../prompt/chat-template.ts";
 import type { QRRetriever } from "../retriever.ts";
 import type { ModelIdentity } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { withFlags } from "./flag-words.ts";
 
 /** One line of `qrhead doctor`. */
@@ -120,7 +121,7 @@ export function checkDevices({ info, gpu, hint, vulkan }: Library): Check[] {
 
 export function checkModel({ model, prompt }: QRRetriever): Check {
   const slimmed = model.originalLayers > model.layers ? ` of ${model.originalLayers}` : "";
-  const shape = `${model.architecture}, ${model.layers}${slimmed} layers of ${model.heads} heads${windowed(model)}`;
+  const shape = `${model.architecture}, ${model.layers}${slimmed} layers of ${counted(model.heads, "head")}${windowed(model)}`;
   const builtIn = builtInNameOf(model.path);
   const named = builtIn ? `, built in as ${builtIn}` : "";
   return { name: "model", status: "ok", detail: `${model.name} (${shape})${named}, prompt ${prompt}, ${model.path}` };
@@ -157,7 +158,11 @@ export function checkChatTemplate(model: QRRetriever["model"]): Check[] {
 /** `problem` is why no published head set can be used, if none can. */
 export function checkHeads({ heads, headSet }: QRRetriever, problem: string | undefined): Check {
   if (problem === undefined) {
-    return { name: "heads", status: "ok", detail: `${headSet}, ${heads.length} heads, published for this model` };
+    return {
+      name: "heads",
+      status: "ok",
+      detail: `${headSet}, ${counted(heads.length, "head")}, published for this model`,
+    };
   }
   return { name: "heads", status: "warn", detail: problem, advice: "the self-test uses all heads instead" };
 }
@@ -187,7 +192,7 @@ export function checkTimings({ result }: SelfTest): Check {
   const tokens = result.usage.promptTokens - result.usage.queryTokens;
   const speed = prefillMs > 0 ? `, ${Math.round((tokens / prefillMs) * 1000)} tokens/s` : "";
   const ms = (value: number) => `${value.toFixed(1)} ms`;
-  const detail = `load ${ms(loadMs)}, documents ${ms(prefillMs)} (${tokens} tokens${speed}), null query ${ms(nullMs)}, query ${ms(queryMs)}`;
+  const detail = `load ${ms(loadMs)}, documents ${ms(prefillMs)} (${counted(tokens, "token")}${speed}), null query ${ms(nullMs)}, query ${ms(queryMs)}`;
   return { name: "timings", status: "ok", detail };
 }
 
@@ -200,7 +205,7 @@ export function durationOf({ result }: SelfTest): number {
 /** More threads are slower where other work holds the cores: llama.cpp's wait for each other. */
 export function checkThreads(threads: number, many: number, one: number): Check {
   const name = "threads";
-  const detail = `self-test with ${threads} threads ${many.toFixed(0)} ms, with one ${one.toFixed(0)} ms`;
+  const detail = `self-test with ${counted(threads, "thread")} ${many.toFixed(0)} ms, with one ${one.toFixed(0)} ms`;
   if (many <= one) return { name, status: "ok", detail: `${detail}: ${threads} are faster` };
   const advice = "the cores are busy or limited: use --threads 1, or fewer than now";
   return { name, status: "warn", detail: `${detail}: one is faster`, advice };

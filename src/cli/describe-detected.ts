@@ -3,6 +3,7 @@ import type { HeadSet } from "../heads/head-set.ts";
 import { deepestLayer, headKey } from "../heads/heads.ts";
 import { countLocal, localHeads } from "../heads/local.ts";
 import type { Head, ModelIdentity } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { oneLine } from "./output.ts";
 import { decimalsFor, plainTable } from "./table.ts";
 
@@ -16,7 +17,7 @@ export function describeDetected(set: DetectedHeadSet, output: string): string {
       : `0 to ${deepest} of ${model.layers} are needed: qrhead slim leaves out the rest`;
   const values = heads.map(([layer, head]) => scores[layer]![head]!);
   const decimals = decimalsFor(values);
-  const count = `${source.examples} ${source.examples === 1 ? "example" : "examples"}`;
+  const count = counted(source.examples!, "example");
   const skipped = source.skipped === undefined ? "" : ` (${source.skipped} longer than the context left out)`;
   const rows = heads.map((head, rank) => [
     String(rank + 1),
@@ -26,16 +27,14 @@ export function describeDetected(set: DetectedHeadSet, output: string): string {
   ]);
   const columns = ["Rank", "Head", "Score", ...(weights ? ["Weight"] : [])];
   return [
-    `${oneLine(output)}: ${heads.length} of ${model.layers * model.heads} heads`,
-    `  model   ${oneLine(model.name)} (${oneLine(model.architecture)}, ${model.layers} layers of ${model.heads} heads)`,
+    `${oneLine(output)}: ${heads.length} of ${counted(model.layers * model.heads, "head")}`,
+    `  model   ${oneLine(model.name)} (${oneLine(model.architecture)}, ${counted(model.layers, "layer")} of ${counted(model.heads, "head")})`,
     `  found   ${objective}, ${count} of ${oneLine(source.name)}, prompt ${prompt}${skipped}`,
     `  layers  ${needed}`,
     ...describeLocal(heads, model.slidingWindow),
     ...(set.stability && set.quality
       ? trust(set)
-      : [
-          `  trust   unknown: ${source.examples === 1 ? "1 example is" : `${source.examples} examples are`} too few to say`,
-        ]),
+      : [`  trust   unknown: ${count} ${source.examples === 1 ? "is" : "are"} too few to say`]),
     "",
     plainTable(columns, rows, [], [0, 2, 3]),
   ].join("\n");

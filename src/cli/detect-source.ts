@@ -7,6 +7,7 @@ import { type DetectionExampleInput, parseExamples } from "../detect/examples.ts
 import { InputError } from "../errors.ts";
 import { seededRandom, shuffled } from "../heads/heads.ts";
 import type { LoadOptions } from "../options.ts";
+import { counted } from "../util/counted.ts";
 import { decodeText } from "../util/text-file.ts";
 import { nameOf, readInput, STDIN_NAME } from "./input.ts";
 import { heard } from "./interrupt.ts";
@@ -89,7 +90,7 @@ async function bootstrapSource(
       ? await fittingExamples(texts, options, load)
       : { examples: bootstrapExamples(texts, { ...options, documents: flags.documents }), documents: flags.documents };
   if (documents < BOOTSTRAP_DOCUMENTS && flags.documents === undefined && !flags.quiet) {
-    note(`${documents} documents in each example: the context or the text holds no more`);
+    note(`${counted(documents, "document")} in each example: the context or the text holds no more`);
   }
   const text = from === true ? sourceName : from.map((one) => path.basename(nameOf(one))).join(", ");
   return { examples, sourceName: `bootstrap (${needle ?? "mixed"}) of ${text}` };

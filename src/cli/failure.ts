@@ -15,10 +15,10 @@ export class Interrupted extends Error {
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** The sentence for an option with a wrong value, which names the option as it was typed. */
-export function wrongOption(flag: string, expected: string, received: string): InputError {
+export function wrongOption(flag: string, expected: string, received: string, advice?: string): InputError {
   const shown = JSON.stringify(received.slice(0, 80));
   return new InputError("INVALID_ARGUMENT", `Expected ${expected} for ${flag} but received ${shown}`, {
-    ...{ option: flag, expected, received: shown },
+    ...{ option: flag, expected, received: shown, ...(advice !== undefined && { advice }) },
   });
 }
 

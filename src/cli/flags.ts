@@ -85,6 +85,10 @@ function parserOf(spec: OptionSpec, flag: string): (text: string, before: unknow
   const expected = flagExpected(spec);
   const text = (value: string) => {
     if (value.trim() === "") throw wrongOption(flag, expected, value);
+    if (spec.writes && value === "-") {
+      const what = expected.includes("folder") ? "folder" : "file";
+      throw wrongOption(flag, expected, value, `pass ./- for a ${what} of this name`);
+    }
     return value;
   };
   if (choices) {

@@ -9,6 +9,7 @@ import { compareHeadSets } from "../heads/compare.ts";
 import { headKey, seededRandom, shuffled } from "../heads/heads.ts";
 import type { LoadOptions } from "../options.ts";
 import type { ModelIdentity } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { makeFolder, writeWhole } from "../util/output-file.ts";
 import { exampleBar } from "./example-bar.ts";
 import { findSet } from "./find-set.ts";
@@ -67,7 +68,9 @@ export async function reproduceDetection(flags: Flags, { data, output, identity,
         ...{ published: heads.map(headKey), ours, shared: sharedHeads, difference, chance },
       });
     }
-    print(`${name}, ${published.source?.name ?? "a file"}, against ${examplesRead} examples by ${objective}`);
+    print(
+      `${name}, ${published.source?.name ?? "a file"}, against ${counted(examplesRead, "example")} by ${objective}`,
+    );
     const known = new Set(shared.map(headKey));
     const rows = heads.map((head, index) => {
       const ours = found.heads[index];

@@ -2,6 +2,7 @@ import type { RetrievedSource, RetrieveResult } from "../answering/retrieve.ts";
 import { type LeftOutFile, type ReadText, readTexts } from "../documents/read-files.ts";
 import { InputError } from "../errors.ts";
 import { type ChunkIndex, openIndex } from "../index-store/chunk-index.ts";
+import { counted } from "../util/counted.ts";
 import { decodeText } from "../util/text-file.ts";
 import { readInput, STDIN_NAME } from "./input.ts";
 import { dim, oneLine } from "./output.ts";
@@ -70,5 +71,5 @@ export function irrelevantOf({ irrelevantChunks }: RetrieveResult["usage"]): str
 export function chunksOf(shown: readonly RetrievedSource[], usage: RetrieveResult["usage"]): string {
   const { chunks, candidates, contextTokens } = usage;
   const read = candidates < chunks ? ` (the heads ranked ${candidates})` : "";
-  return `${shown.length} of ${chunks} chunks${read}, ${contextTokens} tokens`;
+  return `${shown.length} of ${counted(chunks, "chunk")}${read}, ${counted(contextTokens, "token")}`;
 }

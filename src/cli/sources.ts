@@ -7,10 +7,11 @@ import { type LocatedDocument, locateDocuments } from "../documents/documents.ts
 import type { DocumentFormat } from "../documents/format.ts";
 import { type ListedFile, listFiles } from "../documents/list-files.ts";
 import { placesOf } from "../documents/places.ts";
-import { chunkUnitOf, type LeftOutFile } from "../documents/read-files.ts";
+import { chunkUnitOf, type LeftOutFile, reasonOf, sayLeftOut } from "../documents/read-files.ts";
 import { InputError, isQRHeadError } from "../errors.ts";
 import type { SPLITS } from "../options/command-line.ts";
 import type { RankDocument } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { MOST_INPUT_BYTES } from "../util/read-file.ts";
 import { decodeText, whyBinary, whyWithoutText } from "../util/text-file.ts";
 import { nameOf, readInput } from "./input.ts";
@@ -57,11 +58,11 @@ export async function readSources(
       found.push(readSource(content, one.file, isDocs ? { ...flags, split: flags.split ?? "lines" } : flags));
     } catch (error) {
       if (!one.inFolder || !isQRHeadError(error)) throw error;
-      left.push({ file: one.file, reason: error.message.replace(one.file, "").replace(/^,? /, "") });
+      left.push({ file: one.file, reason: reasonOf(error, one.file) });
     }
   }
   if (found.length === 0) {
-    const why = left[0] ? `${left[0].file} ${left[0].reason}` : `${paths.join(", ")} has no files`;
+    const why = left[0] ? sayLeftOut(left[0]) : `${paths.join(", ")} has no files`;
     const others =
       left.length > 1
         ? `, and ${left.length === 2 ? "the other has" : `the other ${left.length - 1} have`} none either`
@@ -173,9 +174,9 @@ export async function cutSources(
 }
 
 export function warnOfLeftOut(files: readonly LeftOutFile[]): void {
-  for (const { file, reason } of files.slice(0, MOST_WARNINGS)) warn(`left out ${file}, which ${reason}`);
+  for (const { file, reason } of files.slice(0, MOST_WARNINGS)) warn(`left out ${file}: ${reason}`);
   const others = files.length - MOST_WARNINGS;
-  if (others > 0) warn(`left out ${others} more ${others === 1 ? "file" : "files"}`);
+  if (others > 0) warn(`left out ${counted(others, "more file")}`);
 }
 
 /** Documents without where they are from: what the library ranks. */

@@ -5,6 +5,7 @@ import { BOOTSTRAPPING } from "../options/detecting.ts";
 import { parseOptions } from "../options/parse.ts";
 import { valuesOf } from "../options/spec.ts";
 import type { BootstrapOptions } from "../options/types/detecting.ts";
+import { counted } from "../util/counted.ts";
 import { isList } from "../util/kinds.ts";
 import type { DetectionExampleInput } from "./examples.ts";
 import { Haystack, type PureNeedle } from "./haystack.ts";
@@ -49,7 +50,7 @@ export function bootstrapExamples(texts: readonly string[], options: BootstrapOp
   if (passages.length < MIN_DOCUMENTS) {
     throw new InputError(
       "INVALID_INPUT",
-      `${sourceName} has ${passages.length} passages of about 70 words: expected at least ${MIN_DOCUMENTS}`,
+      `${sourceName} has ${counted(passages.length, "passage")} of about 70 words: expected at least ${MIN_DOCUMENTS}`,
       { advice: "pass more text, or none to use the text that comes with qrhead" },
     );
   }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { InputError } from "../errors.ts";
+import { counted } from "../util/counted.ts";
 import { lockFile } from "../util/lock.ts";
 import { unwritable } from "../util/output-file.ts";
 import { zod } from "../util/zod.ts";
@@ -132,9 +133,13 @@ async function openFile(file: string): Promise<FileHandle> {
 function assertEmpty(file: string, lines: readonly string[]): void {
   if (!headerSchema().safeParse(parseJson(lines[0]!)).success) throw notACheckpoint(file);
   if (lines.length === 1) return;
-  throw new InputError("INVALID_INPUT", `Checkpoint ${file} holds ${lines.length - 1} examples of an unfinished run`, {
-    advice: `continue it with resume: true, or ${BEGIN_ANEW}`,
-  });
+  throw new InputError(
+    "INVALID_INPUT",
+    `Checkpoint ${file} holds ${counted(lines.length - 1, "example")} of an unfinished run`,
+    {
+      advice: `continue it with resume: true, or ${BEGIN_ANEW}`,
+    },
+  );
 }
 
 /** A file without a whole line is new, or was cut off in its first line. Any other content belongs to somebody else. */
@@ -180,7 +185,7 @@ function readRecord(
     throw fail(`does not have ${heads} × ${documents} scores`);
   }
   const seen = toFloats(masses);
-  if (seen?.length !== heads) throw fail(`does not have the attention of ${heads} heads`);
+  if (seen?.length !== heads) throw fail(`does not have the attention of ${counted(heads, "head")}`);
   return { scores: decoded, ranking: other, masses: seen, documents, gold: goldIndexes(example) };
 }
 

@@ -100,9 +100,13 @@ async function fitting(
     options.onExample?.({ phase: "check", done: index + 1, total: all.length, id: example.id });
   }
   if (kept.length > 0) return { kept, promptTokens };
-  throw new InputError("INVALID_INPUT", `All ${all.length} examples are longer than the context`, {
-    advice: `use a larger contextSize, ${FEWER_DOCUMENTS}, or cut long ones with maxDocumentTokens`,
-  });
+  throw new InputError(
+    "INVALID_INPUT",
+    `${all.length === 1 ? "The only example is" : `All ${all.length} examples are`} longer than the context`,
+    {
+      advice: `use a larger contextSize, ${FEWER_DOCUMENTS}, or cut long ones with maxDocumentTokens`,
+    },
+  );
 }
 
 function open(

@@ -1,5 +1,6 @@
 import { InputError } from "../errors.ts";
 import type { Span } from "../types.ts";
+import { counted } from "../util/counted.ts";
 
 /** A sentence that is hidden in a text, and what it answers. */
 export type HiddenFact = { needle: string; question: string };
@@ -88,7 +89,11 @@ export function rouge1Recall(reference: string, answer: string): number {
 /** @throws InputError `INVALID_INPUT` when the text has fewer tokens than the shortest prompt needs. */
 export function assertLongEnough(available: number, needed: number, name: string): void {
   if (available >= needed) return;
-  throw new InputError("INVALID_INPUT", `${name} has ${available} tokens: the shortest haystack has ${needed}`, {
-    advice: "pass a longer text, or a smaller minTokens",
-  });
+  throw new InputError(
+    "INVALID_INPUT",
+    `${name} has ${counted(available, "token")}: the shortest haystack has ${needed}`,
+    {
+      advice: "pass a longer text, or a smaller minTokens",
+    },
+  );
 }

@@ -4,6 +4,7 @@ import { parseOptions, splitOptions } from "../options/parse.ts";
 import type { ExampleProgress } from "../options/progress.ts";
 import type { DetectionOptions } from "../options/types/detecting.ts";
 import { DEFAULT_NULL_QUERY, type LoadOptions, parseLoadOptions } from "../options.ts";
+import { counted } from "../util/counted.ts";
 import { type DetectionExample, normalizeExamples } from "./examples.ts";
 import { MIN_FIT_EXAMPLES } from "./fit.ts";
 import { CORE_TEMPERATURE, type Objective } from "./objectives.ts";
@@ -90,7 +91,10 @@ export function parseDetectOptions(options: DetectOptions): ParsedDetectOptions 
 /** @throws InputError `INVALID_INPUT` for fewer examples than something needs. */
 export function assertEnough(what: string, needed: number, examples: number): void {
   if (examples >= needed) return;
-  throw new InputError("INVALID_INPUT", `Expected at least ${needed} examples for ${what} but received ${examples}`);
+  throw new InputError(
+    "INVALID_INPUT",
+    `Expected at least ${counted(needed, "example")} for ${what} but received ${examples}`,
+  );
 }
 
 function expect(holds: boolean, name: string, expected: string, received: unknown): void {

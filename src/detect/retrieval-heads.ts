@@ -17,6 +17,7 @@ import { type PromptPiece, wellFormed } from "../prompt/build.ts";
 import { type PromptProfile, selectProfile } from "../prompt/profiles.ts";
 import { tokenSpan } from "../prompt/spans.ts";
 import { contextOptions } from "../reading/engine.ts";
+import { counted } from "../util/counted.ts";
 import { largestOf } from "../util/extremes.ts";
 import { fieldsOf, isList } from "../util/kinds.ts";
 import type { DetectedHeadSet } from "./format.ts";
@@ -127,7 +128,7 @@ export async function detectRetrievalHeads(options: RetrievalHeadOptions): Promi
     if (rows.length === 0) {
       throw new QRHeadError(
         "MODEL_UNSUPPORTED",
-        `${name} answered none of ${total} questions from the text, so no head can be rated`,
+        `${name} answered none of ${counted(total, "question")} from the text, so no head can be rated`,
         { advice: "use a model that answers questions, shorter haystacks, or detectHeads, which needs no answers" },
       );
     }
@@ -172,16 +173,16 @@ function warningsOf(found: {
   top: number;
   threshold: number;
 }): string[] {
-  const { counted, total, scoring, top, threshold } = found;
+  const { total, scoring, top, threshold } = found;
   const warnings: string[] = [];
-  if (counted < FEW_TRIALS) {
+  if (found.counted < FEW_TRIALS) {
     warnings.push(
-      `Only ${counted} of ${total} answers had more than half of the needle and counted. With fewer than ${FEW_TRIALS}, ` +
+      `Only ${found.counted} of ${counted(total, "answer")} had more than half of the needle and counted. With fewer than ${FEW_TRIALS}, ` +
         "chance decides which heads are best: use a model that answers better, more trials, or shorter haystacks",
     );
   }
   if (scoring < top) {
-    const few = scoring === 1 ? "1 head scored" : `${scoring} heads scored`;
+    const few = `${counted(scoring, "head")} scored`;
     warnings.push(`${few} ${threshold > 0 ? `${threshold} or more` : "anything"}, fewer than the ${top} requested`);
   }
   return warnings;

@@ -48,6 +48,6 @@ export async function chunkDocuments(
       chunks.push({ id: `${id}#${begin + shift}-${end + shift}`, ...(title && { title }), text: part });
     }
   }
-  if (chunks.length === 0) throw invalidArgument("documents", "at least one text that is not blank", inputs.length);
+  if (chunks.length === 0) throw invalidArgument("documents", "texts of which at least one is not blank", inputs);
   return chunks;
 }

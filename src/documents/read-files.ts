@@ -72,7 +72,7 @@ export async function readTexts(paths: readonly string[], options: ReadTextsOpti
         ? `, and ${left.length === 2 ? "the other has" : `the other ${left.length - 1} have`} none either`
         : "";
     const without = paths.length > 0 ? `${paths.join(", ")} has no files` : "no path was given";
-    const found = first ? `${first.file} ${first.reason}${others}` : without;
+    const found = first ? `${sayLeftOut(first)}${others}` : without;
     // What is wrong with the first file may say what to do.
     const advice = first?.reason.includes(": ") ? {} : { advice: "pass files that hold text, or folders of them" };
     throw new InputError("INVALID_INPUT", `Expected a file with text but ${found}`, advice);
@@ -112,9 +112,18 @@ export function textsIn(
     return [{ id, title, text, by: chunkUnitOf(file), file }];
   } catch (error) {
     if (!inFolder || !isQRHeadError(error)) throw error;
-    // It names the file itself.
-    return { file, reason: error.message.replace(file, "").replace(/^,? /, "") };
+    return { file, reason: reasonOf(error, file) };
   }
+}
+
+/** What an error says of a file, without its name, with which it begins: a warning names the file itself. */
+export function reasonOf({ message }: Error, file: string): string {
+  return message.replace(file, () => "").replace(/^,? /, "");
+}
+
+/** A file and what is wrong with it, as part of a sentence: `a.md is empty`, `b.jsonl, line 1 has no "text"`. */
+export function sayLeftOut({ file, reason }: LeftOutFile): string {
+  return `${file}${reason.startsWith("line ") ? "," : ""} ${reason}`;
 }
 
 /** The documents of a JSON file; undefined for a text. A `.json` file may be any JSON, and is a text then. */

@@ -3,6 +3,7 @@ import { seededRandom } from "../heads/heads.ts";
 import type { DRAWS } from "../options/choices.ts";
 import { fuseScores } from "../ranking/fusion.ts";
 import type { RankDocument } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { defaultThreads } from "../util/threads.ts";
 import type { Journal } from "./journal.ts";
 import { fuseByRank } from "./methods/fusion.ts";
@@ -246,7 +247,7 @@ function assertScores(scores: readonly number[], count: number): void {
   if (scores.length !== count || wrong !== -1) {
     throw new QRHeadError(
       "ENGINE_FAILED",
-      `The method gave ${wrong === -1 ? `${scores.length} scores for ${count} documents` : `the score ${scores[wrong]}`}`,
+      `The method gave ${wrong === -1 ? `${counted(scores.length, "score")} for ${counted(count, "document")}` : `the score ${scores[wrong]}`}`,
     );
   }
 }

@@ -1,6 +1,7 @@
 import { InputError } from "../errors.ts";
 import { rankDocuments } from "../ranking/scoring/ranking.ts";
 import type { Head } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { mean } from "../util/mean.ts";
 import { assertHeadSet } from "./given-set.ts";
 import type { HeadSet } from "./head-set.ts";
@@ -65,7 +66,7 @@ function shapeOf({ model, scores }: HeadSet): { layers: number; heads: number } 
 }
 
 function describe({ layers, heads }: { layers: number; heads: number }): string {
-  return `${layers} layers of ${heads} heads`;
+  return `${counted(layers, "layer")} of ${counted(heads, "head")}`;
 }
 
 function overlapsOf(a: readonly number[], b: readonly number[]): HeadSetComparison["top"] {

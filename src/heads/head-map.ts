@@ -1,5 +1,6 @@
 import { type PlotOptions, rect, text } from "@observablehq/plot";
 import type { Head } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { largestOf, smallestOf } from "../util/extremes.ts";
 import { drawPicture, printable } from "../util/plotting.ts";
 import type { HeadSet, HeadSetModel } from "./head-set.ts";
@@ -110,9 +111,9 @@ function describeHead({ layer, head, score, rank, chosen }: PlottedHead, total: 
 
 function describeSet({ model, heads, objective, source }: HeadSet & { model: HeadSetModel }): string {
   const count = source?.examples;
-  const found = [objective, count === undefined ? null : `${count} ${count === 1 ? "example" : "examples"}`];
+  const found = [objective, count === undefined ? null : counted(count, "example")];
   const origin = found.filter(Boolean).join(", ");
-  const share = `${heads.length} of ${model.layers * model.heads} heads`;
+  const share = `${heads.length} of ${counted(model.layers * model.heads, "head")}`;
   return `${share} of ${model.name}${origin ? ` · ${origin}` : ""}${source ? ` · ${source.name}` : ""}`;
 }
 

@@ -1,5 +1,6 @@
 import { InputError, invalidArgument } from "../errors.ts";
 import type { Head, ModelIdentity } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { assertText } from "../util/given.ts";
 import { readForeignHeads } from "./formats.ts";
 import { checkHeadSet } from "./head-set-schema.ts";
@@ -177,13 +178,15 @@ function readOwnFormat(json: unknown, fail: (what: string) => never): HeadSet {
   const { model, heads, weights, scores } = parsed.data;
   const outside = heads.find(([layer, head]) => layer >= model.layers || head >= model.heads);
   if (outside) {
-    return fail(`head ${headKey(outside)} is outside the ${model.layers} layers of ${model.heads} heads that it names`);
+    return fail(
+      `head ${headKey(outside)} is outside the ${counted(model.layers, "layer")} of ${counted(model.heads, "head")} that it names`,
+    );
   }
   if (weights && weights.length !== heads.length)
-    return fail(`it has ${weights.length} weights for ${heads.length} heads`);
+    return fail(`it has ${counted(weights.length, "weight")} for ${counted(heads.length, "head")}`);
   if (weights?.every((weight) => weight === 0)) return fail("every head has the weight 0");
   if (scores && (scores.length !== model.layers || scores.some((row) => row.length !== model.heads))) {
-    return fail(`scores are not ${model.layers} layers of ${model.heads} heads`);
+    return fail(`scores are not ${counted(model.layers, "layer")} of ${counted(model.heads, "head")}`);
   }
   return parsed.data;
 }

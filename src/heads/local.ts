@@ -1,4 +1,5 @@
 import type { Head, ModelIdentity } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { headKey } from "./heads.ts";
 
 /** Heads that a sentence names at most. */
@@ -15,7 +16,7 @@ export function countLocal(local: readonly Head[], all: readonly Head[]): string
   const names = local.slice(0, NAMED).map(headKey).join(", ");
   const named = `(${names}${local.length > NAMED ? ", …" : ""})`;
   if (all.length === 1) return `the head ${named}`;
-  return `${local.length} of ${all.length} heads ${named}`;
+  return `${local.length} of ${counted(all.length, "head")} ${named}`;
 }
 
 /**

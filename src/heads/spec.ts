@@ -1,6 +1,7 @@
 import { InputError, invalidArgument } from "../errors.ts";
 import type { PromptName } from "../prompt/profiles.ts";
 import type { Head, ModelIdentity } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { isList, isObject } from "../util/kinds.ts";
 import { type HeadSet, parseHeadSet } from "./head-set.ts";
 import { assertHeadsFit, everyHead, parseHeadKey, randomHeads } from "./heads.ts";
@@ -151,5 +152,5 @@ function assertWeights(weights: readonly number[], heads: number, name: string):
 }
 
 function shapeOf(model: { architecture: string; layers: number; heads: number }): string {
-  return `${model.architecture}, ${model.layers} layers of ${model.heads} heads`;
+  return `${model.architecture}, ${counted(model.layers, "layer")} of ${counted(model.heads, "head")}`;
 }

@@ -1,4 +1,5 @@
 import { InputError, invalidArgument } from "../errors.ts";
+import { counted } from "../util/counted.ts";
 import { assertHeadSet } from "./given-set.ts";
 import type { HeadSet } from "./head-set.ts";
 
@@ -15,9 +16,13 @@ export function trimHeadSet(set: HeadSet, top: number, name: string): HeadSet {
   assertHeadSet(set);
   if (!(Number.isInteger(top) && top >= 1)) throw invalidArgument("top", "an integer of at least 1", top);
   if (top > set.heads.length) {
-    throw new InputError("INVALID_INPUT", `${name} has ${set.heads.length} heads, fewer than the ${top} requested`, {
-      advice: "choose fewer, or find more with `qrhead detect`",
-    });
+    throw new InputError(
+      "INVALID_INPUT",
+      `${name} has ${counted(set.heads.length, "head")}, fewer than the ${top} requested`,
+      {
+        advice: "choose fewer, or find more with `qrhead detect`",
+      },
+    );
   }
   const { stability: _stability, fit: _fit, calibration: _calibration, weights, ...rest } = set;
   const kept = weights?.slice(0, top);

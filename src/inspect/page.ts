@@ -1,3 +1,4 @@
+import { counted } from "../util/counted.ts";
 import { assertList, assertObject } from "../util/given.ts";
 import { escapeHtml, htmlPage } from "../util/page.ts";
 import type { Inspection } from "./attention.ts";
@@ -80,7 +81,7 @@ export function inspectionPage(inspection: Inspection, model: { name: string; he
   };
   const script = `const data = ${toScript(data)};${SCRIPT}`;
   const body = `<h1>${escapeHtml(query)}</h1>
-<div class="dim">${escapeHtml(model.name)} · ${escapeHtml(model.headSet)} · ${documents.length} documents</div>
+<div class="dim">${escapeHtml(model.name)} · ${escapeHtml(model.headSet)} · ${counted(documents.length, "document")}</div>
 <form><label>Attention of <select name="head">${options.join("")}</select></label>
 <label><input type="radio" name="kind" value="calibrated" checked> calibrated</label>
 <label><input type="radio" name="kind" value="raw"${calibrated ? "" : " disabled"}> raw</label>

@@ -2,10 +2,11 @@ import type { CallToolResult, ServerContext } from "@modelcontextprotocol/server
 import { InputError, isQRHeadError } from "../index.ts";
 import { IsolatedRetriever } from "../isolate/index.ts";
 import { parseOptions } from "../options/parse.ts";
+import { wordError } from "../options/requests.ts";
 import { SERVING_TOOLS } from "../options/serving.ts";
 import type { McpOptions } from "../options/types/serving.ts";
 import { Roots } from "./roots.ts";
-import { type Call, DESCRIPTIONS, INPUTS, TOOLS, type Toolbox, type ToolName } from "./tools.ts";
+import { type Call, DESCRIPTIONS, INPUTS, NAMES, TOOLS, type Toolbox, type ToolName } from "./tools.ts";
 
 const PACKAGE = "@modelcontextprotocol/server";
 
@@ -58,7 +59,7 @@ async function run(box: Toolbox, name: ToolName, input: unknown, { mcpReq }: Ser
     mcpReq.signal.throwIfAborted();
     if (!isQRHeadError(error)) throw error;
     // The assistant can correct its request.
-    return { isError: true, content: [{ type: "text", text: error.message }] };
+    return { isError: true, content: [{ type: "text", text: wordError(error, NAMES) }] };
   }
 }
 

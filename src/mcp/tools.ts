@@ -1,5 +1,8 @@
 import { z } from "zod";
 import { ask, InputError, type Progress, type QRRetriever, type RetrievedSource, relevanceByPlace } from "../index.ts";
+import { DEVICE, heads } from "../options/model.ts";
+import { countField, fieldNames, flagNames, listField, shareField, wordsField } from "../options/requests.ts";
+import { counted } from "../util/counted.ts";
 import type { Roots } from "./roots.ts";
 
 /** What tools rank with, and on. */
@@ -15,24 +18,27 @@ export type Call = {
   onProgress: (progress: Pick<Progress, "done" | "total"> & { phase: string }) => void;
 };
 
-const query = z.string().regex(/\S/).describe("The question, in words.");
-const paths = z
-  .array(z.string().min(1))
+const query = wordsField().describe("The question, in words.");
+const paths = listField(wordsField())
   .optional()
   .describe("Files and folders to read, from a served folder. Defaults to all that are served.");
-const threshold = z
-  .number()
-  .min(0)
-  .max(1)
+const threshold = shareField()
   .optional()
   .describe("Least relevance of a passage, from 0 to 1, such as 0.5. Defaults to none.");
-const limit = (what: string) => z.number().int().min(1).max(1_000_000).optional().describe(what);
+const limit = (what: string) => countField(1_000_000).optional().describe(what);
 
 export const INPUTS = {
   rerank: z.object({ query, paths, top_k: limit("Files to return. Defaults to 10.") }),
-  prune: z.object({ query, path: z.string().min(1).describe("A file."), budget_tokens: limit("Defaults to 1000.") }),
+  prune: z.object({ query, path: wordsField().describe("A file."), budget_tokens: limit("Defaults to 1000.") }),
   retrieve: z.object({ query, paths, threshold, budget_tokens: limit("Tokens of the passages. Defaults to 2000.") }),
   ask: z.object({ query, paths, threshold, max_tokens: limit("Tokens of the answer. Defaults to 512.") }),
+};
+
+/** How errors call the library's options: `qrhead mcp` has few flags. */
+export const NAMES = {
+  ...flagNames({ gpu: DEVICE.gpu, threads: DEVICE.threads, heads }),
+  ...fieldNames({ query: "query", threshold: "threshold", topK: "top_k" }),
+  ...fieldNames({ budgetTokens: "budget_tokens", maxTokens: "max_tokens" }),
 };
 
 export type ToolName = keyof typeof INPUTS;
@@ -79,7 +85,7 @@ export const TOOLS: { [N in ToolName]: (box: Toolbox, input: Input<N>, call: Cal
     const texts = await roots.read([path], signal);
     const options = { budgetTokens: budget_tokens, signal, onProgress };
     const { text, usage } = await (await retriever()).prune(query, texts, options);
-    return `${text}\n\n(${usage.tokens} of ${usage.originalTokens} tokens)`;
+    return `${text}\n\n(${usage.tokens} of ${counted(usage.originalTokens, "token")})`;
   },
 
   retrieve: async (

@@ -42,7 +42,7 @@ type Folders = { directory: string; source: string };
  */
 export async function loadLibrary(options: LibraryOptions = {}): Promise<Library> {
   const gpu = options.gpu ?? "auto";
-  const own = options.libraryDirectory ?? process.env.QRHEAD_LLAMA_DIR;
+  const own = options.libraryDirectory ?? (process.env.QRHEAD_LLAMA_DIR || undefined);
   const addon = loadAddon(own === undefined ? undefined : releaseOfDirectory(path.resolve(own)));
   if (bound && !own && (gpu === "auto" || gpu === bound.gpu || gpu === false || (gpu === "vulkan" && bound.vulkan))) {
     const { hint, vulkan } = bound;

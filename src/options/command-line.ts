@@ -44,11 +44,11 @@ export const INPUTS = {
     more: "`auto` makes every line of plain text a document, and cuts Markdown and source code into chunks.",
   }),
   cache: text({
-    ...{ flag: "--cache <FILE>", group: INPUT, expected: "a path" },
+    ...{ flag: "--cache <FILE>", group: INPUT, expected: "a path", writes: true },
     says: "cache prefilled documents in FILE, and reuse them",
   }),
   index: text({
-    ...{ flag: "--index <FILE>", group: INPUT, expected: "a path" },
+    ...{ flag: "--index <FILE>", group: INPUT, expected: "a path", writes: true },
     says: "index made by qrhead index, instead of files",
   }),
   reader: text({
@@ -75,7 +75,7 @@ export const INPUTS = {
 } as const satisfies OptionSet;
 
 export const OUTPUTS = {
-  output: text({ flag: "-o, --output <OUT>", says: "file to write", expected: "a path" }),
+  output: text({ flag: "-o, --output <OUT>", says: "file to write", expected: "a path", writes: true }),
   force: toggle({ flag: "--force", says: "replace the file if it exists", group: OUTPUT }),
   json: toggle({ flag: "--json", says: "print one JSON object" }),
   format: choice({
@@ -86,16 +86,21 @@ export const OUTPUTS = {
     ...{ flag: "--plot <OUT>", group: OUTPUT, says: "also draw a map of all heads, .html or .svg" },
   }),
   trials: text({
-    ...{ flag: "--trials <OUT>", expected: "a path" },
+    ...{ flag: "--trials <OUT>", expected: "a path", writes: true },
     says: 'write {"layer-head": [score per trial]}, the format of Wu et al., to this file',
   }),
   answers: text({
-    ...{ flag: "--answers <OUT>", expected: "a path" },
+    ...{ flag: "--answers <OUT>", expected: "a path", writes: true },
     says: "write the model's answer in every trial to this file, a line of JSON each",
   }),
-  headSet: text({ flag: "--head-set <OUT>", expected: "a path", says: "head-set file to write" }),
+  headSet: text({ flag: "--head-set <OUT>", expected: "a path", writes: true, says: "head-set file to write" }),
   report: text({
-    ...{ flag: "--report <DIR>", expected: "a folder", says: "folder for report.json, report.html and TREC runs" },
+    ...{
+      flag: "--report <DIR>",
+      expected: "a folder",
+      writes: true,
+      says: "folder for report.json, report.html and TREC runs",
+    },
   }),
   remove: toggle({ flag: "--remove", says: "remove them, too" }),
   noVerify: toggle({
@@ -138,7 +143,7 @@ const PAPERS = { shortDefault: "the paper's" };
 export const REPRODUCING = {
   data: text({ required: true, flag: "--data <PATH>", expected: "a path", says: "the table's data" }),
   output: text({
-    ...{ flag: "-o, --output <DIR>", expected: "a folder" },
+    ...{ flag: "-o, --output <DIR>", expected: "a folder", writes: true },
     ...{ says: "folder of the results", shortDefault: "reproduce-TABLE" },
   }),
   candidates: integer({ min: 1, flag: "--candidates <N>", says: "candidates a query", ...PAPERS }),

@@ -68,7 +68,7 @@ export const DETECTING = {
     value: 0,
   }),
   checkpoint: text({
-    ...{ flag: "--checkpoint <FILE>", group: RUN, expected: "the path of a file" },
+    ...{ flag: "--checkpoint <FILE>", group: RUN, expected: "the path of a file", writes: true },
     says: "file that each example's scores are appended to, for `resume`; it stays when detection is done",
     flagSays: "append each example's scores to this file",
     ...{ default: "none", shortDefault: "beside the output" },

@@ -129,7 +129,7 @@ export const EVALUATING = {
     default: "`false`",
   }),
   output: text({
-    ...{ flag: "-o, --output <DIR>", expected: "the path of a folder" },
+    ...{ flag: "-o, --output <DIR>", expected: "the path of a folder", writes: true },
     says: "folder of the results; without one, nothing is kept and no run can be resumed",
     flagSays: "folder for results.jsonl, report.json, report.html and TREC runs",
     default: "none",
@@ -187,7 +187,7 @@ export const EVALUATING_ANSWERS = {
     says: "also let this model judge answers: a GGUF, or http://HOST/v1#NAME",
   }),
   output: text({
-    ...{ flag: "-o, --output <DIR>", expected: "a folder", shortDefault: "that of --results" },
+    ...{ flag: "-o, --output <DIR>", expected: "a folder", writes: true, shortDefault: "that of --results" },
     says: "folder for answers.jsonl",
   }),
   contextSize: { ...LOADING.contextSize, flag: "--context-size <N>", shortDefault: "what fits" },

@@ -35,7 +35,8 @@ export const WORKING = {
 export const SUBMITTING = {
   ...QUEUE,
   output: text({
-    ...{ required: true, flag: "-o, --output <OUT>", expected: "a path", says: "file of results, JSON Lines" },
+    ...{ required: true, writes: true, flag: "-o, --output <OUT>", expected: "a path" },
+    says: "file of results, JSON Lines",
   }),
   resume: toggle({ flag: "--resume", says: "continue the file of a submission that ended", group: RUNS }),
   retry: toggle({ flag: "--retry", says: "with --resume: retry failed jobs", group: RUNS }),

@@ -59,7 +59,7 @@ export const SERVING = {
     ...{ says: "time after which a model that nobody asks is unloaded", default: "never", shortDefault: "never" },
   }),
   corpora: text({
-    ...{ flag: "--corpora <DIR>", expected: "a folder", flagSays: "folder of saved corpora" },
+    ...{ flag: "--corpora <DIR>", expected: "a folder", writes: true, flagSays: "folder of saved corpora" },
     ...{ says: "folder that keeps corpora", default: "none, and there are no corpora", shortDefault: "no corpora" },
   }),
   inProcess: toggle({

@@ -39,6 +39,8 @@ export type OptionSpec = {
   env?: string;
   /** No help and no page names the flag. */
   hidden?: boolean;
+  /** What the flag names is written, as a file or a folder: `-` is refused, because it reads as standard output. */
+  writes?: boolean;
   /** What help says, where that is not `says`. */
   flagSays?: string;
   /** Heading in help. */
@@ -65,6 +67,7 @@ type Words = Pick<
   | "flagSays"
   | "env"
   | "hidden"
+  | "writes"
   | "group"
 >;
 type Given<T> = Omit<Words, "expected"> & { expected?: string; value?: T };

@@ -1,6 +1,7 @@
 import type { Structure } from "../chunking/structures.ts";
 import { InputError } from "../errors.ts";
 import type { Span } from "../types.ts";
+import { counted } from "../util/counted.ts";
 import { joinKept } from "./join.ts";
 import { bestPiece } from "./piece.ts";
 import { type Price, type PricedToken, priceByTokens } from "./price.ts";
@@ -72,7 +73,7 @@ export async function fitBudget(
   if (!fits(least)) {
     throw new InputError(
       "INVALID_ARGUMENT",
-      `The protected text has ${least.tokens} tokens but the budget is ${budgetTokens}: ` +
+      `The protected text has ${counted(least.tokens, "token")} but the budget is ${budgetTokens}: ` +
         `use a budget of at least ${least.tokens}, or protect less`,
     );
   }
@@ -93,13 +94,13 @@ export async function fitBudget(
     if (least.text === "") {
       throw new InputError(
         "INVALID_ARGUMENT",
-        `Not even a word of the best ${what} fits the budget of ${budgetTokens} tokens: ` +
+        `Not even a word of the best ${what} fits the budget of ${counted(budgetTokens, "token")}: ` +
           `use a budget of at least ${needed} for the whole ${what}`,
       );
     }
     return warned(
       least,
-      `The budget of ${budgetTokens} tokens has no room for the best ${what} beside the protected text`,
+      `The budget of ${counted(budgetTokens, "token")} has no room for the best ${what} beside the protected text`,
     );
   }
 
@@ -116,7 +117,10 @@ export async function fitBudget(
     if (allowance < 0) break;
   }
   if (needed === undefined) return best;
-  return warned(best, `The best ${what} does not fit the budget of ${budgetTokens} tokens, so only a part of it stays`);
+  return warned(
+    best,
+    `The best ${what} does not fit the budget of ${counted(budgetTokens, "token")}, so only a part of it stays`,
+  );
 
   function warned(selection: Selection, problem: string): Selection {
     return { ...selection, warnings: [`${problem}: use a budget of at least ${needed} for the whole ${what}`] };

@@ -25,7 +25,8 @@ export function createApp(services: Services, options: ServeOptions, state: Stat
   const hasKey = keyCheck(apiKeys);
   const app = new Hono<Env>();
   const fail = (c: Context<Env>, error: unknown) => {
-    const failure = toHttpError(error);
+    const isTeis = c.get("family") === "tei";
+    const failure = toHttpError(error, !isTeis && /\/rerank(ing)?$/.test(c.get("route")));
     if (failure.status === 500) options.onWarning?.(`${c.get("route")}: ${describe(error)}`);
     if (failure.retryAfter !== undefined) c.header("retry-after", String(failure.retryAfter));
     // The rest of a body that is too large or too slow is not read, and nothing else can come after it.

@@ -1,44 +1,40 @@
 import { z } from "zod";
+import {
+  choiceField,
+  countField,
+  eitherField,
+  flagField,
+  listField,
+  numberField,
+  shareField,
+  textField,
+  wordsField,
+} from "../options/requests.ts";
 import { HttpError } from "./failure.ts";
 
-const query = z
-  .string({ error: "must be a string" })
-  .regex(/\S/, { error: "must not be blank" })
-  .describe("What is asked of the documents.");
-const model = z
-  .string({ error: "must be a string" })
-  .nullish()
-  .describe("A served model; another name is answered by the first one.");
-const count = (what: string) =>
-  z
-    .number({ error: "must be a number" })
-    .int({ error: "must be an integer" })
-    .min(1, { error: "must be at least 1" })
-    .max(2 ** 31 - 1, { error: "must be less than 2 ** 31" })
-    .nullish()
-    .describe(what);
-const flag = (what: string) => z.boolean({ error: "must be true or false" }).nullish().describe(what);
+const query = wordsField().describe("What is asked of the documents.");
+const model = textField().nullish().describe("A served model; another name is answered by the first one.");
+const count = (what: string) => countField().nullish().describe(what);
+const flag = (what: string) => flagField().nullish().describe(what);
 
-const documentText = z.union([z.string(), z.record(z.string(), z.unknown())], {
-  error: "must be a string or an object",
-});
-const list = <T extends z.ZodType>(item: T) => z.array(item, { error: "must be an array" });
-const documents = list(documentText).describe(
+const documentText = eitherField([z.string(), z.record(z.string(), z.unknown())], "a string or an object");
+const documents = listField(documentText).describe(
   'Texts, or objects with "text", and optionally "title" and "id"; of other objects all fields are read.',
 );
 const someDocuments = documents.min(1, { error: "must have at least one text" });
-const corpus = z.string({ error: "must be a string" }).nullish().describe("A stored corpus, in place of documents.");
+const corpus = textField().nullish().describe("A stored corpus, in place of documents.");
 
-const fuse = z
-  .union([z.enum(["none", "rrf"]), z.strictObject({ weight: z.number().min(0).max(1) })], {
-    error: 'must be "none", "rrf" or {"weight": a number from 0 to 1}',
-  })
+const FUSE = '"none", "rrf" or {"weight": a number from 0 to 1}';
+const fuse = eitherField(
+  [z.enum(["none", "rrf"]), z.strictObject({ weight: shareField() }, { error: `must be ${FUSE}` })],
+  FUSE,
+)
   .nullish()
   .describe(
     "How BM25 over the documents joins the heads: by ranks, by z-scores with this weight of the heads, or not. Defaults to " +
       "what the model's head set says: weight 0.5 for the built-in models, else not; with prior to 0.5.",
   );
-const prior = list(z.number({ error: "must be a number" }))
+const prior = listField(numberField())
   .nullish()
   .describe("Scores of the search that found the documents, one for each, higher is better. They take BM25's place.");
 
@@ -60,52 +56,51 @@ export const rerankV1 = z.object({
   documents: documents.nullish(),
   corpus,
   return_documents: flag("Add to every result its document."),
-  rank_fields: z.array(z.string()).nullish().describe("Fields of object documents to read."),
+  rank_fields: listField(textField()).nullish().describe("Fields of object documents to read."),
 });
 export const rerankTei = z.object({
   query,
-  texts: list(z.string({ error: "must be a string" })),
+  texts: listField(textField()),
   raw_scores: flag("Scores as they are, in place of 0 to 1."),
   return_text: flag("Add to every result its text."),
   truncate: flag("Taken and ignored: no text is too long."),
 });
 const pruneLimit = {
   budget_tokens: count("Tokens that may stay."),
-  threshold: z.number().nullish().describe("Least attention a token."),
+  threshold: numberField().nullish().describe("Least attention a token."),
   top_k: count("Sentences or chunks that stay."),
-  relative: z.number().nullish().describe("Least part of the best one's attention a token."),
+  relative: numberField().nullish().describe("Least part of the best one's attention a token."),
 };
 export const pruneBody = z
   .object({
     ...{ model, query },
-    text: z.string({ error: "must be a string" }).nullish(),
+    text: textField().nullish(),
     documents: documents.nullish(),
     ...pruneLimit,
-    unit: z.enum(["sentence", "chunk"], { error: 'must be "sentence" or "chunk"' }).nullish(),
-    marker: z.string().nullish().describe("Stands where text was left out."),
+    unit: choiceField(["sentence", "chunk"]).nullish(),
+    marker: textField().nullish().describe("Stands where text was left out."),
   })
   .refine((body) => (body.text == null) !== (body.documents == null), {
     error: 'expected exactly one of "text" and "documents"',
   })
-  .refine((body) => Object.keys(pruneLimit).some((name) => body[name as keyof typeof pruneLimit] != null), {
-    error: 'expected one of "budget_tokens", "threshold", "top_k" and "relative"',
-  });
+  .refine(
+    ({ budget_tokens, threshold, top_k, relative }) => {
+      const given = [budget_tokens, threshold, top_k].filter((limit) => limit != null).length;
+      return given === 1 || (given === 0 && relative != null);
+    },
+    { error: 'expected exactly one of "budget_tokens", "threshold" and "top_k", or "relative"' },
+  );
 export const retrieveBody = z.object({
   ...{ model, query, corpus },
   documents: someDocuments.nullish(),
   top_k: count("Chunks to take. Defaults to as many as fit."),
-  threshold: z
-    .number({ error: "must be a number" })
-    .min(0, { error: "must be at least 0" })
-    .max(1, { error: "must be at most 1" })
-    .nullish()
-    .describe("Take no chunk whose relevance is below this. Defaults to none."),
+  threshold: shareField().nullish().describe("Take no chunk whose relevance is below this. Defaults to none."),
   budget_tokens: count("Tokens that the text may have. Defaults to 2000."),
   chunk_tokens: count("Tokens of the chunks that documents are cut into, at least 8. Defaults to 200."),
   candidates: count(
     "Chunks that BM25 chooses for the heads to rank, where there are more. Defaults to 200; of a corpus to all.",
   ),
-  order: z.enum(["given", "score"], { error: 'must be "given" or "score"' }).nullish(),
+  order: choiceField(["given", "score"]).nullish(),
   fuse,
 });
 export const corpusBody = z.object({
@@ -122,10 +117,7 @@ export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infe
   const issue = parsed.error.issues[0]!;
   if (issue.path.length === 0)
     throw new HttpError(400, issue.code === "custom" ? issue.message : "The body must be a JSON object");
-  const [field, ...rest] = issue.path.map(String);
-  const missing = (body as Record<string, unknown>)[field!] === undefined;
-  const what = missing ? "must be provided" : issue.message;
-  throw new HttpError(400, `"${[field, ...rest].join(".")}" ${what}`);
+  throw new HttpError(400, `"${issue.path.map(String).join(".")}" ${issue.message}`);
 }
 
 /** A document of a body as the library takes it. Of an object without a text, its fields one a line. */

@@ -1,4 +1,22 @@
 import { isQRHeadError } from "../index.ts";
+import { DEVICE, heads, PASS, prompt } from "../options/model.ts";
+import { maxDocumentTokens, nullQuery } from "../options/ranking.ts";
+import { fieldNames, flagNames, type Names, wordError, wordWarning } from "../options/requests.ts";
+
+const NAMES: Names = {
+  ...flagNames({ ...DEVICE, ...PASS, heads, prompt, nullQuery, maxDocumentTokens }),
+  ...fieldNames({
+    ...{ query: "query", documents: "documents", fuse: "fuse", prior: "prior", order: "order", unit: "unit" },
+    ...{ threshold: "threshold", relative: "relative", marker: "marker", candidates: "candidates" },
+    ...{ budgetTokens: "budget_tokens", chunkTokens: "chunk_tokens", topK: "top_k" },
+  }),
+};
+const RERANK_NAMES: Names = { ...NAMES, ...fieldNames({ maxDocumentTokens: "max_tokens_per_doc" }) };
+
+/** What warnings of the library say, by the names of a route that takes the fields of reranking, or not. */
+export function warningsFor(warnings: readonly string[], reranks: boolean): string[] {
+  return warnings.map((warning) => wordWarning(warning, reranks ? RERANK_NAMES : NAMES));
+}
 
 /** What a request is answered with when it fails. */
 export class HttpError extends Error {
@@ -59,8 +77,12 @@ const STATUS: Readonly<Record<string, number>> = {
   BUSY: 503,
 };
 
-/** Any failure as an answer. The message of an unexpected error stays in the server. */
-export function toHttpError(error: unknown): HttpError {
+/**
+ * Any failure as an answer. The message of an unexpected error stays in the server.
+ *
+ * @param reranks Whether the request could have the fields of reranking.
+ */
+export function toHttpError(error: unknown, reranks: boolean): HttpError {
   if (error instanceof HttpError) return error;
   // JSON with thousands of levels can be parsed but not written.
   if (error instanceof RangeError && error.message.includes("call stack")) {
@@ -68,7 +90,12 @@ export function toHttpError(error: unknown): HttpError {
   }
   if (!isQRHeadError(error)) return new HttpError(500, "The server failed to answer");
   const status = STATUS[error.code] ?? 500;
-  return new HttpError(status, error.message, typeOf(status), status === 503 ? 1 : undefined);
+  return new HttpError(
+    status,
+    wordError(error, reranks ? RERANK_NAMES : NAMES),
+    typeOf(status),
+    status === 503 ? 1 : undefined,
+  );
 }
 
 function typeOf(status: number): string {

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { z } from "zod";
 import { type Fuse, type RankedDocument, type RankResult, relevanceByPlace } from "../index.ts";
+import { counted } from "../util/counted.ts";
 import { type DocumentBody, parseBody, type rerankTei, rerankV1, rerankV2, toDocument } from "./bodies.ts";
-import { HttpError } from "./failure.ts";
+import { HttpError, warningsFor } from "./failure.ts";
 import { rankFor, type Services, type Subject } from "./ranking.ts";
 
 /** An answer, and the times for its `Server-Timing` header. */
@@ -96,6 +97,11 @@ type Asked = {
 
 async function rank(services: Services, asked: Asked, subject: Subject, signal: AbortSignal) {
   const { query, top_n, max_tokens_per_doc, return_token_scores, fuse, prior } = asked;
+  const documents = "documents" in subject ? subject.documents.length : undefined;
+  if (prior && documents !== undefined && prior.length !== documents) {
+    const given = `${counted(prior.length, "number")} for ${counted(documents, "document")}`;
+    throw new HttpError(400, `"prior" must have one number for each document but has ${given}`);
+  }
   const { model, result } = await rankFor(
     ...([services, asked.model, query, subject] as const),
     {
@@ -132,5 +138,5 @@ function asObject(document: DocumentBody): object {
 }
 
 function warningsOf({ warnings }: RankResult): { warnings?: string[] } {
-  return warnings.length > 0 ? { warnings } : {};
+  return warnings.length > 0 ? { warnings: warningsFor(warnings, true) } : {};
 }

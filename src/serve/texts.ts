@@ -1,6 +1,6 @@
 import { chunkDocuments, type PruneOptions, type RankDocument, type RetrieveResult } from "../index.ts";
 import { corpusBody, type DocumentBody, parseBody, pruneBody, retrieveBody, toDocument } from "./bodies.ts";
-import { HttpError } from "./failure.ts";
+import { HttpError, warningsFor } from "./failure.ts";
 import type { ServedModel } from "./models.ts";
 import { type Services, storeOf } from "./ranking.ts";
 import type { Answer } from "./rerank.ts";
@@ -30,7 +30,7 @@ export async function answerPrune(services: Services, body: unknown, signal: Abo
       text: result.text,
       documents: result.documents.map(({ id: _, ...rest }) => rest),
       usage: { tokens, original_tokens: originalTokens, prompt_tokens: promptTokens },
-      warnings: result.warnings,
+      warnings: warningsFor(result.warnings, false),
     },
   };
 }
@@ -46,7 +46,7 @@ export async function answerRetrieve(services: Services, body: unknown, signal: 
   const { top_k, threshold, budget_tokens, chunk_tokens, candidates, order, fuse } = asked;
   return model.queue.run(async (running) => {
     const engine = await model.engine();
-    const from = corpus == null ? withIds(documents!) : await storeOf(services).open(corpus, model);
+    const from = corpus == null ? toBeCut(withIds(documents!)) : await storeOf(services).open(corpus, model);
     const found = await engine.retrieve(query, from, {
       ...defined({
         topK: top_k,
@@ -78,7 +78,7 @@ function toAnswer(model: ServedModel, found: RetrieveResult): Answer {
         ...{ tokens: usage.contextTokens, prompt_tokens: usage.promptTokens },
         ...{ chunks: usage.chunks, candidates: usage.candidates },
       },
-      ...{ timings, warnings },
+      ...{ timings, warnings: warningsFor(warnings, false) },
     },
   };
 }
@@ -97,7 +97,7 @@ export async function answerUpload(
   const cut = async (running: AbortSignal) =>
     chunk_tokens == null
       ? texts
-      : chunkDocuments(await model.engine(), texts, { chunkTokens: chunk_tokens, signal: running });
+      : chunkDocuments(await model.engine(), toBeCut(texts), { chunkTokens: chunk_tokens, signal: running });
   return { model: model.id, body: { object: "corpus", ...(await store.put(name, model, cut, signal)) } };
 }
 
@@ -108,6 +108,12 @@ function withIds(documents: readonly DocumentBody[]): RankDocument[] {
     const made = toDocument(document, index);
     return typeof id === "string" || typeof id === "number" ? { ...made, id: String(id) } : made;
   });
+}
+
+/** Documents to cut into chunks, of which blank ones have none. @throws HttpError 400 where none has any. */
+function toBeCut(documents: readonly RankDocument[]): readonly RankDocument[] {
+  if (documents.some(({ text }) => text.trim() !== "")) return documents;
+  throw new HttpError(400, '"documents" must have at least one text that is not blank');
 }
 
 /** Without what is null or undefined. */

@@ -6,8 +6,6 @@ const BYTE_ORDER_MARK = "\uFEFF";
 const MOST_ZEROS = 0.1;
 /** Bytes at the beginning of a file that tell a binary one by a zero byte: git's rule. */
 const LOOKED_AT = 8000;
-const SPACE = 0x20;
-const MARK_BYTES: readonly number[] = [0xef, 0xbb, 0xbf, 0xfe, 0xff];
 const BINARY = "a binary file, or UTF-16 without a byte order mark";
 
 /** What begins files that are no text, and how a message calls them. None may be the beginning of a text. */
@@ -49,9 +47,10 @@ export function whyBinary(bytes: Uint8Array): string | undefined {
 export function whyWithoutText(bytes: Uint8Array): string | undefined {
   const binary = whyBinary(bytes);
   if (binary !== undefined) return binary;
-  // A byte order mark, and in UTF-16 the zero beside each space.
-  const isBlank = (byte: number) => byte <= SPACE || MARK_BYTES.includes(byte);
-  return bytes.every(isBlank) ? "is empty" : undefined;
+  // What is no valid text is not empty either: reading it says what is wrong. A character may be cut at the end of the first part.
+  const isBlank = (part: Uint8Array) =>
+    new TextDecoder(utf16Of(bytes) ?? "utf-8").decode(part, { stream: part.length < bytes.length }).trim() === "";
+  return isBlank(bytes.subarray(0, LOOKED_AT)) && isBlank(bytes) ? "is empty" : undefined;
 }
 
 function whyNoText(kind: string): string {

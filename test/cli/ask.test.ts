@@ -39,10 +39,10 @@ describe.concurrent("files", () => {
     const given = [files.path("site"), files.path("site/a/README.md")];
     const { code, stdout, stderr } = await ask([...given, "--chunk-size", "8", "--json"]);
     expect(code).toBe(0);
-    expect(stderr).toMatch(/left out .*__init__\.py, which is empty/);
-    expect(stderr).toMatch(/left out .*logo\.png, which is not text but a PNG image/);
-    expect(stderr).toMatch(/left out .*old\.txt, which line 1 is not valid UTF-8/);
-    expect(stderr).toMatch(/left out .*paper\.pdf, which is not text but a PDF: extract its text first/);
+    expect(stderr).toMatch(/left out .*__init__\.py: is empty/);
+    expect(stderr).toMatch(/left out .*logo\.png: is not text but a PNG image/);
+    expect(stderr).toMatch(/left out .*old\.txt: line 1 is not valid UTF-8/);
+    expect(stderr).toMatch(/left out .*paper\.pdf: is not text but a PDF: extract its text first/);
     const { sources, shown, cites, usage, warnings } = JSON.parse(stdout);
     const first = shown.find(({ text }: { text: string }) => text.includes("bees"));
     expect(first).toMatchObject({ file: files.path("site/a/README.md"), line: 5, score: expect.any(Number) });

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { parseHeadSet } from "../../src/heads/head-set.ts";
 import { PUBLISHED_HEAD_SETS } from "../../src/heads/published.ts";
@@ -94,9 +94,10 @@ describe.concurrent("heads", () => {
   it("exports a set in formats that others read, and draws it", async () => {
     const scores = files.write("scores.json", '{"0-0": 4, "0-1": 3, "1-0": 2, "1-1": 1}');
     const [yaml, map] = [files.path("out.yaml"), files.path("map.html")];
-    const [written, list, none, drawn, unknown] = await Promise.all([
+    const [written, list, printed, none, drawn, unknown] = await Promise.all([
       run(["heads", "export", "qrhead-llama-3.1-8b-lme", "--format", "qrhead-yaml", "-o", yaml]),
       run(["heads", "export", scores, "--format", "qrhead-list"]),
+      run(["heads", "export", scores, "--format", "qrhead-list", "-o", "-"]),
       run(["heads", "export", "qrhead-llama-3.1-8b-lme", "--format", "wu"]),
       run(["heads", "plot", "qrhead-llama-3.1-8b-lme", "-o", map]),
       run(["heads", "plot", scores, "-o", files.path("scores.svg")]),
@@ -104,6 +105,7 @@ describe.concurrent("heads", () => {
     expect(written.code).toBe(0);
     expect(readFileSync(yaml, "utf8")).toContain('attn_head_set: "13-18,13-21,');
     expect(list.stdout).toBe('[["0-0",4],["0-1",3],["1-0",2],["1-1",1]]\n');
+    expect([printed.stdout, existsSync("-")]).toEqual([list.stdout, false]);
     expectFailure(none, 2, "qrhead-llama-3.1-8b-lme", "qrhead-yaml");
     expect(drawn.stdout).toContain("16 heads marked");
     expect(readFileSync(map, "utf8")).toContain("Layer 13, head 18: number 1 of the set");

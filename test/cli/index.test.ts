@@ -25,7 +25,7 @@ beforeAll(async () => {
     0,
     `${index}: ${passages.length + 1} chunks of ${passages.length + 1} files · ${passages.length + 1} added\n`,
   ]);
-  expect(stderr).toMatch(/^qrhead: warning: left out .*logo\.png, which is not text but a PNG image[^\n]*\n$/);
+  expect(stderr).toMatch(/^qrhead: warning: left out .*logo\.png: is not text but a PNG image[^\n]*\n$/);
 }, 60_000);
 afterAll(() => files.remove());
 
@@ -45,7 +45,7 @@ describe("qrhead index", () => {
     });
     rmSync(path.join(folder, "b.txt"));
     const gone = await run(["index", folder, "--index", own]);
-    expect(gone.stdout).toBe(`${own}: 1 chunks of 1 file · 1 removed\n`);
+    expect(gone.stdout).toBe(`${own}: 1 chunk of 1 file · 1 removed\n`);
     expect((await run(["index", "--index", own])).stdout).toContain("nothing has changed");
   }, 60_000);
 

@@ -70,7 +70,7 @@ describe.concurrent("long context", () => {
     const { code, stdout, stderr } = await run([...args, ...QUIET, text]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/\n(Sources:|Shown to the model; .*)\n\[1\] .*notes\.txt:1 · relevance \d\.\d\d\n$/);
-    expect(stderr).toMatch(/1 of 1 chunks/);
+    expect(stderr).toMatch(/1 of 1 chunk,/);
   }, 180_000);
 
   it("writes a page to look at", async () => {

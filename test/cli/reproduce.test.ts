@@ -50,7 +50,7 @@ describe("qrhead reproduce", () => {
     const { stdout, stderr } = await reproduce(...args, "--json");
     expect(stderr).toBe("");
     const { rows, changed } = JSON.parse(stdout);
-    expect(changed).toEqual(["1 queries in place of 512"]);
+    expect(changed).toEqual(["1 query in place of 512"]);
     const bm25 = rows.find((row: { set: string; method: string }) => row.set === "scifact" && row.method === "bm25");
     expect(bm25).toMatchObject({ published: 67.9, ours: 100, queries: 1 });
     expect(bm25.difference).toBeCloseTo(32.1);
@@ -60,7 +60,7 @@ describe("qrhead reproduce", () => {
     );
     const journal = readFileSync(`${output}/results.jsonl`, "utf8");
     const again = await reproduce(...args);
-    expect(again.stdout).toContain("Not the paper's setting: 1 queries in place of 512");
+    expect(again.stdout).toContain("Not the paper's setting: 1 query in place of 512");
     expect(again.stdout).toMatch(/scifact +ndcg@10 +bm25 +1 +67\.9 +100\.0 .* \+32\.1/);
     expect(readFileSync(`${output}/results.jsonl`, "utf8")).toBe(journal);
   });

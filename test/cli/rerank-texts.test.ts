@@ -88,8 +88,8 @@ describe.concurrent("texts that are out of the ordinary", () => {
     const { code, stdout, stderr } = await run([...args, sky, ...without]);
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as Output).results).toHaveLength(1);
-    expect(stderr.match(/left out .*, which is empty\n/g)).toHaveLength(4);
-    expect(stderr).toMatch(/left out .*zeros\.bin, which is not text but a binary file/);
+    expect(stderr.match(/left out .*: is empty\n/g)).toHaveLength(4);
+    expect(stderr).toMatch(/left out .*zeros\.bin: is not text but a binary file/);
     for (const alone of without) expectFailure(await run([...args, alone]), 2, alone);
     expectFailure(await run([...args, ...without]), 2, "Expected documents but", "and the other 4 have none either");
   });

@@ -93,6 +93,25 @@ describe("qrhead mcp", () => {
     expect(pruned.text).not.toContain("Bread");
   });
 
+  it("says what is wrong with a request by the names of its fields", async () => {
+    const said = async (name: string, args: object) => {
+      const { text, isError } = await call(name, args).catch((error: Error) => ({
+        text: error.message,
+        isError: true,
+      }));
+      expect(isError).toBe(true);
+      return text;
+    };
+    expect(await said("retrieve", { query, budget_tokens: 0 })).toMatch(/budget_tokens: must be at least 1$/);
+    expect(await said("retrieve", { query: " " })).toMatch(/query: must not be blank$/);
+    expect(await said("rerank", {})).toMatch(/query: must be provided$/);
+    expect(await said("retrieve", { query, threshold: "high" })).toMatch(/threshold: must be a number$/);
+    // No tool takes a size of chunks.
+    expect(await said("retrieve", { query, budget_tokens: 1 })).toMatch(
+      /the budget is 1: use a larger "budget_tokens"$/,
+    );
+  });
+
   it("reads nothing outside its roots, whichever way it is asked", async () => {
     for (const outside of [
       "../secret.md",

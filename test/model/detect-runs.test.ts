@@ -174,6 +174,6 @@ describe("examples longer than the context", () => {
     const set = await detect({ examples: [examples[0]!, long, examples[2]!], contextSize: 1500, skipLong: true });
     expect(set.source).toEqual({ name: "examples", examples: 2, skipped: 1 });
     const only = detect({ examples: [long], contextSize: 1500, skipLong: true });
-    await expect(only).rejects.toThrow(/^All 1 examples are longer than the context/);
+    await expect(only).rejects.toThrow(/^The only example is longer than the context/);
   });
 });

@@ -74,7 +74,7 @@ describe("detectRetrievalHeads", () => {
     expect(set.heads.length).toBeLessThan(12);
     for (const [layer, head] of set.heads) expect(set.scores[layer]![head]).toBeGreaterThan(0);
     expect(warnings).toEqual([
-      expect.stringMatching(/^Only 1 of 1 answers/),
+      expect.stringMatching(/^Only 1 of 1 answer /),
       expect.stringMatching(/fewer than the 12 requested$/),
     ]);
     await expect(detectRetrievalHeads({ ...one, threshold: 0.99 })).rejects.toMatchObject({

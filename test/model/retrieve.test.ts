@@ -154,6 +154,7 @@ describe("retrieve", () => {
     expect(near.sources[0]!.relevance).toBe(ranks.results.find(({ id }) => id === near.sources[0]!.id)!.relevance);
     const none = await retriever.retrieve(QUERY, documents, { ...given, threshold: 1 });
     expect(none).toMatchObject({ sources: [], text: "", abstained: true });
+    expect(none.messages.at(-1)!.content).toMatch(/^Sources: none were found\.\n\nQuestion: /);
     expect(none.belowThreshold).toBe(count - all.usage.irrelevantChunks);
     const wrong = retriever.retrieve(QUERY, documents, { threshold: 1.5 });
     await expect(wrong).rejects.toMatchObject({

@@ -110,7 +110,7 @@ describe("rerank routes", () => {
       results.map(({ index, score, attention, prior }) => ({ index, raw_score: score, attention, prior })),
     );
     for (const [wrong, message] of [
-      [[1, 2], /one per document for prior/],
+      [[1, 2], /^"prior" must have one number for each document but has 2 numbers for 3 documents$/],
       [[1, "2", 3], /"prior.1" must be a number/],
       ["bm25", /"prior" must be an array/],
     ] as const) {
@@ -183,7 +183,42 @@ describe("errors", () => {
       ...(["llama.cpp", "/v1/rerank", { query, documents: texts, corpus: "a" }, 400] as const),
       /exactly one of "documents" and "corpus"/,
     ],
-    ["llama.cpp", "/v1/prune", { query, text: "a" }, 400, /expected one of "budget_tokens"/],
+    ["llama.cpp", "/v1/prune", { query, text: "a" }, 400, /expected exactly one of "budget_tokens"/],
+    [
+      "llama.cpp",
+      "/v1/prune",
+      { query, text: "a", budget_tokens: 9, top_k: 1 },
+      400,
+      /expected exactly one of "budget_/,
+    ],
+    [
+      "llama.cpp",
+      "/v1/retrieve",
+      { query, documents: ["", ""] },
+      400,
+      /^"documents" must have at least one text that is not blank$/,
+    ],
+    [
+      "llama.cpp",
+      "/v1/retrieve",
+      { query, documents: texts, chunk_tokens: 3 },
+      400,
+      /"chunk_tokens" must be an integer of at least 8 but is 3/,
+    ],
+    [
+      "llama.cpp",
+      "/v1/retrieve",
+      { query, documents: texts, budget_tokens: 1 },
+      400,
+      /use a larger "budget_tokens", or a smaller "chunk_tokens"$/,
+    ],
+    [
+      "llama.cpp",
+      "/v1/rerank",
+      { query, documents: texts, fuse: { weight: 2 } },
+      400,
+      /^"fuse.weight" must be at most 1$/,
+    ],
     ["llama.cpp", "/v1/prune", { query, top_k: 1 }, 400, /exactly one of "text" and "documents"/],
     ["llama.cpp", "/v1/retrieve", { query }, 400, /exactly one of "documents" and "corpus"/],
     ["llama.cpp", "/v1/rerank", { query: "tower ".repeat(9000), documents: texts }, 413, /context holds/],
@@ -256,6 +291,7 @@ describe("other routes", () => {
     expect(body.messages.at(-1).content).toContain(query);
     const none = await post("/v1/retrieve", { query, documents, threshold: 1 });
     expect(none.body).toMatchObject({ sources: [], abstained: true });
+    expect(none.body.messages.at(-1).content).toBe(`Sources: none were found.\n\nQuestion: ${query}`);
     expect(none.body.below_threshold).toBeGreaterThan(0);
     const wrong = await post("/v1/retrieve", { query, documents, threshold: 1.5 });
     expect([wrong.status, JSON.stringify(wrong.body)]).toEqual([400, expect.stringContaining("must be at most 1")]);

@@ -1,5 +1,5 @@
 // What follows from the registry of options: checks, flags, words and the configuration file.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { applyConfig, configFile } from "../../src/cli/config.ts";
@@ -131,6 +131,22 @@ describe("flags", () => {
   ])("say what they take: %j", async (args, sentence) => {
     const fresh = await createProgram([args[0]!]);
     await expect(fresh.parseAsync(args, { from: "user" })).rejects.toThrow(sentence);
+  });
+
+  it("that name what is written refuse -, which would be a file of this name; heads export prints then", () => {
+    const all = flagsOf(program).filter(({ path, option }) => `${path} ${option.long}` !== "heads export --output");
+    const writing = all.filter(({ option }) => /<OUT>/.test(option.flags) || specOf(option)?.writes);
+    const known = new Set(writing.map(({ option }) => option.long));
+    const named = ["--output", "--plot", "--trials", "--answers", "--head-set", "--report", "--cache", "--index"];
+    expect([...known]).toEqual(expect.arrayContaining([...named, "--checkpoint", "--corpora"]));
+    // Every -o: also that of a folder.
+    for (const { path, option } of [...writing, ...all.filter(({ option }) => option.short === "-o")]) {
+      const parse = (value: string) => option.parseArg!(value, undefined);
+      const name = `${path} ${option.flags}`;
+      expect(() => parse("-"), name).toThrow(/pass \.\/- for a (file|folder) of this name$|ends in \.html or \.svg/);
+      const taken = specOf(option)?.kind === "other" ? "./-.html" : "./-";
+      expect(parse(taken), name).toBe(taken);
+    }
   });
 
   it("count in units that people have, and give the library its own", () => {
@@ -287,4 +303,17 @@ describe("the configuration file", () => {
     vi.stubEnv("QRHEAD_CONFIG", missing);
     expect(() => applyConfig(program)).toThrow(`Configuration file ${missing} does not exist`);
   });
+});
+
+it("reads the environment variables that the docs list, and no others", () => {
+  const page = readFileSync("docs/command-line.md", "utf8").split("### Environment variables")[1]!.split("\n## ")[0]!;
+  const listed = [...page.matchAll(/^\| `(QRHEAD_[A-Z_]+)` \|/gm)].map(([, name]) => name!);
+  const sources = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  const read = sources.flatMap((file) => {
+    const found = readFileSync(path.join("src", file), "utf8").matchAll(/(?:env\.|env: ")(QRHEAD_[A-Z_]+)/g);
+    return [...found].map(([, name]) => name!);
+  });
+  expect(listed.toSorted()).toEqual([...new Set(read)].sort());
+  const withFlags = flagsOf(program).flatMap(({ option }) => (option.envVar ? [[option.envVar, option.long]] : []));
+  for (const [name, flag] of withFlags) expect(page).toContain(`| \`${name}\` | default of \`${flag}\``);
 });

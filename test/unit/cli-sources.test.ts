@@ -1,9 +1,9 @@
 // What files, folders and patterns become documents, and which arguments are the question.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { askedOf } from "../../src/cli/query.ts";
-import { cutSources, readSources, type SourceFlags } from "../../src/cli/sources.ts";
+import { cutSources, readSources, type SourceFlags, warnOfLeftOut } from "../../src/cli/sources.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 
 const files = temporaryFolder();
@@ -86,6 +86,25 @@ describe("a folder and a pattern", () => {
     await expect(readSources([`${files.folder}/*.none`], {}, signal)).rejects.toThrow(/No file matches .*\*\.none/);
     await expect(read(["notes/logo.png"])).rejects.toThrow(/logo\.png is not text but a PNG image/);
     await expect(read(["nowhere"])).rejects.toThrow(/File or folder .*nowhere does not exist/);
+  });
+
+  it("say of each file that is left out why, in a sentence", async () => {
+    mkdirSync(files.path("odd"));
+    for (const [name, content] of Object.entries({ "a.jsonl": '{"name": 1}\n', "b.md": "Text.", "c.md": "" })) {
+      writeFileSync(files.path(`odd/${name}`), content);
+    }
+    writeFileSync(files.path("odd/d.md"), Buffer.from([0xff, 0xfe, 0x00, 0x01]));
+    const write = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+    const warnings = () => write.mock.calls.map(([line]) => String(line).replaceAll(files.folder, ""));
+    expect((await read(["odd"])).map(({ text }) => text)).toEqual(["Text.", "\uFEFF\u0100"]);
+    expect(warnings()[0]).toMatch(/^qrhead: warning: left out \/odd\/a\.jsonl: line 1 has no "text"/);
+    expect(warnings()[1]).toBe("qrhead: warning: left out /odd/c.md: is empty\n");
+    rmSync(files.path("odd/b.md"));
+    rmSync(files.path("odd/d.md"));
+    await expect(read(["odd"])).rejects.toThrow(/^Expected documents but .*a\.jsonl, line 1 has no "text"/);
+    const many = Array.from({ length: 6 }, (_, index) => ({ file: `${index}`, reason: "is empty" }));
+    warnOfLeftOut(many);
+    expect(warnings().at(-1)).toBe("qrhead: warning: left out 1 more file\n");
   });
 
   it("become chunks that are named FILE:LINE", async () => {

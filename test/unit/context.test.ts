@@ -155,6 +155,7 @@ describe("assembleContext", () => {
   test("makes messages and one text of the same words", () => {
     const [system, user] = toMessages("[1] x", "why?");
     expect(user).toEqual({ role: "user", content: "Sources:\n\n[1] x\n\nQuestion: why?" });
+    expect(toMessages(" ", "why?")[1]!.content).toBe("Sources: none were found.\n\nQuestion: why?");
     expect(toPrompt("[1] x", "why?")).toBe(`${system!.content}\n\n${user!.content}`);
   });
 });

@@ -87,7 +87,7 @@ describe("a checkpoint", () => {
     expect(await knownOf(empty, { resume: false, run: { ...key, objective: "ndcg" } })).toEqual([]);
     const file = await written(1);
     await expect(open(file, { resume: false })).rejects.toThrow(
-      /holds 1 examples of an unfinished run: .*resume: true, or remove the file/,
+      /holds 1 example of an unfinished run: .*resume: true, or remove the file/,
     );
     expect(await knownOf(file)).toHaveLength(1);
   });

@@ -65,7 +65,7 @@ describe("parseHeadSet of our own format", () => {
       },
       /head 1-2 is named twice/,
     ],
-    ["weights for other heads", { weights: [1] }, /1 weights for 2 heads/],
+    ["weights for other heads", { weights: [1] }, /1 weight for 2 heads/],
     ["a weight below 0", { weights: [1, -0.5] }, /weights\.1/],
     ["weights of nothing but 0", { weights: [0, 0] }, /every head has the weight 0/],
     ["scores of another shape", { scores: [[1, 2, 3]] }, /scores are not 2 layers of 3 heads/],

@@ -100,7 +100,7 @@ describe("a unit that is larger than the budget", () => {
   test("leaves at least a word, or the call fails and says what would do", async () => {
     const call = prune(attendingTo({ [ANSWER]: 9 }), "q", cases[0]![1], { budgetTokens: 1 });
     await expect(call).rejects.toBeInstanceOf(InputError);
-    await expect(call).rejects.toThrow(/^Not even a word .* the budget of 1 tokens: use a budget of at least \d+/);
+    await expect(call).rejects.toThrow(/^Not even a word .* the budget of 1 token: use a budget of at least \d+/);
   });
 
   test("leaves what is protected, with a warning, where there is no room beside it", async () => {

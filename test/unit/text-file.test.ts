@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeText, splitLines, whyBinary } from "../../src/util/text-file.ts";
+import { decodeText, splitLines, whyBinary, whyWithoutText } from "../../src/util/text-file.ts";
 
 const utf16le = (text: string) => Buffer.from(`\uFEFF${text}`, "utf16le");
 const utf16be = (text: string) => utf16le(text).swap16();
@@ -47,6 +47,17 @@ it("knows text from what is none", () => {
   );
   for (const text of [...texts, utf16le("a"), utf16be("a")]) expect(whyBinary(text)).toBeUndefined();
   expect(whyBinary(Buffer.from("text\0more"))).toMatch("binary");
+});
+
+it("calls a text empty that is blank, in every encoding, and no other", () => {
+  const blank = ["", " \r\n\t\n", "\uFEFF\n", "\u3000".repeat(9000), "\u00a0"].map((text) => Buffer.from(text));
+  for (const bytes of [...blank, utf16le(" \n"), utf16be(""), utf16be("\u2003")]) {
+    expect(whyWithoutText(bytes), bytes.toString("hex").slice(0, 20)).toBe("is empty");
+  }
+  // The bytes of these characters are those of spaces or of byte order marks.
+  const texts = [utf16le("\u0100"), utf16be("\u0100"), utf16le("\u2020"), utf16le("\uFEFE"), Buffer.from("\u0001")];
+  const late = Buffer.from(`${" ".repeat(9000)}a`);
+  for (const bytes of [...texts, late, Buffer.from([0xff])]) expect(whyWithoutText(bytes)).toBeUndefined();
 });
 
 it("splits at line ends of every kind", () => {

@@ -13,6 +13,7 @@ import { DEVICE, heads, LOADING } from "../../options/model.ts";
 import { CHUNKING, chunkTokens, neighbours } from "../../options/texts.ts";
 import type { LoadOptions } from "../../options.ts";
 import { QRRetriever } from "../../retriever.ts";
+import { counted } from "../../util/counted.ts";
 import { notFromConfig } from "../config.ts";
 import { openCorpus } from "../corpus-cache.ts";
 import { addHelp } from "../help.ts";
@@ -195,7 +196,7 @@ function footer({ usage, timings, shown, stopped, belowThreshold }: AskResult): 
     chunksOf(shown, usage),
     ...irrelevantOf(usage),
     ...belowOf(belowThreshold),
-    `${usage.answerTokens} tokens of answer${stopped === "maxTokens" ? " (cut at --max-tokens)" : ""}`,
+    `${counted(usage.answerTokens, "token")} of answer${stopped === "maxTokens" ? " (cut at --max-tokens)" : ""}`,
     `${seconds(timings.retrieveMs)} to retrieve, ${seconds(timings.generateMs)} to generate`,
   ].join(" · ");
 }

@@ -8,6 +8,7 @@ import { threadsRow } from "../../bench/threads.ts";
 import { OUTPUTS } from "../../options/command-line.ts";
 import { BENCHING } from "../../options/evaluating.ts";
 import { type FlagsOf, valuesOf } from "../../options/spec.ts";
+import { counted } from "../../util/counted.ts";
 import { append } from "../../util/extremes.ts";
 import { defaultThreads } from "../../util/threads.ts";
 import { addHelp } from "../help.ts";
@@ -71,9 +72,11 @@ async function bench(_: unknown, command: Command): Promise<void> {
   if (flags.json) return printJson(report);
   const { model, machine, size } = report;
   print(
-    `${oneLine(model.name)}, ${model.layers} layers of ${model.heads} heads; ${size.documentTokens} + ${size.queryTokens} tokens`,
+    `${oneLine(model.name)}, ${counted(model.layers, "layer")} of ${counted(model.heads, "head")}; ${size.documentTokens} + ${size.queryTokens} tokens`,
   );
-  print(`${machine.cpu}, ${machine.threads} threads, llama.cpp ${machine.library}, GPU: ${machine.gpu || "none"}`);
+  print(
+    `${machine.cpu}, ${counted(machine.threads, "thread")}, llama.cpp ${machine.library}, GPU: ${machine.gpu || "none"}`,
+  );
   print(`\n${timesTable(report)}\n\n${ratiosTable(report.rows)}`);
 }
 

@@ -9,6 +9,7 @@ import type { Objective } from "../../detect/objectives.ts";
 import { InputError, isQRHeadError } from "../../errors.ts";
 import { INPUTS, OUTPUTS } from "../../options/command-line.ts";
 import { BOOTSTRAPPING, DETECTING } from "../../options/detecting.ts";
+import { counted } from "../../util/counted.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { describeDetected, unratedNote } from "../describe-detected.ts";
 import { readSource, type SourceFlags } from "../detect-source.ts";
@@ -149,7 +150,7 @@ async function detect(files: string[], _: unknown, command: Command): Promise<vo
     if (checkpoint !== undefined && flags.checkpoint === undefined) await removeCheckpoint(checkpoint).catch(() => {});
     const { length: found } = set.scores.flat();
     if (typeof top === "number" && top > found)
-      warn(`The model has only ${found} heads, fewer than the ${top} requested: all are written`);
+      warn(`The model has only ${counted(found, "head")}, fewer than the ${top} requested: all are written`);
     const unrated = unratedNote(set);
     if (unrated !== undefined) warn(unrated);
     if (json) return printJson(set);

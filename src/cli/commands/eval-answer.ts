@@ -18,6 +18,7 @@ import { Journal, readJournal } from "../../eval/journal.ts";
 import { OUTPUTS } from "../../options/command-line.ts";
 import { EVALUATING_ANSWERS } from "../../options/evaluating.ts";
 import { withoutHeads } from "../../options/model.ts";
+import { counted } from "../../util/counted.ts";
 import { makeFolder } from "../../util/output-file.ts";
 import { timeLeft } from "../example-bar.ts";
 import { addHelp } from "../help.ts";
@@ -131,7 +132,7 @@ async function run(_: unknown, command: Command): Promise<void> {
     const failed = journal.outcomes.filter(({ error }) => error !== undefined);
     if (failed[0] && !flags.json) {
       const { method, query, error } = failed[0];
-      warn(`${failed.length} answers failed and count as wrong; the first, ${method} on ${query}: ${error}`);
+      warn(`${counted(failed.length, "answer")} failed and count as wrong; the first, ${method} on ${query}: ${error}`);
     }
   } finally {
     bar.stop();

@@ -6,6 +6,7 @@ import { type ExportFormat, exportHeadSet } from "../../heads/export.ts";
 import { headKey } from "../../heads/heads.ts";
 import { trimHeadSet } from "../../heads/trim.ts";
 import { HEAD_TOOLS, OUTPUTS } from "../../options/command-line.ts";
+import { counted } from "../../util/counted.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { type FoundSet, findSet, modelFor, ofModel } from "../find-set.ts";
 import { formatPlot } from "../head-plot.ts";
@@ -33,7 +34,10 @@ export function registerHeadTools(heads: Command): void {
 
   const exporting = heads.command("export").description("write a head set in a published format");
   exporting.argument("<set>", SET);
-  const output = { ...OUTPUTS.output, shortDefault: "standard output" };
+  const output = {
+    ...OUTPUTS.output,
+    ...{ writes: false, flagSays: "file to write, - for standard output", shortDefault: "standard output" },
+  };
   addOptions(addModelOptions(exporting), [HEAD_TOOLS.format, output, OUTPUTS.force]);
   addCommonOptions(exporting).action(exportSet);
 
@@ -54,9 +58,9 @@ async function compare(a: string, b: string, _: unknown, command: Command): Prom
 
 function describeComparison(a: FoundSet, b: FoundSet, comparison: HeadSetComparison): string {
   const { shared, overlap, jaccard, chance, top, spearman } = comparison;
-  const counted = ({ name, set }: FoundSet) => `${oneLine(name)} (${set.heads.length} heads)`;
+  const withCount = ({ name, set }: FoundSet) => `${oneLine(name)} (${counted(set.heads.length, "head")})`;
   const lines = [
-    `${counted(a)} and ${counted(b)}`,
+    `${withCount(a)} and ${withCount(b)}`,
     `  shared    ${shared.length}: ${shared.map(headKey).join(",") || "none"}`,
     `  overlap   ${percent(overlap)} of the smaller set${chance === null ? "" : `, ${percent(chance)} by chance`}`,
     `  jaccard   ${jaccard.toFixed(3)}`,
@@ -79,12 +83,15 @@ async function trim(spec: string, _: unknown, command: Command): Promise<void> {
   const set = ofModel(found);
   const trimmed = trimHeadSet(set, top, found.name);
   await writeWhole(path.resolve(output), formatHeadSet(trimmed), { force, shared: true });
-  print(`${oneLine(output)}: the first ${top} of ${set.heads.length} heads, ${trimmed.heads.map(headKey).join(",")}`);
+  print(
+    `${oneLine(output)}: the first ${top} of ${counted(set.heads.length, "head")}, ${trimmed.heads.map(headKey).join(",")}`,
+  );
 }
 
 async function exportSet(spec: string, _: unknown, command: Command): Promise<void> {
   const flags = command.optsWithGlobals<ToolFlags & { format: ExportFormat }>();
-  const { output, force = false } = flags;
+  const { force = false } = flags;
+  const output = flags.output === "-" ? undefined : flags.output;
   if (output !== undefined) await assertWritable(path.resolve(output), force);
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   const text = exportHeadSet(set, flags.format, name);
@@ -100,6 +107,6 @@ async function plot(spec: string, _: unknown, command: Command): Promise<void> {
   const { name, set } = findSet(spec, await modelFor([spec], flags, interruptSignal()));
   await writeWhole(path.resolve(output), await formatPlot(set, name, output), { force, shared: true });
   print(
-    `${oneLine(output)}: ${set.heads.length} heads marked${set.scores ? "" : "; the set has no scores to colour the others by"}`,
+    `${oneLine(output)}: ${counted(set.heads.length, "head")} marked${set.scores ? "" : "; the set has no scores to colour the others by"}`,
   );
 }

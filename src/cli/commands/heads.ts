@@ -4,6 +4,7 @@ import { deepestLayer, headKey } from "../../heads/heads.ts";
 import { PUBLISHED_HEAD_SETS } from "../../heads/published.ts";
 import { OUTPUTS } from "../../options/command-line.ts";
 import type { ModelIdentity } from "../../types.ts";
+import { counted } from "../../util/counted.ts";
 import { describeLocal, trust } from "../describe-detected.ts";
 import { findSet, modelFor } from "../find-set.ts";
 import { addHelp } from "../help.ts";
@@ -78,9 +79,11 @@ function describeSet(name: string, set: HeadSet, known: ModelIdentity | undefine
     : deepest + 1 === model.layers
       ? `all ${model.layers} are needed`
       : `0 to ${deepest} of ${model.layers} are needed (${Math.round(((deepest + 1) / model.layers) * 100)}%): qrhead slim leaves out the rest`;
-  const found = [objective, source?.data, source?.examples && `${source.examples} examples`].filter(Boolean).join(", ");
+  const found = [objective, source?.data, source?.examples && counted(source.examples, "example")]
+    .filter(Boolean)
+    .join(", ");
   const shape = model
-    ? `${model.name} (${model.architecture}, ${model.layers} layers of ${model.heads} heads)`
+    ? `${model.name} (${model.architecture}, ${counted(model.layers, "layer")} of ${counted(model.heads, "head")})`
     : "not said";
   const lines: [string, string | undefined][] = [
     ["model", shape],
@@ -91,9 +94,9 @@ function describeSet(name: string, set: HeadSet, known: ModelIdentity | undefine
     ["source", [source?.name, source?.url].filter(Boolean).join(", ") || undefined],
     ["prompt", prompt],
     ["null", nullQuery && JSON.stringify(nullQuery)],
-    ["scores", scores && `of all ${scores.length * scores[0]!.length} heads (--json)`],
+    ["scores", scores && `of all ${counted(scores.length * scores[0]!.length, "head")} (--json)`],
   ];
-  return [`${oneLine(name)}: ${heads.length} ${heads.length === 1 ? "head" : "heads"}`]
+  return [`${oneLine(name)}: ${counted(heads.length, "head")}`]
     .concat(lines.flatMap(([label, value]) => (value ? [`  ${label.padEnd(7)} ${oneLine(value)}`] : [])))
     .concat(describeLocal(heads, (known ?? model)?.slidingWindow), trust(set))
     .join("\n");

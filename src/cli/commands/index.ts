@@ -5,6 +5,7 @@ import { type ChunkIndex, openIndex } from "../../index-store/chunk-index.ts";
 import type { IndexUpdate } from "../../index-store/update.ts";
 import { INDEXING } from "../../options/answering.ts";
 import { INPUTS, OUTPUTS } from "../../options/command-line.ts";
+import { counted } from "../../util/counted.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { addCommonOptions, addOptions, type CommonFlags } from "../options.ts";
@@ -68,5 +69,5 @@ async function update(files: string[], _: unknown, command: Command): Promise<vo
 function summary(file: string, { files }: ChunkIndex, { added, changed, removed, chunks }: IndexUpdate): string {
   const counts = Object.entries({ added, changed, removed }).flatMap(([what, n]) => (n > 0 ? `${n} ${what}` : []));
   const news = counts.length > 0 ? counts.join(", ") : "nothing has changed";
-  return `${oneLine(file)}: ${chunks} chunks of ${files} ${files === 1 ? "file" : "files"} · ${news}`;
+  return `${oneLine(file)}: ${counted(chunks, "chunk")} of ${counted(files, "file")} · ${news}`;
 }

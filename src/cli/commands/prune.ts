@@ -8,6 +8,7 @@ import { CHUNKING, LIMITING, PROTECTING, PRUNING } from "../../options/texts.ts"
 import type { PruneOptions } from "../../pruning/options.ts";
 import { QRRetriever } from "../../retriever.ts";
 import type { RankDocument } from "../../types.ts";
+import { counted } from "../../util/counted.ts";
 import { decodeText } from "../../util/text-file.ts";
 import { wrongOption } from "../failure.ts";
 import { flagOption } from "../flags.ts";
@@ -129,7 +130,7 @@ async function prune(question: string | undefined, files: string[], _: unknown, 
     for (const warning of result.warnings) warn(warning);
     if (!flags.quiet) {
       const { tokens, originalTokens } = result.usage;
-      note(`${tokens} of ${originalTokens} tokens · ${Math.round(result.timings.totalMs)} ms`);
+      note(`${tokens} of ${counted(originalTokens, "token")} · ${Math.round(result.timings.totalMs)} ms`);
     }
   } finally {
     bar.stop();

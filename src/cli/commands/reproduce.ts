@@ -17,6 +17,7 @@ import { findPublished, type PublishedModelKey } from "../../heads/published.ts"
 import { loadModel } from "../../model/model.ts";
 import { OUTPUTS, REPRODUCING } from "../../options/command-line.ts";
 import type { FlagsOf } from "../../options/spec.ts";
+import { counted } from "../../util/counted.ts";
 import { addHelp } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
@@ -164,13 +165,13 @@ function changes(
   { candidates, limit, maxDocumentWords, maxDocumentTokens }: ReproduceFlags,
   setting: Setting,
 ): string[] {
-  const said = (value: number | undefined, of: number | undefined, what: string) =>
-    value === undefined || value === of ? [] : [`${value} ${what}${of ? ` in place of ${of}` : ""}`];
+  const said = (value: number | undefined, of: number | undefined, one: string, several: string) =>
+    value === undefined || value === of ? [] : [`${counted(value, one, several)}${of ? ` in place of ${of}` : ""}`];
   return [
-    ...said(candidates, setting.candidates, "candidates"),
-    ...said(limit, setting.limit, "queries"),
-    ...said(maxDocumentWords, setting.maxDocumentWords, "words a document"),
-    ...said(maxDocumentTokens, undefined, "tokens a document"),
+    ...said(candidates, setting.candidates, "candidate", "candidates"),
+    ...said(limit, setting.limit, "query", "queries"),
+    ...said(maxDocumentWords, setting.maxDocumentWords, "word a document", "words a document"),
+    ...said(maxDocumentTokens, undefined, "token a document", "tokens a document"),
   ];
 }
 

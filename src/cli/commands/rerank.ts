@@ -8,6 +8,7 @@ import type { LoadOptions } from "../../options.ts";
 import type { BatchResult, RankBatch } from "../../ranking/batch.ts";
 import type { RankedDocument, RankResult } from "../../ranking/results.ts";
 import { QRRetriever } from "../../retriever.ts";
+import { counted } from "../../util/counted.ts";
 import { openCorpus } from "../corpus-cache.ts";
 import { oneByOne, rankCandidates } from "../first-stage.ts";
 import { type FuseFlags, fuseOption } from "../fuse-option.ts";
@@ -288,15 +289,14 @@ function footer(
   { usage, timings, heads, windows, belowThreshold, fusion }: RankResult,
   throughput: BatchResult["throughput"] | undefined,
 ): string {
-  const count = usage.documentTokens.length;
   const named = /^[\d\s,_-]+$/.test(retriever.headSet) ? "" : ` of ${oneLine(retriever.headSet)}`;
   return [
     modelLabel(retriever.model),
-    `${heads.length} ${heads.length === 1 ? "head" : "heads"}${named}${fusion ? fusedWith(fusion) : ""}`,
-    `${count} ${count === 1 ? "document" : "documents"}${belowThreshold > 0 ? `, ${belowThreshold} below the threshold` : ""}`,
-    `${usage.promptTokens} tokens${windows ? ` in ${windows.count} ${windows.count === 1 ? "window" : "windows"} (${windows.merge})` : ""}`,
+    `${counted(heads.length, "head")}${named}${fusion ? fusedWith(fusion) : ""}`,
+    `${counted(usage.documentTokens.length, "document")}${belowThreshold > 0 ? `, ${belowThreshold} below the threshold` : ""}`,
+    `${counted(usage.promptTokens, "token")}${windows ? ` in ${counted(windows.count, "window")} (${windows.merge})` : ""}`,
     throughput
-      ? `${throughput.queries} queries in ${Math.round(throughput.totalMs)} ms, ${throughput.queriesPerSecond.toPrecision(3)} a second`
+      ? `${counted(throughput.queries, "query", "queries")} in ${Math.round(throughput.totalMs)} ms, ${throughput.queriesPerSecond.toPrecision(3)} a second`
       : `${Math.round(timings.totalMs)} ms and ${Math.round(timings.loadMs)} ms to load`,
   ].join(" · ");
 }

@@ -9,6 +9,7 @@ import { INPUTS, OUTPUTS } from "../../options/command-line.ts";
 import { RETRIEVAL_HEADS } from "../../options/detecting.ts";
 import { prompt } from "../../options/model.ts";
 import type { PromptName } from "../../prompt/profiles.ts";
+import { counted } from "../../util/counted.ts";
 import { assertWritable, writeWhole } from "../../util/output-file.ts";
 import { decodeText } from "../../util/text-file.ts";
 import { timeLeft } from "../example-bar.ts";
@@ -119,7 +120,8 @@ async function retrievalHeads(_: unknown, command: Command): Promise<void> {
     const decimals = decimalsFor(values);
     const rows = heads.map((head, rank) => [String(rank + 1), headKey(head), values[rank]!.toFixed(decimals)]);
     print(plainTable(["Rank", "Head", "Score"], rows, [], [0, 2]));
-    if (!quiet) note(`${found.counted} of ${found.total} answers had more than half of the needle and counted`);
+    if (!quiet)
+      note(`${found.counted} of ${counted(found.total, "answer")} had more than half of the needle and counted`);
   } catch (error) {
     bar.stop();
     // A model may find nothing without these heads, which is a valid result.

@@ -7,6 +7,7 @@ import { INPUTS } from "../../options/command-line.ts";
 import { SUBMITTING } from "../../options/fleet.ts";
 import { SCORING, topK } from "../../options/ranking.ts";
 import type { FusionOptions } from "../../ranking/fusion.ts";
+import { counted } from "../../util/counted.ts";
 import { fuseOption } from "../fuse-option.ts";
 import { addHelp } from "../help.ts";
 import { nameOf, readDocuments, readQueries } from "../input.ts";
@@ -83,7 +84,7 @@ async function submit(file: string | undefined, _: unknown, command: Command): P
     bar.stop();
     const { done, known, failed } = counts;
     if (!quiet) {
-      note(`${done} ${done === 1 ? "query" : "queries"}${known > 0 ? `, ${known} of them known already` : ""}`);
+      note(`${counted(done, "query", "queries")}${known > 0 ? `, ${known} of them known already` : ""}`);
     }
     if (failed > 0) {
       const what = failed === 1 ? "A query" : `${failed} queries`;

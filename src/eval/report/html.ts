@@ -1,3 +1,4 @@
+import { counted } from "../../util/counted.ts";
 import { escapeHtml, htmlPage } from "../../util/page.ts";
 import type { TaskSummary } from "../summary.ts";
 import type { Figure } from "./plots.ts";
@@ -77,7 +78,7 @@ function malformed(tasks: readonly TaskSummary[], name: string): string {
   const found = tasks.flatMap(({ methods }) => methods.filter(({ method }) => method === name));
   const count = (of: "malformed" | "answers") => found.reduce((sum, method) => sum + method[of], 0);
   if (count("malformed") === 0) return "";
-  return ` ${name}: ${count("malformed")} of ${count("answers")} answers malformed; what they left out stays in the order given.`;
+  return ` ${name}: ${count("malformed")} of ${counted(count("answers"), "answer")} malformed; what they left out stays in the order given.`;
 }
 
 function taskTable(task: TaskSummary, measures: readonly string[]): string {

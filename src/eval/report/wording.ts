@@ -1,3 +1,4 @@
+import { counted } from "../../util/counted.ts";
 import type { MethodSummary, TaskSummary } from "../summary.ts";
 
 /** What a table says of a method in one column. */
@@ -6,9 +7,9 @@ export type Column = { name: string; show: (method: MethodSummary) => string };
 /** `xquad_en (beir): 40 queries, 240 documents, 10.0 candidates a query by BM25`. */
 export function taskHeading({ name, format, queries, documents, candidates, firstStage }: TaskSummary): string {
   const from = { bm25: "by BM25", run: "of a run", given: "as given" }[firstStage];
-  const known = documents === null ? "" : `, ${documents} documents`;
+  const known = documents === null ? "" : `, ${counted(documents, "document")}`;
   const length = Number.isNaN(candidates.mean) ? "no" : candidates.mean.toFixed(1);
-  return `${name} (${format}): ${queries} queries${known}, ${length} candidates a query ${from}`;
+  return `${name} (${format}): ${counted(queries, "query", "queries")}${known}, ${length} candidates a query ${from}`;
 }
 
 /** What must be known to read a task's figures, one sentence each. */

@@ -51,7 +51,7 @@ export async function rankInWindows(
   const costs = costsOf(prompt);
   const capacity = size - costs.base;
   if (capacity < 1) {
-    const advice = "shorten it, or use more windowTokens or a larger contextSize";
+    const advice = "shorten it, use more windowTokens, or use a larger contextSize";
     throw new ContextOverflowError(costs.base + 1, size, "The query with its instruction", advice, costs.base);
   }
 

@@ -382,7 +382,7 @@ describe("ask", () => {
     });
     await expect(stopped).rejects.toBe("enough");
     await expect(ask(" ", documents, { generate })).rejects.toThrow("not blank");
-    await expect(ask(QUERY, [" "], { ...generator, generate, retriever })).rejects.toThrow("at least one text");
+    await expect(ask(QUERY, [" "], { ...generator, generate, retriever })).rejects.toThrow("at least one is not blank");
     await expect(ask(QUERY, documents, { ...generator, generate, retriever, maxTokens: 5000 })).rejects.toBeInstanceOf(
       ContextOverflowError,
     );

@@ -37,7 +37,7 @@ if (status !== 0) process.exit(status ?? 1);
 const groups = [
   {
     name: "base",
-    test: /src\/(errors|options\/(?!fleet)[\w-]+|util\/(unprintable|given|kinds|abort-signal)|native\/package-root)\.ts$/,
+    test: /src\/(errors|options\/(?!fleet|requests)[\w-]+|util\/(unprintable|given|kinds|abort-signal)|native\/package-root)\.ts$/,
     priority: 2,
   },
   { name: "core", test: /src\/index\.ts$/, priority: 1 },

@@ -86,8 +86,7 @@ function parserOf(spec: OptionSpec, flag: string): (text: string, before: unknow
   const text = (value: string) => {
     if (value.trim() === "") throw wrongOption(flag, expected, value);
     if (spec.writes && value === "-") {
-      const what = expected.includes("folder") ? "folder" : "file";
-      throw wrongOption(flag, expected, value, `pass ./- for a ${what} of this name`);
+      throw wrongOption(flag, expected, value, "pass ./- if that is its name");
     }
     return value;
   };
